@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+/**
+ * Builds dist/ and stamps it with a digest of the sources it came from, so that a stale build is refused
+ * instead of run (project/build-stamp.ts reads the stamp). Plain tsc: no bundler between the code and the reader.
+ */
+"use strict";
+const { spawnSync } = require("node:child_process");
+const path = require("node:path");
+const fs = require("node:fs");
+
+const root = path.resolve(__dirname, "..");
+const tsc = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", root], { stdio: "inherit" });
+if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+
+const { sourceDigest, STAMP_FILE } = require(path.join(root, "dist/project/build-stamp.js"));
+fs.writeFileSync(path.join(root, STAMP_FILE), `${sourceDigest(root)}\n`);
+fs.chmodSync(path.join(root, "dist/automation/cli.js"), 0o755);
