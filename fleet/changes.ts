@@ -1,0 +1,76 @@
+import type { NodePin, Pool, Slot } from "./model";
+
+/** A node as it should be. */
+export interface DesiredNode {
+  slot: Slot;
+  pin: NodePin;
+  /** What the node is made of, as one name (`generationOf`). It covers the AMI, not the pool. */
+  generation: string;
+}
+
+/** A node as the state has it. */
+export interface RecordedNode {
+  name: string;
+  instanceId: string;
+  pin: NodePin;
+  generation: string;
+}
+
+export type NodeChange = { name: string; /** Why, in words for a table. */ reason?: string } & (
+  | { kind: "create"; from?: undefined; to: DesiredNode }
+  | { kind: "replace"; from: RecordedNode; to: DesiredNode }
+  | { kind: "delete"; from: RecordedNode; to?: undefined }
+  | { kind: "same"; from: RecordedNode; to: DesiredNode }
+);
+
+/** What must happen to each node: the desired ones in their order, then those that nobody wants any more. */
+export function changesBetween(desired: readonly DesiredNode[], recorded: readonly RecordedNode[]): NodeChange[] {
+  const byName = new Map(recorded.map((node) => [node.name, node]));
+  const wanted = new Set(desired.map(({ slot }) => slot.name));
+  return [
+    ...desired.map((to) => changeTo(to, byName.get(to.slot.name))),
+    ...recorded
+      .filter(({ name }) => !wanted.has(name))
+      .map((from): NodeChange => ({ name: from.name, kind: "delete", reason: "not in the configuration", from })),
+  ];
+}
+
+function changeTo(to: DesiredNode, from: RecordedNode | undefined): NodeChange {
+  const { name } = to.slot;
+  if (from === undefined) return { name, kind: "create", to };
+  const reason = differences(from, to).join(", ");
+  return reason === "" ? { name, kind: "same", from, to } : { name, kind: "replace", reason, from, to };
+}
+
+const poolWords: Record<keyof Pool, string> = {
+  region: "region",
+  availabilityZone: "zone",
+  instanceType: "machine type",
+  market: "market",
+};
+
+function differences(from: RecordedNode, to: DesiredNode): string[] {
+  const moved = (what: string, a: string, b: string): string[] => (a === b ? [] : [`${what} ${a} -> ${b}`]);
+  const pin = [
+    ...moved("AMI", from.pin.ami, to.pin.ami),
+    ...(Object.keys(poolWords) as (keyof Pool)[]).flatMap((key) => moved(poolWords[key], from.pin.pool[key], to.pin.pool[key])),
+  ];
+  // A new AMI is a new generation by itself: only where the AMI is the same does the generation tell of the rest.
+  const rest = from.generation !== to.generation && from.pin.ami === to.pin.ami;
+  return rest ? [...pin, "payload, user data or launch settings changed"] : pin;
+}
+
+/**
+ * In which order replacements roll: one canary alone, then batches of the size allowed, in the order of the changes.
+ * The next batch begins when the one before is verified.
+ * @param maxUnavailable how many nodes may be away at once: a number, or a percentage of `fleetSize` (`"25%"`,
+ *   rounded down); at least one in either case, else nothing would ever be replaced
+ */
+export function replacementBatches(changes: readonly NodeChange[], maxUnavailable: number | string, fleetSize: number): string[][] {
+  const [canary, ...others] = changes.filter(({ kind }) => kind === "replace").map(({ name }) => name);
+  if (canary === undefined) return [];
+  const allowed = typeof maxUnavailable === "number" ? maxUnavailable : (fleetSize * Number.parseInt(maxUnavailable, 10)) / 100;
+  const size = Math.max(1, Math.floor(allowed));
+  const batches = Array.from({ length: Math.ceil(others.length / size) }, (_, i) => others.slice(i * size, (i + 1) * size));
+  return [[canary], ...batches];
+}

@@ -1,0 +1,37 @@
+import type { NodeChange } from "./changes";
+import type { ErrorInfo } from "./errors";
+import type { NodeRef } from "./model";
+
+export type Level = "debug" | "info" | "success" | "warning" | "error";
+
+/** The steps of a node's life that a person waits for, in order. */
+export type NodePhase = "created" | "deleted" | "uploaded" | "deploying" | "rebooted" | "verified";
+
+/**
+ * Everything that a run tells, as data. The library never prints: a reporter turns events into lines, a live view or
+ * JSON. `message` is a whole sentence or phrase that can stand alone.
+ */
+export type FleetEvent =
+  /** Something worth a line. `subject` is a region or a part of the run, when it is about no single node. */
+  | { type: "message"; level: Level; message: string; subject?: string; error?: ErrorInfo }
+  /** A node reached a phase, or failed on the way to it (level error). */
+  | { type: "node"; level: Level; node: NodeRef; phase: NodePhase; message: string; error?: ErrorInfo }
+  /** A node waits, and for what. Sent when the reason changes, not on a clock. */
+  | { type: "waiting"; node: NodeRef; reason: string }
+  /** Long work of the run itself (first-time set-up, preview). `detail` changes while it lasts. */
+  | { type: "task"; task: string; state: "started" | "progress" | "done" | "failed"; detail?: string; seconds?: number }
+  /** What is about to be done, before anything is. */
+  | { type: "changes"; stack: string; account: string; changes: NodeChange[] };
+
+/** A question that a person answers; scripts answer it with --yes. */
+export interface Question {
+  message: string;
+  /** What counts when nobody can be asked. */
+  unattended: boolean;
+}
+
+/** Where events go and where questions are asked. The one way out of the library. */
+export interface Reporter {
+  emit(event: FleetEvent): void;
+  confirm(question: Question): Promise<boolean>;
+}

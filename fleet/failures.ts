@@ -1,0 +1,137 @@
+import { errorCatalogue } from "./errors";
+import type { ErrorClass } from "./errors";
+
+/** What a failure of AWS means here, and what the user can do about it. */
+export interface Failure {
+  /** AWS's own code, when the message holds one. */
+  awsCode?: string;
+  class: ErrorClass;
+  next: string;
+}
+
+interface Row {
+  class: ErrorClass;
+  hint: string;
+}
+
+const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
+const RETRY = "It passes by itself: run the command again, finished work is kept.";
+const NEXT_POOL = "Other zones are tried by themselves; if none has room, choose another machine_type or region.";
+const SPOT_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
+const ON_DEMAND_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
+const CONFIG = "Correct the value that AWS names in config.yaml.";
+
+/** AWS's codes (EC2 API reference, "Error codes"), and what follows from each. To add one, add a row. */
+export const awsFailures: Readonly<Record<string, Row>> = {
+  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL },
+  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL },
+  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL },
+  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL },
+  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL },
+  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL },
+  InsufficientFreeAddressesInSubnet: { class: "capacity", hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses." },
+  Unsupported: { class: "capacity", hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it." },
+
+  SpotMaxPriceTooLow: { class: "price", hint: "Raise aws.spot_price_limit or remove it: without one the limit is the on-demand price." },
+
+  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA },
+  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA },
+  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA },
+  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA },
+  VpcLimitExceeded: { class: "quota", hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first)." },
+  InternetGatewayLimitExceeded: { class: "quota", hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more." },
+  TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
+
+  UnauthorizedOperation: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
+  AccessDenied: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
+  AccessDeniedException: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
+  "AuthFailure.ServiceLinkedRoleCreationNotPermitted": { class: "auth", hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once." },
+  AuthFailure: { class: "auth", hint: LOGIN },
+  ExpiredToken: { class: "auth", hint: LOGIN },
+  ExpiredTokenException: { class: "auth", hint: LOGIN },
+  InvalidClientTokenId: { class: "auth", hint: LOGIN },
+  UnrecognizedClientException: { class: "auth", hint: LOGIN },
+  SignatureDoesNotMatch: { class: "auth", hint: "Check the secret access key, and this machine's clock." },
+  RequestExpired: { class: "auth", hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off." },
+  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support." },
+  PendingVerification: { class: "auth", hint: "AWS is still checking this account for the region; it takes minutes, seldom hours." },
+  OptInRequired: { class: "opt-in", hint: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`." },
+
+  RequestLimitExceeded: { class: "throttle", hint: RETRY },
+  Throttling: { class: "throttle", hint: RETRY },
+  ThrottlingException: { class: "throttle", hint: RETRY },
+  ThrottledException: { class: "throttle", hint: RETRY },
+  TooManyRequestsException: { class: "throttle", hint: RETRY },
+  RequestThrottled: { class: "throttle", hint: RETRY },
+  ResourceCountLimitExceeded: { class: "throttle", hint: RETRY },
+
+  InternalError: { class: "transient", hint: RETRY },
+  InternalFailure: { class: "transient", hint: RETRY },
+  ServiceUnavailable: { class: "transient", hint: RETRY },
+  Unavailable: { class: "transient", hint: RETRY },
+  RequestTimeout: { class: "transient", hint: RETRY },
+  DependencyViolation: { class: "transient", hint: "Something still uses the resource; what does is named when it stays. Run the command again." },
+  IncorrectInstanceState: { class: "transient", hint: RETRY },
+  IncorrectState: { class: "transient", hint: RETRY },
+  IdempotentParameterMismatch: { class: "transient", hint: RETRY },
+  // Just after its creation EC2 does not know an instance everywhere.
+  "InvalidInstanceID.NotFound": { class: "transient", hint: RETRY },
+
+  "InvalidAMIID.NotFound": { class: "config", hint: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region." },
+  "InvalidAMIID.Unavailable": { class: "config", hint: "The image was withdrawn: use `image: auto`, or another AMI id." },
+  "InvalidAMIID.Malformed": { class: "config", hint: "Use `image: auto`, or an AMI id of this region." },
+  "InvalidKeyPair.NotFound": { class: "config", hint: "Import the key pair in this region, or remove aws.ssh_key_name." },
+  "InvalidGroup.NotFound": { class: "config", hint: "Name in aws.security_groups only groups of the VPC that is used, in every region." },
+  InvalidInstanceType: { class: "config", hint: "Choose a machine_type that exists." },
+};
+
+/** Families of codes, for those without a row of their own. The first that matches counts. */
+const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
+  { pattern: /LimitExceeded$/, row: { class: "quota", hint: "Ask for a higher quota (Service Quotas), or ask for less in this region." } },
+  { pattern: /^(Invalid|Malformed|Missing|Unknown)|NotFound$|Malformed$/, row: { class: "config", hint: CONFIG } },
+  { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", hint: LOGIN } },
+];
+
+/** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
+const phrases: readonly { pattern: RegExp; row: Row }[] = [
+  { pattern: /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i, row: { class: "auth", hint: LOGIN } },
+  { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
+  { pattern: /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i, row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." } },
+];
+
+/** The words in which the Go SDK, botocore, EC2's XML and a spot request's status carry a code; innermost last. */
+const codePlaces: readonly RegExp[] = [
+  /\bapi error ([A-Z][\w.]*)/g,
+  /\bAn error occurred \(([A-Z][\w.]*)\)/g,
+  /<Code>([A-Z][\w.]*)<\/Code>/g,
+  /\b(?:Server|Client)\.([A-Z][\w.]*)/g,
+  /(?:^|[\s"'(])([A-Z][\w.]*\w):/g,
+];
+
+/**
+ * Finds the code of AWS in an error text, however deep a provider or an SDK wrapped it, and says what it means. A code
+ * without a row is judged by its family; a text without any is taken for transient, which costs a bounded retry.
+ */
+export function classifyFailure(message: string): Failure {
+  const marked = codePlaces.map((place) => Array.from(message.matchAll(place), (match) => match[1] as string).reverse());
+  const known = marked.flat().find((code) => Object.hasOwn(awsFailures, code)) ?? distinctive(message);
+  if (known !== undefined) return failure(awsFailures[known] as Row, known);
+
+  // The last place is any word before a colon: only a known code is believed there.
+  const named = marked.slice(0, -1).flat()[0];
+  const family = named === undefined ? undefined : codeFamilies.find(({ pattern }) => pattern.test(named));
+  if (named !== undefined && family) return failure(family.row, named);
+  const phrase = phrases.find(({ pattern }) => pattern.test(message));
+  return failure(phrase?.row ?? { class: "transient", hint: errorCatalogue.E_AWS.next }, named);
+}
+
+/** A known code that stands anywhere, if it is a word that no sentence holds by chance (two capitals at least). */
+function distinctive(message: string): string | undefined {
+  return (message.match(/\b[A-Z][a-z]+[A-Z][\w.]*\w/g) ?? []).find((word) => Object.hasOwn(awsFailures, word));
+}
+
+const failure = (row: Row, awsCode: string | undefined): Failure => ({
+  ...(awsCode === undefined ? {} : { awsCode }),
+  class: row.class,
+  next: row.hint,
+});

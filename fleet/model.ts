@@ -1,0 +1,75 @@
+/** The nouns of a fleet. Pure data, shared by the Pulumi program and the driver. */
+
+export type Market = "spot" | "on-demand";
+
+/** Where a node runs and how it is paid for. One launch asks exactly one pool. */
+export interface Pool {
+  region: string;
+  availabilityZone: string;
+  instanceType: string;
+  market: Market;
+}
+
+/** A place in the fleet: a stable name `<region>-<ordinal>` that outlives the instances that fill it. */
+export interface Slot {
+  name: string;
+  /** The region that the configuration asks for. The pool may lie in another one (`allow_other_regions`). */
+  homeRegion: string;
+  /** Counted from 0 within the home region. */
+  ordinal: number;
+}
+
+/** What is decided once for a node and then kept, so that a later run does not replace it. */
+export interface NodePin {
+  ami: string;
+  pool: Pool;
+}
+
+/** What is decided once for a region's network. */
+export type RegionPin = {
+  /** Ids of security groups that the user named, resolved in this region. */
+  securityGroups: string[];
+} & (
+  | { network: "create"; availabilityZones: string[] }
+  | { network: "existing"; vpcId: string; /** Subnet id by availability zone. */ subnets: Record<string, string> }
+);
+
+/**
+ * Decisions that the Pulumi program must not make anew on each run. Derived: `up` rebuilds them from the state and
+ * writes them to the stack's configuration, so that plain `pulumi up` sees the same desired state.
+ */
+export interface Pins {
+  version: 1;
+  regions: Record<string, RegionPin>;
+  /** By slot name. */
+  nodes: Record<string, NodePin>;
+  /** Slots that the last `up` could find no place for, with the reason. The program leaves them out. */
+  unplaced: Record<string, string>;
+  ssh: {
+    /** CIDR blocks of config.yaml, IPv4 or IPv6, that may reach port 22. */
+    allow: string[];
+    /** Addresses that `auto` stood for when they were confirmed, as CIDR blocks. Only ever added to. */
+    callers: string[];
+    /** The public key, one line in authorized_keys form, that cloud-init installs. */
+    publicKey: string;
+  };
+}
+
+/** Tags that mark what is ours. Ownership is the lineage; the rest is for people. */
+export const Tag = {
+  managedBy: "ManagedBy",
+  lineage: "spot-deployer:lineage",
+  stack: "spot-deployer:stack",
+  node: "spot-deployer:node",
+  generation: "spot-deployer:generation",
+} as const;
+
+export const MANAGED_BY = "spot-deployer";
+
+/** A node as events and tables name it. */
+export interface NodeRef {
+  name: string;
+  region: string;
+  instanceId?: string;
+  address?: string;
+}

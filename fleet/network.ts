@@ -1,0 +1,17 @@
+/** Address layout of the networks that this program makes. One VPC per region, never peered: all alike. */
+
+export const VPC_CIDR = "10.42.0.0/16";
+
+/**
+ * The subnet of an availability zone: a /20 chosen by the zone's letter and not by its position in a list, so that
+ * a zone that comes or goes never moves the others.
+ * @throws RangeError for a zone without a letter a-p at its end (local and wavelength zones are never asked for)
+ */
+export function subnetCidr(availabilityZone: string): string {
+  const index = availabilityZone.charCodeAt(availabilityZone.length - 1) - "a".charCodeAt(0);
+  if (!(index >= 0 && index < 16)) throw new RangeError(`availability zone ${availabilityZone} has no letter a-p`);
+  return `10.42.${index * 16}.0/20`;
+}
+
+/** Descriptions of the SSH rules: by them a later run tells a caller's confirmed address from a configured block. */
+export const SSH_RULE = { configured: "SSH", caller: "SSH from a confirmed caller address" } as const;

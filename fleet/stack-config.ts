@@ -1,0 +1,52 @@
+import { z } from "zod";
+import type { Pins } from "./model";
+
+/** The namespace of our keys in `Pulumi.<stack>.yaml`: the project's name. */
+export const PROJECT = "spot-deployer";
+
+/** Our keys in the stack's configuration. `up` writes them; the Pulumi program reads them. */
+export const StackKey = {
+  /** The fleet's random id: what ownership is decided by. */
+  lineage: "lineage",
+  /** Pins, structured (type Pins). */
+  pins: "pins",
+  /** Hex, secret: what the nodes' host-key tokens are derived from. */
+  fleetSecret: "fleetSecret",
+  /** The sandbox's endpoint; absent for AWS. */
+  endpoint: "endpoint",
+  /** Path of the fleet's configuration, relative to the project where it lies inside it. */
+  configFile: "configFile",
+} as const;
+
+const regionPin = z.intersection(
+  z.object({ securityGroups: z.array(z.string()) }),
+  z.discriminatedUnion("network", [
+    z.object({ network: z.literal("create"), availabilityZones: z.array(z.string()) }),
+    z.object({ network: z.literal("existing"), vpcId: z.string(), subnets: z.record(z.string(), z.string()) }),
+  ]),
+);
+
+const pinsSchema: z.ZodType<Pins> = z.object({
+  version: z.literal(1),
+  regions: z.record(z.string(), regionPin),
+  nodes: z.record(
+    z.string(),
+    z.object({
+      ami: z.string(),
+      pool: z.object({
+        region: z.string(),
+        availabilityZone: z.string(),
+        instanceType: z.string(),
+        market: z.enum(["spot", "on-demand"]),
+      }),
+    }),
+  ),
+  unplaced: z.record(z.string(), z.string()),
+  ssh: z.object({ allow: z.array(z.string()), callers: z.array(z.string()), publicKey: z.string() }),
+});
+
+/** Reads pins as the stack's configuration holds them; undefined for what no `up` of this version wrote. */
+export function parsePins(value: unknown): Pins | undefined {
+  const parsed = pinsSchema.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}

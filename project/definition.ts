@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { FleetConfig } from "../fleet/config";
+import { generationOf } from "../fleet/generation";
+import type { NodePin, Slot } from "../fleet/model";
+import type { Payload } from "../fleet/payload";
+import { slotsOf } from "../fleet/plan";
+import type { Owner } from "../fleet/tags";
+import { renderUserData } from "../fleet/user-data";
+import { packageRoot } from "./package-root";
+import { readPayload } from "./payload";
+
+/**
+ * The fleet as config.yaml, instance/ and files/ define it: what the Pulumi program declares and what the driver
+ * compares the state with. Both use this one definition, so they cannot disagree on a node's generation.
+ */
+export interface FleetDefinition {
+  config: FleetConfig;
+  configFile: string;
+  payload: Payload;
+  slots: Slot[];
+  owner: Owner;
+  /** The user data of a slot; `token` is the node's secret. */
+  userDataOf(slot: Slot, generation: string, publicKey: string, token: string): string;
+  generationOf(slot: Slot, pin: NodePin, publicKey: string): string;
+}
+
+export interface DefinitionInput {
+  config: FleetConfig;
+  /** Absolute path of the file that the configuration came from. */
+  configFile: string;
+  stack: string;
+  lineage: string;
+}
+
+/**
+ * Reads the payload and the user-data template from disk and puts the definition together.
+ * @throws SpotError E_PAYLOAD for a file that cannot be uploaded
+ */
+export function loadDefinition(input: DefinitionInput): FleetDefinition {
+  const { config } = input;
+  const root = packageRoot();
+  const payload = readPayload(config, { packageRoot: root, projectDir: path.dirname(input.configFile) });
+  const template = readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8");
+  const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
+
+  const userDataOf = (slot: Slot, generation: string, publicKey: string, token: string): string =>
+    renderUserData(template, {
+      username: config.username,
+      sshPublicKeys: [publicKey],
+      packages: config.packages,
+      node: { stack: input.stack, lineage: input.lineage, node: slot.name, generation },
+      hostKeyToken: token,
+    });
+  return {
+    config,
+    configFile: input.configFile,
+    payload,
+    slots: slotsOf(config),
+    owner,
+    userDataOf,
+    generationOf: (slot, pin, publicKey) =>
+      generationOf({
+        payloadDigest: payload.manifest.digest,
+        userData: userDataOf(slot, "", publicKey, ""),
+        ami: pin.ami,
+        launch: {
+          storageGb: config.storageGb,
+          keyName: config.ssh.keyName,
+          instanceProfile: config.instanceProfile,
+          maxPrice: config.spotPriceLimit,
+          network: config.network,
+        },
+      }),
+  };
+}

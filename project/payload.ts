@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import path from "node:path";
+import type { FleetConfig } from "../fleet/config";
+import { SpotError, wordsOf } from "../fleet/errors";
+import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, missingPaths, nameProblem, UPLOAD_ROOT, whereLinkLeads } from "../fleet/payload";
+import type { Payload, PayloadEntry } from "../fleet/payload";
+
+/** Where the parts of a payload lie. Absolute paths. */
+export interface PayloadPlaces {
+  /** This package: instance/ is here. */
+  packageRoot: string;
+  /** The folder of the configuration: the user's files/ is here unless the configuration says otherwise. */
+  projectDir: string;
+}
+
+/** A folder on this machine and the first name of its entries in the payload. */
+interface Source {
+  prefix: "scripts" | "config" | "services" | "files";
+  directory: string;
+  /** A folder that nobody asked for by name may be absent. */
+  required: boolean;
+  /** Names that are nobody's content, whatever they are. */
+  skip?: RegExp;
+}
+
+/** Left behind by whoever runs a script or opens a folder. */
+const DROPPINGS = /^(__pycache__|.*\.pyc|\.DS_Store)$/;
+
+function sourcesOf(config: Pick<FleetConfig, "scriptsDirectory" | "filesDirectory">, places: PayloadPlaces): Source[] {
+  const instance = path.join(places.packageRoot, "instance");
+  return [
+    { prefix: "scripts", directory: config.scriptsDirectory ?? path.join(instance, "scripts"), required: true, skip: DROPPINGS },
+    { prefix: "config", directory: path.join(instance, "config"), required: true },
+    { prefix: "services", directory: path.join(instance, "services"), required: true },
+    {
+      prefix: "files",
+      directory: config.filesDirectory ?? path.join(places.projectDir, "files"),
+      required: config.filesDirectory !== undefined,
+    },
+  ];
+}
+
+/**
+ * Reads everything that is uploaded to a node: instance/{scripts,config,services} and the user's files. Dot-files and
+ * empty directories count; modes become 0755 (any execute bit, or a directory) or 0644, so that the same content has
+ * the same digest on every machine.
+ * @throws SpotError E_PAYLOAD with every fault in `problems`: a missing or unreadable file, a socket or device, a name
+ *   that cannot be carried, a link that leaves its folder, a unit that starts what is not uploaded, more than 500 MB
+ */
+export function readPayload(config: Pick<FleetConfig, "scriptsDirectory" | "filesDirectory">, places: PayloadPlaces): Payload {
+  const problems: string[] = [];
+  const found = sourcesOf(config, places).flatMap((source) => walk(source, problems));
+  const size = found.reduce((sum, { status }) => sum + (status.isFile() ? status.size : 0), 0);
+  if (size > MAX_PAYLOAD_SIZE) {
+    const largest = found.filter(({ status }) => status.isFile()).sort((a, b) => b.status.size - a.status.size)[0] as Found;
+    problems.push(`the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${largest.source} (${megabytes(largest.status.size)})`);
+  }
+  // Reading content is the slow part: not for a payload that is refused anyway for its size.
+  const entries = size > MAX_PAYLOAD_SIZE ? [] : found.flatMap((item) => entryOf(item, problems));
+  // With something unreadable left out, what is missing for a unit would only repeat it.
+  if (problems.length === 0) problems.push(...whatUnitsMiss(found, entries));
+  if (problems.length > 0) throw payloadError(problems);
+  return {
+    manifest: manifestOf(entries),
+    sources: new Map(found.filter(({ status }) => status.isFile()).map(({ path, source }) => [path, source])),
+    size: entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0),
+  };
+}
+
+/** Something that was found on the disk. */
+interface Found {
+  /** In the payload. */
+  path: string;
+  /** On this machine. */
+  source: string;
+  status: Stats;
+  /** Of a symbolic link. */
+  target?: string;
+}
+
+/** Everything below a source, faults aside. */
+function walk(source: Source, problems: string[]): Found[] {
+  const root = tryTo(() => statSync(source.directory));
+  if (root instanceof Error && !source.required && (root as NodeJS.ErrnoException).code === "ENOENT") return [];
+  if (root instanceof Error || !root.isDirectory()) {
+    problems.push(`${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`);
+    return [];
+  }
+  const found = below(source.directory, source.prefix, source.skip, problems);
+
+  const inside = (item: Found): string => item.path.slice(source.prefix.length + 1);
+  const links = new Map(found.flatMap((item) => (item.target === undefined ? [] : [[inside(item), item.target] as const])));
+  const fault = { leaves: "leads out of", circle: "leads round in a circle in" };
+  return found.filter((item) => {
+    if (item.target === undefined) return true;
+    const leads = whereLinkLeads(inside(item), links);
+    if (leads === "inside") return true;
+    problems.push(`${item.source}: the link to ${item.target} ${fault[leads]} ${source.directory}`);
+    return false;
+  });
+}
+
+function below(directory: string, prefix: string, skip: RegExp | undefined, problems: string[]): Found[] {
+  // As bytes: a name that is not UTF-8 would otherwise be read as another name, which does not exist.
+  const names = tryTo(() => readdirSync(directory, { encoding: "buffer" }));
+  if (names instanceof Error) {
+    problems.push(`${directory}: ${reason(names)}`);
+    return [];
+  }
+  return names.flatMap((bytes): Found[] => {
+    const name = bytes.toString();
+    if (skip?.test(name)) return [];
+    const source = path.join(directory, name);
+    const refuse = (fault: string): Found[] => (problems.push(`${JSON.stringify(source)}: ${fault}`), []);
+    if (!Buffer.from(name).equals(bytes)) return refuse("has a name that is not UTF-8");
+    const bad = nameProblem(name);
+    if (bad !== undefined) return refuse(bad);
+
+    const status = tryTo(() => lstatSync(source));
+    if (status instanceof Error) return refuse(reason(status));
+    const item: Found = { path: `${prefix}/${name}`, source, status };
+    if (status.isDirectory()) return [item, ...below(source, item.path, skip, problems)];
+    if (status.isSymbolicLink()) {
+      const target = tryTo(() => readlinkSync(source));
+      if (target instanceof Error) return refuse(reason(target));
+      const badTarget = nameProblem(target);
+      return badTarget === undefined ? [{ ...item, target }] : refuse(`links to something that ${badTarget}`);
+    }
+    return status.isFile() ? [item] : refuse("is neither a file, a directory nor a link (a socket, pipe or device?)");
+  });
+}
+
+function entryOf({ path, source, status, target }: Found, problems: string[]): PayloadEntry[] {
+  if (target !== undefined) return [{ path, type: "link", target }];
+  if (status.isDirectory()) return [{ path, type: "directory", mode: "0755" }];
+  const content = tryTo(() => contentOf(source));
+  if (content instanceof Error) {
+    problems.push(`${source}: ${reason(content)}`);
+    return [];
+  }
+  return [{ path, type: "file", mode: (status.mode & 0o111) !== 0 ? "0755" : "0644", ...content }];
+}
+
+function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]): string[] {
+  const units = found.filter(({ path, status }) => isUnit(path) && status.isFile());
+  const start = entries.some(({ path }) => path === DEPLOYMENT_SCRIPT) ? [] : [`${DEPLOYMENT_SCRIPT} is missing: it sets the node up`];
+  return [
+    ...start,
+    ...units.flatMap(({ source }) =>
+      missingPaths(readFileSync(source, "utf8"), entries).map((name) => `${source}: names ${UPLOAD_ROOT}/${name}, which is not uploaded`),
+    ),
+  ];
+}
+
+/** Size and digest of one reading, so that they belong together even when the file is being written to. */
+function contentOf(file: string): { size: number; sha256: string } {
+  const hash = createHash("sha256");
+  const block = Buffer.allocUnsafe(1 << 20);
+  const descriptor = openSync(file, "r");
+  try {
+    let size = 0;
+    for (let read = 0; (read = readSync(descriptor, block)) > 0; size += read) hash.update(block.subarray(0, read));
+    return { size, sha256: hash.digest("hex") };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function payloadError(problems: readonly string[]): SpotError {
+  const faults = problems.map((message) => new SpotError("E_PAYLOAD", message));
+  if (faults.length === 1) return faults[0] as SpotError;
+  return new SpotError("E_PAYLOAD", { message: `${faults.length} things cannot be uploaded`, next: "Correct the paths named, then run the command again.", problems: faults });
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: "does not exist",
+  EACCES: "may not be read (permissions)",
+  EPERM: "may not be read (permissions)",
+};
+
+const reason = (error: Error): string => reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error);
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function tryTo<T>(action: () => T): T | Error {
+  try {
+    return action();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

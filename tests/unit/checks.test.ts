@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { applicationDirectories, checks, phases, type CommandOutput, type NodeExpectation, type Verdict } from "../../fleet/checks";
+import { manifestOf } from "../../fleet/payload";
+
+const sha = (letter: string): string => letter.repeat(64);
+const manifest = manifestOf([
+  { path: "scripts", type: "directory", mode: "0755" },
+  { path: "scripts/run.py", type: "file", mode: "0755", size: 5, sha256: sha("a") },
+  { path: "files/a name.txt", type: "file", mode: "0644", size: 0, sha256: sha("b") },
+  { path: "files/link", type: "link", target: "../scripts/run.py" },
+  { path: "services/sensor.service", type: "file", mode: "0644", size: 9, sha256: sha("c") },
+]);
+const node: NodeExpectation = {
+  name: "us-west-2-0",
+  instanceId: "i-0123456789abcdef0",
+  lineage: "lineage-1",
+  instanceType: "t3.small",
+  availabilityZone: "us-west-2a",
+  market: "spot",
+  username: "ubuntu",
+  manifest,
+  userDataSha256: sha("d"),
+  packages: ["curl", "jq"],
+  directories: applicationDirectories,
+  units: { installed: { "sensor.service": "services/sensor.service" }, enabled: ["sensor.service", "bacalhau-startup.service"], workloads: ["sensor.service"] },
+};
+const cloud = {
+  account: "123456789012",
+  instance: {
+    instanceId: node.instanceId, state: "running", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot" as const,
+    publicAddress: "198.18.0.2", httpTokens: "required",
+    tags: { ManagedBy: "spot-deployer", "spot-deployer:lineage": "lineage-1", "spot-deployer:node": "us-west-2-0" },
+  },
+};
+
+const checkOf = (id: string) => checks.find((check) => check.id === id) ?? assert.fail(`no check ${id}`);
+
+function judge(id: string, output: string | Partial<CommandOutput>): Verdict {
+  const check = checkOf(id);
+  assert.equal(check.where, "node");
+  assert.ok(check.where === "node");
+  return check.judge({ code: 0, stdout: "", stderr: "", at: 1_700_000_000_000, ...(typeof output === "string" ? { stdout: output } : output) }, node);
+}
+
+const step = (name: string, status: string, detail = ""): string => JSON.stringify({ name, status, detail });
+const tree = (...without: string[]): string =>
+  [
+    "d\t0755\t60\t\tscripts", "f\t0755\t5\t\tscripts/run.py", "d\t0755\t60\t\tfiles", "f\t0644\t0\t\tfiles/a name.txt",
+    "l\t0777\t17\t../scripts/run.py\tfiles/link", "d\t0755\t60\t\tservices", "f\t0644\t9\t\tservices/sensor.service",
+  ].filter((line) => !without.some((path) => line.endsWith(`\t${path}`))).join("\n");
+const sums = (first = sha("a")): string => `${first}  ./scripts/run.py\n${sha("b")}  ./files/a name.txt\n${sha("c")}  ./services/sensor.service\n`;
+const stages = (more: object): string => JSON.stringify({ v1: { stage: null, "modules-final": { errors: [], finished: 1, ...more } } });
+const unit = (properties: Record<string, string>): string => Object.entries(properties).map(([key, value]) => `${key}=${value}`).join("\n");
+const startup = (active: string, sub: string, status = "0"): string => unit({ ActiveState: active, SubState: sub, Result: status === "0" ? "success" : "exit-code", ExecMainStatus: status });
+const identity = { sensor_id: "SENSOR_AZ_PHO_5441", location: {}, device_info: {}, deployment: {}, metadata: { instance_id: node.instanceId } };
+const directories = applicationDirectories.map(({ path, owner, mode }) => `${path} ${owner} ${mode} directory`);
+
+/** For each check: outputs that hold, and outputs that do not with what must be named. */
+const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; bad: Array<[string | Partial<CommandOutput>, RegExp]> }> = {
+  B3: { good: ["ubuntu\n"], bad: [["root\n", /root/], [{ code: 1, stderr: "sudo: a password is required" }, /password/]] },
+  B4: { good: [`${node.instanceId}`], bad: [["i-0ffffffffffffffff", /i-0ff/], [{ code: 22 }, /curl ended with 22/], ["<html>401", /401/]] },
+  B5: {
+    good: [`boot-2\n${JSON.stringify({ bootId: "boot-1" }, null, 2)}\n`],
+    bad: [[`boot-1\n${JSON.stringify({ bootId: "boot-1" })}`, /still boot-1/], [{ code: 1, stdout: "boot-1\n", stderr: "cat: deployment-complete.json: No such file" }, /No such file/]],
+  },
+  B6: { good: ["1700000001.500"], bad: [["1700000009.000", /9.0 s off/], ["", /NaN/]] },
+  C1: { good: ['{"status": "done", "errors": []}'], bad: [['{"status": "running"}', /running/], ['{"status": "error"}', /error/], [{ code: 127, stderr: "cloud-init: not found" }, /not found/]] },
+  C2: {
+    good: [stages({}), stages({ recoverable_errors: {} }), stages({ recoverable_errors: { DEPRECATED: ["old key"] } })],
+    bad: [
+      [stages({ errors: ["package nonsuch failed"] }), /nonsuch/],
+      [stages({ recoverable_errors: { WARNING: ["no such package"] } }), /no such package/],
+      [`${stages({})}\n2026-01-01 - util.py[WARNING]: Failed to install packages\n`, /Failed to install/],
+      ["", /missing/],
+    ],
+  },
+  C3: { good: [`${sha("d")}  /var/lib/cloud/instance/user-data.txt`], bad: [[`${sha("e")}  x`, /eee/]] },
+  C4: { good: ["ii  curl\nii  jq\n"], bad: [["ii  curl\n", /jq: not installed/], ["ii  curl\niU  jq\n", /jq/]] },
+  C5: { good: [""], bad: [["The following packages are only half configured", /half configured/]] },
+  D1: { good: ["ubuntu 755 directory\n"], bad: [["root 755 directory", /root/], [{ stderr: "stat: cannot statx: No such file or directory" }, /No such file/]] },
+  D2: {
+    good: [`${tree()}\n\n${sums()}`],
+    bad: [
+      [`${tree("scripts/run.py")}\n\n${sums()}`, /^scripts\/run.py: missing$/],
+      [`${tree()}\n\n${sums(sha("f"))}`, /^scripts\/run.py: content differs$/],
+      [`${tree().replace("0644\t0", "0600\t0")}\n\n${sums()}`, /files\/a name.txt: mode 0600, not 0644/],
+      [`${tree().replace("../scripts/run.py", "/etc/passwd")}\n\n${sums()}`, /link: points to \/etc\/passwd/],
+      [{ code: 1, stderr: "cd: No such file or directory" }, /missing/],
+    ],
+  },
+  D3: { good: ["manifest.json\nscripts\nscripts/run.py\nfiles\n"], bad: [["manifest.json\nscripts/__pycache__\n.incoming\n", /scripts\/__pycache__; .incoming/]] },
+  D4: {
+    good: [directories.join("\n")],
+    bad: [[directories.slice(1).join("\n"), /^\/opt\/sensor: missing$/], [directories.join("\n").replace("/bacalhau_data root 700", "/bacalhau_data root 755"), /\/bacalhau_data root 755/]],
+  },
+  D5: { good: [JSON.stringify(manifest)], bad: [[JSON.stringify({ digest: "other" }), /other/], [{ stderr: "cat: No such file" }, /No such file/]] },
+  D6: { good: [""], bad: [[{ code: 1, stderr: "Traceback\nSyntaxError: invalid syntax" }, /SyntaxError/]] },
+  E1: { good: ['{"SERVICE_RESULT": "success"}'], bad: [['{"SERVICE_RESULT": "exit-code"}', /exit-code/], [{ stderr: "cat: No such file" }, /No such file/]] },
+  E2: {
+    good: [`${step("verify-manifest", "ok")}\n${step("directories", "ok")}\n`],
+    bad: [[`${step("verify-manifest", "ok")}\n${step("directories", "failed", "disk full")}`, /^directories: failed: disk full$/], ["", /no step/]],
+  },
+  E3: { good: [JSON.stringify({ digest: manifest.digest })], bad: [[JSON.stringify({ digest: "other" }), /other/], [{ stderr: "No such file" }, /No such file/]] },
+  E4: { good: ["[2026-01-01 00:00:00] STEP deployment-complete: ok: payload x"], bad: [["[2026-01-01 00:00:00] STEP units: failed: x", /units: failed/]] },
+  F1: { good: [`${sha("c")}  sensor.service`], bad: [[`${sha("f")}  sensor.service`, /differs from services\/sensor.service/], ["", /sensor.service: missing/]] },
+  F2: { good: ["", "/lib/systemd/system/other.service:3: Unknown key"], bad: [["/etc/systemd/system/sensor.service:7: Unknown key name 'Exec'", /Unknown key name/]] },
+  F3: { good: ["enabled\nenabled\n"], bad: [["enabled\ndisabled\n", /bacalhau-startup.service: disabled/], ["", /unknown/]] },
+  F4: { good: [""], bad: [["sensor.service: Found ordering cycle on multi-user.target/start", /ordering cycle/]] },
+  F5: { good: [startup("active", "exited")], bad: [[startup("failed", "failed", "1"), /failed \(failed\), exit-code, status 1/], [startup("inactive", "dead"), /inactive/]] },
+  F6: { good: [step("identity", "ok")], bad: [[step("metadata", "failed", "401 from the metadata service"), /metadata: failed: 401/]] },
+  F7: {
+    good: [unit({ Id: "sensor.service", ActiveState: "active", SubState: "running" })],
+    bad: [[unit({ Id: "sensor.service", ActiveState: "failed", SubState: "failed", Result: "exit-code" }), /sensor.service: failed \(failed\), exit-code/], ["", /unknown/]],
+  },
+  F8: { good: ["Id=sensor.service\nNRestarts=0"], bad: [["NRestarts=3\nId=sensor.service", /sensor.service: 3 restarts/]] },
+  F9: { good: [""], bad: [["networkd.service loaded failed failed x", /networkd/]] },
+  F10: { good: [""], bad: [["database is locked", /database is locked/]] },
+  G1: { good: [`644\n${JSON.stringify(identity)}`], bad: [[`600\n${JSON.stringify(identity)}`, /mode 600/], [`644\n${JSON.stringify({ ...identity, location: undefined })}`, /parts device_info/], [{ code: 1, stderr: "No such file" }, /No such file/]] },
+  G2: { good: [JSON.stringify(identity)], bad: [[JSON.stringify({ metadata: { instance_id: "i-test" } }), /i-test/], ["{}", /no instance id/]] },
+  G3: { good: ["identical\n"], bad: [["- /opt/x differ: byte 3, line 1", /differ/]] },
+  G5: { good: ["/opt/sensor/config/sensor-config.json\n"], bad: [["/opt/sensor/config/sensor-config.json\n/bacalhau_node/config.yaml\n", /bacalhau_node/], ["", /none/]] },
+  H2: { good: ['{"Status":"OK"}'], bad: [[{ code: 7 }, /curl ended with 7/]] },
+  H5: {
+    good: ["2026-01-01T00:00:00.500Z 7\n2026-01-01T00:00:01.000Z\n"],
+    bad: [["2026-01-01T00:00:00.000Z 7\n2026-01-01T00:01:00.000Z\n", /60.0 s old/], ["none\n2026-01-01T00:01:00.000Z\n", /no reading/], [{ code: 1, stderr: "sqlite3.OperationalError: unable to open database file" }, /unable to open/]],
+  },
+  K1: { good: [" 12%   3%\n"], bad: [[" 95%   3%", /disk 95 %/], ["", /NaN/]] },
+  K3: { good: [""], bad: [["*** System restart required ***", /restart/]] },
+};
+
+describe("the check list", () => {
+  it("has a sample for every check on a node", () => {
+    assert.deepEqual(Object.keys(samples), checks.filter(({ where }) => where === "node").map(({ id }) => id));
+  });
+
+  for (const [id, { good, bad }] of Object.entries(samples)) {
+    it(`${id} (${checkOf(id).title}) tells good from bad, and names what is bad`, () => {
+      for (const output of good) assert.equal(judge(id, output).ok, true, JSON.stringify({ output, verdict: judge(id, output) }));
+      for (const [output, words] of bad) {
+        const verdict = judge(id, output);
+        assert.equal(verdict.ok, false, `should not hold: ${JSON.stringify(output)}`);
+        assert.match(verdict.actual, words);
+      }
+    });
+  }
+
+  it("looks again only at what may still come true", () => {
+    assert.equal(judge("C1", '{"status": "running"}').pending, true);
+    assert.equal(judge("C1", '{"status": "error"}').pending, false);
+    assert.equal(judge("F5", startup("activating", "start")).pending, true);
+    assert.equal(judge("F6", step("a", "running")).pending, true);
+    assert.equal(judge("F6", `${step("a", "failed")}\n${step("b", "pending")}`).pending, false);
+  });
+
+  for (const [what, change] of [
+    ["state terminated", { state: "terminated" }],
+    ["type t3.large", { instanceType: "t3.large" }],
+    ["zone us-west-2b", { availabilityZone: "us-west-2b" }],
+    ["market on-demand", { market: "on-demand" as const }],
+    ["lineage none", { tags: {} }],
+  ] as const) {
+    it(`A2 names ${what} and nothing else`, () => {
+      const check = checkOf("A2");
+      assert.ok(check.where === "cloud");
+      assert.equal(check.judge(cloud, node).ok, true);
+      assert.equal(check.judge({ ...cloud, instance: { ...cloud.instance, ...change } }, node).actual, what);
+    });
+  }
+
+  it("A2 names an instance that is gone", () => {
+    const check = checkOf("A2");
+    assert.ok(check.where === "cloud");
+    assert.match(check.judge({ account: "1" }, node).actual, /no such instance/);
+  });
+
+  it("has unique ids, known phases, and every need comes before", () => {
+    const seen = new Set<string>();
+    for (const { id, needs, phase, cause, next } of checks) {
+      assert.ok(!seen.has(id), `${id} is there twice`);
+      for (const need of needs) assert.ok(seen.has(need), `${id} needs ${need}, which does not come before it`);
+      assert.ok(phases.includes(phase));
+      assert.ok(cause.endsWith(".") && next.length > 0, `${id} has no sentence for its cause, or no next step`);
+      seen.add(id);
+    }
+  });
+
+  it("only reads: no command redirects into a file or changes something", () => {
+    for (const check of checks) {
+      if (check.where !== "node") continue;
+      const command = check.command(node);
+      assert.doesNotMatch(command, /\b(rm|mv|cp|tee|touch|mkdir|chmod|chown|systemctl (re)?start|apt(-get)?|kill)\b/, check.id);
+      assert.doesNotMatch(command.replaceAll("2>&1", "").replaceAll("2>/dev/null", ""), />\s*\//, check.id);
+    }
+  });
+});
