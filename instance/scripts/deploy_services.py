@@ -1,0 +1,460 @@
+#!/usr/bin/python3
+"""
+Turns an upload into a configured node, once: a table of steps, each checked, recorded and logged, then the reboot.
+A node that has been deployed is never edited: another payload is refused, the node is to be replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import platform
+import stat
+import sys
+import tarfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+# An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
+sys.dont_write_bytecode = True
+
+import node  # noqa: E402
+from generate_node_identity import identity_text  # noqa: E402
+from manifest import Manifest, ManifestError, differences, load, sha256_of  # noqa: E402
+from steps import EXIT_OK, EXIT_REFUSED, Runner, Step, StepError, act, arguments, nothing  # noqa: E402
+from systemd import Systemd, SystemdError, cycle_in, is_installable, values_of  # noqa: E402
+from workloads import PLACEHOLDER, Artifact, Bacalhau, WorkloadsError, load_bacalhau  # noqa: E402
+
+RECORDS = f"{node.STATE}/steps"
+LOG = "/opt/deployment.log"
+REBOOT_UNIT = "spot-reboot.service"
+BACALHAU_UNIT = "bacalhau.service"
+
+# Made here and nowhere else (but for the upload's own, which must exist before there is a script).
+DIRECTORIES: dict[str, int] = {
+    "/opt/sensor": 0o755,
+    "/opt/sensor/config": 0o755,
+    "/opt/sensor/data": 0o755,
+    "/opt/sensor/logs": 0o755,
+    "/opt/sensor/exports": 0o755,
+    "/bacalhau_node": 0o755,
+    "/bacalhau_data": 0o700,
+    node.SETTINGS: 0o755,
+    node.HOOKS: 0o755,
+    node.STATE: 0o755,
+    node.UNITS: 0o755,
+    "/usr/local/bin": 0o755,
+}
+# Of the machine's own directories only the existence is ours to ask.
+SYSTEM_DIRECTORIES = frozenset({node.UNITS, "/usr/local/bin"})
+
+CONFIGURATION = ("sensor-config.json", "workloads.json", "bacalhau.json")
+TOKEN = f"{node.SETTINGS}/bacalhau-token"
+NODE_KEYS = ("stack", "lineage", "node", "generation")
+
+# sha256 of the identity of i-test: proves that this node's Python gives the same identities as every other.
+PROBE_ID = "i-test"
+PROBE_SHA256 = "e0b3397b60f866fe252f750071ede397267e4d184d19ee071b96290b626f24fb"
+
+DOWNLOAD_ATTEMPTS = 4
+DOWNLOAD_TIMEOUT_SECONDS = 60
+DOWNLOAD_MAX_BYTES = 1 << 30
+SHOWN_DIFFERENCES = 20
+
+
+class Deployment:
+    """The steps of a deployment below one root."""
+
+    def __init__(self, root: node.Root, systemd: Systemd | None = None) -> None:
+        self._root = root
+        self._systemd = systemd or Systemd(root)
+        self._upload = root.at(node.UPLOAD)
+        self.runner = Runner(self._table(), root.at(RECORDS), root.at(LOG))
+
+    def _table(self) -> list[Step]:
+        return [
+            Step("verify-manifest", (), nothing, self.read_manifest, self.verify_manifest),
+            Step("directories", ("verify-manifest",), nothing, self.make_directories, self.verify_directories),
+            Step("scripts", ("directories",), self.check_scripts, self.install_hooks, self.verify_hooks),
+            Step(
+                "configuration",
+                ("directories",),
+                self.check_configuration,
+                self.configure,
+                self.verify_configuration,
+            ),
+            Step("identity-inputs", ("scripts",), self.check_node, self.name_node, self.verify_generator),
+            Step(
+                "workload-binaries",
+                ("configuration",),
+                self.check_binaries,
+                self.install_binaries,
+                self.verify_binaries,
+            ),
+            Step("units", ("scripts", "workload-binaries"), self.check_units, self.install_units, self.verify_units),
+            Step(
+                "deployment-complete",
+                ("units", "identity-inputs"),
+                self.check_complete,
+                self.complete,
+                self.verify_complete,
+            ),
+        ]
+
+    # What is already there
+
+    def deployed_digest(self) -> str | None:
+        """The digest that this node was deployed with; None when it was not. Raises StepError."""
+        marker = self._root.at(node.DEPLOYMENT_COMPLETE)
+        if not marker.exists():
+            return None
+        try:
+            return str(node.read_json_object(marker).get("digest"))
+        except (OSError, ValueError) as error:
+            raise StepError(f"this node was deployed, but its marker cannot be read: {error}") from error
+
+    def _manifest(self) -> Manifest:
+        try:
+            return load(self._root.at(node.MANIFEST))
+        except ManifestError as error:
+            raise StepError(str(error)) from error
+
+    def uploaded_digest(self) -> str:
+        """The digest of what was uploaded. Raises StepError."""
+        return self._manifest().digest
+
+    # verify-manifest
+
+    def read_manifest(self) -> str:
+        manifest = self._manifest()
+        return f"{len(manifest.entries)} entries, payload {manifest.digest}"
+
+    def verify_manifest(self) -> None:
+        found = differences(self._manifest(), self._upload)
+        if found:
+            more = len(found) - SHOWN_DIFFERENCES
+            raise StepError("; ".join(found[:SHOWN_DIFFERENCES]) + (f"; and {more} more" if more > 0 else ""))
+
+    # directories
+
+    def make_directories(self) -> str:
+        for name, mode in DIRECTORIES.items():
+            path = self._root.at(name)
+            path.mkdir(parents=True, exist_ok=True)
+            if name not in SYSTEM_DIRECTORIES:
+                os.chown(path, os.geteuid(), os.getegid())
+                path.chmod(mode)
+        return f"{len(DIRECTORIES)} directories"
+
+    def verify_directories(self) -> None:
+        wrong = []
+        for name, mode in DIRECTORIES.items():
+            path = self._root.at(name)
+            if not path.is_dir():
+                wrong.append(f"{name}: missing")
+            elif name not in SYSTEM_DIRECTORIES:
+                status = path.stat()
+                if stat.S_IMODE(status.st_mode) != mode or status.st_uid != os.geteuid():
+                    wrong.append(f"{name}: mode {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid}")
+        if wrong:
+            raise StepError("; ".join(wrong))
+
+    # scripts
+
+    def check_scripts(self) -> None:
+        """Every script is Python that this node's own interpreter accepts; compiled in memory only."""
+        scripts = sorted((self._upload / "scripts").glob("*.py"))
+        if not scripts:
+            raise StepError("the upload has no scripts")
+        for script in scripts:
+            try:
+                compile(script.read_bytes(), str(script), "exec")
+            except (SyntaxError, ValueError) as error:
+                raise StepError(f"{script.name}: {error}") from error
+
+    def _hooks(self) -> list[Path]:
+        return sorted(path for path in (self._upload / "files/on-interruption.d").glob("*") if path.is_file())
+
+    def install_hooks(self) -> str:
+        for hook in self._hooks():
+            node.write_atomically(self._root.at(node.HOOKS) / hook.name, hook.read_bytes(), 0o755)
+        return f"{len(self._hooks())} interruption hooks"
+
+    def verify_hooks(self) -> None:
+        self._require_copies({hook: self._root.at(node.HOOKS) / hook.name for hook in self._hooks()})
+
+    # configuration
+
+    def _bacalhau(self) -> Bacalhau | None:
+        try:
+            return load_bacalhau(self._upload / "config/workloads.json")
+        except (OSError, WorkloadsError, ValueError) as error:
+            raise StepError(str(error)) from error
+
+    def check_configuration(self) -> None:
+        for name in CONFIGURATION:
+            path = self._upload / "config" / name
+            try:
+                node.read_json_object(path)
+            except (OSError, ValueError) as error:
+                raise StepError(str(error)) from error
+            found = PLACEHOLDER.search(path.read_text(encoding="utf-8"))
+            if found:
+                raise StepError(f"config/{name}: a placeholder was left: {found.group()}")
+        self._bacalhau()
+
+    def configure(self) -> str:
+        for name in CONFIGURATION:
+            content = (self._upload / "config" / name).read_bytes()
+            node.write_atomically(self._root.at(node.SETTINGS) / name, content, 0o644)
+        token = self._uploaded_token()
+        if token is not None:
+            node.write_atomically(self._root.at(TOKEN), token, 0o600)
+        return f"{len(CONFIGURATION)} files{'' if token is None else ', one token'}"
+
+    def verify_configuration(self) -> None:
+        settings = self._root.at(node.SETTINGS)
+        self._require_copies({self._upload / "config" / name: settings / name for name in CONFIGURATION})
+        if self._uploaded_token() is not None:
+            token = self._root.at(TOKEN)
+            if not token.is_file() or stat.S_IMODE(token.stat().st_mode) != 0o600:
+                raise StepError(f"{TOKEN}: missing, or not of mode 0600")
+
+    def _uploaded_token(self) -> bytes | None:
+        bacalhau = self._bacalhau()
+        if bacalhau is None or bacalhau.token_file is None:
+            return None
+        try:
+            token = (self._upload / bacalhau.token_file).read_bytes().strip()
+        except OSError as error:
+            raise StepError(str(error)) from error
+        if not token:
+            raise StepError(f"{bacalhau.token_file}: empty")
+        return token + b"\n"
+
+    # identity-inputs
+
+    def check_node(self) -> None:
+        self._node()
+
+    def _node(self) -> dict[str, object]:
+        try:
+            value = node.read_json_object(self._root.at(node.NODE))
+        except (OSError, ValueError) as error:
+            raise StepError(str(error)) from error
+        missing = [key for key in NODE_KEYS if not isinstance(value.get(key), str) or not value[key]]
+        if missing:
+            raise StepError(f"{node.NODE}: no {', '.join(missing)}")
+        return value
+
+    def name_node(self) -> str:
+        value = self._node()
+        return f"node {value['node']} of stack {value['stack']}"
+
+    def verify_generator(self) -> None:
+        if hashlib.sha256(identity_text(PROBE_ID).encode()).hexdigest() != PROBE_SHA256:
+            raise StepError(f"the identity of {PROBE_ID} differs under Python {platform.python_version()}")
+
+    # workload-binaries
+
+    def _bacalhau_artifact(self) -> Artifact | None:
+        bacalhau = self._bacalhau()
+        if bacalhau is None:
+            return None
+        artifact = bacalhau.artifacts.get(platform.machine())
+        if artifact is None:
+            raise StepError(f"no Bacalhau for {platform.machine()}; there is {', '.join(bacalhau.artifacts)}")
+        return artifact
+
+    def check_binaries(self) -> None:
+        self._bacalhau_artifact()
+
+    def install_binaries(self) -> str:
+        artifact = self._bacalhau_artifact()
+        record = self._root.at(node.BINARIES)
+        if artifact is None:
+            node.write_json(record, {})
+            return "none asked for"
+        if self._bacalhau_is_installed(artifact):
+            return f"bacalhau from {artifact.source}, already there"
+        content = fetch(artifact, self._upload)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != artifact.sha256:
+            raise StepError(f"{artifact.source}: sha256 is {digest}, not {artifact.sha256}")
+        program = unpack(content, "bacalhau")
+        node.write_atomically(self._root.at(node.BACALHAU), program, 0o755)
+        installed = hashlib.sha256(program).hexdigest()
+        node.write_json(record, {"bacalhau": {"source_sha256": artifact.sha256, "sha256": installed}})
+        return f"bacalhau from {artifact.source}"
+
+    def verify_binaries(self) -> None:
+        artifact = self._bacalhau_artifact()
+        if artifact is not None and not self._bacalhau_is_installed(artifact):
+            raise StepError(f"{node.BACALHAU}: missing, or not what was installed from {artifact.source}")
+
+    def _bacalhau_is_installed(self, artifact: Artifact) -> bool:
+        try:
+            recorded = node.read_json_object(self._root.at(node.BINARIES)).get("bacalhau")
+            program = self._root.at(node.BACALHAU)
+            actual = {"source_sha256": artifact.sha256, "sha256": sha256_of(program)}
+            return recorded == actual and os.access(program, os.X_OK)
+        except (OSError, ValueError):
+            return False
+
+    # units
+
+    def _units(self) -> dict[str, Path]:
+        """Unit files to install, by name: the project's, then the user's."""
+        wanted = self._bacalhau() is not None
+        ours = sorted((self._upload / "services").glob("*.service"))
+        units = {path.name: path for path in ours if wanted or path.name != BACALHAU_UNIT}
+        for path in sorted((self._upload / "files/systemd").glob("*.service")):
+            if path.name in units or path.name == BACALHAU_UNIT or path.name == "spot-deploy.service":
+                raise StepError(f"files/systemd/{path.name}: the name is taken by a unit of spot-deployer")
+            units[path.name] = path
+        return units
+
+    def check_units(self) -> None:
+        manifest = self._manifest()
+        for name, path in self._units().items():
+            text = path.read_text(encoding="utf-8")
+            later = cycle_in(text)
+            if later is not None:
+                raise StepError(f"{name}: After={later} with WantedBy=multi-user.target is an ordering cycle")
+            for word in [*values_of(text, "ExecStart"), *values_of(text, "ExecStartPre"), *values_of(text, "ExecStop")]:
+                inside = word.lstrip("-@:+!").removeprefix(f"{node.UPLOAD}/")
+                if node.UPLOAD in word and not manifest.has_file(inside):
+                    raise StepError(f"{name}: names {word}, which was not uploaded")
+
+    def install_units(self) -> str:
+        units = self._units()
+        for name, source in units.items():
+            node.write_atomically(self._root.at(node.UNITS) / name, source.read_bytes(), 0o644)
+        try:
+            complaints = self._systemd.verify([self._root.at(node.UNITS) / name for name in units])
+            if complaints:
+                raise StepError("; ".join(complaints))
+            self._systemd.reload()
+            self._systemd.enable(self._enabled(units))
+        except SystemdError as error:
+            raise StepError(str(error)) from error
+        return f"{', '.join(units)} installed"
+
+    def verify_units(self) -> None:
+        units = self._units()
+        self._require_copies({source: self._root.at(node.UNITS) / name for name, source in units.items()})
+        try:
+            states = {name: self._systemd.state_of_file(name) for name in self._enabled(units)}
+        except SystemdError as error:
+            raise StepError(str(error)) from error
+        wrong = [f"{name} is {state}" for name, state in states.items() if state != "enabled"]
+        if wrong:
+            raise StepError(f"not enabled: {', '.join(wrong)}")
+
+    def _enabled(self, units: dict[str, Path]) -> list[str]:
+        return [name for name, path in units.items() if is_installable(path.read_text(encoding="utf-8"))]
+
+    # deployment-complete
+
+    def check_complete(self) -> None:
+        self.runner.require_ok([name for name in self.runner.names if name != "deployment-complete"])
+
+    def complete(self) -> str:
+        units = self._units()
+        users = sorted(name for name, path in units.items() if path.parent.name == "systemd")
+        marker = {
+            "digest": self.uploaded_digest(),
+            "completedAt": node.utc_now(),
+            "bootId": node.boot_id(),
+            "units": {"installed": list(units), "enabled": self._enabled(units), "user": users},
+        }
+        node.write_json(self._root.at(node.DEPLOYMENT_COMPLETE), marker)
+        return f"payload {marker['digest']}"
+
+    def verify_complete(self) -> None:
+        if self.deployed_digest() != self.uploaded_digest():
+            raise StepError("the marker is missing or names another payload")
+
+    # After the table
+
+    def request_reboot(self) -> None:
+        """Asks for the reboot, which begins when this program's unit has ended. Raises StepError."""
+        try:
+            self._systemd.start_detached(REBOOT_UNIT)
+        except SystemdError as error:
+            raise StepError(f"the reboot could not be started: {error}") from error
+
+    def _require_copies(self, copies: dict[Path, Path]) -> None:
+        wrong = [
+            str(target)
+            for source, target in copies.items()
+            if not target.is_file() or target.read_bytes() != source.read_bytes()
+        ]
+        if wrong:
+            raise StepError(f"missing or different: {', '.join(wrong)}")
+
+
+def fetch(artifact: Artifact, upload: Path) -> bytes:
+    """The artifact's bytes, out of the upload or from its address (with some attempts). Raises StepError."""
+    if artifact.path is not None:
+        try:
+            return (upload / artifact.path).read_bytes()
+        except OSError as error:
+            raise StepError(str(error)) from error
+    for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+        try:
+            with urllib.request.urlopen(artifact.source, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:
+                content: bytes = answer.read(DOWNLOAD_MAX_BYTES)
+                return content
+        except (OSError, ValueError, HTTPException) as error:
+            if attempt == DOWNLOAD_ATTEMPTS:
+                raise StepError(f"{artifact.source}: {error} ({attempt} attempts)") from error
+        time.sleep(2**attempt)
+    raise AssertionError("unreachable")
+
+
+def unpack(content: bytes, name: str) -> bytes:
+    """A program's bytes: the file of that name out of a tar archive, or the content itself. Raises StepError."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if Path(member.name).name == name else None
+                if file is not None:
+                    return file.read()
+    except tarfile.ReadError:
+        return content
+    raise StepError(f"the archive has no file {name}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    chosen = arguments("Deploy what was uploaded, then reboot.", argv)
+    deployment = Deployment(node.Root(chosen.root))
+    if chosen.list or chosen.check:
+        return act(deployment.runner, chosen)
+    try:
+        deployed = deployment.deployed_digest()
+        if deployed is not None:
+            return refuse(deployed, deployment.uploaded_digest())
+        code = act(deployment.runner, chosen)
+        if code == EXIT_OK and not chosen.step:
+            deployment.request_reboot()
+        return code
+    except StepError as error:
+        print(error, file=sys.stderr)
+        return EXIT_REFUSED
+
+
+def refuse(deployed: str, uploaded: str) -> int:
+    if deployed == uploaded:
+        print(f"already deployed: payload {deployed}")
+        return EXIT_OK
+    print(f"refused: deployed with payload {deployed}, uploaded is {uploaded}; replace the node", file=sys.stderr)
+    return EXIT_REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

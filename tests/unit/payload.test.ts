@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import fc from "fast-check";
+import { SpotError } from "../../fleet/errors";
+import { manifestOf, manifestText, missingPaths, nameProblem, whereLinkLeads } from "../../fleet/payload";
+import type { Payload, PayloadEntry } from "../../fleet/payload";
+import { readPayload } from "../../project/payload";
+
+const file = (name: string, content = "x"): PayloadEntry => ({ path: name, type: "file", mode: "0644", size: content.length, sha256: "00" });
+
+describe("manifestOf", () => {
+  it("has the digest that README and the node define", () => {
+    const { digest } = manifestOf([
+      { path: "files/ü b", type: "link", target: "../a" },
+      { path: "files/a", type: "file", mode: "0755", size: 3, sha256: "ab" },
+      { path: "files/e", type: "directory", mode: "0755" },
+    ]);
+    // sha256 of the three lines below, computed by Python's json.dumps and hashlib:
+    // {"mode":"0755","path":"files/a","sha256":"ab","size":3,"type":"file"}
+    // {"mode":"0755","path":"files/e","type":"directory"}
+    // {"path":"files/ü b","target":"../a","type":"link"}
+    assert.equal(digest, "d5ad46cedd678c38b84ce9492c6980be097a7cc43dad11699b10dbe44915d1ce");
+  });
+
+  it("does not depend on the order of entries or of their keys", () => {
+    const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 6, unit: fc.constantFrom("a", "B", "é", "\uff5e", "\u{1f600}", "/") }), { maxLength: 20 });
+    fc.assert(fc.property(names, fc.nat(), (paths, turn) => {
+      const entries = paths.map((name) => file(name));
+      const turned = [...entries.slice(turn % (entries.length + 1)), ...entries.slice(0, turn % (entries.length + 1))];
+      const swapped = turned.map((entry) => Object.fromEntries(Object.entries(entry).reverse()) as unknown as PayloadEntry);
+      assert.equal(manifestOf(swapped).digest, manifestOf(entries).digest);
+    }));
+  });
+
+  it("sorts by UTF-8 bytes, not by UTF-16 units", () => {
+    const paths = manifestOf([file("\u{1f600}"), file("\uff5e"), file("a")]).entries.map((entry) => entry.path);
+    assert.deepEqual(paths, ["a", "\uff5e", "\u{1f600}"]);
+  });
+
+  it("is JSON with a line end", () => {
+    const manifest = manifestOf([file("a")]);
+    assert.ok(manifestText(manifest).endsWith("}\n"));
+    assert.deepEqual(JSON.parse(manifestText(manifest)), manifest);
+  });
+});
+
+describe("nameProblem", () => {
+  for (const name of ["a b", ".env", "ü", "日本", "-x", "a'b\"c", "\u{1f600}"]) {
+    it(`carries ${JSON.stringify(name)}`, () => assert.equal(nameProblem(name), undefined));
+  }
+  for (const name of ["a\nb", "a\tb", "\u0000", "\u007f", "a\u2028b"]) {
+    it(`refuses ${JSON.stringify(name)}`, () => assert.match(nameProblem(name) ?? "", /control character/));
+  }
+  it("refuses a name that is not NFC", () => assert.match(nameProblem("u\u0308") ?? "", /NFC/));
+});
+
+describe("whereLinkLeads", () => {
+  const cases: [links: Record<string, string>, expected: string][] = [
+    [{ a: "b" }, "inside"],
+    [{ "d/a": "../b" }, "inside"],
+    [{ "d/a": "../.." }, "leaves"],
+    [{ a: ".." }, "leaves"],
+    [{ a: "/etc/passwd" }, "leaves"],
+    [{ a: "../tree/b" }, "leaves"],
+    [{ a: "b", b: "../x" }, "leaves"],
+    [{ a: "a" }, "circle"],
+    [{ a: "b", b: "a" }, "circle"],
+    // By its letters a/x stays at a/b/y; but a/b/d is the root, so `..` from there is outside.
+    [{ "a/x": "b/d/../y", "a/b/d": "../.." }, "leaves"],
+  ];
+  for (const [links, expected] of cases) {
+    it(`says ${expected} of ${JSON.stringify(links)}`, () => {
+      const [first] = Object.keys(links);
+      assert.equal(whereLinkLeads(first as string, new Map(Object.entries(links))), expected);
+    });
+  }
+});
+
+describe("missingPaths", () => {
+  const entries = [{ path: "scripts/a.py" }, { path: "files/app/run" }];
+  const missing = (line: string): string[] => missingPaths(`[Service]\n${line}\n`, entries);
+
+  it("finds what a unit starts and nobody uploads (L11)", () => {
+    assert.deepEqual(missing("ExecStart=/usr/bin/python3 /opt/uploaded_files/scripts/b.py --x /opt/uploaded_files/files/c"), ["scripts/b.py", "files/c"]);
+  });
+  for (const line of [
+    "ExecStart=/opt/uploaded_files/scripts/a.py",
+    "WorkingDirectory=/opt/uploaded_files/files/app/",
+    "EnvironmentFile=-/opt/uploaded_files/files/env",
+    "ExecStart=/opt/uploaded_files/files/%i",
+    "# ExecStart=/opt/uploaded_files/scripts/b.py",
+    "ExecStart=/usr/bin/true",
+  ]) {
+    it(`has nothing against ${line}`, () => assert.deepEqual(missing(line), []));
+  }
+});
+
+describe("readPayload", () => {
+  let root: string;
+  let places: { packageRoot: string; projectDir: string };
+
+  const at = (name: string): string => path.join(root, name);
+  const write = (name: string, content = "x", mode = 0o644): string => {
+    mkdirSync(path.dirname(at(name)), { recursive: true });
+    writeFileSync(at(name), content);
+    chmodSync(at(name), mode);
+    return at(name);
+  };
+  const read = (config: { scriptsDirectory?: string; filesDirectory?: string } = {}): Payload =>
+    readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, ...config }, places);
+  const refusal = (config?: Parameters<typeof read>[0]): SpotError => {
+    try {
+      read(config);
+    } catch (error) {
+      assert.ok(error instanceof SpotError);
+      assert.equal(error.code, "E_PAYLOAD");
+      return error;
+    }
+    assert.fail("the payload was accepted");
+  };
+  const paths = (payload: Payload): string[] => payload.manifest.entries.map((entry) => entry.path);
+
+  beforeEach(() => {
+    root = mkdtempSync(path.join(tmpdir(), "payload-"));
+    chmodSync(root, 0o755);
+    places = { packageRoot: root, projectDir: root };
+    write("instance/scripts/deploy_services.py", "print()\n", 0o755);
+    write("instance/config/c.json", "{}");
+    write("instance/services/s.service", "[Unit]\n");
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  it("reads instance/ and files/, with modes, sizes and digests", () => {
+    write("files/a b/ü.txt", "hello", 0o600);
+    const payload = read();
+    assert.deepEqual(payload.manifest.entries, [
+      { path: "config/c.json", type: "file", mode: "0644", size: 2, sha256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" },
+      { path: "files/a b", type: "directory", mode: "0755" },
+      { path: "files/a b/ü.txt", type: "file", mode: "0644", size: 5, sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" },
+      { path: "scripts/deploy_services.py", type: "file", mode: "0755", size: 8, sha256: "d8594fa1268ecabc62af7c9e2449b8c46db0f426cd9aad384c67efe59e582b3e" },
+      { path: "services/s.service", type: "file", mode: "0644", size: 7, sha256: "ae6c63cff33bcfa3b6a2d6d0c9dd19521dedaa351146b1a642d2bfc9cf5a1e1f" },
+    ]);
+    assert.equal(payload.size, 22);
+    assert.equal(payload.sources.get("files/a b/ü.txt"), at("files/a b/ü.txt"));
+  });
+
+  it("has the same digest after another umask, another time and in another folder", () => {
+    write("files/run", "x", 0o755);
+    write("files/data", "x", 0o644);
+    const before = read().manifest.digest;
+    chmodSync(at("files/run"), 0o700);
+    chmodSync(at("files/data"), 0o400);
+    utimesSync(at("files/data"), 1, 1);
+    assert.equal(read().manifest.digest, before);
+  });
+
+  it("has another digest when content, a mode, a name or an empty directory changes", () => {
+    write("files/a", "x");
+    const digests = [read().manifest.digest];
+    write("files/a", "y");
+    digests.push(read().manifest.digest);
+    chmodSync(at("files/a"), 0o755);
+    digests.push(read().manifest.digest);
+    write("files/b", "y", 0o755);
+    unlinkSync(at("files/a"));
+    digests.push(read().manifest.digest);
+    mkdirSync(at("files/empty"));
+    digests.push(read().manifest.digest);
+    assert.equal(new Set(digests).size, digests.length);
+  });
+
+  it("keeps dot-files and empty directories", () => {
+    write("files/.env");
+    mkdirSync(at("files/empty/deep"), { recursive: true });
+    assert.deepEqual(paths(read()).filter((name) => name.startsWith("files")), ["files/.env", "files/empty", "files/empty/deep"]);
+  });
+
+  it("leaves out what Python and desktops drop among the scripts, and only there", () => {
+    for (const folder of ["instance/scripts", "files"]) {
+      write(`${folder}/__pycache__/x.pyc`);
+      write(`${folder}/y.pyc`);
+      write(`${folder}/.DS_Store`);
+    }
+    const found = paths(read());
+    assert.deepEqual(found.filter((name) => name.startsWith("scripts")), ["scripts/deploy_services.py"]);
+    assert.deepEqual(found.filter((name) => name.startsWith("files")), ["files/.DS_Store", "files/__pycache__", "files/__pycache__/x.pyc", "files/y.pyc"]);
+  });
+
+  it("takes scripts from the folder that the configuration names, and files too", () => {
+    write("mine/deploy_services.py");
+    write("data/d");
+    const found = paths(read({ scriptsDirectory: at("mine"), filesDirectory: at("data") }));
+    assert.deepEqual(found, ["config/c.json", "files/d", "scripts/deploy_services.py", "services/s.service"]);
+  });
+
+  it("refuses a scripts folder without what the node starts: by user data, by a unit of ours, by one of the user's (L11)", () => {
+    write("mine/other.py");
+    write("instance/services/s.service", "[Service]\nExecStart=/opt/uploaded_files/scripts/startup.py\n");
+    write("files/systemd/u.service", "[Service]\nExecStart=/opt/uploaded_files/files/app\n");
+    const messages = refusal({ scriptsDirectory: at("mine") }).problems.map(({ message }) => message.replace(`${root}/`, ""));
+    assert.deepEqual(messages, [
+      "scripts/deploy_services.py is missing: it sets the node up",
+      "instance/services/s.service: names /opt/uploaded_files/scripts/startup.py, which is not uploaded",
+      "files/systemd/u.service: names /opt/uploaded_files/files/app, which is not uploaded",
+    ]);
+  });
+
+  it("accepts the instance/ that is shipped", () => {
+    const shipped = path.resolve(__dirname, "../../..");
+    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined }, { packageRoot: shipped, projectDir: root });
+    assert.ok(paths(payload).includes("scripts/deploy_services.py"));
+    assert.ok(payload.size < 1_000_000);
+  });
+
+  it("does without files/, but not without a folder that was named", () => {
+    assert.ok(!paths(read()).some((name) => name.startsWith("files")));
+    assert.match(refusal({ filesDirectory: at("none") }).message, /none: does not exist/);
+    write("plain");
+    assert.match(refusal({ filesDirectory: at("plain") }).message, /is not a directory/);
+  });
+
+  it("keeps links inside a folder, as they are", () => {
+    write("files/v1/app");
+    symlinkSync("v1", at("files/current"));
+    symlinkSync("../current/app", at("files/v1/self"));
+    const links = read().manifest.entries.filter((entry) => entry.type === "link");
+    assert.deepEqual(links, [
+      { path: "files/current", type: "link", target: "v1" },
+      { path: "files/v1/self", type: "link", target: "../current/app" },
+    ]);
+  });
+
+  it("refuses links that leave, also through another link, and circles; all at once", () => {
+    mkdirSync(at("files"));
+    symlinkSync("/etc/passwd", at("files/absolute"));
+    symlinkSync("../instance", at("files/up"));
+    symlinkSync("up", at("files/via"));
+    symlinkSync("round", at("files/round"));
+    const found = refusal().problems.map(({ message }) => message.slice(at("files/").length).split(":")[0]).sort();
+    assert.deepEqual(found, ["absolute", "round", "up", "via"]);
+  });
+
+  it("refuses a socket", async () => {
+    mkdirSync(at("files"));
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(at("files/s"), resolve));
+    try {
+      assert.match(refusal().message, /files\/s": is neither a file, a directory nor a link/);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it("refuses names with control characters, in another form than NFC, or not UTF-8; all at once", () => {
+    write("files/a\nb");
+    write("files/u\u0308");
+    writeFileSync(Buffer.concat([Buffer.from(at("files/")), Buffer.from([0xff])]), "x");
+    const messages = refusal().problems.map(({ message }) => message);
+    assert.equal(messages.length, 3);
+    assert.ok(messages.some((text) => text.includes('a\\nb": has a control character')));
+    assert.ok(messages.some((text) => text.includes("NFC")));
+    assert.ok(messages.some((text) => text.includes("not UTF-8")));
+  });
+
+  it("names every file and folder that may not be read", () => {
+    write("files/secret", "x", 0o000);
+    write("files/also", "x", 0o000);
+    mkdirSync(at("files/closed"), { mode: 0o000 });
+    // Root may read everything; for the time of the reading this process is nobody in particular.
+    const root = process.getuid?.() === 0;
+    if (root) process.seteuid?.(65534);
+    try {
+      const messages = refusal().problems.map(({ message }) => message.slice(at("files/").length));
+      assert.deepEqual(messages.sort(), ["also: may not be read (permissions)", "closed: may not be read (permissions)", "secret: may not be read (permissions)"]);
+    } finally {
+      if (root) process.seteuid?.(0);
+      chmodSync(at("files/closed"), 0o700);
+    }
+  });
+
+  it("refuses more than 500 MB before it reads them", () => {
+    write("files/large", "");
+    truncateSync(at("files/large"), 500_000_001);
+    const started = performance.now();
+    assert.match(refusal().message, /500\.0 MB, above the limit of 500\.0 MB; the largest file is .*files\/large/);
+    assert.ok(performance.now() - started < 200, "the content was read");
+  });
+});
