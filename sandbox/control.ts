@@ -1,0 +1,242 @@
+import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
+import type { DaemonOptions } from "./daemon";
+import type { DaemonMessage } from "./daemon-main";
+import { tryLock } from "./lock";
+import { findMoto, installMoto } from "./moto/install";
+import { callerAddress, releaseDeadClaim } from "./network";
+import { endProcess, isRunning } from "./process";
+import { homeFiles, readRecord, removeRecord, type DaemonRecord, type ExitRecord, type SandboxRecord } from "./records";
+
+/** `hosts` boots a real host per instance; `api` answers API calls only. */
+export type SandboxMode = "api" | "hosts";
+
+/** A running sandbox. */
+export interface Sandbox {
+  id: string;
+  home: string;
+  mode: SandboxMode;
+  /** The endpoint for every AWS service, `http://127.0.0.1:PORT`; the same for the sandbox's whole life. */
+  endpoint: string;
+  /** Where its instances' public addresses lie, `198.18.7.0/24`. */
+  network: string;
+  /** The address from which hosts see this machine. */
+  callerAddress: string;
+  pid: number;
+  startedAt: string;
+}
+
+export interface SandboxOptions {
+  /** The folder that is the sandbox: same home, same sandbox. */
+  home: string;
+  /** Where what is installed once is kept for all sandboxes. */
+  cacheDir: string;
+  mode: SandboxMode;
+  report(detail: string): void;
+  /** Asked once, with what would be installed. */
+  confirmInstall(what: string[]): Promise<boolean>;
+  signal?: AbortSignal;
+}
+
+/** Time for a sandbox to take its hosts down before it is ended by force. */
+const STOP_PATIENCE_MS = 60_000;
+const MOTO_PATIENCE_MS = 3_000;
+const STATUS_PATIENCE_MS = 10_000;
+
+/**
+ * Finds the running sandbox or starts it. `fresh` tells that the emulated AWS is empty because it was just made,
+ * `reason` why, when an earlier one had died.
+ * @throws SpotError E_SANDBOX_SETUP, E_SANDBOX_PORT, E_DECLINED
+ */
+export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandbox; fresh: boolean; reason?: string }> {
+  return withLock(o.home, o.signal, async () => {
+    const running = runningDaemon(o.home);
+    if (running !== undefined) {
+      if (running.mode !== o.mode) throw otherMode(running.mode, o);
+      const sandbox = describe(o.home, running);
+      if (await answers(sandbox)) return { sandbox, fresh: false };
+      // It was dying, or it hangs: either way it is of no use any more.
+      await endProcess(running, STOP_PATIENCE_MS);
+    }
+    const reason = await cleanUp(o.home);
+    const python = await installMissing(o);
+    o.report("starting the sandbox");
+    const sandbox = readRecord<SandboxRecord>(homeFiles(o.home).sandbox) ?? { id: randomBytes(4).toString("hex"), port: 0 };
+    await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, sandbox });
+    const started = runningDaemon(o.home);
+    if (started === undefined) throw new SpotError("E_SANDBOX_DEAD", { message: "The sandbox ended right after its start.", cause: logTail(o.home) });
+    return { sandbox: describe(o.home, started), fresh: true, reason };
+  });
+}
+
+/** The sandbox of a home with its number of instances; undefined when it does not run. */
+export async function sandboxStatus(home: string): Promise<(Sandbox & { instances: number }) | undefined> {
+  const running = runningDaemon(home);
+  if (running === undefined) return undefined;
+  const sandbox = describe(home, running);
+  const status = await answers(sandbox);
+  return status && { ...sandbox, instances: status.instances };
+}
+
+/** The status that the endpoint tells, if it is this sandbox's and answers in time. */
+async function answers(sandbox: Sandbox): Promise<{ instances: number } | undefined> {
+  try {
+    const response = await fetch(`${sandbox.endpoint}/_spot/status`, { signal: AbortSignal.timeout(STATUS_PATIENCE_MS) });
+    const status = (await response.json()) as { id: string; instances: number };
+    return status.id === sandbox.id ? status : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the sandbox of a home with all that it started; also cleans up after a crashed one. `stopped`: there was one. */
+export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
+  if (!existsSync(home)) return { stopped: false };
+  return withLock(home, undefined, async () => {
+    const running = runningDaemon(home);
+    if (running !== undefined) await endProcess(running, STOP_PATIENCE_MS);
+    const crashed = await cleanUp(home);
+    return { stopped: running !== undefined || crashed !== undefined };
+  });
+}
+
+/** The environment for children that talk to the sandbox: its endpoint, fake credentials, and nothing of the user's AWS. */
+export function sandboxEnvironment(s: Sandbox): Record<string, string> {
+  const noProxy = `127.0.0.1,localhost,${s.network}`;
+  return {
+    AWS_ENDPOINT_URL: s.endpoint,
+    AWS_ACCESS_KEY_ID: "sandbox",
+    AWS_SECRET_ACCESS_KEY: "sandbox",
+    AWS_SESSION_TOKEN: "",
+    AWS_PROFILE: "",
+    AWS_DEFAULT_PROFILE: "",
+    AWS_REGION: "us-east-1",
+    AWS_DEFAULT_REGION: "us-east-1",
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_CONFIG_FILE: "/dev/null",
+    AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    AWS_ROLE_ARN: "",
+    AWS_WEB_IDENTITY_TOKEN_FILE: "",
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "",
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: "",
+    AWS_CA_BUNDLE: "",
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
+  };
+}
+
+function runningDaemon(home: string): DaemonRecord | undefined {
+  const record = readRecord<DaemonRecord>(homeFiles(home).daemon);
+  return record !== undefined && isRunning(record) ? record : undefined;
+}
+
+function describe(home: string, record: DaemonRecord): Sandbox {
+  const { mode, network, pid, startedAt } = record;
+  const id = readRecord<SandboxRecord>(homeFiles(home).sandbox)?.id ?? "";
+  return { id, home, mode, endpoint: `http://127.0.0.1:${record.port}`, network, callerAddress: callerAddress(network), pid, startedAt };
+}
+
+/** One command at a time starts or stops the sandbox of a home; the others wait for it. */
+async function withLock<T>(home: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  const lock = homeFiles(home).lock;
+  let release = tryLock(lock);
+  while (release === undefined) {
+    signal?.throwIfAborted();
+    await sleep(50);
+    release = tryLock(lock);
+  }
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
+/** Removes what a daemon that ended without cleaning has left. Its reason, or undefined when there was none. */
+async function cleanUp(home: string): Promise<string | undefined> {
+  const files = homeFiles(home);
+  const record = readRecord<DaemonRecord>(files.daemon);
+  const exit = readRecord<ExitRecord>(files.exit);
+  if (record !== undefined) {
+    await endProcess(record.moto, MOTO_PATIENCE_MS);
+    releaseDeadClaim(record.network);
+  }
+  if (existsSync(files.hosts) && readdirSync(files.hosts).length > 0) {
+    const { cleanUpHosts } = await import("./hosts/nspawn.js");
+    await cleanUpHosts(home);
+  }
+  removeRecord(files.daemon);
+  removeRecord(files.exit);
+  if (exit !== undefined) return `the sandbox ended at ${exit.at}: ${exit.reason}`;
+  return record === undefined ? undefined : `the sandbox's process ${record.pid} was killed or the machine was restarted`;
+}
+
+/** Asks once for all that is missing, then installs it. Returns the interpreter that has moto. */
+async function installMissing(o: SandboxOptions): Promise<string> {
+  const moto = await findMoto(o.cacheDir);
+  const hosts = o.mode === "hosts" ? await missingForHosts(o) : { what: [], install: async () => undefined };
+  const what = [...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]), ...hosts.what];
+  if (what.length > 0 && !(await o.confirmInstall(what))) throw new SpotError("E_DECLINED", "The sandbox was not set up: the installation was declined.");
+  await hosts.install();
+  return moto.installed ? moto.python : installMoto(o.cacheDir, o.report, o.signal);
+}
+
+async function missingForHosts(o: SandboxOptions): Promise<{ what: string[]; install(): Promise<void> }> {
+  const [{ hostRequirements, install }, { ensureImage, imagePath }] = await Promise.all([import("./hosts/requirements.js"), import("./hosts/image.js")]);
+  const requirements = hostRequirements();
+  if (!requirements.possible) throw new SpotError("E_SANDBOX_SETUP", { message: "Hosts cannot boot on this machine.", cause: requirements.reason });
+  const packages = requirements.missingPackages;
+  const what = packages.length > 0 ? [`system packages: ${packages.join(", ")}`] : [];
+  if (!existsSync(imagePath(o.cacheDir))) what.push(`a Debian root image for hosts (from this machine's package sources, 330 MB) into ${o.cacheDir}`);
+  return {
+    what,
+    install: async () => {
+      await install(packages, o.report);
+      await ensureImage(o.cacheDir, o.report);
+    },
+  };
+}
+
+/** Starts the daemon apart from this process and resolves when it is ready. Its output goes to the log. */
+async function startDaemon(options: DaemonOptions): Promise<void> {
+  mkdirSync(options.home, { recursive: true });
+  const log = openSync(homeFiles(options.home).log, "a", 0o600);
+  try {
+    const child = fork(join(__dirname, "daemon-main.js"), [JSON.stringify(options)], { detached: true, cwd: options.home, stdio: ["ignore", log, log, "ipc"], execArgv: [] });
+    const message = await new Promise<DaemonMessage | undefined>((resolve, reject) => {
+      child.once("message", (value) => resolve(value as DaemonMessage));
+      child.once("exit", () => resolve(undefined));
+      child.once("error", reject);
+    });
+    if (child.connected) child.disconnect();
+    child.unref();
+    if (message === undefined) throw new SpotError("E_SANDBOX_SETUP", { message: "The sandbox did not start.", cause: logTail(options.home) });
+    if ("error" in message) throw revived(message.error);
+  } finally {
+    closeSync(log);
+  }
+}
+
+function revived(error: ErrorInfo): SpotError {
+  return new SpotError(error.code as ErrorCode, { message: error.message, cause: error.cause, next: error.next });
+}
+
+function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
+  const switches: Record<SandboxMode, string> = { hosts: "--sandbox", api: "--sandbox=api" };
+  return new SpotError("E_SANDBOX_SETUP", {
+    message: `A sandbox runs here in mode "${running}", and mode "${o.mode}" was asked for.`,
+    next: `Use ${switches[running]}, or stop it first: \`npm run sandbox -- down\` (its instances are lost).`,
+  });
+}
+
+function logTail(home: string): string {
+  try {
+    return readFileSync(homeFiles(home).log, "utf8").trim().split("\n").slice(-15).join("\n");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SpotError, wordsOf } from "../fleet/errors";
+import type { SandboxMode } from "./control";
+import type { FaultRule } from "./gateway/faults";
+import { motoImages } from "./gateway/images";
+import { Instances, endReasons } from "./gateway/instances";
+import { Moto } from "./gateway/moto";
+import { usableRegions } from "./gateway/regions";
+import type { Cloud } from "./gateway/rule";
+import { Gateway } from "./gateway/server";
+import { InstanceTypes } from "./gateway/types";
+import type { HostDriver } from "./hosts/driver";
+import { noHosts } from "./hosts/none";
+import { startMoto } from "./moto/server";
+import { callerAddress, claimNetwork, hostAddresses } from "./network";
+import { ownMark } from "./process";
+import { homeFiles, readRecord, removeRecord, writeRecord, type DaemonRecord, type SandboxRecord } from "./records";
+
+export interface DaemonOptions {
+  home: string;
+  cacheDir: string;
+  mode: SandboxMode;
+  /** The interpreter of moto's virtual environment. */
+  python: string;
+  sandbox: SandboxRecord;
+}
+
+const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+
+/** How each mode gets its hosts. */
+const drivers: Record<SandboxMode, (options: DaemonOptions, network: string, ended: (instanceId: string) => void) => Promise<HostDriver>> = {
+  api: async () => noHosts,
+  hosts: async ({ home, cacheDir, sandbox }, network, onEnded) => {
+    const { createNspawnDriver } = await import("./hosts/nspawn.js");
+    return createNspawnDriver({ home, cacheDir, sandboxId: sandbox.id, network, callerAddress: callerAddress(network), report: log, onEnded });
+  },
+};
+
+/**
+ * Runs a sandbox in this process until it is told to stop (SIGTERM, SIGINT) or its moto dies, and then takes down all
+ * that it started. Resolves once the endpoint answers. Throws E_SANDBOX_PORT when the sandbox's port is taken.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
+  const files = homeFiles(options.home);
+  const { network, release } = claimNetwork(options.home, options.mode);
+  const undo: (() => Promise<void> | void)[] = [release];
+  const takeDown = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await Promise.resolve(step()).catch((error: unknown) => log(wordsOf(error)));
+  };
+  try {
+    const images = Object.fromEntries(usableRegions().map((region) => [region, motoImages(region)]));
+    const server = await startMoto(options.python, { addresses: hostAddresses(network), images });
+    undo.push(async () => {
+      server.stop();
+      await Promise.race([server.ended, sleep(2_000, undefined, { ref: false })]);
+    });
+
+    const moto = new Moto(server.port);
+    undo.push(() => moto.close());
+    const driver = await drivers[options.mode](options, network, (id) => instances.terminate(id, endReasons.shutdown));
+    undo.push(() => driver.close());
+    const instances: Instances = new Instances(driver, moto, log);
+    const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), now: () => new Date() };
+
+    const startedAt = new Date().toISOString();
+    const identity = { id: options.sandbox.id, mode: options.mode, network, callerAddress: callerAddress(network), startedAt };
+    const gateway = new Gateway({ cloud, faults: await initialFaults(files.faults), log, identity });
+    const port = await gateway.listen(options.sandbox.port).catch((cause: unknown) => {
+      throw portError(options, cause);
+    });
+    undo.push(() => gateway.close());
+
+    if (options.sandbox.port === 0) writeRecord(files.sandbox, { ...options.sandbox, port } satisfies SandboxRecord);
+    const { pid, started } = server;
+    const record: DaemonRecord = { ...ownMark, port, network, mode: options.mode, startedAt, moto: { pid, started } };
+    writeRecord(files.daemon, record);
+    undo.push(() => {
+      if (readRecord<DaemonRecord>(files.daemon)?.pid === process.pid) removeRecord(files.daemon);
+    });
+
+    const end = (code: number): void => void takeDown().finally(() => process.exit(code));
+    for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => end(0));
+    void server.ended.then((reason) => {
+      if (undo.length === 0) return;
+      writeRecord(files.exit, { reason: `its emulated AWS (moto) ${reason}`, at: new Date().toISOString() });
+      end(1);
+    });
+    return record;
+  } catch (error) {
+    await takeDown();
+    throw error;
+  }
+}
+
+/** Rules that the user put into the home; a wrong file is an error, not silence. */
+async function initialFaults(file: string): Promise<FaultRule[]> {
+  if (!existsSync(file)) return [];
+  const { parseFaults } = await import("./gateway/fault-schema.js");
+  try {
+    return parseFaults(JSON.parse(readFileSync(file, "utf8")));
+  } catch (cause) {
+    throw new SpotError("E_SANDBOX_SETUP", { message: `The fault rules in ${file} are not valid.`, cause, next: "Correct or remove the file." });
+  }
+}
+
+function portError({ sandbox, home }: DaemonOptions, cause: unknown): unknown {
+  if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") return cause;
+  return new SpotError("E_SANDBOX_PORT", {
+    message: `Port ${sandbox.port} of 127.0.0.1, which the sandbox in ${home} has been using, is taken by another program.`,
+    next: `Stop that program (\`ss -ltnp 'sport = :${sandbox.port}'\` names it), or run \`npm run sandbox -- down\` to forget this sandbox.`,
+  });
+}

@@ -1,0 +1,80 @@
+import { allInstances } from "./ask";
+import type { Answer } from "./call";
+import type { CallCounter } from "./counter";
+import type { Faults } from "./faults";
+import { endReasons } from "./instances";
+import type { RateLimits } from "./limits";
+import type { Cloud } from "./rule";
+import { tagsOf, text } from "./xml";
+
+/** What the control paths work on. */
+export interface Controls {
+  cloud: Cloud;
+  counter: CallCounter;
+  faults: Faults;
+  limits: RateLimits;
+  identity: object;
+}
+
+type Handler = (controls: Controls, body: string) => Promise<unknown> | unknown;
+
+const DEFAULT_NOTICE_S = 120;
+
+/** The sandbox's own paths, beside AWS's. Bodies and answers are JSON. */
+const routes: Record<string, Handler> = {
+  "GET /_spot/status": ({ identity, cloud, limits }) => ({ ...identity, instances: cloud.instances.count, limits: limits.enabled }),
+  "GET /_spot/calls": ({ counter }) => counter.counts(),
+  "DELETE /_spot/calls": ({ counter }) => counter.reset(),
+  "GET /_spot/faults": ({ faults }) => faults.list(),
+  "POST /_spot/faults": async ({ faults }, body) => {
+    const { parseFaults } = await import("./fault-schema.js");
+    return { ids: faults.add(parseFaults(JSON.parse(body))) };
+  },
+  "DELETE /_spot/faults": ({ faults }) => faults.clear(),
+  "PUT /_spot/limits": ({ limits }, body) => {
+    const { enabled } = JSON.parse(body) as { enabled?: unknown };
+    if (typeof enabled !== "boolean") throw new Error("expected {\"enabled\": true} or {\"enabled\": false}");
+    limits.enable(enabled);
+    return { enabled };
+  },
+  "GET /_spot/instances": async ({ cloud }) => {
+    const perRegion = await Promise.all(
+      cloud.instances.regions.map(async (region) =>
+        (await allInstances(cloud, region)).map((instance) => ({
+          id: text(instance, "instanceId"),
+          region,
+          availabilityZone: text(instance, "placement", "availabilityZone"),
+          state: text(instance, "instanceState", "name"),
+          address: text(instance, "ipAddress"),
+          tags: tagsOf(instance),
+        })),
+      ),
+    );
+    return perRegion.flat();
+  },
+  // {instanceId, kind: "interruption" | "rebalance", seconds?}: EC2 tells the host, and an interruption ends it then.
+  "POST /_spot/notices": async ({ cloud }, body) => {
+    const { instanceId, kind, seconds = DEFAULT_NOTICE_S } = JSON.parse(body) as { instanceId: string; kind: string; seconds?: number };
+    if (cloud.instances.regionOf(instanceId) === undefined) throw new Error(`no running instance ${instanceId}`);
+    const at = new Date(cloud.now().getTime() + seconds * 1_000);
+    if (kind === "rebalance") await cloud.driver.notice(instanceId, { kind, at });
+    else if (kind === "interruption") {
+      await cloud.driver.notice(instanceId, { kind, action: "terminate", at });
+      setTimeout(() => cloud.instances.terminate(instanceId, endReasons.interruption), seconds * 1_000).unref();
+    } else throw new Error('kind is "interruption" or "rebalance"');
+    return { at: at.toISOString() };
+  },
+};
+
+const json = (status: number, value: unknown): Answer => ({ status, headers: { "content-type": "application/json" }, body: JSON.stringify(value ?? {}) });
+
+/** Answers a control path. A wrong body gives 400 with the reason, an unknown path 404 with those that exist. */
+export async function answerControl(controls: Controls, method: string, path: string, body: string): Promise<Answer> {
+  const handler = routes[`${method} ${path}`];
+  if (handler === undefined) return json(404, { error: `unknown; known: ${Object.keys(routes).join(", ")}` });
+  try {
+    return json(200, await handler(controls, body));
+  } catch (error) {
+    return json(400, { error: error instanceof Error ? error.message : String(error) });
+  }
+}

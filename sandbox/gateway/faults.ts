@@ -1,0 +1,91 @@
+/** What a fault does to a call: AWS's refusal, a delay, or a connection that breaks without an answer. */
+export type FaultEffect = { error: { code: string; message?: string; status?: number } } | { delayMs: number } | { drop: true };
+
+/** A fault to be met by calls that match all that it names. */
+export interface FaultRule {
+  id?: string;
+  /** An action's name, or `*`. */
+  action: string;
+  region?: string;
+  availabilityZone?: string;
+  instanceType?: string;
+  /** The first matching call that is hit, counted from 1; it alone, unless `times` says more. */
+  nth?: number;
+  /** How many calls are hit. Without it and `nth`: all. */
+  times?: number;
+  /** 0 to 1, drawn anew for each call in a sequence that `seed` fixes. */
+  probability?: number;
+  seed?: number;
+  /** `before`: the call never reaches the cloud. `after`: it took effect, and its answer is lost or changed. */
+  when: "before" | "after";
+  effect: FaultEffect;
+}
+
+/** What a rule can ask of a call. */
+export interface CallFacts {
+  action: string;
+  region: string;
+  availabilityZone?: string;
+  instanceType?: string;
+}
+
+interface Armed {
+  rule: FaultRule & { id: string };
+  seen: number;
+  hit: number;
+  draw: () => number;
+}
+
+/** The faults in force. Each call is shown to them once. */
+export class Faults {
+  private armed: Armed[] = [];
+  private made = 0;
+
+  add(rules: readonly FaultRule[]): string[] {
+    const added = rules.map((rule) => ({ rule: { ...rule, id: rule.id ?? `fault-${++this.made}` }, seen: 0, hit: 0, draw: randomSequence(rule.seed ?? 1) }));
+    this.armed.push(...added);
+    return added.map(({ rule }) => rule.id);
+  }
+
+  clear(): void {
+    this.armed = [];
+  }
+
+  /** The rules with what they have seen and hit. */
+  list(): (FaultRule & { seen: number; hit: number })[] {
+    return this.armed.map(({ rule, seen, hit }) => ({ ...rule, seen, hit }));
+  }
+
+  get asksForZone(): boolean {
+    return this.armed.some(({ rule }) => rule.availabilityZone !== undefined);
+  }
+
+  /** The faults that this call meets, in the order in which they were added. */
+  meet(call: CallFacts): FaultRule[] {
+    return this.armed.filter((armed) => concerns(armed.rule, call) && strikes(armed)).map(({ rule }) => rule);
+  }
+}
+
+function concerns(rule: FaultRule, call: CallFacts): boolean {
+  const narrowed = (["region", "availabilityZone", "instanceType"] as const).every((name) => rule[name] === undefined || rule[name] === call[name]);
+  return narrowed && (rule.action === "*" || rule.action === call.action);
+}
+
+function strikes(armed: Armed): boolean {
+  const { rule } = armed;
+  armed.seen++;
+  const limit = rule.times ?? (rule.nth === undefined ? Infinity : 1);
+  if (armed.seen < (rule.nth ?? 1) || armed.hit >= limit) return false;
+  if (rule.probability !== undefined && armed.draw() >= rule.probability) return false;
+  armed.hit++;
+  return true;
+}
+
+/** Numbers in [0, 1), the same for the same seed (a linear congruential generator, constants of Numerical Recipes). */
+function randomSequence(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

@@ -1,0 +1,74 @@
+import { wordsOf } from "../../fleet/errors";
+import type { HostDriver, HostSpec } from "../hosts/driver";
+import type { Moto } from "./moto";
+
+interface EndReason {
+  code: string;
+  message: string;
+}
+
+/** State reasons in EC2's own words. */
+export const endReasons = {
+  user: { code: "Client.UserInitiatedShutdown", message: "Client.UserInitiatedShutdown: User initiated shutdown" },
+  shutdown: { code: "Client.InstanceInitiatedShutdown", message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown" },
+  interruption: { code: "Server.SpotInstanceTermination", message: "Server.SpotInstanceTermination: Spot instance termination" },
+  failed: (cause: unknown): EndReason => ({ code: "Server.InternalError", message: `Server.InternalError: Internal error on launch: ${wordsOf(cause)}` }),
+};
+
+/** Keeps hosts and the emulated AWS in step. Work on one instance happens in the order in which it was asked for. */
+export class Instances {
+  private readonly launchedIn = new Set<string>();
+  private readonly known = new Map<string, { region: string; work: Promise<void> }>();
+
+  constructor(
+    private readonly driver: HostDriver,
+    private readonly moto: Moto,
+    private readonly log: (line: string) => void,
+  ) {}
+
+  /** Boots the host behind a new instance; the answer to RunInstances does not wait for it, as EC2's does not. */
+  launch(host: HostSpec): void {
+    this.launchedIn.add(host.region);
+    this.known.set(host.instanceId, { region: host.region, work: Promise.resolve() });
+    this.enqueue(host.instanceId, () => this.driver.launch(host), async (cause) => {
+      await this.driver.terminate(host.instanceId);
+      await this.moto.ended(host.region, host.instanceId, endReasons.failed(cause));
+    });
+  }
+
+  reboot(instanceId: string): void {
+    this.enqueue(instanceId, () => this.driver.reboot(instanceId));
+  }
+
+  /** Ends the host; the instance stays `shutting-down` until nothing of the host is left. */
+  terminate(instanceId: string, reason: EndReason = endReasons.user): void {
+    this.enqueue(instanceId, async () => {
+      await this.driver.terminate(instanceId);
+      const region = this.known.get(instanceId)?.region;
+      if (region !== undefined) await this.moto.ended(region, instanceId, reason);
+      this.known.delete(instanceId);
+    });
+  }
+
+  /** Every region in which something was launched. */
+  get regions(): string[] {
+    return [...this.launchedIn];
+  }
+
+  regionOf(instanceId: string): string | undefined {
+    return this.known.get(instanceId)?.region;
+  }
+
+  get count(): number {
+    return this.known.size;
+  }
+
+  private enqueue(instanceId: string, work: () => Promise<void>, failed?: (cause: unknown) => Promise<void>): void {
+    const instance = this.known.get(instanceId);
+    if (instance === undefined) return;
+    instance.work = instance.work.then(work).catch(async (cause: unknown) => {
+      this.log(`${instanceId}: ${wordsOf(cause)}`);
+      await failed?.(cause).catch((again: unknown) => this.log(`${instanceId}: ${wordsOf(again)}`));
+    });
+  }
+}

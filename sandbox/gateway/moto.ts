@@ -1,0 +1,62 @@
+import { Agent, request } from "node:http";
+import { AwsError, bodyOf, type Answer, type Call } from "./call";
+import { parseXml, text, type Node } from "./xml";
+
+/** Headers that belong to one connection or to a body that is written anew. */
+const notPassedOn = new Set(["host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect"]);
+const notPassedBack = new Set(["connection", "content-length", "transfer-encoding", "server", "date"]);
+
+/** The emulated AWS behind the gateway. */
+export class Moto {
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+  constructor(private readonly port: number) {}
+
+  pass(call: Call): Promise<Answer> {
+    return this.send("POST", call.path, pick(call.headers, notPassedOn), bodyOf(call));
+  }
+
+  /** A question of the gateway's own to EC2. An EC2 error comes as AwsError. */
+  async ask(region: string, action: string, params: Record<string, string> = {}): Promise<Node> {
+    const headers = {
+      authorization: `AWS4-HMAC-SHA256 Credential=gateway/20260101/${region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
+      "content-type": "application/x-www-form-urlencoded",
+    };
+    const answer = await this.send("POST", "/", headers, new URLSearchParams({ Action: action, Version: "2016-11-15", ...params }).toString());
+    const content = answer.body.startsWith("<") ? parseXml(answer.body) : {};
+    if (answer.status < 300) return content;
+    const error = (content["Errors"] as Node | undefined)?.["Error"] as Node | undefined;
+    throw new AwsError(text(error, "Code") || "InternalError", text(error, "Message") || "The emulated AWS failed.", answer.status);
+  }
+
+  /** The host behind an instance is gone: what the instance held is released and it is shown as terminated. */
+  async ended(region: string, instanceId: string, reason: { code: string; message: string }): Promise<void> {
+    const query = new URLSearchParams({ region, id: instanceId, ...reason });
+    await this.send("GET", `/_ended?${query}`, {}, "");
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private send(method: string, path: string, headers: Record<string, string>, body: string): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ host: "127.0.0.1", port: this.port, method, path, agent: this.agent, headers: { ...headers, "content-length": Buffer.byteLength(body) } }, (incoming) => {
+        const chunks: Buffer[] = [];
+        incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+        incoming.on("error", reject);
+        incoming.on("end", () => {
+          resolve({ status: incoming.statusCode ?? 502, headers: pick(incoming.headers, notPassedBack), body: Buffer.concat(chunks).toString("utf8") });
+        });
+      });
+      outgoing.on("error", reject);
+      outgoing.end(body);
+    });
+  }
+}
+
+function pick(headers: NodeJS.Dict<string | string[]>, without: Set<string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined || without.has(name) ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]])),
+  );
+}

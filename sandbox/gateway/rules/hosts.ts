@@ -1,0 +1,47 @@
+import type { HostSpec } from "../../hosts/driver";
+import { listOf, type Call } from "../call";
+import { after, type Cloud, type Rule } from "../rule";
+import { ec2Answer, instancesOf, items, parseXml, tagsOf, text, type Node } from "../xml";
+
+/** What an instance of an answer looks like to the host driver. */
+function hostSpec(call: Call, instance: Node, cloud: Cloud): HostSpec {
+  const key = cloud.publicKeys.get(`${call.region}/${text(instance, "keyName")}`);
+  return {
+    instanceId: text(instance, "instanceId"),
+    region: call.region,
+    availabilityZone: text(instance, "placement", "availabilityZone"),
+    amiId: text(instance, "imageId"),
+    instanceType: text(instance, "instanceType"),
+    market: text(instance, "instanceLifecycle") === "spot" ? "spot" : "on-demand",
+    publicAddress: text(instance, "ipAddress"),
+    privateAddress: text(instance, "privateIpAddress"),
+    userData: Buffer.from(call.params.get("UserData") ?? "", "base64"),
+    publicKeys: key === undefined ? [] : [key],
+    httpTokens: text(instance, "metadataOptions", "httpTokens") === "required" ? "required" : "optional",
+    tags: tagsOf(instance),
+  };
+}
+
+/** Calls that move hosts. */
+export const hostRules: Rule[] = [
+  after("ec2:ImportKeyPair", (call, _answer, cloud) => {
+    const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64").toString("utf8").trim();
+    cloud.publicKeys.set(`${call.region}/${call.params.get("KeyName")}`, key);
+  }),
+  after("ec2:RunInstances", (call, answer, cloud) => {
+    for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.instances.launch(hostSpec(call, instance, cloud));
+  }),
+  after("ec2:TerminateInstances", (call, _answer, cloud) => {
+    for (const id of listOf(call.params, "InstanceId")) cloud.instances.terminate(id);
+  }),
+  after("ec2:RebootInstances", (call, _answer, cloud) => {
+    for (const id of listOf(call.params, "InstanceId")) cloud.instances.reboot(id);
+  }),
+  after("ec2:GetConsoleOutput", async (call, _answer, cloud) => {
+    const instanceId = call.params.get("InstanceId") ?? "";
+    const instance = instancesOf(await cloud.moto.ask(call.region, "DescribeInstances", { "InstanceId.1": instanceId }))[0];
+    const ended = text(instance, "instanceState", "name") === "terminated";
+    const output = ended ? "" : await cloud.driver.consoleOutput(instanceId);
+    return ec2Answer("GetConsoleOutput", { instanceId, timestamp: cloud.now().toISOString(), output: Buffer.from(output).toString("base64") });
+  }),
+];

@@ -1,0 +1,28 @@
+import type { Rule } from "../rule";
+import { addressRules } from "./addresses";
+import { dryRunRules } from "./dry-run";
+import { hostRules } from "./hosts";
+import { launchRules } from "./launch";
+import { networkRules } from "./network";
+import { parameterRules } from "./parameters";
+import { quotaRules } from "./quotas";
+import { regionRules } from "./regions";
+import { serviceRules } from "./services";
+import { spotRules } from "./spot";
+
+/**
+ * All differences between moto and AWS, outermost first: what refuses comes before what acts. A new one is an entry in
+ * the file of its subject; `launchRules` begins with idempotency, so that nothing acts twice for one token.
+ */
+export const rules: readonly Rule[] = [
+  ...addressRules,
+  ...serviceRules,
+  ...regionRules,
+  ...launchRules,
+  ...networkRules,
+  ...dryRunRules,
+  ...spotRules,
+  ...parameterRules,
+  ...quotaRules,
+  ...hostRules,
+];

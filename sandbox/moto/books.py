@@ -1,0 +1,134 @@
+"""What moto keeps differently from EC2, put right where the state lives.
+
+moto is pinned (requirements.txt), so its internals may be relied upon; `apply` raises when one has moved, and the
+sandbox then does not start. What EC2 *refuses* is no business of this file: the gateway does that.
+"""
+
+import copy
+import hashlib
+import threading
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2 import utils
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
+from moto.ec2.models.instances import Instance
+
+
+class NoFreeAddress(EC2ClientError):
+    def __init__(self) -> None:
+        super().__init__("InsufficientFreeAddressesInSubnet", "The sandbox's network has no free address left.")
+
+
+class AddressPool:
+    """Public addresses of the sandbox's own network, in order; one comes back only after all others were used."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self.addresses = addresses
+        self.next = 0
+        self.lock = threading.Lock()
+
+    def take(self) -> str:
+        with self.lock:
+            held = held_addresses() if self.next >= len(self.addresses) else set()
+            for _ in self.addresses:
+                address = self.addresses[self.next % len(self.addresses)]
+                self.next += 1
+                if address not in held:
+                    return address
+        raise NoFreeAddress()
+
+
+def held_addresses() -> set[str]:
+    """Public addresses of interfaces and elastic addresses in all regions touched so far."""
+    backends = list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
+    return {eni.public_ip for backend in backends for eni in list(backend.enis.values()) if eni.public_ip} | {
+        address.public_ip for backend in backends for address in list(backend.addresses)
+    }
+
+
+def spot_request_id(instance: Any) -> str | None:
+    """RunInstances of a spot instance makes a request with an id of its own; moto makes none."""
+    if instance.lifecycle != "spot":
+        return None
+    return "sir-" + hashlib.sha256(instance.id.encode()).hexdigest()[:8]
+
+
+def begin_termination(instance: Any) -> Any:
+    """EC2 shows `shutting-down`, with interfaces and address still held, until the host behind it is gone."""
+    previous = copy.copy(instance._state)
+    if previous.name != "terminated":
+        instance._state.name, instance._state.code = "shutting-down", 32
+    return previous
+
+
+original_terminate = Instance.terminate
+original_prep_nics = Instance.prep_nics
+
+
+def finish_termination(region: str, instance_id: str, code: str, message: str) -> None:
+    """The host is gone: release what the instance held. `code` and `message` become its state reason."""
+    instance = ec2_backends[DEFAULT_ACCOUNT_ID][region].get_instance(instance_id)
+    if instance.state == "terminated":
+        return
+    original_terminate(instance)
+    instance.state_reason.code, instance.state_reason.message = code, message
+
+
+def prep_nics(instance: Any, nic_spec: list[dict[str, Any]], *args: Any, **kwargs: Any) -> None:
+    """An interface that is made at launch ends with its instance unless the launch says otherwise (moto: it stays)."""
+    kept = {
+        int(nic.get("DeviceIndex", 0))
+        for nic in nic_spec or []
+        if nic.get("NetworkInterfaceId") or nic.get("DeleteOnTermination") is False
+    }
+    original_prep_nics(instance, nic_spec, *args, **kwargs)
+    for index, nic in instance.nics.items():
+        if int(index) not in kept:
+            nic.delete_on_termination = True
+
+
+def block_devices(image: Any) -> list[dict[str, Any]]:
+    """The root volume of Canonical's and Debian's images: 8 GiB, gone with its instance."""
+    root = {"SnapshotId": image.ebs_snapshot.id, "VolumeSize": 8, "DeleteOnTermination": True, "VolumeType": "gp3"}
+    return [{"DeviceName": image.root_device_name, "Ebs": {**root, "Encrypted": False}}]
+
+
+def replace(owner: Any, name: str, value: Any) -> None:
+    if not hasattr(owner, name):
+        raise RuntimeError(f"moto changed: {owner.__name__} has no {name}")
+    setattr(owner, name, value)
+
+
+def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None:
+    """Call once, before the first request. `images` are the machine images by region."""
+    pool = AddressPool(addresses)
+    replace(elastic_network_interfaces, "random_public_ip", pool.take)
+    replace(elastic_ip_addresses, "random_ip", pool.take)
+    # A name that a resolver could turn into a real machine's address must not exist: the address is its own name.
+    replace(Instance, "public_dns_name", property(lambda instance: instance.public_ip or ""))
+
+    replace(Instance, "terminate", begin_termination)
+    replace(Instance, "prep_nics", prep_nics)
+    Instance.spot_instance_request_id = property(spot_request_id)
+
+    # Filters of DescribeInstances that EC2 knows and moto answers with HTTP 500.
+    utils.filter_dict_attribute_mapping.update(
+        {
+            "client-token": "client_token",
+            "instance-lifecycle": "lifecycle",
+            "spot-instance-request-id": "spot_instance_request_id",
+            "network-interface.vpc-id": "vpc_id",
+            "network-interface.subnet-id": "subnet_id",
+        }
+    )
+
+    replace(amis.Ami, "block_device_mappings", property(block_devices))
+
+    def load_images(backend: Any) -> None:
+        for image in images.get(backend.region_name, []):
+            fields = {**image, "creation_date": amis.parse_timestamp(image["creation_date"])}
+            backend.amis[image["ami_id"]] = amis.Ami(backend, **fields)
+
+    replace(amis.AmiBackend, "_load_amis", load_images)

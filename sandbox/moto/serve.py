@@ -1,0 +1,57 @@
+"""Runs moto for one sandbox: on a free port of the loopback, for as long as its standard input stays open.
+
+The first line of standard input is JSON: {"addresses": [...], "images": {region: [...]}}. The answer is one line of
+JSON on standard output: {"port": N}. The end of standard input (the daemon died, however it died) ends this process.
+"""
+
+import gc
+
+# Importing moto reads large tables; a quarter of the start was garbage collection that found nothing.
+gc.disable()
+
+import json
+import os
+import sys
+import threading
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+import books
+
+
+class QuietHandler(MotoRequestHandler):
+    def log_request(self, *_args: object, **_kwargs: object) -> None:
+        pass
+
+
+def with_own_paths(app):  # type: ignore[no-untyped-def]
+    """`/_ended?region=R&id=I&code=C&message=M` is the gateway's word that the host behind an instance is gone."""
+
+    def serve(environ, start_response):  # type: ignore[no-untyped-def]
+        if environ["PATH_INFO"] != "/_ended":
+            return app(environ, start_response)
+        query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+        books.finish_termination(query["region"], query["id"], query["code"], query["message"])
+        start_response("204 No Content", [])
+        return [b""]
+
+    return serve
+
+
+def main() -> None:
+    gc.freeze()
+    gc.enable()
+    settings = json.loads(sys.stdin.readline())
+    books.apply(settings["addresses"], settings["images"])
+    app = with_own_paths(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps({"port": server.port}), flush=True)
+    while sys.stdin.read(4096):
+        pass
+    os._exit(0)
+
+
+main()

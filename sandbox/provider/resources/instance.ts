@@ -1,0 +1,340 @@
+import {
+  CancelSpotInstanceRequestsCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeVolumesCommand,
+  ModifyInstanceAttributeCommand,
+  ModifyInstanceMetadataOptionsCommand,
+  ModifyNetworkInterfaceAttributeCommand,
+  ModifyVolumeCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+  type BlockDeviceMapping,
+  type Instance,
+  type InstanceMarketOptionsRequest,
+  type InstanceMetadataEndpointState,
+  type InstanceMetadataTagsState,
+  type HttpTokensState,
+  type InstanceStateName,
+  type _InstanceType,
+  type MarketType,
+  type ModifyInstanceAttributeCommandInput,
+  type RunInstancesCommandInput,
+  type ShutdownBehavior,
+  type SpotInstanceType,
+  type InstanceInterruptionBehavior,
+  type VolumeType,
+} from "@aws-sdk/client-ec2";
+import { randomUUID } from "node:crypto";
+import { unlessGone, type Region } from "../aws";
+import { inPlace, remembered, replaces, type CommonInputs, type Input, type ResourceType } from "../resource";
+import { changeTags, tagged, tagOutputs, tagSpecification } from "../tags";
+import { isEmpty, type Properties } from "../values";
+
+interface InstanceInputs extends CommonInputs {
+  ami: string;
+  instanceType: string;
+  availabilityZone?: string;
+  subnetId?: string;
+  vpcSecurityGroupIds?: string[];
+  associatePublicIpAddress?: boolean;
+  keyName?: string;
+  iamInstanceProfile?: string;
+  userData?: string;
+  userDataBase64?: string;
+  userDataReplaceOnChange?: boolean;
+  instanceMarketOptions?: MarketOptions;
+  instanceInitiatedShutdownBehavior?: string;
+  rootBlockDevice?: { encrypted?: boolean; volumeSize?: number; volumeType?: string; deleteOnTermination?: boolean };
+  metadataOptions?: { httpEndpoint?: string; httpTokens?: string; httpPutResponseHopLimit?: number; instanceMetadataTags?: string };
+  volumeTags?: Record<string, string>;
+}
+
+interface MarketOptions {
+  marketType?: string;
+  spotOptions?: { maxPrice?: string; spotInstanceType?: string; instanceInterruptionBehavior?: string; validUntil?: string };
+}
+
+const CREATE_SECONDS = 600;
+const DELETE_SECONDS = 1200;
+const STOP_SECONDS = 600;
+
+const userData: Input<InstanceInputs> = {
+  ...inPlace<InstanceInputs>((region, id, news) => stopped(region, id, { UserData: { Value: rawUserData(news) } }), "clearable"),
+  replaces: (news) => news.userDataReplaceOnChange === true,
+};
+
+export const instance: ResourceType<InstanceInputs> = {
+  token: "aws:ec2/instance:Instance",
+  inputs: {
+    region: replaces,
+    ami: replaces,
+    availabilityZone: replaces,
+    subnetId: replaces,
+    associatePublicIpAddress: replaces,
+    keyName: replaces,
+    instanceMarketOptions: replaces,
+    "rootBlockDevice.encrypted": replaces,
+    userData,
+    userDataBase64: userData,
+    userDataReplaceOnChange: remembered,
+    instanceType: inPlace((region, id, { instanceType }) => stopped(region, id, { InstanceType: { Value: instanceType } })),
+    vpcSecurityGroupIds: inPlace(setSecurityGroups),
+    instanceInitiatedShutdownBehavior: inPlace((region, id, { instanceInitiatedShutdownBehavior: Value }) =>
+      modify(region, id, { InstanceInitiatedShutdownBehavior: { Value } }),
+    ),
+    iamInstanceProfile: { replaces: () => false, clearable: false },
+    "rootBlockDevice.volumeSize": inPlace(modifyRootVolume),
+    "rootBlockDevice.volumeType": inPlace(modifyRootVolume),
+    "rootBlockDevice.deleteOnTermination": inPlace(setDeleteOnTermination),
+    "metadataOptions.httpEndpoint": inPlace(setMetadataOptions),
+    "metadataOptions.httpTokens": inPlace(setMetadataOptions),
+    "metadataOptions.httpPutResponseHopLimit": inPlace(setMetadataOptions),
+    "metadataOptions.instanceMetadataTags": inPlace(setMetadataOptions),
+    tags: tagged,
+    volumeTags: inPlace(async (region, id, { volumeTags }, olds) => {
+      await changeTags(region, volumeIds(await find(region, id)), volumeTags, olds["volumeTags"]);
+    }, "clearable"),
+  },
+
+  async create(region, inputs) {
+    const launch = await launchOf(region, inputs);
+    const { Instances } = await region.send("creating EC2 Instance", new RunInstancesCommand(launch));
+    return Instances?.[0]?.InstanceId ?? "";
+  },
+
+  async settle(region, id) {
+    await reach(region, id, "running", `waiting for EC2 Instance (${id}) create`, CREATE_SECONDS);
+  },
+
+  async read(region, id, known) {
+    const found = await find(region, id);
+    if (found === undefined || found.State?.Name === "terminated") return undefined;
+    return outputsOf(region, found, known);
+  },
+
+  async delete(region, id, known) {
+    const request = known["spotInstanceRequestId"];
+    if (known["instanceLifecycle"] === "spot" && !isEmpty(request)) {
+      const cancel = new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [String(request)] });
+      await region.send(`cancelling EC2 Spot Fleet Request (${String(request)})`, cancel);
+    }
+    await region.send(`terminating EC2 Instance (${id})`, new TerminateInstancesCommand({ InstanceIds: [id] }));
+    await region.waitFor({ doing: `waiting for EC2 Instance (${id}) delete`, seconds: DELETE_SECONDS }, async () => {
+      const found = await find(region, id);
+      return found === undefined || found.State?.Name === "terminated" ? true : undefined;
+    });
+  },
+};
+
+async function launchOf(region: Region, inputs: InstanceInputs): Promise<RunInstancesCommandInput> {
+  const { metadataOptions, keyName, iamInstanceProfile, availabilityZone } = inputs;
+  const data = rawUserData(inputs);
+  return {
+    // One token for all tries of this creation, so that an answer that was lost does not cost a second instance.
+    ClientToken: randomUUID(),
+    MinCount: 1,
+    MaxCount: 1,
+    ImageId: inputs.ami,
+    InstanceType: inputs.instanceType as _InstanceType,
+    KeyName: keyName,
+    UserData: data && Buffer.from(data).toString("base64"),
+    IamInstanceProfile: iamInstanceProfile ? { Name: iamInstanceProfile } : undefined,
+    InstanceInitiatedShutdownBehavior: inputs.instanceInitiatedShutdownBehavior as ShutdownBehavior | undefined,
+    InstanceMarketOptions: marketOf(inputs.instanceMarketOptions),
+    Placement: availabilityZone ? { AvailabilityZone: availabilityZone } : undefined,
+    BlockDeviceMappings: await blockDevices(region, inputs),
+    MetadataOptions: metadataOptions && metadataOf(metadataOptions),
+    TagSpecifications: [...tagSpecification("instance", inputs.tags), ...tagSpecification("volume", inputs.volumeTags)],
+    ...networkOf(inputs),
+  };
+}
+
+/** A public address can be asked for on an interface only, and then subnet and groups must stand there too. */
+function networkOf({ associatePublicIpAddress, subnetId, vpcSecurityGroupIds }: InstanceInputs): Partial<RunInstancesCommandInput> {
+  if (associatePublicIpAddress === undefined) return { SubnetId: subnetId, SecurityGroupIds: vpcSecurityGroupIds };
+  return {
+    NetworkInterfaces: [
+      { DeviceIndex: 0, AssociatePublicIpAddress: associatePublicIpAddress, SubnetId: subnetId, Groups: vpcSecurityGroupIds },
+    ],
+  };
+}
+
+function marketOf(options: MarketOptions | undefined): InstanceMarketOptionsRequest | undefined {
+  if (options === undefined) return undefined;
+  const { spotOptions } = options;
+  return {
+    MarketType: options.marketType as MarketType | undefined,
+    SpotOptions: spotOptions && {
+      MaxPrice: spotOptions.maxPrice,
+      SpotInstanceType: spotOptions.spotInstanceType as SpotInstanceType | undefined,
+      InstanceInterruptionBehavior: spotOptions.instanceInterruptionBehavior as InstanceInterruptionBehavior | undefined,
+      ValidUntil: spotOptions.validUntil ? new Date(spotOptions.validUntil) : undefined,
+    },
+  };
+}
+
+function metadataOf(options: NonNullable<InstanceInputs["metadataOptions"]>) {
+  return {
+    HttpEndpoint: options.httpEndpoint as InstanceMetadataEndpointState | undefined,
+    HttpTokens: options.httpTokens as HttpTokensState | undefined,
+    HttpPutResponseHopLimit: options.httpPutResponseHopLimit,
+    InstanceMetadataTags: options.instanceMetadataTags as InstanceMetadataTagsState | undefined,
+  };
+}
+
+/** The root volume is named after the image's own root device; any other name would add a second volume. */
+async function blockDevices(region: Region, { ami, rootBlockDevice }: InstanceInputs): Promise<BlockDeviceMapping[] | undefined> {
+  if (rootBlockDevice === undefined) return undefined;
+  const { Images } = await region.send("collecting instance settings", new DescribeImagesCommand({ ImageIds: [ami] }));
+  const DeviceName = Images?.[0]?.RootDeviceName;
+  if (DeviceName === undefined) throw new Error(`collecting instance settings: couldn't find root device name of AMI (${ami})`);
+  const { encrypted, volumeSize, volumeType, deleteOnTermination } = rootBlockDevice;
+  return [
+    {
+      DeviceName,
+      Ebs: {
+        Encrypted: encrypted,
+        VolumeSize: volumeSize,
+        VolumeType: volumeType as VolumeType | undefined,
+        DeleteOnTermination: deleteOnTermination ?? true,
+      },
+    },
+  ];
+}
+
+async function outputsOf(region: Region, found: Instance, known: Properties): Promise<Properties> {
+  const nic = found.NetworkInterfaces?.find((each) => each.Attachment?.DeviceIndex === 0);
+  const options = found.MetadataOptions;
+  const root = await rootVolume(region, found);
+  return {
+    region: region.name,
+    arn: region.arn(nic?.OwnerId, `instance/${found.InstanceId ?? ""}`),
+    ami: found.ImageId,
+    instanceType: found.InstanceType,
+    instanceState: found.State?.Name,
+    instanceLifecycle: found.InstanceLifecycle ?? "",
+    spotInstanceRequestId: found.SpotInstanceRequestId ?? "",
+    availabilityZone: found.Placement?.AvailabilityZone,
+    subnetId: nic?.SubnetId ?? found.SubnetId,
+    // In AWS the instance shows those of its first interface; moto shows none there.
+    vpcSecurityGroupIds: (nic?.Groups ?? found.SecurityGroups)?.map(({ GroupId }) => GroupId),
+    primaryNetworkInterfaceId: nic?.NetworkInterfaceId ?? "",
+    associatePublicIpAddress: nic ? nic.Association !== undefined : found.PublicIpAddress !== undefined,
+    publicIp: found.PublicIpAddress ?? "",
+    publicDns: found.PublicDnsName ?? "",
+    privateIp: found.PrivateIpAddress ?? "",
+    privateDns: found.PrivateDnsName ?? "",
+    keyName: found.KeyName ?? "",
+    iamInstanceProfile: found.IamInstanceProfile?.Arn?.split("/").pop() ?? "",
+    ...(options && {
+      metadataOptions: {
+        httpEndpoint: options.HttpEndpoint,
+        httpTokens: options.HttpTokens,
+        httpPutResponseHopLimit: options.HttpPutResponseHopLimit,
+        instanceMetadataTags: options.InstanceMetadataTags,
+      },
+    }),
+    ...(root && { rootBlockDevice: root }),
+    // Volumes are tagged through their instance; as in the official provider, only when it was asked for.
+    ...(isEmpty(known["volumeTags"]) ? {} : { volumeTags: root?.tags ?? {} }),
+    ...tagOutputs(found.Tags),
+  };
+}
+
+async function rootVolume(region: Region, found: Instance) {
+  const mapping = rootMapping(found);
+  if (mapping?.Ebs?.VolumeId === undefined) return undefined;
+  const asked = new DescribeVolumesCommand({ VolumeIds: [mapping.Ebs.VolumeId] });
+  const volumes = await unlessGone(region.send(`reading EC2 Instance (${found.InstanceId ?? ""})`, asked));
+  const volume = volumes?.Volumes?.[0];
+  return (
+    volume && {
+      deviceName: mapping.DeviceName,
+      volumeId: volume.VolumeId,
+      volumeSize: volume.Size,
+      volumeType: volume.VolumeType,
+      encrypted: volume.Encrypted ?? false,
+      deleteOnTermination: mapping.Ebs.DeleteOnTermination ?? false,
+      tags: tagOutputs(volume.Tags).tags,
+    }
+  );
+}
+
+function rootMapping(found: Instance) {
+  return found.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === found.RootDeviceName);
+}
+
+function volumeIds(found: Instance | undefined): string[] {
+  return (found?.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.VolumeId ?? []);
+}
+
+/** The user data as the bytes that EC2 stores; undefined when there are none. */
+function rawUserData({ userData: text, userDataBase64 }: InstanceInputs): Uint8Array | undefined {
+  if (userDataBase64 !== undefined) return Buffer.from(userDataBase64, "base64");
+  return text === undefined ? undefined : Buffer.from(text);
+}
+
+async function setSecurityGroups(region: Region, id: string, { vpcSecurityGroupIds }: InstanceInputs): Promise<void> {
+  const nic = (await find(region, id))?.NetworkInterfaces?.find((each) => each.Attachment?.DeviceIndex === 0);
+  await region.send(
+    `updating EC2 Instance (${id}): modifying network interface`,
+    new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId: nic?.NetworkInterfaceId, Groups: vpcSecurityGroupIds }),
+  );
+}
+
+async function setMetadataOptions(region: Region, id: string, { metadataOptions }: InstanceInputs): Promise<void> {
+  const change = { InstanceId: id, ...metadataOf(metadataOptions ?? {}) };
+  await region.send(`updating EC2 Instance (${id}) metadata options`, new ModifyInstanceMetadataOptionsCommand(change));
+}
+
+async function modifyRootVolume(region: Region, id: string, { rootBlockDevice }: InstanceInputs): Promise<void> {
+  const found = await find(region, id);
+  await region.send(
+    `updating EC2 Instance (${id}) volume`,
+    new ModifyVolumeCommand({
+      VolumeId: found && rootMapping(found)?.Ebs?.VolumeId,
+      Size: rootBlockDevice?.volumeSize,
+      VolumeType: rootBlockDevice?.volumeType as VolumeType | undefined,
+    }),
+  );
+}
+
+async function setDeleteOnTermination(region: Region, id: string, { rootBlockDevice }: InstanceInputs): Promise<void> {
+  const found = await find(region, id);
+  const DeviceName = found && rootMapping(found)?.DeviceName;
+  await modify(region, id, { BlockDeviceMappings: [{ DeviceName, Ebs: { DeleteOnTermination: rootBlockDevice?.deleteOnTermination } }] });
+}
+
+async function modify(region: Region, id: string, change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">): Promise<void> {
+  await region.send(`updating EC2 Instance (${id})`, new ModifyInstanceAttributeCommand({ InstanceId: id, ...change }));
+}
+
+/** A change that EC2 makes on a stopped instance only. A one-time spot instance cannot be stopped: EC2's error is passed on. */
+async function stopped(region: Region, id: string, change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">): Promise<void> {
+  await region.send(`stopping EC2 Instance (${id})`, new StopInstancesCommand({ InstanceIds: [id] }));
+  await reach(region, id, "stopped", `waiting for EC2 Instance (${id}) stop`, STOP_SECONDS);
+  await modify(region, id, change);
+  await region.send(`starting EC2 Instance (${id})`, new StartInstancesCommand({ InstanceIds: [id] }));
+  await reach(region, id, "running", `waiting for EC2 Instance (${id}) start`, CREATE_SECONDS);
+}
+
+/** Waits for a state; an instance that is ending on its own says why. One that EC2 does not know yet is waited for. */
+async function reach(region: Region, id: string, state: InstanceStateName, doing: string, seconds: number): Promise<void> {
+  await region.waitFor({ doing, seconds }, async () => {
+    const found = await find(region, id);
+    const present = found?.State?.Name;
+    if (present === "terminated" || present === "shutting-down") {
+      const { Code, Message } = found?.StateReason ?? {};
+      throw new Error(`${doing}: unexpected state '${present}', wanted target '${state}'. last error: ${Code ?? ""}: ${Message ?? ""}`);
+    }
+    return present === state ? true : undefined;
+  });
+}
+
+async function find(region: Region, id: string): Promise<Instance | undefined> {
+  const found = await unlessGone(region.send(`reading EC2 Instance (${id})`, new DescribeInstancesCommand({ InstanceIds: [id] })));
+  return found?.Reservations?.[0]?.Instances?.[0];
+}

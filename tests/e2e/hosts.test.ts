@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { isSpotError } from "../../fleet/errors";
+import { cgroupFolders } from "../../sandbox/hosts/cgroup";
+import type { HostDriver, HostSpec } from "../../sandbox/hosts/driver";
+import { run } from "../../sandbox/hosts/command";
+import { imagePath } from "../../sandbox/hosts/image";
+import { mounts } from "../../sandbox/hosts/mounts";
+import { linkRecord, networkRecord } from "../../sandbox/hosts/network";
+import { cleanUpHosts, createNspawnDriver, type NspawnOptions } from "../../sandbox/hosts/nspawn";
+import { hostRequirements } from "../../sandbox/hosts/requirements";
+import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
+
+const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spot-deployer");
+const execute = promisify(execFile);
+
+/** A sandbox's home, network and key, for one test. */
+interface Place {
+  home: string;
+  options: Omit<NspawnOptions, "report" | "onEnded">;
+  /** Private key file; the public one lies beside it. */
+  key: string;
+  publicKey: string;
+  release: () => void;
+}
+
+async function makePlace(): Promise<Place> {
+  const home = mkdtempSync(join(tmpdir(), "spot-hosts-"));
+  const { network, release } = claimNetwork(home, "hosts");
+  const key = join(home, "key");
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleet", "-f", key]);
+  return {
+    home,
+    options: { home, cacheDir, sandboxId: home, network, callerAddress: callerAddress(network) },
+    key,
+    publicKey: readFileSync(`${key}.pub`, "utf8").trim(),
+    release,
+  };
+}
+
+function removePlace(place: Place): void {
+  place.release();
+  rmSync(place.home, { recursive: true, force: true });
+}
+
+let made = 0;
+
+/** A host of a place: each with an id of its own and the place's next address. */
+function hostOf(place: Place, ordinal: number, changes: Partial<HostSpec> = {}): HostSpec {
+  made += 1;
+  return {
+    instanceId: `i-${made.toString(16).padStart(17, "0")}`,
+    region: "us-west-2",
+    availabilityZone: "us-west-2a",
+    amiId: "ami-0123",
+    instanceType: "t3.medium",
+    market: "spot",
+    publicAddress: hostAddresses(place.options.network)[ordinal] ?? "",
+    privateAddress: `10.0.0.${10 + ordinal}`,
+    userData: Buffer.alloc(0),
+    publicKeys: [place.publicKey],
+    httpTokens: "required",
+    tags: { Name: "one" },
+    ...changes,
+  };
+}
+
+async function eventually<T>(what: string, seconds: number, attempt: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const deadline = Date.now() + seconds * 1_000; ; await sleep(50)) {
+    const result = await attempt();
+    if (result !== undefined) return result;
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
+  }
+}
+
+/** Runs a command in a host as a user, over SSH. Undefined when there is no login yet, or none any more. */
+async function tryIn(place: Place, host: HostSpec, command: string, user = "ubuntu"): Promise<{ code: number; output: string } | undefined> {
+  const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes", "ConnectTimeout=5"];
+  const args = ["-n", "-F", "none", "-i", place.key, ...options.flatMap((option) => ["-o", option]), `${user}@${host.publicAddress}`, command];
+  try {
+    const { stdout } = await execute("ssh", args);
+    return { code: 0, output: stdout.trim() };
+  } catch (error) {
+    const { code, stdout } = error as { code: number; stdout: string };
+    return code === 255 ? undefined : { code, output: stdout.trim() };
+  }
+}
+
+const outputIn = async (place: Place, host: HostSpec, command: string, user?: string): Promise<string> =>
+  (await eventually(`login to ${host.instanceId} as ${user ?? "ubuntu"}`, 60, () => tryIn(place, host, command, user))).output;
+
+const bootId = (place: Place, host: HostSpec): Promise<string> => outputIn(place, host, "cat /proc/sys/kernel/random/boot_id");
+
+/** Process ids by PID namespace, of the namespaces that are not this machine's own. */
+function foreignNamespaces(): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  const own = readlinkSync("/proc/self/ns/pid");
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
+      if (namespace !== own) found.set(namespace, [...(found.get(namespace) ?? []), Number(pid)]);
+    } catch {
+      // Ended meanwhile, or a kernel thread.
+    }
+  }
+  return found;
+}
+
+/** True for a host of another sandbox, which may come and go while this test runs. */
+function isOfAnotherSandbox(pid: number, own: string): boolean {
+  try {
+    const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+    return /\/spot-[0-9a-f]{8}-i-/.test(cgroup) && !cgroup.includes(own);
+  } catch {
+    return true;
+  }
+}
+
+/** What hosts of a place left on the machine. */
+async function leftovers(place: Place, hosts: HostSpec[], before: ReadonlySet<string>): Promise<string[]> {
+  const { bridge, table } = networkRecord(place.options.sandboxId);
+  const links = hosts.map((host) => linkRecord(place.options.sandboxId, host.instanceId));
+  const own = `/spot-${table.slice("spot_".length)}-`;
+  const namespaces = [...foreignNamespaces()].filter(([name, pids]) => !before.has(name) && !pids.every((pid) => isOfAnotherSandbox(pid, own)));
+  const paths = [
+    `/sys/class/net/${bridge}`,
+    join(place.home, "hosts"),
+    ...links.flatMap(({ link, namespace }) => [`/sys/class/net/${link}`, `/run/netns/${namespace}`, ...cgroupFolders(namespace), `/run/systemd/nspawn/propagate/${namespace}`]),
+  ];
+  return [
+    ...namespaces.map(([name, pids]) => `processes ${pids.join(" ")} in ${name}`),
+    ...mounts().map(({ point }) => point).filter((point) => point.startsWith(place.home)),
+    ...paths.filter((path) => existsSync(path)),
+    ...(await run("nft", ["list", "tables"])).split("\n").filter((line) => line.includes(table)),
+  ];
+}
+
+/** A killed process stays a moment, until the machine's process 1 has heard of it. */
+async function assertNothingLeft(place: Place, hosts: HostSpec[], before: ReadonlySet<string>): Promise<void> {
+  for (const deadline = Date.now() + 5_000; Date.now() < deadline && (await leftovers(place, hosts, before)).length > 0; ) await sleep(50);
+  assert.deepEqual(await leftovers(place, hosts, before), []);
+}
+
+describe("booted hosts", function () {
+  // The first run on a machine builds the root image.
+  this.timeout(600_000);
+
+  let place: Place;
+  let before: Set<string>;
+  let driver: HostDriver;
+  let ended: string[];
+  let launched: HostSpec[];
+
+  beforeEach(async function () {
+    if (process.platform !== "linux" || process.getuid?.() !== 0) this.skip();
+    assert.deepEqual(hostRequirements(), { possible: true, missingPackages: [] });
+    before = new Set(foreignNamespaces().keys());
+    ended = [];
+    launched = [];
+    place = await makePlace();
+    driver = await createNspawnDriver({ ...place.options, report: () => undefined, onEnded: (id) => ended.push(id) });
+  });
+
+  afterEach(async () => {
+    if (place === undefined) return;
+    try {
+      await driver.close();
+      await assertNothingLeft(place, launched, before);
+    } finally {
+      await cleanUpHosts(place.home);
+      removePlace(place);
+    }
+  });
+
+  async function launch(changes: Partial<HostSpec> = {}): Promise<HostSpec> {
+    const host = hostOf(place, launched.length, changes);
+    launched.push(host);
+    await driver.launch(host);
+    return host;
+  }
+
+  it("configures itself by cloud-init from user data, as on EC2", async () => {
+    const config = {
+      users: [{ name: "ubuntu", sudo: "ALL=(ALL) NOPASSWD:ALL", shell: "/bin/bash", ssh_authorized_keys: [place.publicKey] }],
+      package_update: true,
+      packages: ["jq"],
+      write_files: [{ path: "/etc/written", content: "by cloud-init" }],
+    };
+    const host = await launch({ publicKeys: [], userData: Buffer.from(`#cloud-config\n${JSON.stringify(config)}\n`) });
+    const status = JSON.parse(await outputIn(place, host, "cloud-init status --wait --format json | sed '/^\\.*$/d'")) as Record<string, unknown>;
+    assert.deepEqual([status.status, status.errors, status.datasource], ["done", [], "ec2"]);
+    assert.equal(await outputIn(place, host, "sudo cat /etc/written"), "by cloud-init");
+    assert.equal(await outputIn(place, host, "dpkg-query --show --showformat '${db:Status-Abbrev}' jq"), "ii");
+    assert.equal(await outputIn(place, host, "jq --null-input '1 + 1'"), "2");
+    assert.equal(await outputIn(place, host, "sudo true 2>&1"), "", "sudo finds the host's name");
+    assert.equal(await outputIn(place, host, "hostname"), "ip-10-0-0-10");
+    assert.equal(await outputIn(place, host, "systemctl is-system-running"), "running");
+    assert.match(await driver.consoleOutput(host.instanceId), /OpenBSD Secure Shell server/);
+  });
+
+  it("admits the key pair's owner, and tells a host about itself only with a token", async () => {
+    const host = await launch();
+    const read = (path: string): Promise<string> => outputIn(place, host, `
+      base=http://169.254.169.254/latest
+      token=$(curl --silent --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' $base/api/token)
+      curl --silent --fail --header "X-aws-ec2-metadata-token: $token" $base/meta-data/${path} || echo none`);
+    assert.equal(await read("instance-id"), host.instanceId);
+    assert.equal(await read("tags/instance/Name"), "one");
+    const status = "curl --silent --output /dev/null --write-out '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id";
+    assert.equal(await outputIn(place, host, status), "401");
+
+    assert.equal(await read("spot/instance-action"), "none");
+    await driver.notice(host.instanceId, { kind: "interruption", action: "terminate", at: new Date("2030-01-01T00:00:00Z") });
+    assert.deepEqual(JSON.parse(await read("spot/instance-action")), { action: "terminate", time: "2030-01-01T00:00:00Z" });
+    await driver.notice(host.instanceId, { kind: "rebalance", at: new Date("2030-01-01T00:00:00Z") });
+    assert.deepEqual(JSON.parse(await read("events/recommendations/rebalance")), { noticeTime: "2030-01-01T00:00:00Z" });
+  });
+
+  it("has no way beyond its bridge and no power over the machine's clock", async () => {
+    const other = await makePlace();
+    const otherDriver = await createNspawnDriver({ ...other.options, report: () => undefined, onEnded: () => undefined });
+    const theirs = hostOf(other, 0);
+    const listener = createServer((socket) => socket.end()).listen(0, "0.0.0.0");
+    try {
+      const [mine, neighbour] = await Promise.all([launch(), launch(), otherDriver.launch(theirs)]);
+      await Promise.all([outputIn(place, mine, "true"), outputIn(place, neighbour, "true"), outputIn(other, theirs, "true")]);
+      const reaches = async (address: string, port: number): Promise<boolean> =>
+        (await outputIn(place, mine, `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${port}' 2>/dev/null && echo yes || echo no`)) === "yes";
+      const port = (listener.address() as { port: number }).port;
+      assert.equal(await reaches(neighbour.publicAddress, 22), true, "a host of the same sandbox");
+      assert.equal(await reaches("169.254.169.254", 80), true, "the metadata service");
+      assert.equal(await reaches(place.options.callerAddress, port), false, "a service of the machine");
+      assert.equal(await reaches(other.options.callerAddress, port), false, "the machine by another bridge");
+      assert.equal(await reaches(theirs.publicAddress, 22), false, "a host of another sandbox");
+
+      const bounding = BigInt(`0x${await outputIn(place, mine, "sed -n 's/^CapBnd:\\s*//p' /proc/1/status")}`);
+      const names = { net_admin: 12n, sys_module: 16n, sys_time: 25n };
+      assert.deepEqual(Object.entries(names).filter(([, bit]) => (bounding >> bit) & 1n), []);
+    } finally {
+      listener.close();
+      await otherDriver.close();
+      try {
+        await assertNothingLeft(other, [theirs], new Set(before));
+      } finally {
+        await cleanUpHosts(other.home);
+        removePlace(other);
+      }
+    }
+  });
+
+  for (const [how, reboot] of [
+    ["asked by the driver", (host: HostSpec) => driver.reboot(host.instanceId)],
+    ["by itself", async (host: HostSpec) => void (await tryIn(place, host, "sudo systemctl reboot"))],
+  ] as const) {
+    it(`reboots ${how}: same disk, another boot`, async () => {
+      const host = await launch();
+      const first = await bootId(place, host);
+      await outputIn(place, host, "cloud-init status --wait; echo kept > kept && sync");
+      await reboot(host);
+      await eventually("another boot", 60, async () => {
+        const now = await tryIn(place, host, "cat /proc/sys/kernel/random/boot_id");
+        return now !== undefined && now.code === 0 && now.output !== first ? true : undefined;
+      });
+      assert.equal(await outputIn(place, host, "cat kept"), "kept");
+      assert.equal(await outputIn(place, host, "ls /var/lib/cloud/instances"), host.instanceId);
+      assert.deepEqual(ended, []);
+    });
+  }
+
+  it("ends when it powers itself off, and says so", async () => {
+    const host = await launch();
+    await outputIn(place, host, "true");
+    await tryIn(place, host, "sudo systemctl poweroff");
+    await eventually("onEnded", 30, () => (ended.length > 0 ? true : undefined));
+    assert.deepEqual(ended, [host.instanceId]);
+    assert.equal(existsSync(join(place.home, "hosts", host.instanceId)), false);
+  });
+
+  it("ends when its nspawn is killed, with everything inside", async () => {
+    const host = await launch();
+    await outputIn(place, host, "true");
+    const folders = cgroupFolders(linkRecord(place.options.sandboxId, host.instanceId).namespace);
+    const nspawn = Number(readFileSync(join(folders[0] ?? "", "supervisor", "cgroup.procs"), "utf8").trim());
+    process.kill(nspawn, "SIGKILL");
+    await eventually("onEnded", 30, () => (ended.length > 0 ? true : undefined));
+    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+  });
+
+  it("is terminated at any time, also twice, and others stay", async () => {
+    const [early, settled, stays] = await Promise.all([launch(), launch(), launch()]);
+    await driver.terminate(early.instanceId);
+    await outputIn(place, settled, "cloud-init status --wait");
+    const boot = await bootId(place, stays);
+    await Promise.all([driver.terminate(settled.instanceId), driver.terminate(settled.instanceId)]);
+    await driver.terminate("i-00000000000000000");
+    assert.deepEqual(readdirSync(join(place.home, "hosts")).sort(), [stays.instanceId, "network.json"].sort());
+    assert.equal(await bootId(place, stays), boot);
+    assert.deepEqual(ended, [], "nobody is told of an end that was asked for");
+  });
+
+  it("that cannot boot is an error with the reason, and leaves nothing", async () => {
+    const { home, options } = place;
+    const network = networkRecord(options.sandboxId);
+    await run("ip", ["link", "set", network.bridge, "down"]);
+    await run("ip", ["link", "delete", network.bridge]);
+    await assert.rejects(launch(), (error: unknown) => isSpotError(error) && /does not exist|Cannot find device|argument/.test(String(error.cause)));
+    assert.deepEqual(readdirSync(join(home, "hosts")), ["network.json"]);
+  });
+
+  it("that comes to an end at once is an error with what it wrote to its console", async () => {
+    await driver.close();
+    const broken = join(place.home, "cache");
+    mkdirSync(imagePath(broken), { recursive: true });
+    driver = await createNspawnDriver({ ...place.options, cacheDir: broken, report: () => undefined, onEnded: (id) => ended.push(id) });
+    await assert.rejects(launch(), (error: unknown) => isSpotError(error) && error.code === "E_SANDBOX_HOST" && /OS root|os-release/.test(String(error.cause)));
+    assert.deepEqual(readdirSync(join(place.home, "hosts")), ["network.json"]);
+    assert.deepEqual(ended, []);
+  });
+
+  it("are all removed by a clean-up after their owner was killed", async () => {
+    const owned = await makePlace();
+    const baseline = new Set(foreignNamespaces().keys());
+    const host = hostOf(owned, 0);
+    try {
+      const owner = spawn(process.execPath, [join(__dirname, "../support/host-owner.js"), JSON.stringify({ options: owned.options, host })], { stdio: ["ignore", "pipe", "inherit"] });
+      const gone = once(owner, "exit");
+      await once(owner.stdout, "data");
+      owner.kill("SIGKILL");
+      await gone;
+      // The host outlives its owner: there is something to clean up, in every respect that is looked at.
+      const left = (await leftovers(owned, [host], baseline)).join("\n");
+      for (const kind of [/^processes/m, /sys\/class\/net\/spotb/, /sys\/class\/net\/spoth/, /run\/netns/, /sys\/fs\/cgroup/, /table inet/, /hosts$/m]) assert.match(left, kind);
+    } finally {
+      await cleanUpHosts(owned.home);
+    }
+    try {
+      await assertNothingLeft(owned, [host], baseline);
+      await cleanUpHosts(owned.home);
+    } finally {
+      removePlace(owned);
+    }
+  });
+});

@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ensureSandbox, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
+
+/** Where tests keep what is installed once, so that only the first run on a machine waits for it. */
+export const testCacheDir = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "spot-deployer");
+
+/** Time for a test that may be the first on its machine and so installs moto. */
+export const FIRST_RUN_MS = 300_000;
+
+/** A new, empty home for a sandbox. */
+export const newHome = (): string => mkdtempSync(join(tmpdir(), "spot-sandbox-"));
+
+/** Starts or finds the sandbox of a home as `up` would, agreeing to any installation. */
+export function startSandbox(home: string, mode: SandboxMode = "api"): ReturnType<typeof ensureSandbox> {
+  return ensureSandbox({ home, cacheDir: testCacheDir, mode, report: () => undefined, confirmInstall: async () => true });
+}
+
+/** Ends a home's sandbox and removes the home: for `after` and `afterEach`, whatever happened before. */
+export async function removeSandbox(home: string): Promise<void> {
+  await stopSandbox(home);
+  rmSync(home, { recursive: true, force: true });
+}
+
+/** Settings of an AWS SDK client that talks to the sandbox and to nothing else. */
+export const clientOf = (sandbox: Sandbox, region = "us-west-2") => ({
+  endpoint: sandbox.endpoint,
+  region,
+  credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+  maxAttempts: 1,
+});
+
+/** A control path of the sandbox: the parsed answer; throws with its words when it is no success. */
+export async function control<T>(sandbox: Sandbox, method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${sandbox.endpoint}/_spot/${path}`, { method, body: body === undefined ? undefined : JSON.stringify(body) });
+  const value = (await response.json()) as T & { error?: string };
+  if (!response.ok) throw new Error(value.error);
+  return value;
+}
+
+/** Waits until `look` gives something other than undefined or false; after the deadline it throws what was waited for. */
+export async function until<T>(what: string, look: () => Promise<T> | T, ms = 10_000): Promise<NonNullable<T>> {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen as NonNullable<T>;
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(20);
+  }
+}
