@@ -1,0 +1,96 @@
+import { InternetGateway } from "@pulumi/aws/ec2/internetGateway";
+import { Route } from "@pulumi/aws/ec2/route";
+import { RouteTable } from "@pulumi/aws/ec2/routeTable";
+import { RouteTableAssociation } from "@pulumi/aws/ec2/routeTableAssociation";
+import { SecurityGroup } from "@pulumi/aws/ec2/securityGroup";
+import { Subnet } from "@pulumi/aws/ec2/subnet";
+import { Vpc } from "@pulumi/aws/ec2/vpc";
+import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule";
+import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule";
+import * as pulumi from "@pulumi/pulumi";
+import type { Pins, RegionPin } from "../fleet/model";
+import { SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/network";
+import { ownerTags, type Owner } from "../fleet/tags";
+
+export interface RegionNetworkArgs {
+  region: string;
+  pin: RegionPin;
+  /** Who may reach port 22. Nothing else comes in. */
+  ssh: Pins["ssh"];
+  owner: Owner;
+}
+
+/**
+ * What the nodes of one region share: subnets with a way out, and a security group that admits SSH from the allowed
+ * addresses and nothing else. With an existing network only the security group is made.
+ */
+export class RegionNetwork extends pulumi.ComponentResource {
+  /** Subnet by availability zone. */
+  readonly subnetIds: Record<string, pulumi.Output<string>>;
+  /** The fleet's own group first, then those that the user named. */
+  readonly securityGroupIds: pulumi.Input<string>[];
+  /** What must exist before an instance can be reached: the route and its association, not the subnet alone. */
+  readonly ready: Record<string, pulumi.Resource[]>;
+
+  constructor(args: RegionNetworkArgs, options: pulumi.ComponentResourceOptions) {
+    super("spot-deployer:infra:RegionNetwork", args.region, {}, options);
+    const { region, pin, owner } = args;
+    const child = { parent: this };
+    const tags = ownerTags(owner, `${owner.stack}-${region}`);
+
+    let vpcId: pulumi.Input<string>;
+    this.subnetIds = {};
+    this.ready = {};
+    if (pin.network === "create") {
+      const vpc = new Vpc(region, { region, cidrBlock: VPC_CIDR, enableDnsSupport: true, enableDnsHostnames: true, tags }, child);
+      const gateway = new InternetGateway(region, { region, vpcId: vpc.id, tags }, child);
+      const table = new RouteTable(region, { region, vpcId: vpc.id, tags }, child);
+      const route = new Route(
+        region,
+        { region, routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id },
+        child,
+      );
+      for (const zone of pin.availabilityZones) {
+        const subnet = new Subnet(zone, { region, vpcId: vpc.id, availabilityZone: zone, cidrBlock: subnetCidr(zone), tags }, child);
+        const association = new RouteTableAssociation(zone, { region, subnetId: subnet.id, routeTableId: table.id }, child);
+        this.subnetIds[zone] = subnet.id;
+        this.ready[zone] = [route, association];
+      }
+      vpcId = vpc.id;
+    } else {
+      for (const [zone, subnet] of Object.entries(pin.subnets)) {
+        this.subnetIds[zone] = pulumi.output(subnet);
+        this.ready[zone] = [];
+      }
+      vpcId = pin.vpcId;
+    }
+
+    const group = new SecurityGroup(
+      region,
+      { region, vpcId, description: `${owner.stack}: SSH in from the allowed addresses, everything out`, tags },
+      child,
+    );
+    const admit = (cidr: string, description: string) =>
+      new SecurityGroupIngressRule(
+        `${region}-ssh-${cidr}`,
+        { region, securityGroupId: group.id, ipProtocol: "tcp", fromPort: 22, toPort: 22, ...cidrInput(cidr), description, tags },
+        child,
+      );
+    const rules = [
+      ...args.ssh.allow.map((cidr) => admit(cidr, SSH_RULE.configured)),
+      ...args.ssh.callers.filter((cidr) => !args.ssh.allow.includes(cidr)).map((cidr) => admit(cidr, SSH_RULE.caller)),
+    ];
+    const egress = new SecurityGroupEgressRule(
+      `${region}-out`,
+      { region, securityGroupId: group.id, ipProtocol: "-1", cidrIpv4: "0.0.0.0/0", description: "everything out", tags },
+      child,
+    );
+    for (const waiting of Object.values(this.ready)) waiting.push(egress, ...rules);
+    this.securityGroupIds = [group.id, ...pin.securityGroups];
+    this.registerOutputs({});
+  }
+}
+
+function cidrInput(cidr: string): { cidrIpv6: string } | { cidrIpv4: string } {
+  return cidr.includes(":") ? { cidrIpv6: cidr } : { cidrIpv4: cidr };
+}
