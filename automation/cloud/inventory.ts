@@ -1,0 +1,120 @@
+import {
+  DescribeInstancesCommand,
+  DescribeInternetGatewaysCommand,
+  DescribeRouteTablesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeSubnetsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  type EC2Client,
+  type Filter,
+  type Instance,
+  type Tag as AwsTag,
+} from "@aws-sdk/client-ec2";
+import { Tag } from "../../fleet/model";
+import type { Cloud } from "./clients";
+import { awsError } from "./errors";
+
+export type { Instance };
+
+/** Kinds of things that a fleet leaves in AWS, in the order in which they can be deleted. */
+export const CLOUD_KINDS = ["instance", "volume", "security-group", "route-table", "subnet", "internet-gateway", "vpc"] as const;
+export type CloudKind = (typeof CLOUD_KINDS)[number];
+
+/** Something of ours that exists in AWS, found by its lineage tag. */
+export interface CloudObject {
+  kind: CloudKind;
+  region: string;
+  id: string;
+  /** An instance's state, else what it belongs to; for people. */
+  detail: string;
+  tags: Record<string, string>;
+}
+
+type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; tags: AwsTag[] | undefined }[]>;
+
+/** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
+const LISTERS: Record<CloudKind, Lister> = {
+  instance: async (client, filters) =>
+    (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((instance) => ({
+      id: instance.InstanceId!,
+      detail: instance.State?.Name ?? "unknown",
+      tags: instance.Tags,
+    })),
+  volume: async (client, Filters) =>
+    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", tags: v.Tags })),
+  "security-group": async (client, Filters) =>
+    ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({ id: g.GroupId!, detail: g.VpcId ?? "", tags: g.Tags })),
+  "route-table": async (client, Filters) =>
+    ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => ({ id: t.RouteTableId!, detail: t.VpcId ?? "", tags: t.Tags })),
+  subnet: async (client, Filters) =>
+    ((await client.send(new DescribeSubnetsCommand({ Filters }))).Subnets ?? []).map((s) => ({ id: s.SubnetId!, detail: s.VpcId ?? "", tags: s.Tags })),
+  "internet-gateway": async (client, Filters) =>
+    ((await client.send(new DescribeInternetGatewaysCommand({ Filters }))).InternetGateways ?? []).map((g) => ({
+      id: g.InternetGatewayId!,
+      detail: g.Attachments?.[0]?.VpcId ?? "detached",
+      tags: g.Tags,
+    })),
+  vpc: async (client, Filters) =>
+    ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({ id: v.VpcId!, detail: v.CidrBlock ?? "", tags: v.Tags })),
+};
+
+export const LIVE_STATES = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
+/** A region that answered, or why it could not be looked at. */
+export interface RegionInventory {
+  region: string;
+  objects: CloudObject[];
+  error?: ReturnType<typeof awsError>;
+}
+
+/**
+ * Everything of a lineage in some regions, all regions and kinds in parallel. A region that cannot be looked at never
+ * spoils the others: its error is part of the answer.
+ */
+export async function inventory(cloud: Cloud, lineage: string, regions: string[]): Promise<RegionInventory[]> {
+  const filters: Filter[] = [{ Name: `tag:${Tag.lineage}`, Values: [lineage] }];
+  return Promise.all(
+    regions.map(async (region) => {
+      try {
+        const found = await Promise.all(
+          CLOUD_KINDS.map(async (kind) =>
+            (await LISTERS[kind](cloud.ec2(region), filters)).map(
+              (object): CloudObject => ({ kind, region, id: object.id, detail: object.detail, tags: tagRecord(object.tags) }),
+            ),
+          ),
+        );
+        return { region, objects: found.flat() };
+      } catch (error) {
+        return { region, objects: [], error: awsError(error, `listing what there is in ${region}`) };
+      }
+    }),
+  );
+}
+
+/**
+ * The instances of a lineage in one region, terminated ones too, by one call a page.
+ * @throws SpotError of the class that AWS's error belongs to
+ */
+export async function describeInstances(cloud: Cloud, lineage: string, region: string): Promise<Instance[]> {
+  try {
+    return await pages(cloud.ec2(region), [{ Name: `tag:${Tag.lineage}`, Values: [lineage] }]);
+  } catch (error) {
+    throw awsError(error, `DescribeInstances in ${region}`);
+  }
+}
+
+async function pages(client: EC2Client, filters: Filter[]): Promise<Instance[]> {
+  const instances: Instance[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await client.send(new DescribeInstancesCommand({ Filters: filters, MaxResults: 1000, NextToken }));
+    instances.push(...(page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []));
+    NextToken = page.NextToken;
+  } while (NextToken);
+  return instances;
+}
+
+export function tagRecord(tags: AwsTag[] | undefined): Record<string, string> {
+  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
+}

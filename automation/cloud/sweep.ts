@@ -1,0 +1,111 @@
+import {
+  DeleteInternetGatewayCommand,
+  DeleteRouteTableCommand,
+  DeleteSecurityGroupCommand,
+  DeleteSubnetCommand,
+  DeleteVolumeCommand,
+  DeleteVpcCommand,
+  DescribeInternetGatewaysCommand,
+  DescribeRouteTablesCommand,
+  DetachInternetGatewayCommand,
+  DisassociateRouteTableCommand,
+  TerminateInstancesCommand,
+  type EC2Client,
+} from "@aws-sdk/client-ec2";
+import { setTimeout as delay } from "node:timers/promises";
+import { wordsOf } from "../../fleet/errors";
+import type { Cloud } from "./clients";
+import { CLOUD_KINDS, describeInstances, type CloudKind, type CloudObject } from "./inventory";
+
+/** Deletes one object of a kind. Each must treat "not found" as done: `gone` sees to it. */
+const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Promise<unknown>> = {
+  instance: (client, id) => client.send(new TerminateInstancesCommand({ InstanceIds: [id] })),
+  volume: (client, VolumeId) => client.send(new DeleteVolumeCommand({ VolumeId })),
+  "security-group": (client, GroupId) => client.send(new DeleteSecurityGroupCommand({ GroupId })),
+  "route-table": async (client, RouteTableId) => {
+    const { RouteTables } = await client.send(new DescribeRouteTablesCommand({ RouteTableIds: [RouteTableId] }));
+    for (const { RouteTableAssociationId: AssociationId, Main } of RouteTables?.[0]?.Associations ?? []) {
+      if (AssociationId && !Main) await client.send(new DisassociateRouteTableCommand({ AssociationId }));
+    }
+    await client.send(new DeleteRouteTableCommand({ RouteTableId }));
+  },
+  subnet: (client, SubnetId) => client.send(new DeleteSubnetCommand({ SubnetId })),
+  "internet-gateway": async (client, InternetGatewayId) => {
+    const { InternetGateways } = await client.send(new DescribeInternetGatewaysCommand({ InternetGatewayIds: [InternetGatewayId] }));
+    for (const { VpcId } of InternetGateways?.[0]?.Attachments ?? []) {
+      if (VpcId) await client.send(new DetachInternetGatewayCommand({ InternetGatewayId, VpcId }));
+    }
+    await client.send(new DeleteInternetGatewayCommand({ InternetGatewayId }));
+  },
+  vpc: (client, VpcId) => client.send(new DeleteVpcCommand({ VpcId })),
+};
+
+/** AWS takes its time to let go (interfaces of an ended instance): such refusals are asked again. */
+const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|RequestLimitExceeded/;
+
+export interface SweepFailure {
+  object: CloudObject;
+  error: unknown;
+}
+
+export interface SweepOptions {
+  /** How long AWS may hold an object back, milliseconds. */
+  deadlineMs?: number;
+  onDeleted?(object: CloudObject): void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Deletes objects of one lineage, regions in parallel, in the order that AWS asks for (instances first and waited for,
+ * the VPC last). Each object is judged alone: one that cannot be deleted is reported and the rest goes on.
+ */
+export async function sweep(cloud: Cloud, lineage: string, objects: CloudObject[], options: SweepOptions = {}): Promise<SweepFailure[]> {
+  const regions = [...new Set(objects.map(({ region }) => region))];
+  const failures = await Promise.all(regions.map((region) => sweepRegion(cloud, lineage, region, objects.filter((o) => o.region === region), options)));
+  return failures.flat();
+}
+
+async function sweepRegion(cloud: Cloud, lineage: string, region: string, objects: CloudObject[], options: SweepOptions): Promise<SweepFailure[]> {
+  const client = cloud.ec2(region);
+  const deadline = Date.now() + (options.deadlineMs ?? 120_000);
+  const failures: SweepFailure[] = [];
+  for (const kind of CLOUD_KINDS) {
+    const batch = objects.filter((object) => object.kind === kind);
+    await Promise.all(
+      batch.map(async (object) => {
+        try {
+          await deleteWithin(deadline, () => DELETERS[kind](client, object.id), options.signal);
+          if (kind === "instance") await terminated(cloud, lineage, object, deadline, options.signal);
+          options.onDeleted?.(object);
+        } catch (error) {
+          failures.push({ object, error });
+        }
+      }),
+    );
+  }
+  return failures;
+}
+
+async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+  for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
+    try {
+      await remove();
+      return;
+    } catch (error) {
+      const name = (error as { name?: string }).name ?? "";
+      if (/NotFound$|\.NotFound/.test(name)) return;
+      if (!HELD.test(`${name} ${wordsOf(error)}`) || Date.now() + wait > deadline) throw error;
+    }
+    await delay(wait, undefined, { signal });
+  }
+}
+
+/** An interface and an address are let go only when the instance is `terminated`, not when it is asked to. */
+async function terminated(cloud: Cloud, lineage: string, object: CloudObject, deadline: number, signal?: AbortSignal): Promise<void> {
+  for (let wait = 200; ; wait = Math.min(wait * 1.5, 3000)) {
+    const instance = (await describeInstances(cloud, lineage, object.region)).find(({ InstanceId }) => InstanceId === object.id);
+    if (!instance || instance.State?.Name === "terminated") return;
+    if (Date.now() + wait > deadline) throw new Error(`still ${instance.State?.Name} at the deadline`);
+    await delay(wait, undefined, { signal });
+  }
+}

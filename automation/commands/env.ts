@@ -1,0 +1,25 @@
+import { ExitCode } from "../../fleet/exit-codes";
+import { openSession } from "../session";
+import type { CommandContext } from "./context";
+import { placeFrom } from "./list";
+import { interruptible, reporterFor, sessionOptions } from "./shell";
+
+/** Prints the variables in which a run of the engine differs from the caller's shell, as `export` lines. */
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { terminal, env } = context;
+  const reporter = reporterFor(context, false);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+    session.cloud.close();
+    const wanted: NodeJS.ProcessEnv = { ...session.target.env, PULUMI_STACK: session.target.stack };
+    for (const name of [...new Set([...Object.keys(wanted), ...Object.keys(env)])].sort()) {
+      if (wanted[name] === env[name]) continue;
+      terminal.stdout.write(wanted[name] === undefined ? `unset ${name}\n` : `export ${name}=${quoted(wanted[name])}\n`);
+    }
+    return ExitCode.ok;
+  });
+}
+
+function quoted(value: string): string {
+  return `'${value.replaceAll("'", `'\\''`)}'`;
+}

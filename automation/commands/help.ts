@@ -1,0 +1,55 @@
+import { ExitCode } from "../../fleet/exit-codes";
+import { SpotError } from "../../fleet/errors";
+import type { CommandContext } from "./context";
+import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition } from "./table";
+
+export async function run({ positionals, terminal }: CommandContext): Promise<ExitCode> {
+  const [name] = positionals;
+  const command = name === undefined ? undefined : commandNamed(name);
+  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`` });
+  terminal.stdout.write(`${command ? commandHelp(command) : overview()}\n`);
+  return ExitCode.ok;
+}
+
+function overview(): string {
+  return [
+    "spot: a verified fleet of spot instances in many AWS regions",
+    "",
+    "Examples",
+    "  npm run up -- --sandbox        the whole way on this machine, without an AWS account",
+    "  npm run up                     the fleet of config.yaml, on AWS",
+    "  npm run list                   what there is",
+    "  npm run down                   end it, with proof",
+    "",
+    "Commands",
+    ...columns(COMMANDS.map(({ name, aliases, summary }) => [[name, ...aliases].join(", "), summary])),
+    "",
+    "`spot help COMMAND` explains one. The same commands: npm run X -- …, npx spot X …",
+    "",
+    "Exit codes",
+    "  0 done  1 unexpected  2 usage or configuration  3 credentials  4 partly failed  5 verification failed",
+    "  6 no capacity or quota  7 locked  8 something left after down  9 created, not verifiable here  130 interrupted",
+  ].join("\n");
+}
+
+function commandHelp(command: CommandDefinition): string {
+  const positionals = command.positionals ? ` ${command.positionals.usage}` : "";
+  const options = command.options.map((name): [string, string] => {
+    const definition: OptionDefinition = OPTIONS[name];
+    const value = definition.value === undefined ? "" : definition.value.startsWith("[") ? definition.value : ` ${definition.value}`;
+    return [`--${name}${value}`, definition.description];
+  });
+  return [
+    `spot ${command.name}${positionals}: ${command.summary}`,
+    ...(command.aliases.length > 0 ? [`Also: spot ${command.aliases.join(", spot ")}`] : []),
+    "",
+    "Examples",
+    ...command.examples.map((example) => `  ${example}`),
+    ...(options.length > 0 ? ["", "Options", ...columns(options)] : []),
+  ].join("\n");
+}
+
+function columns(rows: [string, string][]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

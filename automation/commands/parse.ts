@@ -1,0 +1,76 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { SpotError } from "../../fleet/errors";
+import { didYouMean } from "../../fleet/suggest";
+import type { ParsedOptions } from "./context";
+import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition, type OptionName } from "./table";
+
+export interface ParsedCommandLine {
+  command: CommandDefinition;
+  options: ParsedOptions;
+  positionals: string[];
+}
+
+/**
+ * Understands a command line, or says what is wrong with it.
+ * @throws SpotError E_USAGE
+ */
+export function parseCommandLine(argv: string[]): ParsedCommandLine {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === "--help" || first === "-h") return { command: demand("help"), options: parsed({}), positionals: [] };
+  if (first === "--version") return { command: demand("version"), options: parsed({}), positionals: [] };
+  const command = demand(first);
+  if (rest.includes("--help") || rest.includes("-h")) return { command: demand("help"), options: parsed({}), positionals: [command.name] };
+  const { values, positionals } = read(command, rest);
+  if (positionals.length > (command.positionals?.max ?? 0)) {
+    throw usage(command, `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``);
+  }
+  return { command, options: parsed(values), positionals };
+}
+
+function demand(name: string): CommandDefinition {
+  const command = commandNamed(name);
+  if (command) return command;
+  const names = COMMANDS.flatMap((known) => [known.name, ...known.aliases]);
+  const what = name.startsWith("-") ? `the first word must be a command, not \`${name}\`` : `there is no command \`${name}\`${didYouMean(name, names)}`;
+  throw new SpotError("E_USAGE", { message: what });
+}
+
+function read(command: CommandDefinition, args: string[]): { values: Record<string, unknown>; positionals: string[] } {
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const name of command.options) options[name] = { type: "value" in OPTIONS[name] ? "string" : "boolean" };
+  // `--sandbox` may stand alone: the one option whose value can be left out.
+  const spelled = args.map((arg) => (arg === "--sandbox" ? "--sandbox=hosts" : arg));
+  const { tokens } = parseArgs({ args: spelled, options, allowPositionals: true, strict: false, tokens: true });
+  const values: Record<string, unknown> = {};
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const definition: OptionDefinition | undefined = command.options.includes(token.name as OptionName) ? OPTIONS[token.name as OptionName] : undefined;
+    if (!definition) throw unknownOption(command, token.rawName);
+    if (definition.value === undefined && token.value !== undefined) throw usage(command, `--${token.name} takes no value`);
+    if (definition.value !== undefined && (token.value === undefined || token.value === "" || (token.value.startsWith("-") && !token.inlineValue))) {
+      throw usage(command, `--${token.name} needs a value: --${token.name} ${definition.value}`);
+    }
+    if (values[token.name] !== undefined) throw usage(command, `--${token.name} stands twice`);
+    values[token.name] = token.value ?? true;
+  }
+  if (values.sandbox !== undefined && values.sandbox !== "hosts" && values.sandbox !== "api") {
+    throw usage(command, `--sandbox=${String(values.sandbox)}: only hosts and api are known`);
+  }
+  return { values, positionals };
+}
+
+function unknownOption(command: CommandDefinition, rawName: string): SpotError {
+  const known = command.options.map((name) => `--${name}`);
+  const elsewhere = rawName.startsWith("--") && rawName.slice(2) in OPTIONS;
+  return usage(command, `\`${command.name}\` has no option \`${rawName}\`${elsewhere ? "" : didYouMean(rawName, known)}`);
+}
+
+function usage(command: CommandDefinition, message: string): SpotError {
+  return new SpotError("E_USAGE", { message, next: `Run \`spot help ${command.name}\`.` });
+}
+
+function parsed(values: Record<string, unknown>): ParsedOptions {
+  return { yes: false, json: false, verbose: false, debug: false, ...values };
+}

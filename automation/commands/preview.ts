@@ -1,0 +1,33 @@
+import { ExitCode } from "../../fleet/exit-codes";
+import { planUp, refuseStaleBuild } from "../operations/up";
+import { openSession } from "../session";
+import { changeLine } from "../ui/console";
+import { jsonLine } from "../ui/json";
+import type { CommandContext } from "./context";
+import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const reporter = reporterFor(context, false);
+  refuseStaleBuild();
+  const { config } = configFor(context, reporter);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
+    try {
+      const { changes, account, decisions } = await planUp(session, { config, configFile: configPath(context), wait: false });
+      const failures = decisions.failedRegions.map(({ error }) => error);
+      const changed = changes.filter(({ kind }) => kind !== "same");
+      if (options.json) {
+        jsonLine(terminal, { stack: session.target.stack, account, changes: changes.map(({ name, kind, reason, to, from }) => ({ name, kind, reason, pool: (to ?? from).pin.pool, ami: (to ?? from).pin.ami })), failedRegions: decisions.failedRegions });
+      } else {
+        terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
+        for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
+        terminal.stdout.write(changed.length === 0 ? `Nothing to change: ${changes.length} nodes are as configured.\n` : `${changed.length} of ${changes.length} nodes would change.\n`);
+        for (const { region, error } of decisions.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+      }
+      return exitCodeOf(failures, changes.length);
+    } finally {
+      session.cloud.close();
+    }
+  });
+}

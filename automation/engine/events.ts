@@ -1,0 +1,142 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+
+/** A step that the engine finished, with what it knows of the resource. */
+export interface EngineStep {
+  urn: string;
+  type: string;
+  /** The resource's logical name: the last part of the URN. */
+  name: string;
+  op: string;
+  /** The provider's id; empty in a preview and for a failed create. */
+  id: string;
+  inputs: Record<string, unknown>;
+  outputs: Record<string, unknown>;
+}
+
+/** A step that failed, joined with the diagnostic that tells why. */
+export interface EngineFailure {
+  step: EngineStep;
+  /** The provider's own words. */
+  message: string;
+}
+
+/** What a run told, when it is over. */
+export interface EngineReport {
+  steps: EngineStep[];
+  failures: EngineFailure[];
+  /** Errors that belong to no resource: the program threw, a plugin is missing, a limit was hit. */
+  programErrors: string[];
+  /** Warnings that belong to the user. */
+  warnings: string[];
+  result: "succeeded" | "failed" | "canceled" | undefined;
+}
+
+/** Called as soon as the engine tells it; must not throw (the SDK swallows what is thrown here). */
+export interface EngineListener {
+  step?(step: EngineStep): void;
+  failure?(failure: EngineFailure): void;
+}
+
+/** Steps that say nothing of their own: a replacement is told by its create and its delete. */
+const LOGICAL_OPS = new Set(["replace", "read", "remove-pending-replace"]);
+
+/** Diagnostics of the engine that are no news to the user, with the reason. */
+const NOISE = [
+  // The sandbox's provider is put on PATH by us.
+  /using pulumi-resource-\S+ from \$PATH/,
+  // Said once more in other words by the failure itself.
+  /^(error: )?update (failed|canceled|cancelled)/i,
+  /^(error: )?preview failed/i,
+  /^(error: )?destroy failed/i,
+];
+
+/**
+ * Folds the engine's events into steps and failures. The failure event carries no text: that comes before it in a
+ * diagnostic with the same URN (shape measured in the project's engine notes, docs/decisions/0003).
+ */
+export function collectEvents(listener: EngineListener = {}): { onEvent(event: EngineEvent): void; report(): EngineReport } {
+  const diagnostics = new Map<string, string[]>();
+  const failed = new Set<string>();
+  const report: EngineReport = { steps: [], failures: [], programErrors: [], warnings: [], result: undefined };
+
+  const onEvent = (event: EngineEvent): void => {
+    if (event.diagnosticEvent) {
+      const { urn, severity, message } = event.diagnosticEvent;
+      const text = plain(message);
+      // "debug" is on the wire and not in the SDK's type.
+      if ((severity as string) === "debug" || text === "" || NOISE.some((noise) => noise.test(text))) return;
+      if (severity === "warning" && !urn) report.warnings.push(text);
+      if (severity !== "error") return;
+      if (urn) diagnostics.set(urn, [...(diagnostics.get(urn) ?? []), text.replace(/^error:\s*/, "")]);
+      else report.programErrors.push(text.replace(/^error:\s*/, ""));
+      return;
+    }
+    if (event.resOutputsEvent) {
+      const step = stepOf(event.resOutputsEvent.metadata);
+      if (isNews(step)) {
+        report.steps.push(step);
+        listener.step?.(step);
+      }
+      return;
+    }
+    if (event.resOpFailedEvent) {
+      const step = stepOf(event.resOpFailedEvent.metadata);
+      if (step.type === STACK_TYPE) return;
+      failed.add(step.urn);
+      const failure = { step, message: diagnostics.get(step.urn)?.join("\n") ?? "the engine gave no reason" };
+      report.failures.push(failure);
+      listener.failure?.(failure);
+      return;
+    }
+    // `result` is on the wire since 3.2xx and not yet in the SDK's type.
+    if (event.summaryEvent) report.result = (event.summaryEvent as { result?: EngineReport["result"] }).result;
+  };
+
+  return {
+    onEvent,
+    report() {
+      // A failed check() has a diagnostic with a URN and no failure event of its own.
+      for (const [urn, texts] of diagnostics) {
+        if (failed.has(urn)) continue;
+        const { type, name } = urnParts(urn);
+        if (type === STACK_TYPE) report.programErrors.push(...texts);
+        else report.failures.push({ step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {} }, message: texts.join("\n") });
+        failed.add(urn);
+      }
+      return report;
+    },
+  };
+}
+
+const STACK_TYPE = "pulumi:pulumi:Stack";
+
+function isNews(step: EngineStep): boolean {
+  return step.type !== STACK_TYPE && !LOGICAL_OPS.has(step.op);
+}
+
+type StepMetadata = NonNullable<EngineEvent["resOutputsEvent"]>["metadata"];
+
+function stepOf(metadata: StepMetadata): EngineStep {
+  const state = metadata.new ?? metadata.old;
+  return {
+    urn: metadata.urn,
+    type: metadata.type,
+    name: urnParts(metadata.urn).name,
+    op: metadata.op,
+    id: state?.id ?? "",
+    inputs: state?.inputs ?? {},
+    outputs: state?.outputs ?? {},
+  };
+}
+
+/** The parts of `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME` that matter here. */
+export function urnParts(urn: string): { type: string; name: string } {
+  const parts = urn.split("::");
+  const types = parts[2] ?? "";
+  return { type: types.slice(types.lastIndexOf("$") + 1), name: parts.slice(3).join("::") };
+}
+
+/** Without colour directives (`<{%reset%}>`) and escape codes. */
+function plain(text: string): string {
+  return text.replace(/<\{%[^%]*%\}>/g, "").replace(/\u001b\[[0-9;]*m/g, "").trim();
+}

@@ -1,0 +1,33 @@
+import { SpotError, type ErrorCode } from "../../fleet/errors";
+import type { ProcessResult } from "./process";
+
+/**
+ * What the CLI says when it cannot even begin, and what that means here. The exit code does not tell these apart,
+ * so the text must; a text that no row knows stays visible as the cause.
+ */
+const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string }[] = [
+  { pattern: /currently locked by/i, code: "E_LOCKED", message: "the stack is locked by another run" },
+  { pattern: /passphrase must be set/i, code: "E_PASSPHRASE", message: "the stack's passphrase is not set" },
+  { pattern: /incorrect passphrase/i, code: "E_PASSPHRASE", message: "the passphrase is not the one that the stack was made with" },
+  { pattern: /no resource plugin|failed to load plugin|could not (?:load|start) plugin/i, code: "E_PROVIDER", message: "Pulumi's AWS provider is not there" },
+  { pattern: /snapshot integrity|unmarshal(?:ling)? (?:deployment|checkpoint)|checkpoint.*(?:invalid|corrupt)|could not deserialize|invalid character|unexpected end of JSON/i, code: "E_STATE", message: "the stack's state is damaged" },
+  { pattern: /invalid YAML file|could not unmarshal|could not validate/i, code: "E_CONFIG_SYNTAX", message: "Pulumi.yaml or the stack's Pulumi.<stack>.yaml cannot be read" },
+  { pattern: /PULUMI_ACCESS_TOKEN|not logged in|unable to open bucket|could not (?:get|list) bucket|problem logging in|open bucket|no such host|connection refused/i, code: "E_BACKEND", message: "the state backend cannot be used" },
+];
+
+/** Translates a CLI run that ended before the engine had anything to tell. */
+export function engineError(result: ProcessResult): SpotError {
+  const text = [result.stderr, result.stdout].map((part) => part.trim()).filter(Boolean).join("\n");
+  const known = CLI_FAILURES.find(({ pattern }) => pattern.test(text));
+  const how = result.signal ? `ended by ${result.signal}` : `exit code ${result.code}`;
+  return new SpotError(known?.code ?? "E_UNEXPECTED", {
+    message: known?.message ?? `the Pulumi engine stopped (${how})`,
+    cause: new Error(shorten(text) || how),
+  });
+}
+
+/** The engine's text without its help and without repeating itself; enough for a person, not a log. */
+function shorten(text: string): string {
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !/^\s*(usage:|-{2,}|\s*--)/i.test(line));
+  return [...new Set(lines)].slice(0, 12).join("\n").replace(/^error:\s*/, "");
+}

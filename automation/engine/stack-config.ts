@@ -1,0 +1,64 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { SpotError } from "../../fleet/errors";
+import type { Pins } from "../../fleet/model";
+import { parsePins, PROJECT, StackKey } from "../../fleet/stack-config";
+
+/** Our plain keys of `Pulumi.<stack>.yaml`. Secrets go through the engine (engine/stack.ts). */
+export interface StackSettings {
+  lineage: string;
+  configFile: string;
+  endpoint: string | undefined;
+  pins: Pins;
+}
+
+/**
+ * Reads what is there; a missing file is an empty one.
+ * @throws SpotError E_CONFIG_SYNTAX for a file that is not YAML
+ */
+export function readStackSettings(file: string): Partial<StackSettings> {
+  if (!existsSync(file)) return {};
+  const document = parseDocument(readFileSync(file, "utf8"));
+  if (document.errors.length > 0) {
+    throw new SpotError("E_CONFIG_SYNTAX", {
+      message: `${file} is not valid YAML`,
+      cause: document.errors[0],
+      next: "It is derived: delete it (all but its line `encryptionsalt`), then run `up`, which writes it anew.",
+    });
+  }
+  const get = (key: string): unknown => {
+    const value = document.getIn(["config", `${PROJECT}:${key}`]);
+    return typeof value === "object" && value !== null && "toJSON" in value ? (value as { toJSON(): unknown }).toJSON() : value;
+  };
+  const text = (key: string): string | undefined => {
+    const value = get(key);
+    return typeof value === "string" ? value : undefined;
+  };
+  return {
+    lineage: text(StackKey.lineage),
+    configFile: text(StackKey.configFile),
+    endpoint: text(StackKey.endpoint),
+    pins: parsePins(get(StackKey.pins)),
+  };
+}
+
+/** Writes our keys and keeps everything else (salt, secrets, the user's own keys). Writes nothing when nothing differs. */
+export function writeStackSettings(file: string, settings: StackSettings): void {
+  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const document = parseDocument(before);
+  for (const [key, value] of Object.entries(settings)) {
+    const place = ["config", `${PROJECT}:${StackKey[key as keyof StackSettings]}`];
+    if (value === undefined) document.deleteIn(place);
+    else document.setIn(place, document.createNode(value));
+  }
+  const after = document.toString();
+  if (after === before) return;
+  // A reader (plain `pulumi up`) sees the old file or the new one, never half of it.
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, after);
+    renameSync(temporary, file);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}

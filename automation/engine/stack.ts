@@ -1,0 +1,230 @@
+import type { Stack } from "@pulumi/pulumi/automation";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { SpotError } from "../../fleet/errors";
+import { PROJECT, StackKey } from "../../fleet/stack-config";
+import { collectEvents, type EngineListener, type EngineReport } from "./events";
+import { engineError } from "./failures";
+import { fileLockOwners, lockOwners, type LockOwner } from "./lock";
+import { runProcess, type ProcessResult } from "./process";
+import type { PulumiCli } from "./pulumi-cli";
+import { stateOf, type StackState } from "./state";
+
+/** Where a stack lives and how its engine is run. */
+export interface EngineOptions {
+  cli: PulumiCli;
+  /** The folder of Pulumi.yaml. */
+  projectDir: string;
+  stack: string;
+  /** The whole environment of the CLI: backend, credentials, passphrase, endpoints. */
+  env: NodeJS.ProcessEnv;
+  /** First abort: finish what is in flight, start nothing new. Second: stop now. */
+  interrupts: AbortSignal[];
+}
+
+export interface UpOptions {
+  /** Only these URNs (and what they depend on must exist already). */
+  target?: string[];
+  /** All but these URNs. */
+  exclude?: string[];
+  /** Replace these URNs although nothing about them changed. */
+  replace?: string[];
+  listener?: EngineListener;
+}
+
+/** The run ended: with every step done, or with what failed. A run that could not begin throws instead. */
+export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean };
+
+/**
+ * One stack on the real Pulumi engine. Reading (state, existence) spawns the CLI directly, so that commands that only
+ * read do not pay for loading the SDK; running goes through the Automation API.
+ */
+export class EngineStack {
+  constructor(private readonly options: EngineOptions) {}
+
+  /** `Pulumi.<stack>.yaml` of this stack. */
+  get configFile(): string {
+    return path.join(this.options.projectDir, `Pulumi.${this.options.stack}.yaml`);
+  }
+
+  /**
+   * The state as recorded, secrets encrypted; undefined when there is no such stack. Needs no passphrase.
+   * @throws SpotError E_STATE for a state that cannot be read, E_BACKEND for a backend that cannot be reached
+   */
+  async readState(): Promise<StackState | undefined> {
+    const exported = await this.export();
+    return exported === undefined ? undefined : stateOf(exported);
+  }
+
+  /** The state with secrets in plain text: for outputs that must be read back. Never write it anywhere. */
+  async readSecretOutput(name: string): Promise<string | undefined> {
+    const result = await this.pulumi(["stack", "output", name, "--show-secrets", "--stack", this.options.stack]);
+    return result.code === 0 ? result.stdout.trim() || undefined : undefined;
+  }
+
+  /** Reads a secret of the stack's configuration; undefined when it is not there. */
+  async readSecretConfig(key: string): Promise<string | undefined> {
+    if (!existsSync(this.configFile)) return undefined;
+    const result = await this.pulumi(["config", "get", key, "--stack", this.options.stack]);
+    if (result.code === 0) return result.stdout.trim();
+    if (/incorrect passphrase/.test(result.stderr)) throw engineError(result);
+    return undefined;
+  }
+
+  /** The value goes through standard input: a command line can be read by every user of the machine. */
+  async writeSecretConfig(key: string, value: string): Promise<void> {
+    await this.demand(["config", "set", key, "--secret", "--stack", this.options.stack], value);
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.export()) !== undefined;
+  }
+
+  /** Makes the stack when it is not there yet. */
+  async ensure(): Promise<void> {
+    const result = await this.pulumi(["stack", "select", this.options.stack, "--create"]);
+    if (result.code !== 0) throw engineError(result);
+  }
+
+  async up(options: UpOptions = {}): Promise<EngineOutcome> {
+    return this.operate(options.listener, (stack, onEvent) =>
+      stack.up({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, exclude: options.exclude, replace: options.replace, color: "never" }),
+    );
+  }
+
+  async preview(options: UpOptions = {}): Promise<EngineOutcome> {
+    return this.operate(options.listener, (stack, onEvent) => stack.preview({ onEvent, color: "never" }));
+  }
+
+  /** Asks the provider what became of these resources and forgets those that are gone. */
+  async refresh(target: string[]): Promise<EngineOutcome> {
+    return this.operate(undefined, (stack, onEvent) => stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }));
+  }
+
+  async destroy(options: UpOptions = {}): Promise<EngineOutcome> {
+    return this.operate(options.listener, (stack, onEvent) =>
+      stack.destroy({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, color: "never" }),
+    );
+  }
+
+  /** Who holds the stack's lock; nobody: empty. */
+  async lockOwners(): Promise<LockOwner[]> {
+    const url = this.options.env.PULUMI_BACKEND_URL ?? "";
+    const name = this.options.stack.split("/").pop()!;
+    if (url.startsWith("file://")) return fileLockOwners(url, name);
+    // Other backends tell it only by refusing: an operation on a resource that does not exist takes the lock first.
+    const nothing = `urn:pulumi:${name}::${PROJECT}::spot-deployer:lock:Probe::none`;
+    const probe = await this.pulumi(["refresh", "--yes", "--skip-preview", "--target", nothing, "--stack", this.options.stack]);
+    return lockOwners(`${probe.stderr}\n${probe.stdout}`);
+  }
+
+  /** Clears the stack's lock. Only after its owner was proven dead: the engine itself checks nothing. */
+  async clearLock(): Promise<void> {
+    await this.demand(["cancel", "--yes", this.options.stack]);
+  }
+
+  /** Drops what a killed run left as pending: the engine would only warn of it for ever. */
+  async clearPendingOperations(): Promise<void> {
+    const exported = (await this.export()) as { deployment?: { pending_operations?: unknown } } | undefined;
+    if (!exported?.deployment?.pending_operations) return;
+    delete exported.deployment.pending_operations;
+    await this.demand(["stack", "import", "--stack", this.options.stack], JSON.stringify(exported));
+  }
+
+  /** Forgets the stack, its history and its configuration file. The engine refuses while it holds resources. */
+  async remove(): Promise<void> {
+    await this.demand(["stack", "rm", "--yes", this.options.stack]);
+  }
+
+  private async export(): Promise<unknown> {
+    const result = await this.pulumi(["stack", "export", "--stack", this.options.stack]);
+    if (result.code !== 0) {
+      if (/no stack named/i.test(result.stderr)) return undefined;
+      throw engineError(result);
+    }
+    try {
+      return JSON.parse(result.stdout) as unknown;
+    } catch (cause) {
+      throw new SpotError("E_STATE", { message: `the state of stack ${this.options.stack} cannot be read`, cause });
+    }
+  }
+
+  private pulumi(args: string[], stdin?: string): Promise<ProcessResult> {
+    const { cli, projectDir, env } = this.options;
+    return runProcess(cli.command, [...args, "--non-interactive", "--color", "never"], { cwd: projectDir, env, stdin });
+  }
+
+  private async demand(args: string[], stdin?: string): Promise<ProcessResult> {
+    const result = await this.pulumi(args, stdin);
+    if (result.code !== 0) throw engineError(result);
+    return result;
+  }
+
+  /** Runs one operation of the Automation API and turns its events, its exit code and its texts into an outcome. */
+  private async operate(
+    listener: EngineListener | undefined,
+    operation: (stack: Stack, onEvent: ReturnType<typeof collectEvents>["onEvent"]) => Promise<unknown>,
+  ): Promise<EngineOutcome> {
+    const { LocalWorkspace, Stack: AutomationStack } = await import("@pulumi/pulumi/automation/index.js");
+    const { SemVer } = await import("semver");
+    const { cli, projectDir, env, interrupts, stack: name } = this.options;
+    let last: ProcessResult | undefined;
+    const pulumiCommand = {
+      command: cli.command,
+      version: new SemVer(cli.version),
+      run: async (args: string[], cwd: string, extra: Record<string, string>, onOut?: (s: string) => void, onErr?: (s: string) => void) => {
+        const spared = args[0] === "stack" ? SPARED[args[1] ?? ""] : undefined;
+        if (spared !== undefined) return answer(spared);
+        last = await runProcess(cli.command, [...args, "--non-interactive"], {
+          cwd,
+          env: { ...env, ...extra },
+          onStdout: onOut,
+          onStderr: onErr,
+          interrupts,
+        });
+        if (last.code !== 0) throw new Error("the operation failed");
+        return answer(last.stdout, last.stderr);
+      },
+    };
+    const workspace = await LocalWorkspace.create({
+      workDir: projectDir,
+      pulumiCommand: pulumiCommand as unknown as NonNullable<Parameters<typeof LocalWorkspace.create>[0]>["pulumiCommand"],
+    });
+    const events = collectEvents(listener);
+    const stack = await AutomationStack.select(name, workspace);
+    try {
+      await operation(stack, events.onEvent);
+    } catch (error) {
+      if (last === undefined || last.code === 0) throw error;
+    }
+    const report = events.report();
+    const interrupted = interrupts.some((signal) => signal.aborted);
+    const ok = last?.code === 0;
+    const told = report.failures.length > 0 || report.programErrors.length > 0 || interrupted;
+    if (!ok && last && !told) throw engineError(last);
+    return { ...report, ok, interrupted: interrupted && !ok };
+  }
+}
+
+/**
+ * Engine parallelism. Fresh instances wait on AWS, not on this machine; above this RunInstances' request bucket
+ * (5, then 2 a second and region) only answers with throttling.
+ */
+const PARALLEL = 32;
+
+/**
+ * Commands that the SDK runs around an update and that this program answers itself: selecting was done by `ensure`,
+ * and what outputs and history would tell is in the events. Each is a spawn whose failure would hide that the update
+ * succeeded.
+ */
+const SPARED: Record<string, string> = { select: "", output: "{}", history: "[]" };
+
+/** What the SDK expects of a command that succeeded (its own class is not exported). */
+function answer(stdout: string, stderr = ""): { stdout: string; stderr: string; code: number } {
+  return { stdout, stderr, code: 0 };
+}
+
+/** The engine's name of one of our configuration keys. */
+export function qualified(key: (typeof StackKey)[keyof typeof StackKey]): string {
+  return `${PROJECT}:${key}`;
+}

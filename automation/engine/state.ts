@@ -1,0 +1,123 @@
+import { Tag, type Market, type NodePin } from "../../fleet/model";
+import { urnParts } from "./events";
+
+/** A resource as the state holds it. */
+export interface StateResource {
+  urn: string;
+  type: string;
+  name: string;
+  custom: boolean;
+  id: string;
+  inputs: Record<string, unknown>;
+  outputs: Record<string, unknown>;
+  created: string | undefined;
+}
+
+/** A node as the state knows it. */
+export interface StateNode {
+  name: string;
+  urn: string;
+  instanceId: string;
+  pin: NodePin;
+  generation: string;
+  subnetId: string;
+  address: string | undefined;
+  /** ISO 8601. */
+  created: string | undefined;
+}
+
+/** What a stack's state tells, without decrypting anything. */
+export interface StackState {
+  resources: StateResource[];
+  nodes: StateNode[];
+  lineage: string | undefined;
+  /** Every region in which the state holds a resource. */
+  regions: string[];
+  /** Operations that a killed run left unfinished. */
+  pendingOperations: number;
+}
+
+export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, regions: [], pendingOperations: 0 };
+
+export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
+
+interface Deployment {
+  deployment?: {
+    resources?: {
+      urn: string;
+      custom?: boolean;
+      id?: string;
+      delete?: boolean;
+      inputs?: Record<string, unknown>;
+      outputs?: Record<string, unknown>;
+      created?: string;
+    }[];
+    pending_operations?: unknown[];
+  };
+}
+
+/** Reads what `pulumi stack export` prints (secrets stay encrypted in it). */
+export function stateOf(exported: unknown): StackState {
+  const deployment = (exported as Deployment | null)?.deployment;
+  const resources = (deployment?.resources ?? []).map(
+    (resource): StateResource => ({
+      urn: resource.urn,
+      ...urnParts(resource.urn),
+      custom: resource.custom ?? false,
+      id: resource.id ?? "",
+      inputs: resource.inputs ?? {},
+      outputs: resource.outputs ?? {},
+      created: resource.created,
+    }),
+  );
+  const owned = resources.filter((resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"));
+  return {
+    resources,
+    nodes: owned.filter(({ type, id }) => type === INSTANCE_TYPE && id !== "").map(nodeOf),
+    lineage: owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined),
+    regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
+    pendingOperations: deployment?.pending_operations?.length ?? 0,
+  };
+}
+
+function nodeOf(resource: StateResource): StateNode {
+  const { inputs, outputs } = resource;
+  const tags = tagsOf(inputs);
+  return {
+    name: tags[Tag.node] ?? resource.name,
+    urn: resource.urn,
+    instanceId: resource.id,
+    pin: {
+      ami: text(inputs.ami),
+      pool: {
+        region: text(inputs.region),
+        availabilityZone: text(outputs.availabilityZone),
+        instanceType: text(inputs.instanceType),
+        market: marketOf(resource.name),
+      },
+    },
+    generation: tags[Tag.generation] ?? "",
+    subnetId: text(inputs.subnetId),
+    address: text(outputs.publicIp) || undefined,
+    created: resource.created,
+  };
+}
+
+/** An instance's logical name ends with its market (infra/spot-node.ts says why). */
+function marketOf(logicalName: string): Market {
+  return logicalName.endsWith("-on-demand") ? "on-demand" : "spot";
+}
+
+/** The name of the node that an instance's logical name stands for. */
+export function nodeNameOf(logicalName: string): string {
+  return logicalName.replace(/-(spot|on-demand)$/, "");
+}
+
+export function tagsOf(inputs: Record<string, unknown>): Record<string, string> {
+  const tags = inputs.tags;
+  return typeof tags === "object" && tags !== null ? (tags as Record<string, string>) : {};
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

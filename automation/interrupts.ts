@@ -1,0 +1,44 @@
+/** How a run is asked to stop. */
+export interface Interrupts {
+  /** Finish what is in flight, begin nothing new. */
+  soft: AbortSignal;
+  /** Stop now. */
+  hard: AbortSignal;
+}
+
+/**
+ * npm sends a signal on that the terminal has already sent to the whole group (under some shells), so two within a
+ * second are one wish.
+ */
+const ONE_WISH_MS = 1000;
+
+/**
+ * Turns SIGINT, SIGTERM and SIGHUP into interrupts. `tell` is called once for each wish that counts.
+ * Returns the interrupts and a function that takes the handlers away again.
+ */
+export function watchSignals(
+  tell: (stage: "soft" | "hard") => void,
+  source: Pick<NodeJS.Process, "on" | "off"> = process,
+  now: () => number = Date.now,
+): Interrupts & { release(): void } {
+  const soft = new AbortController();
+  const hard = new AbortController();
+  let last = -Infinity;
+  const handler = () => {
+    const at = now();
+    if (at - last < ONE_WISH_MS) return;
+    last = at;
+    const stage = soft.signal.aborted ? "hard" : "soft";
+    tell(stage);
+    (stage === "soft" ? soft : hard).abort();
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) source.on(signal, handler);
+  return {
+    soft: soft.signal,
+    hard: hard.signal,
+    release: () => {
+      for (const signal of signals) source.off(signal, handler);
+    },
+  };
+}

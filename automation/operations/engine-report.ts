@@ -1,0 +1,86 @@
+import { classifyFailure } from "../../fleet/failures";
+import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import type { NodeRef } from "../../fleet/model";
+import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../engine/events";
+import { INSTANCE_TYPE, nodeNameOf } from "../engine/state";
+import type { Session } from "../session";
+
+/** What a finished step of an instance means for its node. Other steps (same, update) are no phase. */
+const PHASES: Record<string, { phase: "created" | "deleted"; message: string }> = {
+  create: { phase: "created", message: "Created" },
+  "create-replacement": { phase: "created", message: "Created" },
+  delete: { phase: "deleted", message: "Terminated" },
+  "delete-replaced": { phase: "deleted", message: "Terminated" },
+};
+
+/** What happens to a node as soon as the engine is done with it. */
+export interface NodeHooks {
+  created?(node: NodeRef & { instanceId: string; address: string }): void;
+  deleted?(instanceId: string): void;
+}
+
+/** Turns the engine's steps into the fleet's events while they happen. */
+export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineListener {
+  const { reporter } = session;
+  return {
+    step(step) {
+      const told = PHASES[step.op];
+      if (step.type !== INSTANCE_TYPE || !told) return;
+      const level = told.phase === "created" ? "success" : "info";
+      const node = nodeRefOf(step);
+      reporter.emit({ type: "node", level, node, phase: told.phase, message: told.message });
+      const { instanceId, address } = node;
+      if (instanceId === undefined) return;
+      if (told.phase === "deleted") hooks.deleted?.(instanceId);
+      else if (address !== undefined) hooks.created?.({ ...node, instanceId, address });
+    },
+    failure(failure) {
+      const error = failureInfo(failure);
+      if (failure.step.type === INSTANCE_TYPE) {
+        const phase = failure.step.op.startsWith("delete") ? "deleted" : "created";
+        reporter.emit({ type: "node", level: "error", node: nodeRefOf(failure.step), phase, message: error.message, error });
+      } else {
+        reporter.emit({ type: "message", level: "error", subject: regionOf(failure.step), message: error.message, error });
+      }
+    },
+  };
+}
+
+function nodeRefOf(step: EngineStep): NodeRef {
+  const address = step.outputs.publicIp;
+  return {
+    name: nodeNameOf(step.name),
+    region: regionOf(step) ?? "",
+    ...(step.id ? { instanceId: step.id } : {}),
+    ...(typeof address === "string" && address !== "" ? { address } : {}),
+  };
+}
+
+function regionOf(step: EngineStep): string | undefined {
+  return typeof step.inputs.region === "string" ? step.inputs.region : undefined;
+}
+
+/** A failed step as an error of ours: AWS's code decides the class, and so the exit code and the advice. */
+export function failureInfo(failure: EngineFailure): ErrorInfo {
+  const { awsCode, class: failureClass, next } = classifyFailure(failure.message);
+  const what = failure.step.type === INSTANCE_TYPE ? `node ${nodeNameOf(failure.step.name)}` : `${failure.step.type.split(":").pop()} ${failure.step.name}`;
+  const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
+  return errorInfo(
+    new SpotError("E_CREATE", {
+      message: `${what} could not be ${verb}${awsCode ? `: ${awsCode}` : ""}`,
+      cause: failure.message,
+      class: failureClass,
+      next,
+    }),
+  );
+}
+
+/** The program itself failed, or a plugin: nothing of one resource. */
+export function createError(report: EngineReport): SpotError {
+  const text = report.programErrors.join("\n");
+  const missing = /no resource plugin/.test(text);
+  return new SpotError(missing ? "E_PROVIDER" : "E_PROGRAM", {
+    message: missing ? "Pulumi's AWS provider is not there" : "the Pulumi program failed",
+    cause: text,
+  });
+}

@@ -1,0 +1,85 @@
+import { errorInfo, type ErrorInfo } from "../../fleet/errors";
+import { Tag, type Market } from "../../fleet/model";
+import { describeInstances, tagRecord, type Instance } from "../cloud/inventory";
+import type { Session } from "../session";
+
+/** A node as `list` shows it: the record joined with what AWS says now. */
+export interface ListedNode {
+  name: string;
+  instanceId: string;
+  region: string;
+  availabilityZone: string;
+  instanceType: string;
+  market: Market;
+  /** EC2's state; `gone` when AWS no longer knows it, `unknown` when its region did not answer. */
+  state: string;
+  /** Why it ended, in AWS's words, when it did. */
+  stateReason?: string;
+  address: string | null;
+  /** ISO 8601. */
+  launchedAt: string | null;
+  /** False for an instance of ours that the state does not know. */
+  recorded: boolean;
+}
+
+export interface Listing {
+  stack: string;
+  lineage: string;
+  nodes: ListedNode[];
+  failedRegions: { region: string; error: ErrorInfo }[];
+}
+
+/** Joins the state with one DescribeInstances a region. Changes nothing, the record least of all. */
+export async function list(session: Session): Promise<Listing> {
+  const { state, lineage } = session;
+  const regions = [...new Set([...state.regions, ...Object.keys(session.settings.pins?.regions ?? {})])].sort();
+  const failedRegions: Listing["failedRegions"] = [];
+  const live = new Map<string, { region: string; instance: Instance }>();
+  await Promise.all(
+    regions.map(async (region) => {
+      try {
+        for (const instance of await describeInstances(session.cloud, lineage, region)) live.set(instance.InstanceId!, { region, instance });
+      } catch (error) {
+        failedRegions.push({ region, error: errorInfo(error) });
+      }
+    }),
+  );
+  const unanswered = new Set(failedRegions.map(({ region }) => region));
+  const nodes = state.nodes.map((node): ListedNode => {
+    const { pool } = node.pin;
+    const instance = live.get(node.instanceId)?.instance;
+    const fallback = { state: unanswered.has(pool.region) ? "unknown" : "gone", address: null, launchedAt: node.created ?? null };
+    return {
+      name: node.name,
+      instanceId: node.instanceId,
+      ...pool,
+      ...(instance ? seen(instance) : fallback),
+      recorded: true,
+    };
+  });
+  const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
+  for (const { region, instance } of live.values()) {
+    if (recorded.has(instance.InstanceId!) || instance.State?.Name === "terminated") continue;
+    nodes.push({
+      name: tagRecord(instance.Tags)[Tag.node] ?? "?",
+      instanceId: instance.InstanceId!,
+      region,
+      availabilityZone: instance.Placement?.AvailabilityZone ?? "",
+      instanceType: instance.InstanceType ?? "",
+      market: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
+      ...seen(instance),
+      recorded: false,
+    });
+  }
+  return { stack: session.target.stack, lineage, nodes: nodes.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })), failedRegions };
+}
+
+function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {
+  const reason = instance.StateReason?.Message || instance.StateTransitionReason;
+  return {
+    state: instance.State?.Name ?? "unknown",
+    ...(reason ? { stateReason: reason } : {}),
+    address: instance.PublicIpAddress ?? null,
+    launchedAt: instance.LaunchTime?.toISOString() ?? null,
+  };
+}

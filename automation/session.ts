@@ -1,0 +1,133 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { SpotError } from "../fleet/errors";
+import type { Reporter } from "../fleet/events";
+import type { SandboxMode } from "../sandbox/control";
+import { cloudOf, type Cloud } from "./cloud/clients";
+import { obtainPulumiCli, type PulumiCli } from "./engine/pulumi-cli";
+import { EngineStack } from "./engine/stack";
+import { readStackSettings, type StackSettings } from "./engine/stack-config";
+import { EMPTY_STATE, type StackState } from "./engine/state";
+import type { Interrupts } from "./interrupts";
+import { pathsOf, type Paths } from "./paths";
+import { resolveTarget, type Target } from "./target";
+
+/** What the caller of the library gives. */
+export interface SessionOptions {
+  /** The folder of Pulumi.yaml. */
+  projectDir: string;
+  env: NodeJS.ProcessEnv;
+  reporter: Reporter;
+  interrupts: Interrupts;
+  sandbox?: SandboxMode;
+  stack?: string;
+  backend?: string;
+  profile?: string;
+}
+
+/** One stack, opened: what every command on it works with. */
+export interface Session {
+  projectDir: string;
+  paths: Paths;
+  reporter: Reporter;
+  interrupts: Interrupts;
+  target: Target;
+  cli: PulumiCli;
+  stack: EngineStack;
+  cloud: Cloud;
+  state: StackState;
+  /** There is such a stack in the backend (perhaps without resources). */
+  stackExists: boolean;
+  settings: Partial<StackSettings>;
+  /** The fleet's id; minted here when the stack is new. */
+  lineage: string;
+  /** The folder of this lineage's keys and passphrase. */
+  keys: string;
+}
+
+/**
+ * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads.
+ * @throws SpotError E_STACK_MISMATCH when the stack belongs elsewhere, E_PULUMI_CLI, E_STATE, E_BACKEND, E_SANDBOX_*
+ */
+export async function openSession(options: SessionOptions, start: boolean): Promise<Session> {
+  const { projectDir, env, reporter, interrupts } = options;
+  const paths = pathsOf(env);
+  const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
+  const cli = await obtainCli(paths, target.env, reporter, interrupts.soft);
+  const engineEnv: NodeJS.ProcessEnv = { ...target.env, PATH: [cli.binDir, target.env.PATH].filter(Boolean).join(path.delimiter) };
+  const stack = new EngineStack({ cli, projectDir, stack: target.stack, env: engineEnv, interrupts: [interrupts.soft, interrupts.hard] });
+
+  const recorded = await stack.readState();
+  const state = recorded ?? EMPTY_STATE;
+  const settings = matchingSettings(target, stack, state);
+  const lineage = state.lineage ?? settings.lineage ?? randomBytes(8).toString("hex");
+  if (settings.lineage !== undefined && settings.lineage !== lineage) {
+    throw new SpotError("E_STATE", {
+      message: `${path.basename(stack.configFile)} speaks of the fleet ${settings.lineage}, the state of ${lineage}`,
+      next: `Delete ${path.basename(stack.configFile)} (all but its line \`encryptionsalt\`): it is derived from the state.`,
+    });
+  }
+  const keys = path.join(target.keysDir, lineage);
+  givePassphrase(engineEnv, target, keys);
+  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target), state, stackExists: recorded !== undefined, settings, lineage, keys };
+}
+
+async function obtainCli(paths: Paths, env: NodeJS.ProcessEnv, reporter: Reporter, signal: AbortSignal): Promise<PulumiCli> {
+  const task = "pulumi";
+  const started = Date.now();
+  let told = false;
+  const cli = await obtainPulumiCli({
+    cacheDir: paths.cache,
+    env,
+    signal,
+    report: (detail) => {
+      told = true;
+      reporter.emit({ type: "task", task, state: "progress", detail });
+    },
+  });
+  if (told) reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
+  return cli;
+}
+
+/** The stack's settings, when they belong to this target. */
+function matchingSettings(target: Target, stack: EngineStack, state: StackState): Partial<StackSettings> {
+  const settings = readStackSettings(stack.configFile);
+  if (settings.lineage === undefined || settings.endpoint === target.endpoint) return settings;
+  const ofEarlierSandbox = target.kind === "sandbox" && settings.endpoint !== undefined && state.resources.length === 0;
+  if (ofEarlierSandbox) {
+    rmSync(stack.configFile);
+    return {};
+  }
+  const place = (endpoint: string | undefined) => (endpoint === undefined ? "AWS" : `the sandbox at ${endpoint}`);
+  throw new SpotError("E_STACK_MISMATCH", {
+    message: `stack ${target.stack} belongs to ${place(settings.endpoint)}, this command is for ${place(target.endpoint)}`,
+  });
+}
+
+/** The file that holds the stack's passphrase; the user's own variables come first, but never into a sandbox. */
+function givePassphrase(env: NodeJS.ProcessEnv, target: Target, keys: string): void {
+  const given = env.PULUMI_CONFIG_PASSPHRASE !== undefined || env.PULUMI_CONFIG_PASSPHRASE_FILE !== undefined;
+  if (target.kind === "aws" && given) return;
+  delete env.PULUMI_CONFIG_PASSPHRASE;
+  env.PULUMI_CONFIG_PASSPHRASE_FILE = path.join(keys, "passphrase");
+}
+
+/**
+ * Makes the passphrase of a new fleet.
+ * @throws SpotError E_KEY_LOST when the fleet exists and its passphrase is not on this machine
+ */
+export function ensurePassphrase(session: Session): void {
+  const file = path.join(session.keys, "passphrase");
+  if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return;
+  if (session.stackExists && session.state.resources.length > 0) {
+    throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
+  }
+  mkdirSync(session.keys, { recursive: true, mode: 0o700 });
+  writeFileSync(file, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
+}
+
+/** The session as it is after something changed the state. */
+export async function reread(session: Session): Promise<Session> {
+  return { ...session, state: (await session.stack.readState()) ?? EMPTY_STATE, stackExists: true };
+}

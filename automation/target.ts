@@ -1,0 +1,154 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { SpotError } from "../fleet/errors";
+import type { Reporter } from "../fleet/events";
+import { ensureSandbox, sandboxEnvironment, sandboxStatus, type Sandbox, type SandboxMode } from "../sandbox/control";
+import { readStackSettings } from "./engine/stack-config";
+import type { Paths } from "./paths";
+
+/**
+ * Where a command acts: AWS or a sandbox. The two share nothing: backend, stack, keys, Pulumi home and credentials are
+ * all of the target, so a command for one cannot reach the other.
+ */
+export interface Target {
+  kind: "aws" | "sandbox";
+  stack: string;
+  /** Environment of everything that this run starts, complete. */
+  env: NodeJS.ProcessEnv;
+  /** The folder with one folder of keys per lineage. */
+  keysDir: string;
+  /** Caches, known hosts, reports: may be deleted at any time. */
+  scratch: string;
+  /** The sandbox's endpoint for every AWS service; absent for AWS. */
+  endpoint?: string;
+  sandbox?: Sandbox;
+}
+
+export interface TargetOptions {
+  sandbox?: SandboxMode;
+  stack?: string;
+  /** `backend:` of config.yaml. */
+  backend?: string;
+  profile?: string;
+  projectDir: string;
+  paths: Paths;
+  env: NodeJS.ProcessEnv;
+  reporter: Reporter;
+  /** Reading commands look at a sandbox that runs; they never start one. */
+  start: boolean;
+  signal?: AbortSignal;
+}
+
+const DEFAULT_STACK = { aws: "fleet", sandbox: "sandbox" } as const;
+
+/** What every child needs, wherever it acts. */
+function commonEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  // Behind a proxy, the engine's own calls on loopback would go through it and fail.
+  const noProxy = [...new Set([...(env.NO_PROXY ?? env.no_proxy ?? "").split(",").filter(Boolean), "127.0.0.1", "localhost", "::1"])].join(",");
+  return {
+    ...env,
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    // The state holds the salt too, so a lost Pulumi.<stack>.yaml stops nothing.
+    PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+  };
+}
+
+export function sandboxHome(options: { projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): string {
+  if (options.env.SPOT_SANDBOX_HOME) return path.resolve(options.env.SPOT_SANDBOX_HOME);
+  const id = createHash("sha256").update(options.projectDir).digest("hex").slice(0, 8);
+  return path.join(options.paths.state, "sandboxes", id);
+}
+
+/** @throws SpotError E_SANDBOX_* when the sandbox cannot be started, E_NOT_FOUND when a reading command finds none */
+export async function resolveTarget(options: TargetOptions): Promise<Target> {
+  return options.sandbox ? sandboxTarget(options, options.sandbox) : awsTarget(options);
+}
+
+function awsTarget({ env, stack, backend, profile, paths, projectDir }: TargetOptions): Target {
+  const local = path.join(paths.state, "backend");
+  const backendUrl = env.PULUMI_BACKEND_URL || backend || `file://${local}`;
+  if (backendUrl === `file://${local}`) mkdirSync(local, { recursive: true, mode: 0o700 });
+  if (env.AWS_ENDPOINT_URL) {
+    throw new SpotError("E_STACK_MISMATCH", {
+      message: `AWS_ENDPOINT_URL is set to ${env.AWS_ENDPOINT_URL}, which is not AWS`,
+      next: "Unset it, or add --sandbox to act on the sandbox.",
+    });
+  }
+  return {
+    kind: "aws",
+    stack: stack ?? env.PULUMI_STACK ?? DEFAULT_STACK.aws,
+    keysDir: paths.config,
+    scratch: path.join(projectDir, ".spot"),
+    env: {
+      ...commonEnv(env),
+      ...(profile ? { AWS_PROFILE: profile } : {}),
+      PULUMI_BACKEND_URL: backendUrl,
+      // Only the official provider may act on a real account, never one that happens to be on PATH.
+      PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+    },
+  };
+}
+
+async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise<Target> {
+  const { reporter, paths, projectDir } = options;
+  const home = sandboxHome(options);
+  const stack = options.stack ?? DEFAULT_STACK.sandbox;
+  let sandbox: Sandbox | undefined;
+  if (options.start) {
+    const task = "sandbox";
+    const started = Date.now();
+    reporter.emit({ type: "task", task, state: "started" });
+    const ensured = await ensureSandbox({
+      home,
+      cacheDir: paths.cache,
+      mode,
+      report: (detail) => reporter.emit({ type: "task", task, state: "progress", detail }),
+      confirmInstall: (what) => reporter.confirm({ message: `The sandbox needs to install: ${what.join(", ")}. Go on?`, unattended: Boolean(options.env.CI) }),
+      signal: options.signal,
+    });
+    sandbox = ensured.sandbox;
+    reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
+    if (ensured.fresh) forgetEmptiedStacks(home, stack, sandbox, options);
+    if (ensured.reason) reporter.emit({ type: "message", level: "warning", subject: "sandbox", message: `reset: ${ensured.reason}; it starts empty` });
+  } else {
+    sandbox = await sandboxStatus(home);
+    if (!sandbox) throw new SpotError("E_NOT_FOUND", { message: "no sandbox is running", next: "Run `npm run up -- --sandbox` to start one." });
+  }
+  const backend = path.join(home, "backend");
+  const pulumiHome = path.join(home, "pulumi-home");
+  for (const dir of [backend, pulumiHome]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  return {
+    kind: "sandbox",
+    stack,
+    keysDir: path.join(home, "keys"),
+    scratch: path.join(home, "scratch"),
+    endpoint: sandbox.endpoint,
+    sandbox,
+    env: {
+      ...commonEnv(options.env),
+      ...sandboxEnvironment(sandbox),
+      PATH: [path.join(projectDir, "sandbox/provider/bin"), options.env.PATH].filter(Boolean).join(path.delimiter),
+      PULUMI_HOME: pulumiHome,
+      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL: "true",
+      PULUMI_IGNORE_AMBIENT_PLUGINS: "false",
+      PULUMI_ACCESS_TOKEN: "",
+    },
+  };
+}
+
+/** A sandbox that begins empty has no instances: the stacks that described the earlier one are gone with it. */
+function forgetEmptiedStacks(home: string, stack: string, sandbox: Sandbox, { projectDir }: TargetOptions): void {
+  forgetSandbox(home);
+  const file = path.join(projectDir, `Pulumi.${stack}.yaml`);
+  if (existsSync(file) && readStackSettings(file).endpoint === sandbox.endpoint) rmSync(file);
+}
+
+/** Drops what only had a meaning while the sandbox ran: the state of its stacks and their keys. */
+export function forgetSandbox(home: string): void {
+  for (const dir of ["backend", "keys", "scratch"]) rmSync(path.join(home, dir), { recursive: true, force: true });
+}

@@ -1,0 +1,49 @@
+import { phases } from "../../fleet/checks";
+import type { CheckResult, NodeVerification, Verification } from "../verify/result";
+import { coloursFor, type Terminal } from "./console";
+import { tableText } from "./table";
+
+/** Nodes and phases at a glance, then every failure in full. */
+export function verificationText(terminal: Terminal, { nodes }: Verification): string {
+  const colours = coloursFor(terminal.stdout, terminal.env);
+  const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
+  const cell = (results: CheckResult[]): string => {
+    const failed = results.filter(({ status }) => status === "failed").length;
+    const skipped = results.filter(({ status }) => status === "skipped").length;
+    if (failed > 0) return colours.red(`${failed} failed`);
+    if (skipped > 0) return colours.yellow(`${skipped} skipped`);
+    return results.length === 0 ? "-" : colours.green(`${results.length} ok`);
+  };
+  const matrix = tableText(
+    ["NODE", ...seen.map((phase) => phase.toUpperCase()), "VERIFIED", "TIME"],
+    nodes.map((node) => [
+      node.node,
+      ...seen.map((phase) => cell(node.results.filter((result) => result.phase === phase))),
+      node.isVerified ? colours.green("yes") : colours.red("NO"),
+      `${(node.milliseconds / 1000).toFixed(1)} s`,
+    ]),
+  );
+  return [matrix, ...nodes.flatMap((node) => problemsOf(node, colours.red))].join("\n");
+}
+
+function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {
+  const told = node.results.filter(({ status }) => status === "failed" || status === "warning");
+  const skipped = new Map<string, string[]>();
+  for (const { status, because, id } of node.results) if (status === "skipped") skipped.set(because ?? "", [...(skipped.get(because ?? "") ?? []), id]);
+  return [
+    ...told.flatMap((result) => [
+      "",
+      paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`),
+      ...(result.command ? [`  run:      ${indented(result.command)}`] : []),
+      `  expected: ${indented(result.expected ?? "")}`,
+      `  actual:   ${indented(result.actual ?? "")}`,
+      `  cause:    ${indented(result.cause ?? "")}`,
+      `  next:     ${indented(result.next ?? "")}`,
+    ]),
+    ...[...skipped].map(([because, ids]) => `${node.node}: ${ids.join(", ")} skipped because of ${because}`),
+  ];
+}
+
+function indented(text: string): string {
+  return text.trimEnd().split("\n").join("\n            ");
+}

@@ -1,0 +1,35 @@
+import { checks, type Check } from "../../fleet/checks";
+import type { CheckStatus, Verification } from "./result";
+
+/** The JSON document of `verify --json` and of the stored report. `version` changes when a reader would break. */
+export interface VerificationReport extends Verification {
+  version: 1;
+  /** ISO 8601, UTC. */
+  at: string;
+  stack: string;
+  summary: { nodes: number; verified: number; checks: Record<CheckStatus, number> };
+}
+
+export function verificationReport(verification: Verification, about: { stack: string; at: Date }): VerificationReport {
+  const count: Record<CheckStatus, number> = { ok: 0, failed: 0, warning: 0, info: 0, skipped: 0 };
+  for (const { results } of verification.nodes) for (const { status } of results) count[status] += 1;
+  return {
+    version: 1,
+    at: about.at.toISOString(),
+    stack: about.stack,
+    summary: {
+      nodes: verification.nodes.length,
+      verified: verification.nodes.filter(({ isVerified }) => isVerified).length,
+      checks: count,
+    },
+    ...verification,
+  };
+}
+
+/** What `verify --list` shows of one check. */
+export type CheckRow = Pick<Check, "id" | "title" | "phase" | "needs" | "severity" | "where">;
+
+/** The check list as rows, for the table of `verify --list` and for docs/checks.md. */
+export function checkRows(): CheckRow[] {
+  return checks.map(({ id, title, phase, needs, severity, where }) => ({ id, title, phase, needs, severity, where }));
+}

@@ -1,0 +1,39 @@
+import type { Phase } from "../../fleet/checks";
+
+/** `warning` and `info`: the check does not hold, but its severity says that the node works all the same. */
+export type CheckStatus = "ok" | "failed" | "warning" | "info" | "skipped";
+
+/** One check of one node: what was run, what was expected and found, and, when it does not hold, why and what next. */
+export interface CheckResult {
+  id: string;
+  title: string;
+  phase: Phase;
+  status: CheckStatus;
+  /** As it was run on the node. */
+  command?: string;
+  expected?: string;
+  actual?: string;
+  /** Why it was skipped. */
+  because?: string;
+  cause?: string;
+  next?: string;
+  milliseconds: number;
+}
+
+export interface NodeVerification {
+  node: string;
+  region: string;
+  instanceId: string;
+  address?: string;
+  /** Every check that was chosen and applies, in the list's order. */
+  results: CheckResult[];
+  /** Nothing failed and nothing was skipped. */
+  isVerified: boolean;
+  milliseconds: number;
+}
+
+export interface Verification {
+  nodes: NodeVerification[];
+  /** There is at least one node, and every one is verified. */
+  isVerified: boolean;
+}
