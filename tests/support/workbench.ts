@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
+import type { ListedNode } from "../../automation/operations/list";
+import { packageRoot } from "../../project/package-root";
+import { clientOf, control } from "./sandbox";
+import { sandboxStatus, stopSandbox, type Sandbox } from "../../sandbox/control";
+
+export interface Outcome {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  child: ChildProcess;
+  done: Promise<Outcome>;
+  /** Resolves when what was printed so far matches; rejects when the process ends without. */
+  printed(pattern: RegExp): Promise<void>;
+}
+
+/** The regions that tests use, in the order of the shipped configuration. */
+export const REGIONS = ["us-west-2", "us-east-1", "eu-west-1"];
+
+/**
+ * One user's machine: a sandbox of its own, a stack of its own, a configuration and payload of its own, and the real
+ * executable to run. Everything goes with `dispose`, whatever happened.
+ */
+export class Workbench {
+  readonly dir = mkdtempSync(path.join(os.tmpdir(), "spot bench "));
+  readonly home = path.join(this.dir, "sandbox");
+  readonly stack = `t-${path.basename(this.dir).slice(-6)}`;
+  readonly configFile = path.join(this.dir, "config.yaml");
+  readonly root = packageRoot();
+  private readonly children = new Set<ChildProcess>();
+
+  constructor() {
+    this.config();
+  }
+
+  get env(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      HOME: this.dir,
+      XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), ".cache"),
+      XDG_CONFIG_HOME: path.join(this.dir, "xdg-config"),
+      XDG_STATE_HOME: path.join(this.dir, "xdg-state"),
+      SPOT_SANDBOX_HOME: this.home,
+      NO_COLOR: "1",
+      CI: "true",
+    };
+  }
+
+  /** The stack's file beside Pulumi.yaml. */
+  get stackFile(): string {
+    return path.join(this.root, `Pulumi.${this.stack}.yaml`);
+  }
+
+  /** Writes config.yaml: nodes by region, and further lines at the top level or under `aws:`. */
+  config(counts: Record<string, number> = { "us-west-2": 1, "us-east-1": 1, "eu-west-1": 1 }, more: { top?: string[]; aws?: string[]; region?: string[] } = {}): void {
+    const lines = [
+      ...(more.top ?? []),
+      "aws:",
+      "  username: ubuntu",
+      ...(more.aws ?? []).map((line) => `  ${line}`),
+      "regions:",
+      ...Object.entries(counts).flatMap(([region, count]) => [
+        `  - ${region}:`,
+        "      machine_type: t3.medium",
+        `      instances_per_region: ${count}`,
+        ...(more.region ?? []).map((line) => `      ${line}`),
+      ]),
+    ];
+    writeFileSync(this.configFile, `${lines.join("\n")}\n`);
+  }
+
+  /** Starts `spot COMMAND` as a user would; the sandbox, stack and configuration are this bench's. */
+  start(args: string[], options: { env?: NodeJS.ProcessEnv; plain?: boolean; command?: [string, ...string[]] } = {}): Running {
+    const [name, ...rest] = args;
+    const own = options.plain ? [] : ["--sandbox=api", "--stack", this.stack, ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile])];
+    const [command, ...before] = options.command ?? [process.execPath, path.join(this.root, "dist/automation/cli.js")];
+    const child = spawn(command, [...before, name!, ...own, ...rest], {
+      cwd: this.root,
+      env: { ...this.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    this.children.add(child);
+    let stdout = "";
+    let stderr = "";
+    const watchers = new Set<() => void>();
+    const told = () => watchers.forEach((watcher) => watcher());
+    child.stdout.setEncoding("utf8").on("data", (text: string) => ((stdout += text), told()));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => ((stderr += text), told()));
+    const done = new Promise<Outcome>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code, signal) => {
+        this.children.delete(child);
+        resolve({ code, signal, stdout, stderr });
+      });
+    });
+    const printed = (pattern: RegExp) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (!pattern.test(stdout + stderr)) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+        look();
+        void done.then((outcome) => reject(new Error(`ended (${outcome.code}) before it printed ${pattern}:\n${outcome.stdout}${outcome.stderr}`)));
+      });
+    return { child, done, printed };
+  }
+
+  spot(args: string[], options: Parameters<Workbench["start"]>[1] = {}): Promise<Outcome> {
+    return this.start(args, options).done;
+  }
+
+  async nodes(): Promise<ListedNode[]> {
+    const { stdout, code, stderr } = await this.spot(["list", "--json"]);
+    if (code !== 0) throw new Error(`list failed (${code}): ${stdout}${stderr}`);
+    return (JSON.parse(stdout) as { nodes: ListedNode[] }).nodes;
+  }
+
+  async sandbox(): Promise<Sandbox> {
+    const status = await sandboxStatus(this.home);
+    if (!status) throw new Error("the sandbox is not running");
+    return status;
+  }
+
+  /** A control path of the sandbox: faults, calls. */
+  async control<T>(method: string, place: string, body?: unknown): Promise<T> {
+    return control<T>(await this.sandbox(), method, place, body);
+  }
+
+  /** An independent look at the emulated AWS: what is alive, whatever our own code believes. */
+  async live(): Promise<{ instances: Instance[]; vpcs: string[] }> {
+    const sandbox = await this.sandbox();
+    const instances: Instance[] = [];
+    const vpcs: string[] = [];
+    for (const region of REGIONS) {
+      const client = new EC2Client(clientOf(sandbox, region));
+      const answer = await client.send(new DescribeInstancesCommand({}));
+      instances.push(...(answer.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).filter(({ State }) => State?.Name !== "terminated"));
+      vpcs.push(...((await client.send(new DescribeVpcsCommand({}))).Vpcs ?? []).filter(({ IsDefault }) => !IsDefault).map(({ VpcId }) => VpcId!));
+      client.destroy();
+    }
+    return { instances, vpcs };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.children) for (const pid of [...descendants(child.pid!), child.pid!]) kill(pid);
+    await stopSandbox(this.home);
+    rmSync(this.stackFile, { force: true });
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Process ids below one, children first to be found last: ended in this order none can start another. */
+export function descendants(pid: number): number[] {
+  const parents = new Map<number, number[]>();
+  for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const below = (id: number): number[] => (parents.get(id) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(pid);
+}
+
+/** SIGKILL by id; a process that is gone already is what is wanted. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

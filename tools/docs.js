@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+/** Writes the documents that are made from the code's tables. Run after a build. */
+"use strict";
+const { writeFileSync } = require("node:fs");
+const path = require("node:path");
+const { generatedDocs } = require("../dist/automation/ui/docs.js");
+
+for (const [file, text] of Object.entries(generatedDocs)) writeFileSync(path.join(__dirname, "..", file), text());
