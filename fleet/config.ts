@@ -5,9 +5,10 @@ import { legacyAwsKeys } from "./config/legacy";
 import { faultsOf, pathText } from "./config/messages";
 import { badKeys, contradictions, isRecord, oddities, regionCounts, regionOf } from "./config/rules";
 import { configSchema } from "./config/schema";
-import type { RawConfig } from "./config/schema";
+import type { RawCheck, RawConfig } from "./config/schema";
 import { SpotError } from "./errors";
 import type { Location } from "./errors";
+import type { Market } from "./model";
 
 export { countsOf, MAX_NODES } from "./config/rules";
 export { configKeys, imageNames } from "./config/schema";
@@ -36,8 +37,14 @@ export interface FleetConfig {
   filesDirectory: string | undefined;
   /** What replaces the content of instance/scripts. Undefined: nothing does. */
   scriptsDirectory: string | undefined;
-  /** USD per hour and node. Undefined: the on-demand price, which is AWS's own limit. */
+  /** Which markets a node may come from, in this order. Never empty. */
+  markets: Market[];
+  /** USD per hour and node, for spot. Undefined: the on-demand price, which is AWS's own limit. */
   spotPriceLimit: number | undefined;
+  /** A node that finds no place in its own region may go to another one of `regions`. */
+  allowOtherRegions: boolean;
+  /** With this many nodes well, a run in which others failed is a success: a number, or a percentage. Undefined: all. */
+  minHealthy: number | string | undefined;
   /** Size of the root volume, GiB. */
   storageGb: number;
   /** Ids or names of existing security groups to attach besides the fleet's own. */
@@ -52,6 +59,8 @@ export interface FleetConfig {
   maxUnavailable: number | string;
   /** Undefined: no node runs Bacalhau. */
   bacalhau: BacalhauConfig | undefined;
+  /** The user's own, in the file's order, each name once. */
+  checks: OwnCheck[];
   /** In the file's order, each region once. One may have the count 0 (see `countsOf`). */
   regions: RegionConfig[];
 }
@@ -59,12 +68,28 @@ export interface FleetConfig {
 export interface RegionConfig {
   /** One of `awsRegions`. */
   name: string;
-  /** `family.size`. */
-  machineType: string;
+  /** Types that will do, each `family.size`; the first is wanted most. Never empty. */
+  machineTypes: readonly string[];
   /** One of `imageNames`, or an AMI id. */
   image: string;
   /** Nodes with their home here. */
   count: number;
+}
+
+/** A check of the user's own, run on every node. */
+export interface OwnCheck {
+  name: string;
+  subject:
+    | { kind: "command"; command: string; contains?: string }
+    | { kind: "http"; url: string; status: number; contains?: string }
+    | { kind: "tcp"; host: string; port: number }
+    | { kind: "file"; path: string; contains?: string }
+    | { kind: "service"; unit: string };
+  /** For one attempt. */
+  deadlineSeconds: number;
+  /** For how long it is tried again until it holds; 0: once. */
+  retrySeconds: number;
+  severity: "fail" | "warn" | "info";
 }
 
 /** The Bacalhau compute node of every node. */
@@ -175,7 +200,10 @@ function normalise(raw: RawConfig): FleetConfig {
     },
     filesDirectory: aws.files_directory,
     scriptsDirectory: aws.scripts_directory,
-    spotPriceLimit: aws.spot_price_limit,
+    markets: [...marketsOf[raw.market ?? "spot"]],
+    spotPriceLimit: raw.max_price ?? aws.spot_price_limit,
+    allowOtherRegions: raw.allow_other_regions ?? false,
+    minHealthy: raw.min_healthy,
     storageGb: aws.instance_storage_gb ?? 20,
     securityGroups,
     instanceProfile: aws.iam_instance_profile,
@@ -183,9 +211,10 @@ function normalise(raw: RawConfig): FleetConfig {
     packages: unique(raw.packages ?? []),
     maxUnavailable: raw.max_unavailable ?? "25%",
     bacalhau: bacalhauOf(raw.bacalhau),
+    checks: (raw.checks ?? []).map(ownCheckOf),
     regions: raw.regions.map((entry, i) => {
       const [name, settings] = regionOf(entry);
-      return { name, machineType: settings.machine_type ?? "t3.medium", image: settings.image ?? "auto", count: counts[i] as number };
+      return { name, machineTypes: unique([settings.machine_type ?? "t3.medium"].flat()), image: settings.image ?? "auto", count: counts[i] as number };
     }),
   };
 }
@@ -204,6 +233,33 @@ function bacalhauOf(raw: RawConfig["bacalhau"]): BacalhauConfig | undefined {
     api: raw.api?.replace(/\/$/, ""),
   };
 }
+
+function ownCheckOf(raw: RawCheck): OwnCheck {
+  return {
+    name: raw.name,
+    subject: subjectOf(raw),
+    deadlineSeconds: raw.deadline ?? 10,
+    retrySeconds: raw.retry ?? 0,
+    severity: raw.severity ?? "fail",
+  };
+}
+
+/** `contradictions` has seen to it that there is exactly one. */
+function subjectOf({ command, http, tcp, file, service, contains, status }: RawCheck): OwnCheck["subject"] {
+  const text = contains === undefined ? {} : { contains };
+  if (command !== undefined) return { kind: "command", command, ...text };
+  if (http !== undefined) return { kind: "http", url: http, status: status ?? 200, ...text };
+  if (file !== undefined) return { kind: "file", path: file, ...text };
+  if (service !== undefined) return { kind: "service", unit: service };
+  const [host = "", port = ""] = tcp?.split(":") ?? [];
+  return { kind: "tcp", host, port: Number(port) };
+}
+
+const marketsOf: Record<NonNullable<RawConfig["market"]>, readonly Market[]> = {
+  spot: ["spot"],
+  "on-demand": ["on-demand"],
+  "spot-then-on-demand": ["spot", "on-demand"],
+};
 
 function canonicalCidr(text: string): string {
   const result = parseCidr(text);

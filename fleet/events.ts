@@ -21,7 +21,11 @@ export type FleetEvent =
   /** Long work of the run itself (first-time set-up, preview). `detail` changes while it lasts. */
   | { type: "task"; task: string; state: "started" | "progress" | "done" | "failed"; detail?: string; seconds?: number }
   /** What is about to be done, before anything is. */
-  | { type: "changes"; stack: string; account: string; changes: NodeChange[] };
+  | { type: "changes"; stack: string; account: string; changes: NodeChange[] }
+  /** The nodes that a run without changes is about, before it begins on them. */
+  | { type: "expected"; nodes: NodeRef[] }
+  /** A check of a node has its result; `done` of `total` are over, `held` tells whether this one did. */
+  | { type: "check"; node: NodeRef; id: string; title: string; held: boolean; done: number; total: number };
 
 /** A question that a person answers; scripts answer it with --yes. */
 export interface Question {

@@ -1,5 +1,6 @@
 import { errorCatalogue } from "./errors";
 import type { ErrorClass } from "./errors";
+import type { PoolScope } from "./pools";
 
 /** What a failure of AWS means here, and what the user can do about it. */
 export interface Failure {
@@ -7,11 +8,17 @@ export interface Failure {
   awsCode?: string;
   class: ErrorClass;
   next: string;
+  /** Another pool may work: how much the answer rules out. Absent: moving does not help. */
+  closes?: PoolScope;
+  /** It is about the credentials themselves, so no region can be worked in. */
+  everywhere?: true;
 }
 
 interface Row {
   class: ErrorClass;
   hint: string;
+  closes?: PoolScope;
+  everywhere?: true;
 }
 
 const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
@@ -23,37 +30,38 @@ const CONFIG = "Correct the value that AWS names in config.yaml.";
 
 /** AWS's codes (EC2 API reference, "Error codes"), and what follows from each. To add one, add a row. */
 export const awsFailures: Readonly<Record<string, Row>> = {
-  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL },
-  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL },
-  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL },
-  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL },
-  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL },
-  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL },
-  InsufficientFreeAddressesInSubnet: { class: "capacity", hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses." },
-  Unsupported: { class: "capacity", hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it." },
+  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  InsufficientFreeAddressesInSubnet: { class: "capacity", hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.", closes: "zone" },
+  Unsupported: { class: "capacity", hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.", closes: "pool" },
 
-  SpotMaxPriceTooLow: { class: "price", hint: "Raise aws.spot_price_limit or remove it: without one the limit is the on-demand price." },
+  SpotMaxPriceTooLow: { class: "price", hint: "Raise max_price or remove it: without one the limit is the on-demand price.", closes: "pool" },
 
-  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA },
-  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA },
-  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA },
-  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA },
-  VpcLimitExceeded: { class: "quota", hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first)." },
-  InternetGatewayLimitExceeded: { class: "quota", hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more." },
+  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
+  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
+  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
+  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
+  VpcLimitExceeded: { class: "quota", hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).", closes: "region" },
+  InternetGatewayLimitExceeded: { class: "quota", hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.", closes: "region" },
   TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
 
   UnauthorizedOperation: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
   AccessDenied: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
   AccessDeniedException: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
   "AuthFailure.ServiceLinkedRoleCreationNotPermitted": { class: "auth", hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once." },
+  // A region that is not enabled says it too, so it speaks for its own region only.
   AuthFailure: { class: "auth", hint: LOGIN },
-  ExpiredToken: { class: "auth", hint: LOGIN },
-  ExpiredTokenException: { class: "auth", hint: LOGIN },
-  InvalidClientTokenId: { class: "auth", hint: LOGIN },
-  UnrecognizedClientException: { class: "auth", hint: LOGIN },
-  SignatureDoesNotMatch: { class: "auth", hint: "Check the secret access key, and this machine's clock." },
-  RequestExpired: { class: "auth", hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off." },
-  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support." },
+  ExpiredToken: { class: "auth", hint: LOGIN, everywhere: true },
+  ExpiredTokenException: { class: "auth", hint: LOGIN, everywhere: true },
+  InvalidClientTokenId: { class: "auth", hint: LOGIN, everywhere: true },
+  UnrecognizedClientException: { class: "auth", hint: LOGIN, everywhere: true },
+  SignatureDoesNotMatch: { class: "auth", hint: "Check the secret access key, and this machine's clock.", everywhere: true },
+  RequestExpired: { class: "auth", hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off.", everywhere: true },
+  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support.", everywhere: true },
   PendingVerification: { class: "auth", hint: "AWS is still checking this account for the region; it takes minutes, seldom hours." },
   OptInRequired: { class: "opt-in", hint: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`." },
 
@@ -94,7 +102,7 @@ const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
 
 /** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
 const phrases: readonly { pattern: RegExp; row: Row }[] = [
-  { pattern: /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i, row: { class: "auth", hint: LOGIN } },
+  { pattern: /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i, row: { class: "auth", hint: LOGIN, everywhere: true } },
   { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
   { pattern: /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i, row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." } },
 ];
@@ -134,4 +142,6 @@ const failure = (row: Row, awsCode: string | undefined): Failure => ({
   ...(awsCode === undefined ? {} : { awsCode }),
   class: row.class,
   next: row.hint,
+  ...(row.closes === undefined ? {} : { closes: row.closes }),
+  ...(row.everywhere === undefined ? {} : { everywhere: row.everywhere }),
 });

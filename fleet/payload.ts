@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 /** One thing that is uploaded. `path` is relative to the upload root, with `/`; modes are octal text. */
 export type PayloadEntry =
-  | { path: string; type: "file"; mode: "0755" | "0644"; size: number; sha256: string }
+  | { path: string; type: "file"; mode: "0755" | "0644" | "0600"; size: number; sha256: string }
   | { path: string; type: "directory"; mode: "0755" }
   | { path: string; type: "link"; target: string };
 
@@ -17,8 +17,8 @@ export interface Manifest {
 /** Everything that reaches a node besides its user data. */
 export interface Payload {
   manifest: Manifest;
-  /** Where a file entry's content lies on this machine: entry path -> absolute path. */
-  sources: ReadonlyMap<string, string>;
+  /** A file entry's content, by the entry's path: an absolute path on this machine, or the bytes themselves. */
+  sources: ReadonlyMap<string, string | Buffer>;
   /** Bytes of all files together. */
   size: number;
 }

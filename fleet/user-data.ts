@@ -1,4 +1,5 @@
 import { parse, Scalar, stringify } from "yaml";
+import type { ConfigPath, Locate } from "./config";
 import { SpotError } from "./errors";
 
 /** What differs from node to node and from fleet to fleet in instance/cloud-init/user-data.yaml. */
@@ -45,15 +46,26 @@ export function renderUserData(template: string, values: UserDataValues): string
 
 /**
  * EC2 refuses larger user data at launch; this refuses it before.
- * @throws SpotError E_USER_DATA_TOO_LARGE with the size and the largest parts
+ * @throws SpotError E_USER_DATA_TOO_LARGE with the size and the largest parts, at the place in config.yaml of the largest
+ *   that comes from there
  */
-export function assertUserDataSize(rendered: string): void {
+export function assertUserDataSize(rendered: string, locate?: Locate): void {
   const size = Buffer.byteLength(rendered);
   if (size <= MAX_USER_DATA_BYTES) return;
   const largest = partsOf(rendered).sort((a, b) => b.bytes - a.bytes).slice(0, 3);
   const named = largest.map(({ name, bytes }) => `${name} (${bytes} bytes)`).join(", ");
-  throw new SpotError("E_USER_DATA_TOO_LARGE", `user data has ${size} bytes, the limit is ${MAX_USER_DATA_BYTES}; the largest parts are ${named}`);
+  const key = largest.map(({ name }) => CONFIG_KEYS[name]).find((found) => found !== undefined);
+  throw new SpotError("E_USER_DATA_TOO_LARGE", {
+    message: `user data has ${size} bytes, the limit is ${MAX_USER_DATA_BYTES}; the largest parts are ${named}`,
+    location: key && locate?.(key),
+  });
 }
+
+/** What of config.yaml a part of the user data comes from. */
+const CONFIG_KEYS: Readonly<Record<string, ConfigPath>> = {
+  packages: ["packages"],
+  ssh_authorized_keys: ["aws", "public_ssh_key_path"],
+};
 
 function fill(value: unknown, filling: Record<string, unknown>): unknown {
   if (typeof value === "string") return fillText(value, filling);

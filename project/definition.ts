@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { FleetConfig } from "../fleet/config";
+import type { FleetConfig, Locate } from "../fleet/config";
 import { generationOf } from "../fleet/generation";
 import type { NodePin, Slot } from "../fleet/model";
 import type { Payload } from "../fleet/payload";
 import { slotsOf } from "../fleet/plan";
 import type { Owner } from "../fleet/tags";
-import { renderUserData } from "../fleet/user-data";
+import { assertUserDataSize, renderUserData } from "../fleet/user-data";
 import { packageRoot } from "./package-root";
 import { readPayload } from "./payload";
 
@@ -31,27 +31,37 @@ export interface DefinitionInput {
   configFile: string;
   stack: string;
   lineage: string;
+  /** Gives faults their place in the configuration. */
+  locate?: Locate;
 }
+
+/** What stands for a node's own values where they must not count: of their length, so that the size is the real one. */
+const ANY_GENERATION = "0".repeat(16);
+const ANY_TOKEN = "0".repeat(64);
 
 /**
  * Reads the payload and the user-data template from disk and puts the definition together.
- * @throws SpotError E_PAYLOAD for a file that cannot be uploaded
+ * @throws SpotError E_PAYLOAD for a file that cannot be uploaded; `userDataOf` and `generationOf` throw
+ *   E_USER_DATA_TOO_LARGE
  */
 export function loadDefinition(input: DefinitionInput): FleetDefinition {
   const { config } = input;
   const root = packageRoot();
-  const payload = readPayload(config, { packageRoot: root, projectDir: path.dirname(input.configFile) });
+  const payload = readPayload(config, { packageRoot: root, projectDir: path.dirname(input.configFile) }, input.locate);
   const template = readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8");
   const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
 
-  const userDataOf = (slot: Slot, generation: string, publicKey: string, token: string): string =>
-    renderUserData(template, {
+  const userDataOf = (slot: Slot, generation: string, publicKey: string, token: string): string => {
+    const rendered = renderUserData(template, {
       username: config.username,
       sshPublicKeys: [publicKey],
       packages: config.packages,
       node: { stack: input.stack, lineage: input.lineage, node: slot.name, generation },
       hostKeyToken: token,
     });
+    assertUserDataSize(rendered, input.locate);
+    return rendered;
+  };
   return {
     config,
     configFile: input.configFile,
@@ -62,7 +72,7 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     generationOf: (slot, pin, publicKey) =>
       generationOf({
         payloadDigest: payload.manifest.digest,
-        userData: userDataOf(slot, "", publicKey, ""),
+        userData: userDataOf(slot, ANY_GENERATION, publicKey, ANY_TOKEN),
         ami: pin.ami,
         launch: {
           storageGb: config.storageGb,

@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import path from "node:path";
-import type { FleetConfig } from "../fleet/config";
-import { SpotError, wordsOf } from "../fleet/errors";
+import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
+import { SpotError } from "../fleet/errors";
 import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, missingPaths, nameProblem, UPLOAD_ROOT, whereLinkLeads } from "../fleet/payload";
 import type { Payload, PayloadEntry } from "../fleet/payload";
+import { contentOf, reason, tryTo, type PayloadProblem } from "./payload-files";
+import { workloadFiles } from "./workloads";
 
 /** Where the parts of a payload lie. Absolute paths. */
 export interface PayloadPlaces {
@@ -21,6 +22,8 @@ interface Source {
   directory: string;
   /** A folder that nobody asked for by name may be absent. */
   required: boolean;
+  /** The key of config.yaml that names the folder. */
+  key?: ConfigPath;
   /** Names that are nobody's content, whatever they are. */
   skip?: RegExp;
 }
@@ -28,43 +31,50 @@ interface Source {
 /** Left behind by whoever runs a script or opens a folder. */
 const DROPPINGS = /^(__pycache__|.*\.pyc|\.DS_Store)$/;
 
-function sourcesOf(config: Pick<FleetConfig, "scriptsDirectory" | "filesDirectory">, places: PayloadPlaces): Source[] {
+/** What of the configuration decides on the payload. */
+export type PayloadConfig = Pick<FleetConfig, "scriptsDirectory" | "filesDirectory" | "bacalhau">;
+
+function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
   const instance = path.join(places.packageRoot, "instance");
   return [
-    { prefix: "scripts", directory: config.scriptsDirectory ?? path.join(instance, "scripts"), required: true, skip: DROPPINGS },
+    { prefix: "scripts", directory: config.scriptsDirectory ?? path.join(instance, "scripts"), required: true, key: ["aws", "scripts_directory"], skip: DROPPINGS },
     { prefix: "config", directory: path.join(instance, "config"), required: true },
     { prefix: "services", directory: path.join(instance, "services"), required: true },
     {
       prefix: "files",
       directory: config.filesDirectory ?? path.join(places.projectDir, "files"),
       required: config.filesDirectory !== undefined,
+      key: ["aws", "files_directory"],
     },
   ];
 }
 
 /**
- * Reads everything that is uploaded to a node: instance/{scripts,config,services} and the user's files. Dot-files and
- * empty directories count; modes become 0755 (any execute bit, or a directory) or 0644, so that the same content has
+ * Reads everything that is uploaded to a node: instance/{scripts,config,services}, the user's files, and what the
+ * workloads' configuration adds. Dot-files and empty directories count; modes become 0755 (any execute bit, or a directory) or 0644, so that the same content has
  * the same digest on every machine.
  * @throws SpotError E_PAYLOAD with every fault in `problems`: a missing or unreadable file, a socket or device, a name
- *   that cannot be carried, a link that leaves its folder, a unit that starts what is not uploaded, more than 500 MB
+ *   that cannot be carried, a link that leaves its folder, a unit that starts what is not uploaded, a token that others
+ *   can read, more than 500 MB. `locate` gives those that a key of config.yaml led to their place in it.
  */
-export function readPayload(config: Pick<FleetConfig, "scriptsDirectory" | "filesDirectory">, places: PayloadPlaces): Payload {
-  const problems: string[] = [];
+export function readPayload(config: PayloadConfig, places: PayloadPlaces, locate?: Locate): Payload {
+  const problems: PayloadProblem[] = [];
+  const added = workloadFiles(config.bacalhau, problems);
   const found = sourcesOf(config, places).flatMap((source) => walk(source, problems));
-  const size = found.reduce((sum, { status }) => sum + (status.isFile() ? status.size : 0), 0);
+  const size = [...found.filter(({ status }) => status.isFile()).map(({ status }) => status), ...added.map(({ entry }) => entry)].reduce((sum, file) => sum + file.size, 0);
   if (size > MAX_PAYLOAD_SIZE) {
-    const largest = found.filter(({ status }) => status.isFile()).sort((a, b) => b.status.size - a.status.size)[0] as Found;
-    problems.push(`the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${largest.source} (${megabytes(largest.status.size)})`);
+    const files = [...found.filter(({ status }) => status.isFile()).map(({ source, status }) => ({ source, size: status.size })), ...added.map(({ entry, source }) => ({ source, size: entry.size }))];
+    const largest = files.sort((a, b) => b.size - a.size)[0]!;
+    problems.push({ message: `the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${String(largest.source)} (${megabytes(largest.size)})` });
   }
   // Reading content is the slow part: not for a payload that is refused anyway for its size.
-  const entries = size > MAX_PAYLOAD_SIZE ? [] : found.flatMap((item) => entryOf(item, problems));
+  const entries = size > MAX_PAYLOAD_SIZE ? [] : [...found.flatMap((item) => entryOf(item, problems)), ...added.map(({ entry }) => entry)];
   // With something unreadable left out, what is missing for a unit would only repeat it.
   if (problems.length === 0) problems.push(...whatUnitsMiss(found, entries));
-  if (problems.length > 0) throw payloadError(problems);
+  if (problems.length > 0) throw payloadError(problems, locate);
   return {
     manifest: manifestOf(entries),
-    sources: new Map(found.filter(({ status }) => status.isFile()).map(({ path, source }) => [path, source])),
+    sources: new Map<string, string | Buffer>([...found.filter(({ status }) => status.isFile()).map(({ path, source }) => [path, source] as const), ...added.map(({ entry, source }) => [entry.path, source] as const)]),
     size: entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0),
   };
 }
@@ -81,11 +91,11 @@ interface Found {
 }
 
 /** Everything below a source, faults aside. */
-function walk(source: Source, problems: string[]): Found[] {
+function walk(source: Source, problems: PayloadProblem[]): Found[] {
   const root = tryTo(() => statSync(source.directory));
   if (root instanceof Error && !source.required && (root as NodeJS.ErrnoException).code === "ENOENT") return [];
   if (root instanceof Error || !root.isDirectory()) {
-    problems.push(`${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`);
+    problems.push({ message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`, key: source.key });
     return [];
   }
   const found = below(source.directory, source.prefix, source.skip, problems);
@@ -97,23 +107,23 @@ function walk(source: Source, problems: string[]): Found[] {
     if (item.target === undefined) return true;
     const leads = whereLinkLeads(inside(item), links);
     if (leads === "inside") return true;
-    problems.push(`${item.source}: the link to ${item.target} ${fault[leads]} ${source.directory}`);
+    problems.push({ message: `${item.source}: the link to ${item.target} ${fault[leads]} ${source.directory}` });
     return false;
   });
 }
 
-function below(directory: string, prefix: string, skip: RegExp | undefined, problems: string[]): Found[] {
+function below(directory: string, prefix: string, skip: RegExp | undefined, problems: PayloadProblem[]): Found[] {
   // As bytes: a name that is not UTF-8 would otherwise be read as another name, which does not exist.
   const names = tryTo(() => readdirSync(directory, { encoding: "buffer" }));
   if (names instanceof Error) {
-    problems.push(`${directory}: ${reason(names)}`);
+    problems.push({ message: `${directory}: ${reason(names)}` });
     return [];
   }
   return names.flatMap((bytes): Found[] => {
     const name = bytes.toString();
     if (skip?.test(name)) return [];
     const source = path.join(directory, name);
-    const refuse = (fault: string): Found[] => (problems.push(`${JSON.stringify(source)}: ${fault}`), []);
+    const refuse = (fault: string): Found[] => (problems.push({ message: `${JSON.stringify(source)}: ${fault}` }), []);
     if (!Buffer.from(name).equals(bytes)) return refuse("has a name that is not UTF-8");
     const bad = nameProblem(name);
     if (bad !== undefined) return refuse(bad);
@@ -132,62 +142,32 @@ function below(directory: string, prefix: string, skip: RegExp | undefined, prob
   });
 }
 
-function entryOf({ path, source, status, target }: Found, problems: string[]): PayloadEntry[] {
+function entryOf({ path, source, status, target }: Found, problems: PayloadProblem[]): PayloadEntry[] {
   if (target !== undefined) return [{ path, type: "link", target }];
   if (status.isDirectory()) return [{ path, type: "directory", mode: "0755" }];
   const content = tryTo(() => contentOf(source));
   if (content instanceof Error) {
-    problems.push(`${source}: ${reason(content)}`);
+    problems.push({ message: `${source}: ${reason(content)}` });
     return [];
   }
   return [{ path, type: "file", mode: (status.mode & 0o111) !== 0 ? "0755" : "0644", ...content }];
 }
 
-function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]): string[] {
+function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]): PayloadProblem[] {
   const units = found.filter(({ path, status }) => isUnit(path) && status.isFile());
-  const start = entries.some(({ path }) => path === DEPLOYMENT_SCRIPT) ? [] : [`${DEPLOYMENT_SCRIPT} is missing: it sets the node up`];
+  const start = entries.some(({ path }) => path === DEPLOYMENT_SCRIPT) ? [] : [{ message: `${DEPLOYMENT_SCRIPT} is missing: it sets the node up` }];
   return [
     ...start,
     ...units.flatMap(({ source }) =>
-      missingPaths(readFileSync(source, "utf8"), entries).map((name) => `${source}: names ${UPLOAD_ROOT}/${name}, which is not uploaded`),
+      missingPaths(readFileSync(source, "utf8"), entries).map((name) => ({ message: `${source}: names ${UPLOAD_ROOT}/${name}, which is not uploaded` })),
     ),
   ];
 }
 
-/** Size and digest of one reading, so that they belong together even when the file is being written to. */
-function contentOf(file: string): { size: number; sha256: string } {
-  const hash = createHash("sha256");
-  const block = Buffer.allocUnsafe(1 << 20);
-  const descriptor = openSync(file, "r");
-  try {
-    let size = 0;
-    for (let read = 0; (read = readSync(descriptor, block)) > 0; size += read) hash.update(block.subarray(0, read));
-    return { size, sha256: hash.digest("hex") };
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function payloadError(problems: readonly string[]): SpotError {
-  const faults = problems.map((message) => new SpotError("E_PAYLOAD", message));
+function payloadError(problems: readonly PayloadProblem[], locate: Locate | undefined): SpotError {
+  const faults = problems.map(({ message, next, key }) => new SpotError("E_PAYLOAD", { message, next, location: key && locate?.(key) }));
   if (faults.length === 1) return faults[0] as SpotError;
   return new SpotError("E_PAYLOAD", { message: `${faults.length} things cannot be uploaded`, next: "Correct the paths named, then run the command again.", problems: faults });
 }
 
-const reasons: Record<string, string> = {
-  ENOENT: "does not exist",
-  EACCES: "may not be read (permissions)",
-  EPERM: "may not be read (permissions)",
-};
-
-const reason = (error: Error): string => reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error);
-
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-
-function tryTo<T>(action: () => T): T | Error {
-  try {
-    return action();
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}

@@ -63,3 +63,14 @@ function hostnameOf(address: string): string | undefined {
   const url = `http://[${address}]/`;
   return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : undefined;
 }
+
+/** Whether the first block lies within the second; false for blocks of different families and for what is no block. */
+export function isWithin(inner: string, outer: string): boolean {
+  const family = inner.includes(":") ? v6 : v4;
+  const [innerAddress = "", innerLength] = inner.split("/");
+  const [outerAddress = "", outerLength] = outer.split("/");
+  const [from, to] = [family.parse(innerAddress), family.parse(outerAddress)];
+  if (from === undefined || to === undefined || Number(innerLength) < Number(outerLength)) return false;
+  const rest = BigInt(family.bits - Number(outerLength));
+  return from >> rest === to >> rest;
+}

@@ -48,11 +48,13 @@ const homeText: Record<Section, string> = {
   bacalhau: "under bacalhau:",
   download: "under bacalhau.download:",
   program: "under an architecture of bacalhau.download",
+  checks: "in an entry of checks:",
   region: "under a region",
 };
 
 function sectionOf(path: ConfigPath): Section {
   if (path[0] === "regions") return "region";
+  if (path[0] === "checks") return "checks";
   if (path[0] === "bacalhau") return (["bacalhau", "download", "program"] as const)[path.length - 1] ?? "bacalhau";
   return path[0] === "aws" || path[0] === "ssh" ? path[0] : "";
 }

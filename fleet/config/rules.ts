@@ -6,7 +6,7 @@ import type { ConfigPath } from "./document";
 import { pathText } from "./messages";
 import type { Fault } from "./messages";
 import { configKeys } from "./schema";
-import type { RawConfig, RawRegion } from "./schema";
+import type { RawCheck, RawConfig, RawRegion } from "./schema";
 
 /** The rules that the schema cannot hold: names of regions and tags, and what concerns several values together. */
 
@@ -83,11 +83,33 @@ export function contradictions(raw: RawConfig): Fault[] {
   if (raw.network === "create" && raw.aws?.security_groups?.length) {
     faults.push({ path: ["aws", "security_groups"], part: "key", message: "aws.security_groups: an existing group cannot be used in a network made new (network: create); use default or vpc-…" });
   }
+  if (raw.max_price !== undefined && raw.aws?.spot_price_limit !== undefined) {
+    faults.push({ path: ["aws", "spot_price_limit"], part: "key", message: "aws.spot_price_limit is the older name of max_price; keep one" });
+  }
   const { private_ssh_key_path: privateKey, public_ssh_key_path: publicKey } = raw.aws ?? {};
   if (publicKey !== undefined && privateKey === undefined && !publicKey.endsWith(".pub")) {
     faults.push({ path: ["aws", "public_ssh_key_path"], part: "value", message: "aws.private_ssh_key_path is missing: the private key that belongs to aws.public_ssh_key_path" });
   }
-  return [...faults, ...bacalhauFaults(raw.bacalhau)];
+  return [...faults, ...bacalhauFaults(raw.bacalhau), ...checkFaults(raw.checks ?? [])];
+}
+
+/** What a check of the user's own can look at, and what may be asked of it besides. */
+const SUBJECTS = { command: ["contains"], http: ["contains", "status"], tcp: [], file: ["contains"], service: [] } as const satisfies Record<string, readonly (keyof RawCheck)[]>;
+
+function checkFaults(checks: readonly RawCheck[]): Fault[] {
+  const kinds = Object.keys(SUBJECTS) as (keyof typeof SUBJECTS)[];
+  return checks.flatMap((check, i): Fault[] => {
+    const subjects = kinds.filter((kind) => check[kind] !== undefined);
+    const fault = (key: string | undefined, message: string): Fault => ({ path: ["checks", i, ...(key === undefined ? [] : [key])], part: "key", message: `checks[${i + 1}] ${message}` });
+    const [subject] = subjects;
+    if (subject === undefined || subjects.length > 1) {
+      return [fault(subjects[1], subject === undefined ? `looks at nothing: it needs one of ${kinds.join(", ")}` : `looks at ${subjects.join(" and ")}; one check has one of them`)];
+    }
+    const allowed: readonly string[] = SUBJECTS[subject];
+    const misplaced = (["contains", "status"] as const).filter((key) => check[key] !== undefined && !allowed.includes(key));
+    const twice = checks.findIndex(({ name }) => name === check.name) < i;
+    return [...misplaced.map((key) => fault(key, `has ${key}, which means nothing for ${subject}`)), ...(twice ? [fault("name", `has the name of an earlier one: ${check.name}`)] : [])];
+  });
 }
 
 /** What an enabled Bacalhau cannot do without. */
@@ -108,6 +130,10 @@ export function oddities(raw: RawConfig): Fault[] {
   const total = raw.aws?.total_instances;
   const warn = (path: ConfigPath, message: string): void => void found.push({ path, part: "value", message });
 
+  if (raw.market === "on-demand" && (raw.max_price ?? raw.aws?.spot_price_limit) !== undefined) {
+    warn(raw.max_price === undefined ? ["aws", "spot_price_limit"] : ["max_price"], "the price limit is for spot instances; with market: on-demand it does nothing");
+  }
+  if (raw.allow_other_regions && raw.regions.length === 1) warn(["allow_other_regions"], "allow_other_regions does nothing: there is one region");
   const counts = regionCounts(raw);
   const without = raw.regions.filter((_, i) => counts[i] === 0).map((entry) => regionOf(entry)[0]);
   if (without.length > 0) warn(["aws", "total_instances"], `no node is left for ${without.join(", ")}: aws.total_instances is ${total}`);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Tag } from "../model";
-import { didYouMean } from "../suggest";
+import { didYouMean, nearest } from "../suggest";
 import { parseCidr } from "./cidr";
 
 /**
@@ -33,12 +33,28 @@ const filePath = text("a path", (value) =>
   /^~[^/]/.test(value) ? "names another user's home; only ~/ for your own is understood" : undefined,
 );
 
+const TYPES = "an instance type such as t3.medium, or a list of them";
+
 /** DescribeInstanceTypes, 2026: c7i-flex.large, u-6tb1.56xlarge, p6e-gb200.36xlarge, m7i.metal-24xl, mac2-m2.metal. */
 const machineType = text("an instance type such as t3.medium", (value) =>
   /^[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|\d*xlarge|metal(-\d+xl)?)$/.test(value)
     ? undefined
-    : "is not an instance type of the form family.size, such as t3.medium",
+    : `is not an instance type of the form family.size, such as t3.medium${typeGuess(value)}`,
 );
+
+const SIZES = ["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal"];
+
+/** What a mistyped machine type may have been meant to be: its family with the size that it ends in, or the nearest. */
+function typeGuess(value: string): string {
+  const given = value.toLowerCase();
+  const exact = SIZES.filter((size) => given.endsWith(size)).sort((a, b) => b.length - a.length)[0];
+  const [, family = "", rest = ""] = exact ? [given, given.slice(0, -exact.length), exact] : (/^([a-z0-9-]+?)[\s._-]+([a-z0-9]+)$/.exec(given) ?? []);
+  const size = exact ?? nearest(rest, SIZES);
+  const bare = family.replace(/[\s._-]+$/, "");
+  return size && /^[a-z]+\d+[a-z]*(-[a-z0-9]+)*$/.test(bare) ? ` (did you mean ${bare}.${size}?)` : "";
+}
+
+const machineTypes = z.union([machineType, z.array(machineType, TYPES).min(1, TYPES)], TYPES);
 
 /** Images by name; what each stands for in a region is looked up in AWS. */
 export const imageNames = ["auto", "ubuntu-22.04", "ubuntu-24.04", "debian-12"] as const;
@@ -90,15 +106,21 @@ const backend = matching(
 const packageName = matching(/^[a-z0-9][a-z0-9+.-]+$/, "the name of a Debian package");
 
 const SHARE = "a whole number, 1 or more, or a percentage such as 25%";
-const maxUnavailable = z.union([wholeNumber(1, Number.MAX_SAFE_INTEGER, SHARE), matching(/^([1-9]\d?|100)%$/, SHARE)], SHARE);
+const share = z.union([wholeNumber(1, Number.MAX_SAFE_INTEGER, SHARE), matching(/^([1-9]\d?|100)%$/, SHARE)], SHARE);
+
+/** Which markets a node may come from, in order. */
+export const marketNames = ["spot", "on-demand", "spot-then-on-demand"] as const;
 
 const regionSettings = z.strictObject({
-  machine_type: machineType.optional(),
+  machine_type: machineTypes.optional(),
   image: image.optional(),
   instances_per_region: count.optional(),
 }, "a map of settings");
 
 const PRICE = "a price in USD per hour, 0.0001 or more";
+// Below any spot price that AWS ever asked; and a number so small would be written with an exponent.
+const price = z.number(PRICE).min(0.0001, PRICE);
+
 const aws = z.strictObject({
   total_instances: count.optional(),
   username: username.optional(),
@@ -107,8 +129,7 @@ const aws = z.strictObject({
   public_ssh_key_path: filePath.optional(),
   files_directory: filePath.optional(),
   scripts_directory: filePath.optional(),
-  // Below any spot price that AWS ever asked; and a number so small would be written with an exponent.
-  spot_price_limit: z.number(PRICE).min(0.0001, PRICE).optional(),
+  spot_price_limit: price.optional(),
   // The images have 8 GiB (or less) of content; a gp3 volume ends at 16 TiB in most regions.
   instance_storage_gb: wholeNumber(8, 16_384, "a whole number of GiB from 8 to 16384").optional(),
   security_groups: orEmpty(z.array(securityGroup, "a list")),
@@ -145,6 +166,24 @@ const bacalhau = z.strictObject({
   api: matching(/^https?:\/\/[^\s/]+\/?$/, "an address such as http://host:1234").optional(),
 }, "a map of settings");
 
+const SECONDS = "a whole number of seconds, 1 to 3600";
+const seconds = wholeNumber(1, 3600, SECONDS);
+
+/** A check of the user's own. That it has exactly one subject is a rule (rules.ts). */
+const ownCheck = z.strictObject({
+  name: matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, "a name of small letters, digits and single dashes"),
+  command: text("a command for the node's shell").optional(),
+  http: matching(/^https?:\/\/[^\s/]+(\/\S*)?$/, "an address such as http://127.0.0.1:8080/health").optional(),
+  tcp: matching(/^[^\s/:@]+:\d{1,5}$/, "host:port").optional(),
+  file: matching(/^\/.*$/, "an absolute path").optional(),
+  service: matching(/^[\w@.-]+\.(service|timer|socket|mount|path)$/, "the name of a unit such as mine.service").optional(),
+  contains: text("the text that must be there").optional(),
+  status: wholeNumber(100, 599, "a status of HTTP, 100 to 599").optional(),
+  deadline: seconds.optional(),
+  retry: seconds.optional(),
+  severity: z.enum(["fail", "warn", "info"], "fail, warn or info").optional(),
+}, "a map of settings");
+
 /** A map with exactly one key (rules.ts): the predecessor's form, which keeps the order of the regions. */
 const region = z.record(
   z.string(),
@@ -159,8 +198,13 @@ const root = z.strictObject({
   network: network.optional(),
   ssh: orEmpty(ssh),
   packages: orEmpty(z.array(packageName, "a list")),
-  max_unavailable: maxUnavailable.optional(),
+  max_unavailable: share.optional(),
+  market: z.enum(marketNames, marketNames.join(", ")).optional(),
+  max_price: price.optional(),
+  allow_other_regions: z.boolean("true or false").optional(),
+  min_healthy: share.optional(),
   bacalhau: orEmpty(bacalhau),
+  checks: orEmpty(z.array(ownCheck, "a list of checks")),
   aws: orEmpty(aws),
   regions: z.array(region, REGIONS).min(1, REGIONS),
 }, "a map of settings");
@@ -168,12 +212,13 @@ const root = z.strictObject({
 /** What config.yaml says, checked value by value, before rules that concern several of them. */
 export type RawConfig = z.output<typeof root>;
 export type RawRegion = z.output<typeof regionSettings>;
+export type RawCheck = z.output<typeof ownCheck>;
 
 export const configSchema = root;
 
 /**
  * Every key there is, by the section that it stands in. `region` is the settings of one region, "" the top level,
- * `program` what stands under an architecture of `bacalhau.download`.
+ * `program` what stands under an architecture of `bacalhau.download`, `checks` an entry of that list.
  */
 export const configKeys = {
   "": Object.keys(root.shape),
@@ -182,5 +227,6 @@ export const configKeys = {
   bacalhau: Object.keys(bacalhau.shape),
   download: Object.keys(download.shape),
   program: Object.keys(downloadOf.shape),
+  checks: Object.keys(ownCheck.shape),
   region: Object.keys(regionSettings.shape),
 } as const;

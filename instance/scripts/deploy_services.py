@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 import node  # noqa: E402
 from generate_node_identity import identity_text  # noqa: E402
 from manifest import Manifest, ManifestError, differences, load, sha256_of  # noqa: E402
-from steps import EXIT_OK, EXIT_REFUSED, Runner, Step, StepError, act, arguments, nothing  # noqa: E402
+from steps import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, Runner, Step, StepError, act, arguments, nothing  # noqa: E402
 from systemd import Systemd, SystemdError, cycle_in, is_installable, values_of  # noqa: E402
 from workloads import PLACEHOLDER, Artifact, Bacalhau, WorkloadsError, load_bacalhau  # noqa: E402
 
@@ -205,7 +205,7 @@ class Deployment:
             found = PLACEHOLDER.search(path.read_text(encoding="utf-8"))
             if found:
                 raise StepError(f"config/{name}: a placeholder was left: {found.group()}")
-        self._bacalhau()
+        self._uploaded_token()
 
     def configure(self) -> str:
         for name in CONFIGURATION:
@@ -228,10 +228,14 @@ class Deployment:
         bacalhau = self._bacalhau()
         if bacalhau is None or bacalhau.token_file is None:
             return None
+        path = self._upload / bacalhau.token_file
         try:
-            token = (self._upload / bacalhau.token_file).read_bytes().strip()
+            token = path.read_bytes().strip()
+            mode = stat.S_IMODE(path.stat().st_mode)
         except OSError as error:
             raise StepError(str(error)) from error
+        if mode & 0o077:
+            raise StepError(f"{bacalhau.token_file}: readable by others (mode {mode:04o})")
         if not token:
             raise StepError(f"{bacalhau.token_file}: empty")
         return token + b"\n"
@@ -439,13 +443,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         deployed = deployment.deployed_digest()
         if deployed is not None:
             return refuse(deployed, deployment.uploaded_digest())
-        code = act(deployment.runner, chosen)
-        if code == EXIT_OK and not chosen.step:
-            deployment.request_reboot()
-        return code
     except StepError as error:
         print(error, file=sys.stderr)
         return EXIT_REFUSED
+    code = act(deployment.runner, chosen)
+    if code != EXIT_OK or chosen.step:
+        return code
+    try:
+        deployment.request_reboot()
+    except StepError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def refuse(deployed: str, uploaded: str) -> int:

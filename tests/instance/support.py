@@ -70,6 +70,7 @@ class ScratchTest(unittest.TestCase):
         upload = self.root.at(node.UPLOAD)
         for part in ("scripts", "config", "services"):
             shutil.copytree(INSTANCE / part, upload / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        self.write_json(f"{node.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": {"enabled": False}})
         self.write_json(node.NODE, NODE)
         self.seal()
         return upload

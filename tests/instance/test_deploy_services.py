@@ -14,7 +14,7 @@ import deploy_services
 import node
 from deploy_services import DIRECTORIES, LOG, RECORDS, Deployment
 from steps import StepError
-from systemd import Systemd, cycle_in
+from systemd import Systemd, SystemdError, cycle_in
 
 UNIT = "[Service]\nExecStart=/bin/sleep 1\n[Install]\nWantedBy=multi-user.target\n"
 PROGRAM = b"\x7fELF not really"
@@ -123,6 +123,11 @@ class WholeDeployment(DeploymentTest):
         self.assertIn("replace the node", self.printed.getvalue())
         self.assertEqual((self.systemd.calls, self.read(LOG)), ([], log))
         self.assertEqual(set(self.records(RECORDS).values()), {"ok"})
+
+    def test_L17_a_reboot_that_cannot_be_started_is_a_failure_and_no_refusal(self) -> None:
+        with mock.patch.object(self.systemd, "start_detached", side_effect=SystemdError("systemctl start: no")):
+            self.assertEqual(self.run_main(), 1)
+        self.assertIn("the reboot could not be started: systemctl start: no", self.printed.getvalue())
 
     def test_a_broken_marker_is_not_taken_for_a_fresh_node(self) -> None:
         self.write(node.DEPLOYMENT_COMPLETE, "{")
@@ -261,7 +266,7 @@ class Binaries(DeploymentTest):
 
     def test_a_token_is_readable_by_nobody_else_and_in_no_log(self) -> None:
         self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM)
-        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n")
+        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o600)
         self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)}, token_file="config/token")
         self.assertEqual(self.run_main(), 0)
         token = self.root.at("/etc/spot-deployer/bacalhau-token")
@@ -269,6 +274,14 @@ class Binaries(DeploymentTest):
         written = self.read(LOG) + self.printed.getvalue()
         written += "".join(path.read_text() for path in self.root.at(node.STATE).rglob("*.json"))
         self.assertNotIn("s3cret-token", written)
+
+    def test_a_token_that_others_can_read_or_that_is_none_is_refused(self) -> None:
+        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o644)
+        self.enable_bacalhau({"url": "http://127.0.0.1:9/b", "sha256": "0" * 64}, token_file="config/token")
+        self.assertIn("config/token: readable by others (mode 0644)", self.failed("configuration"))
+        self.write(f"{node.UPLOAD}/config/token", "\n", 0o600)
+        self.seal()
+        self.assertIn("config/token: empty", self.failed("configuration"))
 
     def test_bacalhau_s_unit_is_not_installed_when_it_is_not_enabled(self) -> None:
         self.assertEqual(self.run_main(), 0)

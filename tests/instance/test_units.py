@@ -61,8 +61,9 @@ class Units(unittest.TestCase):
             if UPLOAD in text:
                 self.assertIn("/usr/bin/python3 -B /opt", text, name)
 
-    def test_the_reboot_is_never_enabled_and_waits_for_the_deployment_s_end(self) -> None:
+    def test_L3_L17_the_reboot_is_systemd_s_own_never_enabled_and_waits_for_the_deployment_s_end(self) -> None:
         text = self.each()["spot-reboot.service"]
+        self.assertEqual(values_of(text, "ExecStart"), ["/usr/bin/systemctl", "reboot"])
         self.assertFalse(is_installable(text))
         self.assertEqual(values_of(text, "After"), ["spot-deploy.service"])
 

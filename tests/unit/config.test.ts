@@ -68,12 +68,17 @@ regions:
       assert.deepEqual(configOf(text), {
         stack: undefined,
         backend: undefined,
+        bacalhau: undefined,
+        checks: [],
         username: "ubuntu",
         network: "default",
         ssh: { allow: ["auto"], keyName: "my-key", privateKeyPath: "~/.ssh/id_ed25519", publicKeyPath: "~/.ssh/id_ed25519.pub" },
         filesDirectory: "files",
         scriptsDirectory: "instance/scripts",
+        markets: ["spot"],
         spotPriceLimit: 0.05,
+        allowOtherRegions: false,
+        minHealthy: undefined,
         storageGb: 20,
         securityGroups: ["sg-123", "web"],
         instanceProfile: "name",
@@ -81,8 +86,8 @@ regions:
         packages: [],
         maxUnavailable: "25%",
         regions: [
-          { name: "us-west-2", machineType: "t3.medium", image: "auto", count: 1 },
-          { name: "eu-west-1", machineType: "t3.small", image: "ami-0abcdef1234567890", count: 2 },
+          { name: "us-west-2", machineTypes: ["t3.medium"], image: "auto", count: 1 },
+          { name: "eu-west-1", machineTypes: ["t3.small"], image: "ami-0abcdef1234567890", count: 2 },
         ],
       });
     });
@@ -100,7 +105,7 @@ regions:
   describe("defaults", () => {
     it("need nothing but a region, whose settings may be left out", () => {
       const config = configOf("regions:\n  - us-west-2:\n");
-      assert.deepEqual(config.regions, [{ name: "us-west-2", machineType: "t3.medium", image: "auto", count: 1 }]);
+      assert.deepEqual(config.regions, [{ name: "us-west-2", machineTypes: ["t3.medium"], image: "auto", count: 1 }]);
       assert.equal(config.network, "create");
       assert.deepEqual(config.ssh, { allow: ["auto"], keyName: undefined, privateKeyPath: undefined, publicKeyPath: undefined });
     });
@@ -126,6 +131,22 @@ regions:
       ssh: [`ssh: {allow: [10.0.0.0/8]}\n${ONE_REGION}`, (c) => c.ssh.allow, ["10.0.0.0/8"]],
       "ssh.allow": [`ssh: {allow: ["2001:DB8:0::/48"]}\n${ONE_REGION}`, (c) => c.ssh.allow, ["2001:db8::/48"]],
       packages: [`packages: [jq, g++, jq]\n${ONE_REGION}`, (c) => c.packages, ["jq", "g++"]],
+      checks: [`checks: [{name: a, tcp: "h:1"}]\n${ONE_REGION}`, (c) => c.checks.map(({ name }) => name), ["a"]],
+      ...Object.fromEntries(
+        Object.entries<[text: string, seen: (check: FleetConfig["checks"][number] | undefined) => unknown, expected: unknown]>({
+          "checks.name": ["name: a-1, tcp: 'h:1'", (c) => c?.name, "a-1"],
+          "checks.command": ["name: a, command: 'true'", (c) => c?.subject, { kind: "command", command: "true" }],
+          "checks.http": ["name: a, http: 'http://h/x'", (c) => c?.subject, { kind: "http", url: "http://h/x", status: 200 }],
+          "checks.tcp": ["name: a, tcp: 'h:1'", (c) => c?.subject, { kind: "tcp", host: "h", port: 1 }],
+          "checks.file": ["name: a, file: /f", (c) => c?.subject, { kind: "file", path: "/f" }],
+          "checks.service": ["name: a, service: b.timer", (c) => c?.subject, { kind: "service", unit: "b.timer" }],
+          "checks.contains": ["name: a, file: /f, contains: x", (c) => c?.subject, { kind: "file", path: "/f", contains: "x" }],
+          "checks.status": ["name: a, http: 'http://h', status: 204", (c) => c?.subject, { kind: "http", url: "http://h", status: 204 }],
+          "checks.deadline": ["name: a, file: /f, deadline: 3", (c) => c?.deadlineSeconds, 3],
+          "checks.retry": ["name: a, file: /f, retry: 60", (c) => c?.retrySeconds, 60],
+          "checks.severity": ["name: a, file: /f, severity: warn", (c) => c?.severity, "warn"],
+        }).map(([key, [text, seen, expected]]) => [key, [`checks: [{${text}}]\n${ONE_REGION}`, (c: FleetConfig) => seen(c.checks[0]), expected] as const]),
+      ),
       max_unavailable: [`max_unavailable: 3\n${ONE_REGION}`, (c) => c.maxUnavailable, 3],
       ...Object.fromEntries(
         Object.entries<[text: string, seen: (config: FleetConfig["bacalhau"]) => unknown, expected: unknown]>({
@@ -145,6 +166,10 @@ regions:
           "bacalhau.api": [`${BACALHAU}\n  api: http://h:1234/`, (b) => b?.api, "http://h:1234"],
         }).map(([key, [text, seen, expected]]) => [key, [`${text}\n${ONE_REGION}`, (c: FleetConfig) => seen(c.bacalhau), expected] as const]),
       ),
+      market: [`market: spot-then-on-demand\n${ONE_REGION}`, (c) => c.markets, ["spot", "on-demand"]],
+      max_price: [`max_price: 0.05\n${ONE_REGION}`, (c) => c.spotPriceLimit, 0.05],
+      allow_other_regions: [`allow_other_regions: true\n${ONE_REGION}`, (c) => c.allowOtherRegions, true],
+      min_healthy: [`min_healthy: 75%\n${ONE_REGION}`, (c) => c.minHealthy, "75%"],
       aws: [`aws: {username: admin}\n${ONE_REGION}`, (c) => c.username, "admin"],
       regions: [ONE_REGION, (c) => c.regions.length, 1],
       "aws.total_instances": [`aws: {total_instances: 7}\n${ONE_REGION}`, (c) => c.regions[0]?.count, 7],
@@ -159,7 +184,7 @@ regions:
       "aws.security_groups": [`aws: {security_groups: [sg-0a]}\n${ONE_REGION}`, (c) => c.securityGroups, ["sg-0a"]],
       "aws.iam_instance_profile": [`aws: {iam_instance_profile: p}\n${ONE_REGION}`, (c) => c.instanceProfile, "p"],
       "aws.tags": [`aws: {tags: {A: "1"}}\n${ONE_REGION}`, (c) => c.tags, { A: "1" }],
-      "region.machine_type": ["regions: [us-west-2: {machine_type: u-6tb1.56xlarge}]", (c) => c.regions[0]?.machineType, "u-6tb1.56xlarge"],
+      "region.machine_type": ["regions: [us-west-2: {machine_type: u-6tb1.56xlarge}]", (c) => c.regions[0]?.machineTypes, ["u-6tb1.56xlarge"]],
       "region.image": ["regions: [us-west-2: {image: debian-12}]", (c) => c.regions[0]?.image, "debian-12"],
       "region.instances_per_region": ["regions: [us-west-2: {instances_per_region: 4}]", (c) => c.regions[0]?.count, 4],
     };
@@ -171,6 +196,24 @@ regions:
         assert.ok(effect, `no test shows what ${key} does`);
         const [text, seen, expected] = effect;
         assert.deepEqual(seen(configOf(text)), expected);
+      });
+    }
+  });
+
+  describe("own checks", () => {
+    for (const [entry, place, message] of [
+      ["name: a", "1:10", /checks\[1\] looks at nothing/],
+      ["name: a, tcp: 'h:1', file: /f", "1:32", /looks at tcp and file/],
+      ["name: a, tcp: 'h:1', contains: x", "1:32", /contains, which means nothing for tcp/],
+      ["name: a, file: /f, status: 200", "1:30", /status, which means nothing for file/],
+      ["name: a, file: /f}, {name: a, file: /g", "1:32", /the name of an earlier one: a/],
+      ["name: A b, file: /f", "1:17", /small letters/],
+      ["name: a, fil: /f", "1:20", /checks\[1\]\.fil is not a key.*did you mean file/],
+    ] as const) {
+      it(`{${entry}} is refused`, () => {
+        const { problems } = parseConfig(`checks: [{${entry}}]\n${ONE_REGION}`, "config.yaml");
+        assert.match(problems?.[0]?.message ?? "", message);
+        assert.equal(`${problems?.[0]?.location?.line}:${problems?.[0]?.location?.column}`, place);
       });
     }
   });
@@ -189,7 +232,7 @@ regions:
     it("names a key in the wrong place, an architecture that it does not know, and a checksum that is none (L18)", () => {
       onlyProblem(`${BACALHAU.replace("amd64", "x86_64")}\n${ONE_REGION}`, "3:14", /bacalhau.download.x86_64 is not a key that this program knows/);
       onlyProblem(`${BACALHAU}\n  url: https://h/b\n${ONE_REGION}`, "4:3", /bacalhau.url is not a key .*\(it belongs under an architecture of bacalhau.download\)/);
-      onlyProblem(`${BACALHAU.replace("0a0a", "0a")}\n${ONE_REGION}`, "3:48", /bacalhau.download.amd64.sha256 must be a sha256 of 64 hexadecimal digits/);
+      onlyProblem(`${BACALHAU.replace("0a0a", "0a")}\n${ONE_REGION}`, "3:50", /bacalhau.download.amd64.sha256 must be a sha256 of 64 hexadecimal digits/);
       onlyProblem(`${BACALHAU}\n  orchestrators: [h:4222]\n${ONE_REGION}`, "4:19", /bacalhau.orchestrators\[1\] must be an address such as nats:\/\/host:4222/);
     });
 
@@ -382,11 +425,13 @@ regions:
       const text = read("config.example.yaml");
       configOf(text);
       assert.deepEqual(warningsOf(text), []);
-      const data = parseDocument(text).toJS() as { aws: object; ssh: object; bacalhau: { download: Record<string, object> }; regions: Record<string, object>[] };
+      const data = parseDocument(text).toJS() as { aws: object; ssh: object; checks: object[]; bacalhau: { download: Record<string, object> }; regions: Record<string, object>[] };
       assert.deepEqual(Object.keys(data).sort(), [...configKeys[""]].sort());
-      assert.deepEqual(Object.keys(data.aws).sort(), [...configKeys.aws].sort());
+      assert.deepEqual([...Object.keys(data.aws), "spot_price_limit"].sort(), [...configKeys.aws].sort());
+      assert.match(text, /^ {2}# spot_price_limit: /m, "it excludes max_price");
       assert.deepEqual(Object.keys(data.ssh).sort(), [...configKeys.ssh].sort());
       assert.deepEqual([...Object.keys(data.bacalhau), "binary"].sort(), [...configKeys.bacalhau].sort());
+      assert.deepEqual([...new Set(data.checks.flatMap((check) => Object.keys(check)))].sort(), [...configKeys.checks].sort());
       assert.match(text, /^ {2}# binary: /m, "it excludes download");
       assert.deepEqual(Object.keys(data.bacalhau.download).sort(), [...configKeys.download].sort());
       assert.deepEqual(Object.keys(data.bacalhau.download.amd64 ?? {}).sort(), [...configKeys.program].sort());

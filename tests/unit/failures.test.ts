@@ -3,7 +3,7 @@ import { errorCatalogue } from "../../fleet/errors";
 import { awsFailures, classifyFailure } from "../../fleet/failures";
 
 describe("classifyFailure", () => {
-  for (const [code, { class: expected, hint }] of Object.entries(awsFailures)) {
+  for (const [code, { hint, ...expected }] of Object.entries(awsFailures)) {
     it(`knows ${code} wherever it is wrapped`, () => {
       const texts = [
         `${code}: We are sorry.`,
@@ -13,7 +13,7 @@ describe("classifyFailure", () => {
         `<Response><Errors><Error><Code>${code}</Code><Message>We are sorry.</Message></Error></Errors></Response>`,
         `Server.${code}: We are sorry.`,
       ];
-      for (const text of texts) assert.deepEqual(classifyFailure(text), { awsCode: code, class: expected, next: hint }, text);
+      for (const text of texts) assert.deepEqual(classifyFailure(text), { awsCode: code, next: hint, ...expected }, text);
     });
   }
 

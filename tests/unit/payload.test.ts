@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { SpotError } from "../../fleet/errors";
 import { manifestOf, manifestText, missingPaths, nameProblem, whereLinkLeads } from "../../fleet/payload";
 import type { Payload, PayloadEntry } from "../../fleet/payload";
-import { readPayload } from "../../project/payload";
+import type { BacalhauConfig } from "../../fleet/config";
+import { readPayload, type PayloadConfig } from "../../project/payload";
 
 const file = (name: string, content = "x"): PayloadEntry => ({ path: name, type: "file", mode: "0644", size: content.length, sha256: "00" });
 
@@ -109,8 +110,8 @@ describe("readPayload", () => {
     chmodSync(at(name), mode);
     return at(name);
   };
-  const read = (config: { scriptsDirectory?: string; filesDirectory?: string } = {}): Payload =>
-    readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, ...config }, places);
+  const read = (config: Partial<PayloadConfig> = {}): Payload =>
+    readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined, ...config }, places);
   const refusal = (config?: Parameters<typeof read>[0]): SpotError => {
     try {
       read(config);
@@ -138,12 +139,13 @@ describe("readPayload", () => {
     const payload = read();
     assert.deepEqual(payload.manifest.entries, [
       { path: "config/c.json", type: "file", mode: "0644", size: 2, sha256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" },
+      { path: "config/workloads.json", type: "file", mode: "0644", size: 43, sha256: "6747538ff4757d3070ad0b589ef94e495d9323c8984d92745e3d459ae0b8c4e8" },
       { path: "files/a b", type: "directory", mode: "0755" },
       { path: "files/a b/ü.txt", type: "file", mode: "0644", size: 5, sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" },
       { path: "scripts/deploy_services.py", type: "file", mode: "0755", size: 8, sha256: "d8594fa1268ecabc62af7c9e2449b8c46db0f426cd9aad384c67efe59e582b3e" },
       { path: "services/s.service", type: "file", mode: "0644", size: 7, sha256: "ae6c63cff33bcfa3b6a2d6d0c9dd19521dedaa351146b1a642d2bfc9cf5a1e1f" },
     ]);
-    assert.equal(payload.size, 22);
+    assert.equal(payload.size, 22 + 43);
     assert.equal(payload.sources.get("files/a b/ü.txt"), at("files/a b/ü.txt"));
   });
 
@@ -193,7 +195,7 @@ describe("readPayload", () => {
     write("mine/deploy_services.py");
     write("data/d");
     const found = paths(read({ scriptsDirectory: at("mine"), filesDirectory: at("data") }));
-    assert.deepEqual(found, ["config/c.json", "files/d", "scripts/deploy_services.py", "services/s.service"]);
+    assert.deepEqual(found, ["config/c.json", "config/workloads.json", "files/d", "scripts/deploy_services.py", "services/s.service"]);
   });
 
   it("refuses a scripts folder without what the node starts: by user data, by a unit of ours, by one of the user's (L11)", () => {
@@ -210,9 +212,95 @@ describe("readPayload", () => {
 
   it("accepts the instance/ that is shipped", () => {
     const shipped = path.resolve(__dirname, "../../..");
-    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined }, { packageRoot: shipped, projectDir: root });
+    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, { packageRoot: shipped, projectDir: root });
     assert.ok(paths(payload).includes("scripts/deploy_services.py"));
     assert.ok(payload.size < 1_000_000);
+  });
+
+  describe("with Bacalhau", () => {
+    const SHA256 = "0a".repeat(32);
+    const bacalhau = (changes: Partial<BacalhauConfig> = {}): BacalhauConfig => ({
+      version: "1.6.0",
+      program: { downloads: { amd64: { url: "https://h/b", sha256: SHA256 } } },
+      orchestrators: ["nats://h:4222"],
+      tokenFile: undefined,
+      labels: { team: "a" },
+      allowedPaths: ["/d"],
+      api: "http://h:1234",
+      ...changes,
+    });
+    const contentOf = (payload: Payload, name: string): string => String(payload.sources.get(name) ?? assert.fail(name));
+    const settings = (payload: Payload): unknown => (JSON.parse(contentOf(payload, "config/workloads.json")) as { bacalhau: unknown }).bacalhau;
+    const entry = (payload: Payload, name: string): PayloadEntry => payload.manifest.entries.find((found) => found.path === name) ?? assert.fail(name);
+
+    it("tells the node what it needs to know, and nothing of the orchestrator's API", () => {
+      assert.deepEqual(settings(read({ bacalhau: bacalhau() })), {
+        enabled: true,
+        version: "1.6.0",
+        artifacts: { x86_64: { url: "https://h/b", sha256: SHA256 } },
+        orchestrators: ["nats://h:4222"],
+        token_file: null,
+        labels: { team: "a" },
+        allowed_paths: ["/d"],
+      });
+    });
+
+    it("brings the token as a file of its own that only its owner reads, and its text into nothing else", () => {
+      const tokenFile = write("token", "  s3cret-token\n", 0o600);
+      const payload = read({ bacalhau: bacalhau({ tokenFile }) });
+      const found = entry(payload, "config/bacalhau-token");
+      assert.deepEqual([found.type === "file" && found.mode, contentOf(payload, "config/bacalhau-token")], ["0600", "s3cret-token\n"]);
+      assert.ok(!manifestText(payload.manifest).includes("s3cret"));
+      assert.ok(!contentOf(payload, "config/workloads.json").includes("s3cret"));
+    });
+
+    it("refuses a token that others can read, an empty one, one of several words, a missing one; at its place in config.yaml", () => {
+      const locate = (key: readonly (string | number)[]) => ({ file: "config.yaml", line: key.length, column: 7 });
+      for (const [content, mode, expected] of [
+        ["t", 0o644, /token can be read by every user of this machine \(mode 0644\)/],
+        ["t", 0o602, /can be read/],
+        [" \n", 0o600, /token is empty/],
+        ["a b", 0o600, /more than a token/],
+        [undefined, 0o600, /token does not exist/],
+      ] as const) {
+        rmSync(at("token"), { force: true });
+        if (content !== undefined) write("token", content, mode);
+        try {
+          readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: bacalhau({ tokenFile: at("token") }) }, places, locate);
+          assert.fail(`accepted: ${String(expected)}`);
+        } catch (error) {
+          assert.ok(error instanceof SpotError, String(error));
+          assert.match(error.message, expected);
+          assert.deepEqual(error.location, { file: "config.yaml", line: 2, column: 7 });
+        }
+      }
+    });
+
+    it("uploads a local program for the machines that it runs on", () => {
+      const header = (machine: number): string => `\x7fELF${"\0".repeat(14)}${String.fromCharCode(machine)}\0`;
+      for (const [content, machines] of [
+        [header(62), ["x86_64"]],
+        [`${header(0x37)}`, ["x86_64", "aarch64"]],
+        ["#!/bin/sh\n", ["x86_64", "aarch64"]],
+      ] as const) {
+        const binary = write("bacalhau", content);
+        const payload = read({ bacalhau: bacalhau({ program: { binary } }) });
+        const found = entry(payload, "programs/bacalhau");
+        assert.ok(found.type === "file" && found.mode === "0755");
+        const { artifacts } = settings(payload) as { artifacts: Record<string, unknown> };
+        assert.deepEqual(Object.keys(artifacts), machines);
+        assert.deepEqual(artifacts.x86_64, { path: "programs/bacalhau", sha256: found.sha256 });
+      }
+      assert.match(refusal({ bacalhau: bacalhau({ program: { binary: at("none") } }) }).message, /^bacalhau.binary: .*none does not exist/);
+      assert.match(refusal({ bacalhau: bacalhau({ program: { binary: root } }) }).message, /is a directory/);
+    });
+
+    it("has another digest for another token, label or program", () => {
+      const digests = [bacalhau(), bacalhau({ labels: { team: "b" } }), bacalhau({ tokenFile: write("t1", "a", 0o600) }), bacalhau({ tokenFile: write("t2", "b", 0o600) })].map(
+        (config) => read({ bacalhau: config }).manifest.digest,
+      );
+      assert.equal(new Set(digests).size, digests.length);
+    });
   });
 
   it("does without files/, but not without a folder that was named", () => {

@@ -5,7 +5,7 @@ import { awsRegionNames } from "../../fleet/aws-regions";
 import { slotsOf } from "../../fleet/plan";
 
 const regions = fc.uniqueArray(
-  fc.record({ name: fc.constantFrom(...awsRegionNames), machineType: fc.constant("t3.medium"), image: fc.constant("auto"), count: fc.nat(20) }),
+  fc.record({ name: fc.constantFrom(...awsRegionNames), machineTypes: fc.constant(["t3.medium"]), image: fc.constant("auto"), count: fc.nat(20) }),
   { selector: ({ name }) => name, minLength: 1, maxLength: 8 },
 );
 const names = (fleet: Parameters<typeof slotsOf>[0]["regions"]): string[] => slotsOf({ regions: fleet }).map(({ name }) => name);
@@ -13,9 +13,9 @@ const names = (fleet: Parameters<typeof slotsOf>[0]["regions"]): string[] => slo
 describe("slotsOf", () => {
   it("names nodes by region and ordinal from 0, in the configuration's order", () => {
     const fleet = [
-      { name: "us-west-2", machineType: "t3.medium", image: "auto", count: 2 },
-      { name: "eu-west-1", machineType: "t3.medium", image: "auto", count: 0 },
-      { name: "sa-east-1", machineType: "t3.medium", image: "auto", count: 1 },
+      { name: "us-west-2", machineTypes: ["t3.medium"], image: "auto", count: 2 },
+      { name: "eu-west-1", machineTypes: ["t3.medium"], image: "auto", count: 0 },
+      { name: "sa-east-1", machineTypes: ["t3.medium"], image: "auto", count: 1 },
     ];
     assert.deepEqual(slotsOf({ regions: fleet }), [
       { name: "us-west-2-0", homeRegion: "us-west-2", ordinal: 0 },

@@ -1,0 +1,109 @@
+import { isWithin } from "../config/cidr";
+import { MANAGED_BY, Tag } from "../model";
+import type { Check, CloudFacts, GroupFacts, NodeExpectation, Verdict } from "./types";
+import { listed, looked, QUICK, REPLACE, same } from "./verdicts";
+
+/** What a person would ask AWS to see the same. */
+const aws = (call: string, { region }: NodeExpectation): string => `aws ec2 ${call} --region ${region}`;
+const describe = (node: NodeExpectation): string => aws(`describe-instances --instance-ids ${node.instanceId}`, node);
+const ofInstance = (call: string, node: NodeExpectation): string => aws(`${call} --filters Name=${call === "describe-volumes" ? "attachment." : ""}instance-id,Values=${node.instanceId}`, node);
+
+/** A: what AWS says of the instance, before anything connects to it. */
+export const cloudChecks: readonly Check[] = [
+  {
+    id: "A1", title: "credentials valid", phase: "cloud", where: "cloud", needs: [], severity: "fail", deadlineMs: QUICK,
+    command: () => "aws sts get-caller-identity",
+    judge: ({ account }) => ({ ok: account !== undefined, expected: "an account", actual: account ?? "credentials refused" }),
+    cause: "The credentials are missing, expired or of another account.", next: "Log in, then run `verify` again.",
+  },
+  {
+    id: "A2", title: "instance running, of this fleet, as ordered", phase: "cloud", where: "cloud", needs: ["A1"], severity: "fail", deadlineMs: QUICK,
+    command: describe,
+    judge: ({ instance, unanswered }, node) => {
+      const verdict = same(
+        { state: "running", lineage: node.lineage, type: node.instanceType, zone: node.availabilityZone, market: node.market },
+        {
+          state: instance?.state ?? unanswered ?? "no such instance",
+          lineage: instance?.tags[Tag.lineage] ?? "none",
+          type: instance?.instanceType ?? "none",
+          zone: instance?.availabilityZone ?? "none",
+          market: instance?.market ?? "none",
+        },
+      );
+      return {
+        ...verdict,
+        ...(instance?.stateReason && instance.state !== "running" ? { cause: `AWS says: ${instance.stateReason}` } : {}),
+        ...(instance?.launchedAt ? { spans: [{ name: "launched", start: instance.launchedAt }] } : {}),
+      };
+    },
+    cause: "The instance was interrupted, ended or changed outside this tool.", next: "`up` makes the node again.",
+  },
+  {
+    id: "A3", title: "public address and a way to the internet", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
+    command: (node) => aws("describe-route-tables", node),
+    judge: ({ instance, internetRoute }) => {
+      const expected = "an address, and a route to an internet gateway";
+      const address = instance?.publicAddress ?? "no address";
+      return looked(internetRoute, expected, (route) => ({
+        ok: instance?.publicAddress !== undefined && route?.startsWith("igw-") === true,
+        expected,
+        actual: `${address}, ${route === null ? "no route to the internet" : `route to ${route}`}`,
+      }));
+    },
+    cause: "The subnet gives no public addresses, or its route table was changed outside this tool.", next: "Use `network: create`, or a subnet with public addresses and a route to an internet gateway.",
+  },
+  {
+    id: "A4", title: "SSH admitted from here, and nothing unintended", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
+    command: (node) => aws(`describe-security-groups --filters Name=tag:${Tag.lineage},Values=${node.lineage}`, node),
+    judge: judgeGroups,
+    cause: "Your address changed since it was confirmed, or the security group was changed outside this tool.",
+    next: "Run `spot allow-me` when your address changed; `up` takes away what is not configured.",
+  },
+  {
+    id: "A5", title: "IMDSv2 required, root volume encrypted, tags complete", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
+    command: (node) => `${describe(node)}; ${ofInstance("describe-volumes", node)}`,
+    judge: ({ instance, rootVolume }, node) =>
+      looked(rootVolume, "an encrypted root volume with the fleet's tags", (volume) =>
+        same(
+          { tokens: "required", ManagedBy: MANAGED_BY, node: node.name, encrypted: "yes", "the volume's lineage": node.lineage },
+          {
+            tokens: instance?.httpTokens ?? "none",
+            ManagedBy: instance?.tags[Tag.managedBy] ?? "none",
+            node: instance?.tags[Tag.node] ?? "none",
+            encrypted: volume.encrypted ? "yes" : "no",
+            "the volume's lineage": volume.tags[Tag.lineage] ?? "none",
+          },
+        ),
+      ),
+    cause: "The instance was changed outside this tool.", next: REPLACE,
+  },
+  {
+    id: "A6", title: "spot request active, no interruption announced", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
+    applies: ({ market }) => market === "spot",
+    command: (node) => ofInstance("describe-spot-instance-requests", node),
+    judge: ({ spotRequest }) => looked(spotRequest, "active, fulfilled", ({ state, status }) => ({ ok: state === "active" && status === "fulfilled", expected: "active, fulfilled", actual: `${state}, ${status}` })),
+    cause: "AWS takes the instance back, or the request was cancelled outside this tool.", next: "Let it go: `up` makes the node again.",
+  },
+];
+
+const SSH_PORT = 22;
+
+const admits = ({ ingress }: GroupFacts, caller: string): boolean =>
+  ingress.some(({ protocol, fromPort, toPort, source }) => (protocol === "-1" || (protocol === "tcp" && fromPort <= SSH_PORT && SSH_PORT <= toPort)) && isWithin(caller, source));
+
+/** Only the fleet's own group is held to what was configured: others are the user's affair. */
+function judgeGroups({ groups, caller }: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
+  const expected = `SSH from ${caller ?? "the configured addresses"}; in the fleet's own group nothing but SSH from ${sshFrom.join(", ") || "nowhere"}`;
+  return looked(groups, expected, (found) => {
+    const unintended = found
+      .filter(({ isOwn }) => isOwn)
+      .flatMap(({ id, ingress }) =>
+        ingress
+          .filter(({ protocol, fromPort, toPort, source }) => !(protocol === "tcp" && fromPort === SSH_PORT && toPort === SSH_PORT && sshFrom.includes(source)))
+          .map(({ protocol, fromPort, toPort, source }) => `${id} admits ${protocol === "-1" ? "everything" : `${protocol} ${fromPort}-${toPort}`} from ${source}`),
+      );
+    const shutOut = caller !== undefined && !found.some((group) => admits(group, caller));
+    const problems = [...(shutOut ? [`no group admits SSH from ${caller}`] : []), ...unintended];
+    return { ok: problems.length === 0, expected, actual: listed(problems) || expected };
+  });
+}

@@ -1,0 +1,31 @@
+import type { Check } from "./types";
+import { equal, firstLine, judgeSteps, LOOK_AT_LOG, parsed, QUICK, RECORDS, stepsCommand } from "./verdicts";
+
+/** E: what the deployment recorded of itself. */
+export const deploymentChecks: readonly Check[] = [
+  {
+    id: "E1", title: "deployment ran", phase: "deployment", where: "node", needs: ["D2"], severity: "fail", deadlineMs: QUICK,
+    command: () => `cat ${RECORDS}/spot-deploy.result.json`,
+    judge: ({ stdout, stderr }) => equal("success", String(parsed(stdout)?.SERVICE_RESULT ?? firstLine(stderr))),
+    cause: "spot-deploy.service was never started, or ended with an error.", next: LOOK_AT_LOG,
+  },
+  {
+    // Needs D2 alone: when the deployment failed (E1), this is the check that names the step.
+    id: "E2", title: "every deployment step", phase: "deployment", where: "node", needs: ["D2"], severity: "fail", deadlineMs: QUICK,
+    command: () => stepsCommand("steps"),
+    judge: judgeSteps,
+    cause: "The step named failed for the reason given.", next: LOOK_AT_LOG,
+  },
+  {
+    id: "E3", title: "deployment complete, for this payload", phase: "deployment", where: "node", needs: ["E2"], severity: "fail", deadlineMs: QUICK,
+    command: () => `cat ${RECORDS}/deployment-complete.json`,
+    judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, String(parsed(stdout)?.digest ?? firstLine(stderr))),
+    cause: "The node was deployed with another payload, or its deployment did not end.", next: "`up` replaces the node.",
+  },
+  {
+    id: "E4", title: "deployment log ends with completion", phase: "deployment", where: "node", needs: ["E1"], severity: "warn", deadlineMs: QUICK,
+    command: () => "tail -n 1 /opt/deployment.log",
+    judge: ({ stdout, stderr }) => ({ ok: stdout.includes("STEP deployment-complete: ok"), expected: "STEP deployment-complete: ok", actual: firstLine(stdout, stderr) }),
+    cause: "The deployment did not end, or was started again.", next: LOOK_AT_LOG,
+  },
+];

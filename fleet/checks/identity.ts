@@ -1,0 +1,65 @@
+import type { Check } from "./types";
+import { equal, firstLine, isRecord, listed, parsed, QUICK, REPLACE, same, UPLOAD_ROOT } from "./verdicts";
+
+const IDENTITY = "/opt/sensor/config/node_identity.json";
+
+/** G: who the node is, and what it was told to run. */
+export const identityChecks: readonly Check[] = [
+  {
+    id: "G1", title: "identity present and whole", phase: "identity", where: "node", needs: ["F6"], severity: "fail", deadlineMs: QUICK,
+    command: () => `stat -c %a ${IDENTITY} && cat ${IDENTITY}`,
+    judge: ({ stdout, stderr, code }) => {
+      if (code !== 0) return { ok: false, expected: IDENTITY, actual: firstLine(stderr) };
+      const mode = stdout.split("\n", 1)[0] ?? "";
+      const identity = parsed(stdout.slice(mode.length));
+      return same(
+        { mode: "644", sensor_id: "SENSOR_<state>_<city>_<number>", parts: "location, device_info, deployment, metadata" },
+        {
+          mode,
+          sensor_id: /^SENSOR_[A-Z]{2}_[A-Z]{3}_\d{4}$/.test(String(identity?.sensor_id)) ? "SENSOR_<state>_<city>_<number>" : String(identity?.sensor_id),
+          parts: ["location", "device_info", "deployment", "metadata"].filter((part) => isRecord(identity?.[part])).join(", "),
+        },
+      );
+    },
+    cause: "The startup did not write the identity.", next: "Read /opt/startup.log on the node.",
+  },
+  {
+    id: "G2", title: "identity is of this instance", phase: "identity", where: "node", needs: ["G1"], severity: "fail", deadlineMs: QUICK,
+    command: () => `cat ${IDENTITY}`,
+    judge: ({ stdout }, { instanceId }) => {
+      const metadata = parsed(stdout)?.metadata;
+      return equal(instanceId, isRecord(metadata) ? String(metadata.instance_id) : "no instance id");
+    },
+    cause: "The identity was made for another instance.", next: REPLACE,
+  },
+  {
+    id: "G3", title: "identity equals a regeneration", phase: "identity", where: "node", needs: ["G2"], severity: "fail", deadlineMs: QUICK,
+    command: ({ instanceId }) => `INSTANCE_ID=${instanceId} python3 -B ${UPLOAD_ROOT}/scripts/generate_node_identity.py --output - | cmp - ${IDENTITY} && echo identical`,
+    judge: ({ stdout, stderr }) => equal("identical", firstLine(stdout, stderr)),
+    cause: "The identity was edited, or made by another version of the generator.", next: REPLACE,
+  },
+  {
+    id: "G4", title: "identity unique in the fleet", phase: "identity", where: "fleet", needs: ["G1"], severity: "fail", deadlineMs: QUICK,
+    command: () => `cat ${IDENTITY}`,
+    // The sensor_id has too few digits to be unique (about 4 in 1,000 nodes share one); the uid is what counts.
+    valueOf: ({ stdout }) => {
+      const metadata = parsed(stdout)?.metadata;
+      return isRecord(metadata) && typeof metadata.sensor_uid === "string" ? metadata.sensor_uid : undefined;
+    },
+    judge: (uid, others) => {
+      const alike = [...others].flatMap(([name, other]) => (other === uid ? [name] : []));
+      const expected = `a sensor_uid that none of ${others.size} other nodes has`;
+      if (uid === undefined) return { ok: false, expected, actual: "no sensor_uid" };
+      return { ok: alike.length === 0, expected, actual: alike.length === 0 ? uid : `${uid}, as ${listed(alike)}` };
+    },
+    cause: "Two nodes made their identity from one instance id, or it was copied.", next: REPLACE,
+  },
+  {
+    id: "G5", title: "rendered configuration without placeholders", phase: "identity", where: "node", needs: ["F6"], severity: "fail", deadlineMs: QUICK,
+    // The file with the token is looked at with sudo, and only names of files come back.
+    command: () =>
+      "sudo -n sh -c 'ls -1 /opt/sensor/config/sensor-config.json; grep -lE \"\\$\\{[^}]*\\}|\\{\\{[^}]*\\}\\}|<[A-Z][A-Z_]+>|(CHANGE|REPLACE)_?ME\" /opt/sensor/config/sensor-config.json /bacalhau_node/config.yaml; find /bacalhau_node/config.yaml -perm /077' 2>/dev/null; true",
+    judge: ({ stdout }) => equal("/opt/sensor/config/sensor-config.json", stdout.trim().split("\n").join(", ") || "none"),
+    cause: "A file named is missing, still holds a placeholder, or can be read by others (a file is named once for each).", next: "Read /opt/startup.log on the node.",
+  },
+];

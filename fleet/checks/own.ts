@@ -1,0 +1,84 @@
+import type { OwnCheck } from "../config";
+import { quote } from "../quote";
+import { connectCommand, judgeConnections } from "./tcp";
+import type { CommandOutput, NodeCheck, Verdict } from "./types";
+import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
+import { firstLine, lastLine } from "./verdicts";
+
+type Subject = OwnCheck["subject"];
+
+/** How a subject is looked at: a command for the node, and how to judge what it prints. */
+interface Look<S> {
+  title(subject: S): string;
+  command(subject: S, deadlineSeconds: number): string;
+  judge(output: CommandOutput, subject: S): Verdict;
+}
+
+const contains = (text: string, wanted: string | undefined, expected: string): Verdict => {
+  const ok = wanted === undefined || text.includes(wanted);
+  return { ok, expected: wanted === undefined ? expected : `${expected}, with "${wanted}" in it`, actual: ok ? expected : firstLine(text) };
+};
+
+const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
+  command: {
+    title: ({ command }) => `\`${command.split("\n", 1)[0]}\` succeeds`,
+    command: ({ command }) => command,
+    judge: ({ code, stdout, stderr }, subject) =>
+      code === 0 ? contains(stdout, subject.contains, "exit code 0") : { ok: false, expected: "exit code 0", actual: `exit code ${code}: ${lastLine(stderr.trim() === "" ? stdout : stderr)}` },
+  },
+  http: {
+    title: ({ url, status }) => `${url} answers ${status}`,
+    command: ({ url }, seconds) => `curl -sS -m ${seconds} -w '\\n%{http_code}' ${quote(url)}`,
+    judge: ({ code, stdout, stderr }, { status, contains: wanted }) => {
+      const end = stdout.lastIndexOf("\n");
+      const got = stdout.slice(end + 1);
+      if (code !== 0) return { ok: false, expected: `status ${status}`, actual: firstLine(stderr, `curl ended with ${code}`) };
+      return got === String(status) ? contains(stdout.slice(0, end), wanted, `status ${status}`) : { ok: false, expected: `status ${status}`, actual: `status ${got}` };
+    },
+  },
+  tcp: {
+    title: ({ host, port }) => `${host}:${port} accepts connections`,
+    command: ({ host, port }) => connectCommand([`${host}:${port}`]),
+    judge: ({ stdout }, { host, port }) => judgeConnections(stdout, [`${host}:${port}`]),
+  },
+  file: {
+    title: ({ path }) => `${path} exists`,
+    command: ({ path, contains: wanted }) => `sudo -n stat -c '%F' ${quote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${quote(path)}`}`,
+    judge: ({ code, stdout, stderr }, { contains: wanted }) =>
+      code === 0 ? contains(stdout.slice(stdout.indexOf("\n") + 1), wanted, "it exists") : { ok: false, expected: "it exists", actual: firstLine(stderr) },
+  },
+  service: {
+    title: ({ unit }) => `${unit} active, not restarted`,
+    command: ({ unit }) => showUnits([unit]),
+    judge: ({ stdout }, { unit }) => {
+      const states = unitStates(stdout);
+      const active = activeOf(states, [unit]);
+      return active.ok ? settledOf(states, [unit]) : active;
+    },
+  },
+};
+
+/** The subject decides which row of the table; the types cannot say that of a union. */
+const lookOf = (subject: Subject): Look<Subject> => looks[subject.kind] as Look<Subject>;
+
+/** The user's own checks of config.yaml as checks of the list: id `U-<name>`, run on the node once its startup is done. */
+export function ownChecks(checks: readonly OwnCheck[]): NodeCheck[] {
+  return checks.map(({ name, subject, deadlineSeconds, retrySeconds, severity }) => {
+    const look = lookOf(subject);
+    return {
+      id: `U-${name}`,
+      title: look.title(subject),
+      phase: "own",
+      where: "node",
+      needs: ["F5"],
+      severity,
+      // The command itself ends first, and so can say why.
+      deadlineMs: (deadlineSeconds + 1) * 1000,
+      ...(retrySeconds > 0 ? { patienceMs: retrySeconds * 1000 } : {}),
+      command: () => look.command(subject, deadlineSeconds),
+      judge: (output) => ({ ...look.judge(output, subject), ...(retrySeconds > 0 ? { pending: true } : {}) }),
+      cause: "What you ask of your nodes does not hold.",
+      next: `See \`checks:\` (${name}) in config.yaml.`,
+    };
+  });
+}

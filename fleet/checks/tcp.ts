@@ -1,0 +1,22 @@
+import { quote } from "../quote";
+import type { Verdict } from "./types";
+import { allOf } from "./verdicts";
+
+/** Tries a TCP connection to each `host:port`, and prints for each `ok` or why not. */
+const CONNECT = `import socket, sys
+for place in sys.argv[1:]:
+    host, port = place.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 5).close()
+        print("ok")
+    except OSError as error:
+        print(error)`;
+
+/** Tries a TCP connection from the node to each `host:port`. */
+export const connectCommand = (places: readonly string[]): string => `python3 -c '${CONNECT}' ${places.map(quote).join(" ")}`;
+
+/** What `connectCommand` printed: one line a place. */
+export function judgeConnections(stdout: string, places: readonly string[]): Verdict {
+  const answers = stdout.split("\n");
+  return allOf(places, (place, n) => (answers[n] === "ok" ? undefined : `${place}: ${answers[n] || "no answer"}`));
+}

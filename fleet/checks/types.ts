@@ -1,0 +1,200 @@
+import type { Market } from "../model";
+import type { Manifest } from "../payload";
+
+/** What a node must be. Everything that a check compares with comes from here, nothing from the node itself. */
+export interface NodeExpectation {
+  name: string;
+  region: string;
+  instanceId: string;
+  /** Where it is reached; absent when it has no address. */
+  address?: string;
+  lineage: string;
+  instanceType: string;
+  availabilityZone: string;
+  market: Market;
+  username: string;
+  /** CIDR blocks that the fleet's own security group is to admit to port 22, and nothing else. */
+  sshFrom: readonly string[];
+  manifest: Manifest;
+  /** sha256 of the user data sent, hex. */
+  userDataSha256: string;
+  /** Debian packages asked for. */
+  packages: readonly string[];
+  directories: readonly DirectoryExpectation[];
+  units: UnitExpectation;
+  /** Absent: the node runs no Bacalhau. */
+  bacalhau?: BacalhauExpectation;
+}
+
+export interface DirectoryExpectation {
+  path: string;
+  owner: string;
+  /** As `stat -c %a` shows it: `755`. */
+  mode: string;
+}
+
+/** Names of unit files. */
+export interface UnitExpectation {
+  /** By name, the payload path that each was copied from. */
+  installed: Readonly<Record<string, string>>;
+  enabled: readonly string[];
+  /** Ours that run for long: they must be active. */
+  workloads: readonly string[];
+  /** The user's (files/systemd): active, or ended well when they are of the kind that ends. */
+  own: readonly string[];
+}
+
+/** How Bacalhau is to run. */
+export interface BacalhauExpectation {
+  /** Without a leading v. */
+  version: string;
+  /** `nats://host:port` */
+  orchestrators: readonly string[];
+  /** The orchestrator's HTTP address; absent: it is never asked. */
+  api?: string;
+}
+
+/** What one look at the cloud tells about a node. */
+export interface CloudFacts {
+  /** The caller's account; undefined when the credentials were refused. */
+  account?: string;
+  /** The caller's own address as a CIDR block of one; undefined when it could not be found out. */
+  caller?: string;
+  /** Why nothing is known: the region did not answer. */
+  unanswered?: string;
+  /** Undefined when no such instance exists. */
+  instance?: InstanceFacts;
+  /** Of all groups of the instance. */
+  groups?: Looked<GroupFacts[]>;
+  /** Where the instance's subnet sends what is for the internet: `igw-…`, another target's id, or null for nowhere. */
+  internetRoute?: Looked<string | null>;
+  rootVolume?: Looked<{ encrypted: boolean; tags: Tags }>;
+  /** Of a spot instance. */
+  spotRequest?: Looked<{ id: string; state: string; status: string }>;
+}
+
+type Tags = Readonly<Record<string, string>>;
+
+/** What a call answered, or why it could not be asked. */
+export type Looked<T> = { value: T; failure?: undefined } | { value?: undefined; failure: string };
+
+export interface InstanceFacts {
+  instanceId: string;
+  state: string;
+  /** Why it is no longer running, in AWS's words. */
+  stateReason?: string;
+  /** ISO 8601. */
+  launchedAt?: string;
+  instanceType: string;
+  availabilityZone: string;
+  market: Market;
+  publicAddress?: string;
+  httpTokens: string;
+  tags: Tags;
+}
+
+export interface GroupFacts {
+  id: string;
+  /** The fleet's own; the others are groups that the user named. */
+  isOwn: boolean;
+  /** Who may come in, one entry for each source. */
+  ingress: { protocol: string; fromPort: number; toPort: number; source: string }[];
+}
+
+/** What the connection told before any command ran. */
+export interface ClientFacts {
+  address: string;
+  /** Why no SSH server answered; undefined when one did. */
+  bannerFailure?: string;
+  /** Why the host key is not trusted; undefined when it is proven or pinned. A refused login leaves a new key unproven. */
+  hostKeyFailure?: string;
+}
+
+export interface CommandOutput {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** This machine's clock (ms since the epoch) halfway between asking and answer. */
+  at: number;
+}
+
+/** A stretch of a node's life, or a moment of it (without `end`). ISO 8601, UTC. */
+export interface Span {
+  name: string;
+  start: string;
+  end?: string;
+}
+
+/** A judgement in words that can be shown side by side. */
+export interface Verdict {
+  ok: boolean;
+  expected: string;
+  actual: string;
+  /** Not so yet, but may come true by itself (a unit that is starting): worth another look. */
+  pending?: boolean;
+  /** What it means when it does not hold, where that depends on what was found. */
+  severity?: Severity;
+  /** A more exact cause than the check's own, where the output tells it. */
+  cause?: string;
+  /** What the output tells of when things happened: the timeline of the report. */
+  spans?: readonly Span[];
+}
+
+export type Severity = "fail" | "warn" | "info";
+
+export const phases = ["cloud", "reach", "cloud-init", "files", "deployment", "units", "identity", "workload", "health", "own"] as const;
+export type Phase = (typeof phases)[number];
+
+interface CheckBase {
+  /** Letter of the phase and a number; a promise to scripts, never reused. */
+  id: string;
+  title: string;
+  phase: Phase;
+  /** Ids of checks that must be ok first; otherwise this one is skipped because of them. */
+  needs: readonly string[];
+  /** What it means when the check does not hold. */
+  severity: Severity;
+  /** For one attempt. */
+  deadlineMs: number;
+  /** For how long a pending verdict is looked at again, ms. Absent: one look. */
+  patienceMs?: number;
+  /** The likely cause when it does not hold, and what to do. */
+  cause: string;
+  next: string;
+  /** Absent: always. */
+  applies?: (node: NodeExpectation) => boolean;
+  /**
+   * Reads only. Of a check on the node: what is run there, and can be pasted into a shell there as it is. Of the others:
+   * what shows a person the same on the own machine.
+   */
+  command(node: NodeExpectation): string;
+}
+
+/** Judged by what AWS says. */
+export interface CloudCheck extends CheckBase {
+  where: "cloud";
+  judge(facts: CloudFacts, node: NodeExpectation): Verdict;
+}
+
+/** Judged by how the connection went. */
+export interface ClientCheck extends CheckBase {
+  where: "client";
+  judge(facts: ClientFacts, node: NodeExpectation): Verdict;
+}
+
+/** Judged by what a command on the node prints. */
+export interface NodeCheck extends CheckBase {
+  where: "node";
+  judge(output: CommandOutput, node: NodeExpectation): Verdict;
+}
+
+/** Judged by comparing what every node prints. No check may need one: it is settled when all nodes have been looked at. */
+export interface FleetCheck extends CheckBase {
+  where: "fleet";
+  /** What is compared; undefined when the output does not have it. */
+  valueOf(output: CommandOutput): string | undefined;
+  /** @param others the values of the other nodes, by name */
+  judge(value: string | undefined, others: ReadonlyMap<string, string>): Verdict;
+}
+
+export type Check = CloudCheck | ClientCheck | NodeCheck | FleetCheck;

@@ -1,0 +1,61 @@
+import type { Span, Verdict } from "./types";
+import { allOf, propertiesOf } from "./verdicts";
+
+/** The state of units as `systemctl show` tells it. */
+export type UnitStates = ReadonlyMap<string, Record<string, string>> & { uptime: number };
+
+/** A unit that came up this long ago may still be one that ends at once, s. */
+export const SETTLED_S = 3;
+
+/** Longer after the boot's startup than this, nothing of ours has a reason to come up, s. */
+const BOOTING_S = 60;
+
+const PROPERTIES = "Id,ActiveState,SubState,Result,NRestarts,Type,UnitFileState,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
+
+/** Reads the state of units, and the machine's uptime, with which systemd's monotonic times are compared. */
+export const showUnits = (names: readonly string[]): string => `cut -d' ' -f1 /proc/uptime; systemctl show --timestamp=unix -p ${PROPERTIES} ${names.join(" ")}`;
+
+/** What `showUnits` printed. */
+export function unitStates(stdout: string): UnitStates {
+  const [uptime = "", ...rest] = stdout.split("\n");
+  const states = new Map(rest.join("\n").split("\n\n").map(propertiesOf).map((unit) => [unit.Id ?? "", unit] as const));
+  return Object.assign(states, { uptime: Number(uptime) });
+}
+
+/** A unit that failed and waits for its restart is not one that is starting: waiting would only hide it. */
+const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean => ActiveState === "activating" && SubState !== "auto-restart";
+
+const described = (name: string, unit: Record<string, string> | undefined): string =>
+  `${name}: ${unit ? `${unit.ActiveState} (${unit.SubState}), ${unit.Result}` : "unknown"}`;
+
+/** Each of these is active; one that only does its work and ends (oneshot) may have ended well. `static` ones are started by others. */
+export function activeOf(states: UnitStates, names: readonly string[]): Verdict {
+  const verdict = allOf(names, (name) => {
+    const unit = states.get(name);
+    if (unit === undefined) return described(name, unit);
+    const hasEnded = unit.Type === "oneshot" && unit.ActiveState === "inactive" && unit.Result === "success";
+    const isOthers = unit.UnitFileState === "static" && unit.ActiveState === "inactive";
+    return unit.ActiveState === "active" || hasEnded || isOthers ? undefined : described(name, unit);
+  });
+  const spans = names.flatMap((name): Span[] => {
+    const seconds = Number(states.get(name)?.ActiveEnterTimestamp?.replace(/^@/, ""));
+    return seconds > 0 ? [{ name, start: new Date(seconds * 1000).toISOString() }] : [];
+  });
+  return { ...verdict, pending: names.some((name) => isStarting(states.get(name) ?? {})), spans };
+}
+
+/**
+ * None of these was restarted by systemd, and none has only just come up although the boot is long over: something
+ * else may be starting it again and again. Never waits; a unit that is too young is worth another look.
+ */
+export function settledOf(states: UnitStates, names: readonly string[], startup?: string): Verdict {
+  const age = (name: string): number => states.uptime - Number(states.get(name)?.ActiveEnterTimestampMonotonic ?? 0) / 1e6;
+  const isBooting = startup !== undefined && states.has(startup) && age(startup) < BOOTING_S;
+  const young = names.filter((name) => states.get(name)?.ActiveState === "active" && !isBooting && age(name) < SETTLED_S);
+  const restarted = (name: string): string | undefined => {
+    const { NRestarts = "0" } = states.get(name) ?? {};
+    return NRestarts === "0" ? undefined : `${name}: ${NRestarts} restarts`;
+  };
+  const verdict = allOf(names, (name) => restarted(name) ?? (young.includes(name) ? `${name}: active for ${age(name).toFixed(1)} s only, long after the boot` : undefined));
+  return { ...verdict, pending: young.length > 0 && !names.some(restarted) };
+}

@@ -1,0 +1,100 @@
+import type { CommandOutput, Looked, Span, Verdict } from "./types";
+
+/** Deadlines of one attempt, ms. */
+export const QUICK = 10_000;
+export const SLOW = 60_000;
+
+/** How long what is starting may take, ms. */
+export const STARTING = 30_000;
+
+/** Places on a node. */
+export const UPLOAD_ROOT = "/opt/uploaded_files";
+export const RECORDS = "/var/lib/spot-deployer";
+
+/** What to do, said by more than one check. */
+export const REPLACE = "Correct the cause, then `up` replaces the node.";
+export const LOOK_AT_LOG = "Read /opt/deployment.log on the node (`spot logs`); correct the cause, then `up` replaces the node.";
+
+/** Each thing judged on its own; what does not hold is named. */
+export function allOf<T>(things: readonly T[], problemOf: (thing: T, index: number) => string | undefined): Verdict {
+  const problems = things.flatMap((thing, index) => problemOf(thing, index) ?? []);
+  return { ok: problems.length === 0, expected: `all ${things.length} in order`, actual: listed(problems) || `all ${things.length} in order` };
+}
+
+export function equal(expected: string, actual: string): Verdict {
+  return { ok: expected === actual, expected, actual };
+}
+
+/** Compares by key; shows only the keys that differ, or all when none does. */
+export function same<K extends string>(expected: Record<K, string>, actual: Record<K, string>): Verdict {
+  const keys = Object.keys(expected) as K[];
+  const different = keys.filter((key) => expected[key] !== actual[key]);
+  const show = (values: Record<K, string>): string => (different.length > 0 ? different : keys).map((key) => `${key} ${values[key]}`).join(", ");
+  return { ok: different.length === 0, expected: show(expected), actual: show(actual) };
+}
+
+export function nothingIn(output: string): Verdict {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  return { ok: lines.length === 0, expected: "none", actual: listed(lines) || "none" };
+}
+
+/** Judges what was looked up; what could not be looked up is a warning, not a failure of the node. */
+export function looked<T>(fact: Looked<T> | undefined, expected: string, judge: (value: T) => Verdict): Verdict {
+  if (fact !== undefined && fact.failure === undefined) return judge(fact.value);
+  return { ok: false, expected, actual: `not looked at: ${fact?.failure ?? "no such instance"}`, severity: "warn", cause: "The credentials may not ask AWS for this." };
+}
+
+const SHOWN = 10;
+
+export function listed(items: readonly string[]): string {
+  const more = items.length - SHOWN;
+  return [...items.slice(0, SHOWN), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+}
+
+/** `KEY=value` lines, as `systemctl show` prints them. */
+export function propertiesOf(output: string): Record<string, string> {
+  return Object.fromEntries(output.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])));
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A JSON object; undefined for anything else. */
+export function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first line with something in it, of the first text that has one. */
+export function firstLine(...texts: string[]): string {
+  return texts.flatMap((text) => text.split("\n")).find((line) => line.trim() !== "")?.trim() ?? "nothing";
+}
+
+export function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) || "nothing";
+}
+
+/** Lines of sha256sum: path -> sum. */
+export function sumsOf(output: string): Map<string, string> {
+  return new Map(output.split("\n").map((line) => [line.slice(66), line.slice(0, 64)]));
+}
+
+/** Prints every record of a table of steps, one JSON object a line. */
+export function stepsCommand(folder: string): string {
+  return `python3 -c 'import glob, json; [print(json.dumps(json.load(open(p)))) for p in sorted(glob.glob("${RECORDS}/${folder}/*.json"))]'`;
+}
+
+/** Judges the records of a table of steps (instance/README.md, "Steps"). */
+export function judgeSteps({ stdout, stderr }: CommandOutput): Verdict {
+  const steps = stdout.split("\n").map(parsed).filter((step) => step !== undefined);
+  if (steps.length === 0) return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
+  const verdict = allOf(steps, ({ name, status, detail }) => (status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${String(detail)}` : ""}`));
+  const isFailed = steps.some(({ status }) => status === "failed");
+  const spans = steps.flatMap(({ name, start, end }): Span[] =>
+    typeof start === "string" ? [{ name: String(name), start, ...(typeof end === "string" ? { end } : {}) }] : [],
+  );
+  return { ...verdict, expected: `${steps.length} steps ok`, pending: !isFailed, spans };
+}

@@ -1,0 +1,94 @@
+import { cloudChecks } from "./checks/cloud";
+import type { CloudFacts, Looked, NodeExpectation } from "./checks/types";
+
+/** One thing on the way to a node's shell, and what it shows. */
+export interface DiagnosisStep {
+  subject: string;
+  /** `unknown`: it could not be looked at, or what comes before it stands in the way. */
+  state: "ok" | "problem" | "unknown";
+  evidence: string;
+}
+
+/** Where the way to a node's shell ended. */
+export type ReachStage = "banner" | "host-key" | "login";
+
+/** What is known when no login succeeded. */
+export interface FailedReach {
+  node: NodeExpectation;
+  cloud: CloudFacts;
+  stage: ReachStage;
+  /** The lower layer's words. */
+  failure: string;
+  /** What the instance wrote to its console. */
+  console: Looked<string>;
+}
+
+/** Lines of a console that say why nothing answers. */
+const FATAL = /kernel panic|emergency mode|out of memory: killed process|failed to start .*(ssh|network)|no space left on device|cloud-init.*(critical|traceback)/i;
+
+/** The end of a boot. What stands before the last one is of an earlier boot. */
+const WENT_DOWN = /reached target .*(shutdown|power-?off|reboot|halt)|reboot: (power down|restarting|system halted)/i;
+
+/** Everything between here and a node's shell, in the order in which it is passed, each with its evidence. */
+export function diagnose({ node, cloud, stage, failure, console }: FailedReach): DiagnosisStep[] {
+  return [instanceState(cloud), consoleOutput(console), ofCheck("security group", "A4", cloud, node), route(cloud), publicAddress(cloud), ...connection(stage, failure)];
+}
+
+/** The first thing that is wrong: the likely cause, in one sentence. */
+export function rootOf(steps: readonly DiagnosisStep[]): string | undefined {
+  const found = steps.find(({ state }) => state === "problem");
+  return found && `${found.subject}: ${found.evidence}`;
+}
+
+function instanceState({ instance, unanswered }: CloudFacts): DiagnosisStep {
+  const subject = "instance state";
+  if (unanswered !== undefined) return { subject, state: "unknown", evidence: unanswered };
+  const state = instance?.state ?? "no such instance";
+  return { subject, state: state === "running" ? "ok" : "problem", evidence: instance?.stateReason && state !== "running" ? `${state}: ${instance.stateReason}` : state };
+}
+
+function consoleOutput(console: Looked<string>): DiagnosisStep {
+  const subject = "console output";
+  if (console.failure !== undefined) return { subject, state: "unknown", evidence: console.failure };
+  const lines = console.value.split("\n").map(plain).filter((line) => line !== "");
+  const down = lines.filter((line) => WENT_DOWN.test(line)).at(-1);
+  const boot = down === undefined ? lines : lines.slice(lines.lastIndexOf(down) + 1);
+  if (down !== undefined && boot.length === 0) return { subject, state: "problem", evidence: `it went down: ${down}` };
+  const fatal = boot.filter((line) => FATAL.test(line)).at(-1);
+  if (fatal !== undefined) return { subject, state: "problem", evidence: fatal };
+  return lines.length === 0 ? { subject, state: "unknown", evidence: "empty" } : { subject, state: "ok", evidence: `last line: ${lines.at(-1)}` };
+}
+
+/** A console's line without the terminal's control sequences. */
+function plain(line: string): string {
+  return line.replace(/\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]/g, "").trim();
+}
+
+function ofCheck(subject: string, id: string, cloud: CloudFacts, node: NodeExpectation): DiagnosisStep {
+  const check = cloudChecks.find((candidate) => candidate.id === id);
+  if (check?.where !== "cloud") throw new Error(`${id} is no check of the cloud`);
+  const { ok, actual, severity } = check.judge(cloud, node);
+  return { subject, state: ok ? "ok" : severity === "warn" ? "unknown" : "problem", evidence: actual };
+}
+
+function route({ internetRoute }: CloudFacts): DiagnosisStep {
+  const subject = "route";
+  if (internetRoute === undefined || internetRoute.failure !== undefined) return { subject, state: "unknown", evidence: internetRoute?.failure ?? "no such instance" };
+  const target = internetRoute.value;
+  return { subject, state: target?.startsWith("igw-") ? "ok" : "problem", evidence: target === null ? "the subnet has no route to the internet" : `the subnet's route leads to ${target}` };
+}
+
+function publicAddress({ instance }: CloudFacts): DiagnosisStep {
+  return { subject: "public address", state: instance?.publicAddress === undefined ? "problem" : "ok", evidence: instance?.publicAddress ?? "none" };
+}
+
+const SUBJECTS: Record<ReachStage, string> = { banner: "banner", "host-key": "host key", login: "authentication" };
+const STAGES = Object.keys(SUBJECTS) as ReachStage[];
+
+function connection(stage: ReachStage, failure: string): DiagnosisStep[] {
+  const failed = STAGES.indexOf(stage);
+  return STAGES.map((name, n): DiagnosisStep => {
+    if (n === failed) return { subject: SUBJECTS[name], state: "problem", evidence: failure };
+    return n < failed ? { subject: SUBJECTS[name], state: "ok", evidence: "passed" } : { subject: SUBJECTS[name], state: "unknown", evidence: "not come to" };
+  });
+}

@@ -1,0 +1,18 @@
+const MASK = "***";
+
+/** Whatever looks like a secret, and how much of the match may stay. */
+const PATTERNS: [RegExp, string][] = [
+  [/-----BEGIN ([A-Z ]*)PRIVATE KEY-----[\s\S]*?(-----END \1PRIVATE KEY-----|$)/g, MASK],
+  // Access key ids of AWS (IAM User Guide, "Understanding unique ID prefixes").
+  [/\b(AKIA|ASIA)[A-Z0-9]{16}\b/g, `$1${MASK}`],
+  [/\b(authorization:\s*(?:basic|bearer)\s+)\S+/gi, `$1${MASK}`],
+  [/((?:password|passwd|secret|token|api[-_]?key|access[-_]?key)[\w-]*["']?\s*[:=]\s*["']?)[^\s"',;]{4,}/gi, `$1${MASK}`],
+  // Credentials in a URL.
+  [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]+:)[^\s@/]+@/gi, `$1${MASK}@`],
+];
+
+/** The text without the secrets that are known, and without what looks like one. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const known = secrets.filter((secret) => secret !== "").reduce((shown, secret) => shown.replaceAll(secret, MASK), text);
+  return PATTERNS.reduce((shown, [pattern, replacement]) => shown.replace(pattern, replacement), known);
+}
