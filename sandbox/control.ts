@@ -93,6 +93,40 @@ async function answers(sandbox: Sandbox): Promise<{ instances: number } | undefi
   }
 }
 
+/** What the sandbox tells of an instance. */
+export interface SandboxInstance {
+  id: string;
+  region: string;
+  /** As EC2 names it: `running`, `terminated`, … */
+  state: string;
+  tags: Record<string, string>;
+}
+
+/** Every instance of the sandbox of a home, ended ones too. @throws SpotError E_NOT_FOUND when it does not run */
+export async function sandboxInstances(home: string): Promise<SandboxInstance[]> {
+  return call<SandboxInstance[]>(home, "GET", "instances");
+}
+
+/**
+ * Tells an instance that it will be interrupted, which ends it after `seconds`, or that moving elsewhere is advisable.
+ * @returns when it ends, or when the recommendation was made.
+ * @throws SpotError E_NOT_FOUND when the sandbox or the instance does not run
+ */
+export async function giveNotice(home: string, notice: { instanceId: string; kind: "interruption" | "rebalance"; seconds?: number }): Promise<Date> {
+  const { at } = await call<{ at: string }>(home, "POST", "notices", notice);
+  return new Date(at);
+}
+
+/** One of the sandbox's own paths (gateway/control.ts). */
+async function call<T>(home: string, method: string, path: string, body?: object): Promise<T> {
+  const running = runningDaemon(home);
+  if (running === undefined) throw new SpotError("E_NOT_FOUND", { message: "no sandbox is running", next: "Run `npm run up -- --sandbox` to start one." });
+  const response = await fetch(`${describe(home, running).endpoint}/_spot/${path}`, { method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(STATUS_PATIENCE_MS) });
+  const answer = (await response.json()) as T & { error?: string };
+  if (!response.ok) throw new SpotError("E_NOT_FOUND", { message: `The sandbox refused: ${answer.error}.`, next: "Run `npm run sandbox -- status` to see what runs." });
+  return answer;
+}
+
 /** Ends the sandbox of a home with all that it started; also cleans up after a crashed one. `stopped`: there was one. */
 export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
   if (!existsSync(home)) return { stopped: false };

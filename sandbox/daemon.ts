@@ -9,6 +9,8 @@ import { Moto } from "./gateway/moto";
 import { usableRegions } from "./gateway/regions";
 import type { Cloud } from "./gateway/rule";
 import { Gateway } from "./gateway/server";
+import { Quotas } from "./gateway/quotas";
+import { defaultTimings } from "./gateway/timings";
 import { InstanceTypes } from "./gateway/types";
 import type { HostDriver } from "./hosts/driver";
 import { noHosts } from "./hosts/none";
@@ -61,7 +63,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     const driver = await drivers[options.mode](options, network, (id) => instances.terminate(id, endReasons.shutdown));
     undo.push(() => driver.close());
     const instances: Instances = new Instances(driver, moto, log);
-    const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), now: () => new Date() };
+    const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };
 
     const startedAt = new Date().toISOString();
     const identity = { id: options.sandbox.id, mode: options.mode, network, callerAddress: callerAddress(network), startedAt };

@@ -5,6 +5,7 @@ import type { Faults } from "./faults";
 import { endReasons } from "./instances";
 import type { RateLimits } from "./limits";
 import type { Cloud } from "./rule";
+import { parseTimings } from "./timings";
 import { tagsOf, text } from "./xml";
 
 /** What the control paths work on. */
@@ -37,6 +38,13 @@ const routes: Record<string, Handler> = {
     limits.enable(enabled);
     return { enabled };
   },
+  // {code, value, region?}: without a region, for all that have no value of their own.
+  "PUT /_spot/quotas": ({ cloud }, body) => {
+    const { code, value, region } = JSON.parse(body) as { code: string; value: number; region?: string };
+    cloud.quotas.set(code, value, region);
+    return { code, value, region };
+  },
+  "PUT /_spot/timings": ({ cloud }, body) => Object.assign(cloud.timings, parseTimings(JSON.parse(body))),
   "GET /_spot/instances": async ({ cloud }) => {
     const perRegion = await Promise.all(
       cloud.instances.regions.map(async (region) =>
@@ -55,16 +63,26 @@ const routes: Record<string, Handler> = {
   // {instanceId, kind: "interruption" | "rebalance", seconds?}: EC2 tells the host, and an interruption ends it then.
   "POST /_spot/notices": async ({ cloud }, body) => {
     const { instanceId, kind, seconds = DEFAULT_NOTICE_S } = JSON.parse(body) as { instanceId: string; kind: string; seconds?: number };
+    if (typeof seconds !== "number" || !(seconds >= 0)) throw new Error("seconds is a number, 0 or more");
     if (cloud.instances.regionOf(instanceId) === undefined) throw new Error(`no running instance ${instanceId}`);
-    const at = new Date(cloud.now().getTime() + seconds * 1_000);
+    // A recommendation carries the time at which it was made, a notice the time of the end.
+    const at = new Date(cloud.now().getTime() + (kind === "interruption" ? seconds * 1_000 : 0));
     if (kind === "rebalance") await cloud.driver.notice(instanceId, { kind, at });
     else if (kind === "interruption") {
       await cloud.driver.notice(instanceId, { kind, action: "terminate", at });
+      await markInterrupted(cloud, instanceId);
       setTimeout(() => cloud.instances.terminate(instanceId, endReasons.interruption), seconds * 1_000).unref();
     } else throw new Error('kind is "interruption" or "rebalance"');
     return { at: at.toISOString() };
   },
 };
+
+/** The spot request shows what the instance is told. */
+async function markInterrupted(cloud: Cloud, instanceId: string): Promise<void> {
+  const instances = await allInstances(cloud, cloud.instances.regionOf(instanceId) ?? "");
+  const request = cloud.spotRequests.get(text(instances.find((instance) => text(instance, "instanceId") === instanceId), "spotInstanceRequestId"));
+  if (request !== undefined) request.marked = true;
+}
 
 const json = (status: number, value: unknown): Answer => ({ status, headers: { "content-type": "application/json" }, body: JSON.stringify(value ?? {}) });
 

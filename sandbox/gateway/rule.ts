@@ -2,7 +2,9 @@ import type { HostDriver } from "../hosts/driver";
 import type { Answer, Call } from "./call";
 import type { Instances } from "./instances";
 import type { Moto } from "./moto";
+import type { Quotas } from "./quotas";
 import type { SpotRequest } from "./rules/spot";
+import type { Timings } from "./timings";
 import type { InstanceTypes } from "./types";
 
 /** What a client token stands for: the launch asked for, and its answer. */
@@ -25,6 +27,12 @@ export interface Cloud {
   spotRequests: Map<string, SpotRequest>;
   /** Launches by `region/client token`. */
   launches: Map<string, Launch>;
+  quotas: Quotas;
+  timings: Timings;
+  /** Milliseconds since 1970, by instance id. */
+  bornAt: Map<string, number>;
+  /** NAT gateways that were told to go and are not gone yet, by id. */
+  natsDeleting: Map<string, { until: number; subnet: string }>;
   now(): Date;
 }
 

@@ -69,7 +69,7 @@ export class Gateway {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
     const call = readCall(path, headers, body);
     if (call === undefined) return send(response, errorAnswer("ec2", new AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)));
-    this.counter.count(call.region, call.action);
+    this.counter.count(call.region, actionOf(call));
     send(response, await this.answer(call));
   }
 
@@ -91,8 +91,13 @@ export class Gateway {
 
   private async faultsOf(call: Call): Promise<FaultRule[]> {
     const zone = this.faults.asksForZone ? await zoneOf(this.options.cloud, call.region, call.params) : undefined;
-    return this.faults.meet({ action: call.action, region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined });
+    return this.faults.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined });
   }
+}
+
+/** A dry run is no launch: it is counted, and met by faults, under a name of its own (`RunInstances?DryRun`). */
+function actionOf({ action, params }: Call): string {
+  return params.get("DryRun") === "true" ? `${action}?DryRun` : action;
 }
 
 async function strike(faults: readonly FaultRule[], when: FaultRule["when"]): Promise<void> {

@@ -169,11 +169,13 @@ function readProc(path: string): string | undefined {
 /** Where nspawn keeps a folder by which mounts could be handed to a host; it removes it unless it is killed itself. */
 const propagationFolder = (name: string): string => join("/run/systemd/nspawn/propagate", name);
 
-/** Ends a host's processes at once. nspawn itself, where it lives, sees the end and tidies up. */
+/** Ends a host's processes at once. nspawn itself, where it lives, sees the end and gets time to tidy up. */
 export async function killHost({ cgroup: [unified = ""] }: HostRecord): Promise<void> {
   // nspawn's name for the group of what runs inside; not there when it has just been started.
   const inside = join(unified, "payload");
   await killCgroup(existsSync(inside) ? inside : unified);
+  for (const deadline = Date.now() + TIDY_MS; isPopulated(unified) && Date.now() < deadline; ) await sleep(10);
+  await killCgroup(unified);
 }
 
 /** Ends whatever is left of a host and removes its folder. Works from the record alone, however the host came to be. */
@@ -181,7 +183,6 @@ export async function removeHost(folder: string): Promise<void> {
   const record = readRecord<HostRecord>(filesOf(folder).record);
   if (record !== undefined) {
     await killHost(record);
-    for (const deadline = Date.now() + TIDY_MS; isPopulated(record.cgroup[0] ?? "") && Date.now() < deadline; ) await sleep(10);
     await removeCgroup(record.cgroup);
     await detachHost(record);
     await removeTree(propagationFolder(record.namespace));

@@ -56,7 +56,7 @@ class Host {
     this.started = this.start();
     this.ended = this.started.then(() => this.live());
     // Whoever waits for the end hears of a failure; nobody has to wait.
-    this.ended.catch(() => undefined);
+    void this.ended.catch(() => undefined).then(() => (this.gone = true));
   }
 
   private async start(): Promise<void> {
@@ -78,9 +78,11 @@ class Host {
         this.rebootForced = false;
         this.boot = await bootHost(this.options);
       }
+    } catch (error) {
+      // A boot that was cut short by the end that was asked for is no failure.
+      if (!this.ending) throw error;
     } finally {
       await removeHost(this.options.folder);
-      this.gone = true;
     }
   }
 
@@ -99,9 +101,13 @@ class Host {
   async end(how: "power-off" | "kill"): Promise<void> {
     this.ending = true;
     // A launch that failed has removed the host already.
-    const started = await this.started.then(() => true, () => false);
-    if (!started) return;
-    if (how === "kill" || this.boot === undefined || !(await this.ask(this.boot, InitSignal.powerOff))) await killHost(this.options.record);
+    if (!(await this.started.then(() => true, () => false))) return;
+    // Once, as a rule; again when the host was just booting anew.
+    while (!this.gone && this.boot !== undefined) {
+      const { boot } = this;
+      if (how === "kill" || !(await this.ask(boot, InitSignal.powerOff))) await killHost(this.options.record);
+      await until(() => this.boot !== boot || this.gone);
+    }
     await this.ended;
   }
 
@@ -202,7 +208,8 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
       else instance.rebalance = notice.at;
     },
     async close() {
-      await Promise.all([...hosts.values()].map((host) => host.end("kill")));
+      // The clean-up tries again what failed here, and says what it cannot do either.
+      await Promise.allSettled([...hosts.values()].map((host) => host.end("kill")));
       await metadata.close();
       await cleanUpHosts(home);
     },
@@ -213,12 +220,15 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
  * Removes everything that a driver made for this home and that is still on the machine: processes, mounts, namespaces,
  * interfaces, firewall table, disks. It goes by the records alone, so it works after the driver was killed; nothing
  * there is a success. Not to be called while a driver of this home lives.
+ * @throws SpotError E_SANDBOX_SETUP or E_SANDBOX_HOST when something cannot be removed; everything else then is.
  */
 export async function cleanUpHosts(home: string): Promise<void> {
   const folder = hostsFolder(home);
   if (!existsSync(folder)) return;
-  await Promise.all(hostFolders(folder).map(removeHost));
   const network = readRecord<NetworkRecord>(networkFile(home));
-  if (network !== undefined) await removeNetwork(network);
+  // One part that resists does not keep the others; its record stays for the next try.
+  const work = [...hostFolders(folder).map(removeHost), ...(network === undefined ? [] : [removeNetwork(network)])];
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
   await rm(folder, { recursive: true, force: true });
 }

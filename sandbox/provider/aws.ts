@@ -73,7 +73,7 @@ export class Region {
       endpoint: endpoint.url,
       credentials: endpoint,
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: 5_000, requestTimeout: 60_000 },
+      requestHandler: { connectionTimeout: 5_000, requestTimeout: 60_000, throwOnRequestTimeout: true },
     });
   }
 

@@ -2,6 +2,7 @@ import type { Rule } from "../rule";
 import { addressRules } from "./addresses";
 import { dryRunRules } from "./dry-run";
 import { hostRules } from "./hosts";
+import { lifecycleRules } from "./lifecycle";
 import { launchRules } from "./launch";
 import { networkRules } from "./network";
 import { parameterRules } from "./parameters";
@@ -23,6 +24,7 @@ export const rules: readonly Rule[] = [
   ...dryRunRules,
   ...spotRules,
   ...parameterRules,
+  ...lifecycleRules,
   ...quotaRules,
   ...hostRules,
 ];

@@ -9,6 +9,8 @@ export interface SpotRequest {
   tags: { key: string; value: string }[];
   maxPrice?: string;
   cancelled: boolean;
+  /** The instance was told that it will be interrupted. */
+  marked?: boolean;
 }
 
 /** Codes of "Spot request status" (EC2 User Guide) that an instance's end leads to. */
@@ -17,17 +19,20 @@ const closedBy: Record<string, { code: string; message: string }> = {
 };
 const byUser = { code: "instance-terminated-by-user", message: "Spot Instance terminated due to user-initiated termination." };
 
-function stateOf(instance: Node, cancelled: boolean): { state: string; status: { code: string; message: string } } {
+const interrupted = { code: "marked-for-termination", message: "Your Spot Instance is marked for termination." };
+
+function stateOf(instance: Node, { cancelled, marked }: Pick<SpotRequest, "cancelled" | "marked">): { state: string; status: { code: string; message: string } } {
   const ended = ["shutting-down", "terminated"].includes(text(instance, "instanceState", "name"));
   if (ended) return { state: cancelled ? "cancelled" : "closed", status: closedBy[text(instance, "stateReason", "code")] ?? byUser };
   if (cancelled) return { state: "cancelled", status: { code: "request-canceled-and-instance-running", message: "Your Spot request is canceled, but your instance is still running." } };
+  if (marked) return { state: "active", status: interrupted };
   return { state: "active", status: { code: "fulfilled", message: "Your spot request is fulfilled." } };
 }
 
 async function describeRequest(cloud: Cloud, region: string, instance: Node): Promise<Record<string, unknown> & { spotInstanceRequestId: string; state: string; instanceId: string }> {
   const id = text(instance, "spotInstanceRequestId");
   const kept = cloud.spotRequests.get(id);
-  const { state, status } = stateOf(instance, kept?.cancelled ?? false);
+  const { state, status } = stateOf(instance, kept ?? { cancelled: false });
   const typeName = text(instance, "instanceType");
   const type = await cloud.types.type(cloud, region, typeName);
   const launched = text(instance, "launchTime");

@@ -1,0 +1,70 @@
+import { AwsError, listOf } from "../call";
+import { after, before, instead, type Cloud, type Rule } from "../rule";
+import { items, parseXml, text } from "../xml";
+
+const notImitated = (action: string): Rule =>
+  instead(`ec2:${action}`, () => {
+    throw new AwsError("UnsupportedOperation", `The sandbox does not imitate ${action}: instances are launched by RunInstances.`);
+  });
+
+/** NAT gateways on their way out, by id. */
+const isDeleting = (cloud: Cloud, until: number): boolean => cloud.now().getTime() < until;
+
+/** What lives on for a while, or refuses to end, in EC2 and not in moto. */
+export const lifecycleRules: Rule[] = [
+  // "Eventual consistency in the Amazon EC2 API": a new id may be unknown for a moment.
+  before("ec2:*", (call, cloud) => {
+    if (cloud.timings.newIdUnknownMs === 0) return;
+    const young = listOf(call.params, "InstanceId").concat(listOf(call.params, "ResourceId")).find((id) => cloud.now().getTime() - (cloud.bornAt.get(id) ?? 0) < cloud.timings.newIdUnknownMs);
+    if (young !== undefined) throw new AwsError("InvalidInstanceID.NotFound", `The instance ID '${young}' does not exist`);
+  }),
+  after("ec2:RunInstances", (_call, answer, cloud) => {
+    for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.bornAt.set(text(instance, "instanceId"), cloud.now().getTime());
+  }),
+  // "Enable termination protection" (EC2 User Guide); moto ends the instance all the same.
+  before("ec2:TerminateInstances", async (call, cloud) => {
+    for (const id of listOf(call.params, "InstanceId")) {
+      const answer = await cloud.moto.ask(call.region, "DescribeInstanceAttribute", { InstanceId: id, Attribute: "disableApiTermination" }).catch(() => undefined);
+      if (text(answer, "disableApiTermination", "value") === "true") {
+        throw new AwsError("OperationNotPermitted", `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`);
+      }
+    }
+  }),
+  // An elastic address is let go only when nothing uses it (ReleaseAddress, EC2 API reference).
+  before("ec2:ReleaseAddress", async (call, cloud) => {
+    const id = call.params.get("AllocationId");
+    if (id === null) return;
+    const address = items(await cloud.moto.ask(call.region, "DescribeAddresses", { "AllocationId.1": id }), "addressesSet")[0];
+    if (text(address, "associationId") !== "") throw new AwsError("InvalidIPAddress.InUse", `Address ${text(address, "publicIp")} is in use.`);
+  }),
+  // A NAT gateway is `deleting` for a while, and holds its subnet ("Work with NAT gateways", VPC User Guide).
+  {
+    on: "ec2:DeleteNatGateway",
+    run: async (call, next, cloud) => {
+      const id = call.params.get("NatGatewayId") ?? "";
+      const gateway = items(await cloud.moto.ask(call.region, "DescribeNatGateways", { "NatGatewayId.1": id }), "natGatewaySet")[0];
+      const answer = await next();
+      if (answer.status < 300 && cloud.timings.natDeletingMs > 0) {
+        cloud.natsDeleting.set(id, { until: cloud.now().getTime() + cloud.timings.natDeletingMs, subnet: text(gateway, "subnetId") });
+      }
+      return answer;
+    },
+  },
+  after("ec2:DescribeNatGateways", (_call, answer, cloud) => {
+    const deleting = [...cloud.natsDeleting].filter(([, { until }]) => isDeleting(cloud, until)).map(([id]) => id);
+    if (deleting.length === 0) return;
+    const body = answer.body.replace(/<item>(?:(?!<\/?item>)[\s\S])*?<natGatewayId>(nat-[0-9a-f]+)<\/natGatewayId>[\s\S]*?(?=<item><|$)/g, (item, id: string) =>
+      deleting.includes(id) ? item.replace("<state>deleted</state>", "<state>deleting</state>") : item,
+    );
+    return { ...answer, body };
+  }),
+  before("ec2:DeleteSubnet", (call, cloud) => {
+    const id = call.params.get("SubnetId") ?? "";
+    if ([...cloud.natsDeleting.values()].some(({ subnet, until }) => subnet === id && isDeleting(cloud, until))) {
+      throw new AwsError("DependencyViolation", `The subnet '${id}' has dependencies and cannot be deleted.`);
+    }
+  }),
+  notImitated("CreateFleet"),
+  notImitated("RequestSpotInstances"),
+  notImitated("RequestSpotFleet"),
+];
