@@ -1,19 +1,25 @@
 #!/usr/bin/env node
 import { isSpotError } from "../fleet/errors";
 import { ExitCode } from "../fleet/exit-codes";
+import type { CommandContext } from "./commands/context";
 import { parseCommandLine } from "./commands/parse";
 
 /** argv -> one command, loaded when it is run; the only place that sets the exit code. */
 async function main(argv: string[]): Promise<ExitCode> {
-  const json = argv.includes("--json");
+  let context: CommandContext | undefined;
   try {
-    const { command, options, positionals } = parseCommandLine(argv);
+    const { command, options, positionals, rest } = parseCommandLine(argv);
     const { run } = await command.load();
-    return await run({ options, positionals, terminal: process, env: process.env });
+    context = { command: command.name, args: argv.slice(1), options, positionals, rest, terminal: process, env: process.env };
+    const exitCode = await run(context);
+    context.end?.(exitCode);
+    return exitCode;
   } catch (error) {
+    const exitCode = isSpotError(error) ? error.exitCode : ExitCode.unexpected;
+    const ended = context?.end?.(exitCode, error);
     const { printError } = await import("./ui/error.js");
-    printError(process, error, { json, debug: argv.includes("--debug") });
-    return isSpotError(error) ? error.exitCode : ExitCode.unexpected;
+    printError(process, error, { json: argv.includes("--json"), debug: argv.includes("--debug"), log: ended?.log });
+    return exitCode;
   }
 }
 

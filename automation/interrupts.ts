@@ -1,4 +1,7 @@
-/** How a run is asked to stop. */
+import { setMaxListeners } from "node:events";
+import { SpotError } from "../fleet/errors";
+
+/** How a run is asked to stop. The reason of each signal is a SpotError, so `throwIfAborted` ends the run rightly. */
 export interface Interrupts {
   /** Finish what is in flight, begin nothing new. */
   soft: AbortSignal;
@@ -23,6 +26,8 @@ export function watchSignals(
 ): Interrupts & { release(): void } {
   const soft = new AbortController();
   const hard = new AbortController();
+  // Every call that is under way listens: as many as there are regions and nodes.
+  for (const { signal } of [soft, hard]) setMaxListeners(0, signal);
   let last = -Infinity;
   const handler = () => {
     const at = now();
@@ -30,7 +35,7 @@ export function watchSignals(
     last = at;
     const stage = soft.signal.aborted ? "hard" : "soft";
     tell(stage);
-    (stage === "soft" ? soft : hard).abort();
+    (stage === "soft" ? soft : hard).abort(new SpotError("E_INTERRUPTED", "the run was interrupted"));
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) source.on(signal, handler);

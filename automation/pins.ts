@@ -1,8 +1,6 @@
 import type { FleetConfig } from "../fleet/config";
-import { SpotError } from "../fleet/errors";
-import type { NodePin, Pins, RegionPin, Slot } from "../fleet/model";
+import type { NodePin, Pins, RegionPin } from "../fleet/model";
 import { SSH_RULE } from "../fleet/network";
-import type { RegionOffer } from "./cloud/regions";
 import type { StackState, StateResource } from "./engine/state";
 
 /** What the state alone tells of the decisions that were taken. Complete for everything that exists. */
@@ -57,13 +55,15 @@ function ofType(state: StackState, type: string): StateResource[] {
 }
 
 /**
- * Does what is recorded still fit what the configuration asks for? A node keeps its zone and image; its machine type
- * and network are the user's to change, and a change of them decides anew.
+ * Does what is recorded still fit what the configuration asks for? A node keeps its pool and image; machine types,
+ * markets and network are the user's to change, and a change of them decides anew. A node in another region than its
+ * own was made as that region's nodes are, and is judged by that region's settings.
  */
-export function keeps(slot: Slot, pin: NodePin | undefined, region: RegionPin | undefined, config: FleetConfig): boolean {
-  const wanted = config.regions.find(({ name }) => name === slot.homeRegion);
+export function keeps(pin: NodePin | undefined, region: RegionPin | undefined, config: FleetConfig): boolean {
+  const wanted = config.regions.find(({ name }) => name === pin?.pool.region);
   if (!pin || !region || !wanted) return false;
-  return pin.pool.instanceType === wanted.machineType && networkFits(region, config.network) && imageFits(pin.ami, wanted.image);
+  const { instanceType, market } = pin.pool;
+  return wanted.machineTypes.includes(instanceType) && config.markets.includes(market) && networkFits(region, config.network) && imageFits(pin.ami, wanted.image);
 }
 
 /** An existing network is kept as recorded unless another one is named; a made one only fits `create`. */
@@ -75,13 +75,6 @@ export function networkFits(pin: RegionPin, network: string): boolean {
 /** A named image follows its distribution and is decided once; an AMI id is what the user says it is. */
 function imageFits(ami: string, image: string): boolean {
   return !image.startsWith("ami-") || ami === image;
-}
-
-/** The place of a node that has none yet: zones in turn, by ordinal, so that a region's nodes spread over them. */
-export function placed(slot: Slot, offer: RegionOffer, machineType: string): NodePin {
-  const zone = offer.zones[slot.ordinal % offer.zones.length];
-  if (!zone) throw new SpotError("E_INSTANCE_TYPE", `${offer.region} has no zone for ${slot.name}`);
-  return { ami: offer.ami, pool: { region: offer.region, availabilityZone: zone, instanceType: machineType, market: "spot" } };
 }
 
 /** Pins put together: what is kept, what was decided now, and what could not be. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { SpotError } from "../fleet/errors";
+import { isSpotError, SpotError } from "../fleet/errors";
 import type { Reporter } from "../fleet/events";
 import type { SandboxMode } from "../sandbox/control";
 import { cloudOf, type Cloud } from "./cloud/clients";
@@ -24,6 +24,10 @@ export interface SessionOptions {
   stack?: string;
   backend?: string;
   profile?: string;
+  /** The command changes nothing: the first wish to stop ends its calls at once. */
+  reading?: boolean;
+  /** The command can do without the state: one that cannot be read is told of in the session instead of thrown. */
+  withoutState?: boolean;
 }
 
 /** One stack, opened: what every command on it works with. */
@@ -37,6 +41,8 @@ export interface Session {
   stack: EngineStack;
   cloud: Cloud;
   state: StackState;
+  /** Why the state cannot be read; then `state` is empty and must not be taken for the truth. */
+  damaged?: SpotError;
   /** There is such a stack in the backend (perhaps without resources). */
   stackExists: boolean;
   settings: Partial<StackSettings>;
@@ -58,7 +64,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   const engineEnv: NodeJS.ProcessEnv = { ...target.env, PATH: [cli.binDir, target.env.PATH].filter(Boolean).join(path.delimiter) };
   const stack = new EngineStack({ cli, projectDir, stack: target.stack, env: engineEnv, interrupts: [interrupts.soft, interrupts.hard] });
 
-  const recorded = await stack.readState();
+  const { recorded, damaged } = await readState(stack, options.withoutState === true);
   const state = recorded ?? EMPTY_STATE;
   const settings = matchingSettings(target, stack, state);
   const lineage = state.lineage ?? settings.lineage ?? randomBytes(8).toString("hex");
@@ -70,7 +76,16 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   }
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
-  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target), state, stackExists: recorded !== undefined, settings, lineage, keys };
+  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, lineage, keys };
+}
+
+async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ recorded?: StackState; damaged?: SpotError }> {
+  try {
+    return { recorded: await stack.readState() };
+  } catch (error) {
+    if (mayBeDamaged && isSpotError(error) && error.code === "E_STATE") return { damaged: error };
+    throw error;
+  }
 }
 
 async function obtainCli(paths: Paths, env: NodeJS.ProcessEnv, reporter: Reporter, signal: AbortSignal): Promise<PulumiCli> {
@@ -129,5 +144,6 @@ export function ensurePassphrase(session: Session): void {
 
 /** The session as it is after something changed the state. */
 export async function reread(session: Session): Promise<Session> {
-  return { ...session, state: (await session.stack.readState()) ?? EMPTY_STATE, stackExists: true };
+  const recorded = await session.stack.readState();
+  return { ...session, state: recorded ?? EMPTY_STATE, damaged: undefined, stackExists: recorded !== undefined };
 }

@@ -18,6 +18,8 @@ export interface Target {
   env: NodeJS.ProcessEnv;
   /** The folder with one folder of keys per lineage. */
   keysDir: string;
+  /** The folder with the locks of runs that change a stack (run-lock.ts). */
+  locksDir: string;
   /** Caches, known hosts, reports: may be deleted at any time. */
   scratch: string;
   /** The sandbox's endpoint for every AWS service; absent for AWS. */
@@ -62,6 +64,18 @@ export function sandboxHome(options: { projectDir: string; paths: Paths; env: No
   return path.join(options.paths.state, "sandboxes", id);
 }
 
+/** Stack and scratch folder of a target, for commands that only read what is kept here: the same as `resolveTarget`'s. */
+export function targetPlace({ sandbox, stack, ...place }: { sandbox?: SandboxMode; stack?: string; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): Pick<Target, "stack" | "scratch"> {
+  return sandbox
+    ? { stack: stack ?? DEFAULT_STACK.sandbox, scratch: path.join(sandboxHome(place), "scratch") }
+    : { stack: stack ?? place.env.PULUMI_STACK ?? DEFAULT_STACK.aws, scratch: path.join(place.projectDir, ".spot") };
+}
+
+/** Where commands for a target write their logs. Beside the sandbox's scratch: a log outlives what it tells of. */
+export function logFolder({ sandbox, ...place }: { sandbox?: SandboxMode; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): string {
+  return sandbox ? path.join(sandboxHome(place), "logs") : path.join(place.projectDir, ".spot", "logs");
+}
+
 /** @throws SpotError E_SANDBOX_* when the sandbox cannot be started, E_NOT_FOUND when a reading command finds none */
 export async function resolveTarget(options: TargetOptions): Promise<Target> {
   return options.sandbox ? sandboxTarget(options, options.sandbox) : awsTarget(options);
@@ -79,9 +93,9 @@ function awsTarget({ env, stack, backend, profile, paths, projectDir }: TargetOp
   }
   return {
     kind: "aws",
-    stack: stack ?? env.PULUMI_STACK ?? DEFAULT_STACK.aws,
+    ...targetPlace({ stack, projectDir, paths, env }),
     keysDir: paths.config,
-    scratch: path.join(projectDir, ".spot"),
+    locksDir: path.join(paths.state, "locks"),
     env: {
       ...commonEnv(env),
       ...(profile ? { AWS_PROFILE: profile } : {}),
@@ -95,7 +109,7 @@ function awsTarget({ env, stack, backend, profile, paths, projectDir }: TargetOp
 async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise<Target> {
   const { reporter, paths, projectDir } = options;
   const home = sandboxHome(options);
-  const stack = options.stack ?? DEFAULT_STACK.sandbox;
+  const { stack, scratch } = targetPlace(options);
   let sandbox: Sandbox | undefined;
   if (options.start) {
     const task = "sandbox";
@@ -124,7 +138,8 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     kind: "sandbox",
     stack,
     keysDir: path.join(home, "keys"),
-    scratch: path.join(home, "scratch"),
+    locksDir: path.join(home, "locks"),
+    scratch,
     endpoint: sandbox.endpoint,
     sandbox,
     env: {

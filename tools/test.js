@@ -20,6 +20,7 @@ const SUITES = [
   { name: "instance", python: "tests/instance", standard: true },
   { name: "integration", mocha: "integration", needsSetUp: true, standard: true },
   { name: "sample", mocha: "e2e", only: /^sample\.test\.js$/, needsSetUp: true, booted: true, standard: true },
+  { name: "kill", mocha: "kill", needsSetUp: true },
   { name: "e2e", mocha: "e2e", except: /^sample\.test\.js$/, needsSetUp: true, booted: true },
 ];
 

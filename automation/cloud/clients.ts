@@ -1,4 +1,5 @@
 import { EC2Client } from "@aws-sdk/client-ec2";
+import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
 import type { Target } from "../target";
@@ -8,6 +9,7 @@ export interface Cloud {
   ec2(region: string): EC2Client;
   ssm(region: string): Promise<SSMClient>;
   sts(): Promise<STSClient>;
+  quotas(region: string): Promise<ServiceQuotasClient>;
   close(): void;
 }
 
@@ -15,13 +17,21 @@ export interface Cloud {
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 /** STS answers everywhere; this region is enabled in every account. */
-const GLOBAL_REGION = "us-east-1";
+export const GLOBAL_REGION = "us-east-1";
 
-export function cloudOf(target: Target): Cloud {
+/**
+ * Times that keep a call from hanging for ever: an answer that was lost on the way is asked for again (by the SDK,
+ * `maxAttempts`), and every call of ours is one that may be repeated.
+ */
+const REQUEST_TIMES = { connectionTimeout: 5_000, requestTimeout: 30_000, throwOnRequestTimeout: true };
+
+/** @param signal ends every call that is under way */
+export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
   const made = new Map<string, { destroy(): void }>();
   const config = (region: string) => ({
     region,
     maxAttempts: 4,
+    requestHandler: REQUEST_TIMES,
     ...(target.endpoint
       ? {
           endpoint: target.endpoint,
@@ -32,7 +42,7 @@ export function cloudOf(target: Target): Cloud {
   const once = <T extends { destroy(): void }>(key: string, make: () => T): T => {
     const existing = made.get(key) as T | undefined;
     if (existing) return existing;
-    const client = make();
+    const client = endedBy(signal, make());
     made.set(key, client);
     return client;
   };
@@ -46,9 +56,22 @@ export function cloudOf(target: Target): Cloud {
       const { STSClient: Client } = await import("@aws-sdk/client-sts");
       return once("sts", () => new Client(config(GLOBAL_REGION)));
     },
+    async quotas(region) {
+      const { ServiceQuotasClient: Client } = await import("@aws-sdk/client-service-quotas");
+      return once(`quotas ${region}`, () => new Client(config(region)));
+    },
     close() {
       for (const client of made.values()) client.destroy();
       made.clear();
     },
   };
+}
+
+/** The SDK takes an abort signal with each call only; a run has one for all of them. */
+function endedBy<T extends { destroy(): void }>(signal: AbortSignal | undefined, client: T): T {
+  if (signal === undefined) return client;
+  const sender = client as unknown as { send(command: unknown, options?: object): Promise<unknown> };
+  const send = sender.send.bind(client);
+  sender.send = (command, options) => send(command, { abortSignal: signal, ...options });
+  return client;
 }

@@ -1,6 +1,7 @@
 import {
   DescribeInstancesCommand,
   DescribeInternetGatewaysCommand,
+  DescribeRegionsCommand,
   DescribeRouteTablesCommand,
   DescribeSecurityGroupsCommand,
   DescribeSubnetsCommand,
@@ -11,7 +12,7 @@ import {
   type Instance,
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
-import { Tag } from "../../fleet/model";
+import { MANAGED_BY, Tag } from "../../fleet/model";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 
@@ -34,7 +35,7 @@ export interface CloudObject {
 type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; tags: AwsTag[] | undefined }[]>;
 
 /** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
-const LISTERS: Record<CloudKind, Lister> = {
+export const LISTERS: Record<CloudKind, Lister> = {
   instance: async (client, filters) =>
     (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((instance) => ({
       id: instance.InstanceId!,
@@ -104,7 +105,30 @@ export async function describeInstances(cloud: Cloud, lineage: string, region: s
   }
 }
 
-async function pages(client: EC2Client, filters: Filter[]): Promise<Instance[]> {
+/**
+ * The instances of every fleet of this program in one region, whoever's it is. For looking only.
+ * @throws SpotError of the class that AWS's error belongs to
+ */
+export async function describeManaged(cloud: Cloud, region: string): Promise<Instance[]> {
+  try {
+    return await pages(cloud.ec2(region), [{ Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }]);
+  } catch (error) {
+    throw awsError(error, `DescribeInstances in ${region}`);
+  }
+}
+
+/** Every region that the account can use. @throws SpotError */
+export async function enabledRegions(cloud: Cloud): Promise<string[]> {
+  try {
+    // Without AllRegions only those that are enabled are told; this region is enabled in every account.
+    const { Regions } = await cloud.ec2("us-east-1").send(new DescribeRegionsCommand({}));
+    return (Regions ?? []).map(({ RegionName }) => RegionName!).sort();
+  } catch (error) {
+    throw awsError(error, "DescribeRegions");
+  }
+}
+
+export async function pages(client: EC2Client, filters: Filter[]): Promise<Instance[]> {
   const instances: Instance[] = [];
   let NextToken: string | undefined;
   do {

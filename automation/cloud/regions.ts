@@ -5,6 +5,7 @@ import {
   DescribeInstanceTypesCommand,
   DescribeRouteTablesCommand,
   DescribeSecurityGroupsCommand,
+  DescribeSpotPriceHistoryCommand,
   DescribeSubnetsCommand,
   DescribeVpcsCommand,
   type EC2Client,
@@ -12,8 +13,10 @@ import {
   type RouteTable,
 } from "@aws-sdk/client-ec2";
 import { GetParameterCommand } from "@aws-sdk/client-ssm";
+import type { ProgramArchitecture } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
 import type { RegionPin } from "../../fleet/model";
+import type { TypeOffer } from "../../fleet/pools";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 
@@ -23,20 +26,21 @@ export type Architecture = "x86_64" | "arm64";
 export interface RegionOffer {
   region: string;
   pin: RegionPin;
-  ami: string;
-  /** Zones in which a node of this type can be launched, sorted. */
-  zones: string[];
+  /** In the configuration's order; those that no zone within reach has are left out. Never empty. */
+  types: TypeOffer[];
 }
 
 export interface RegionRequest {
   region: string;
-  machineType: string;
+  machineTypes: readonly string[];
   /** `auto`, the name of a distribution, or an AMI id. */
   image: string;
   /** `create`, `default` or a VPC id. */
   network: string;
   /** Ids or names of further groups. */
   securityGroups: string[];
+  /** For which architectures there is a program of the workload. Undefined: it asks for none. */
+  programs?: readonly ProgramArchitecture[];
 }
 
 /**
@@ -44,20 +48,27 @@ export interface RegionRequest {
  * @throws SpotError that names the region: E_REGION, E_INSTANCE_TYPE, E_IMAGE, E_NETWORK, E_CREDENTIALS or E_AWS
  */
 export async function offerOf(cloud: Cloud, request: RegionRequest, known: RegionPin | undefined): Promise<RegionOffer> {
-  const { region } = request;
+  const { region, machineTypes } = request;
   const ec2 = cloud.ec2(region);
-  const [usable, offered, image] = await Promise.all([
+  const [usable, offered, prices, facts] = await Promise.all([
     asked(region, "DescribeAvailabilityZones", usableZones(ec2)),
-    asked(region, "DescribeInstanceTypeOfferings", zonesOffering(ec2, request.machineType)),
-    architectureOf(ec2, request).then(async (architecture) => imageOf(cloud, request, architecture)),
+    asked(region, "DescribeInstanceTypeOfferings", zonesOffering(ec2, machineTypes)),
+    spotPrices(ec2, machineTypes),
+    typeFacts(ec2, request),
   ]);
-  const pin = known ?? (await networkOf(ec2, request, usable));
+  const runnable = withProgram(request, facts);
+  const [pin, images] = await Promise.all([known ?? networkOf(ec2, request, usable), imagesOf(cloud, request, runnable)]);
   const reachable = pin.network === "create" ? pin.availabilityZones : Object.keys(pin.subnets);
-  const zones = reachable.filter((zone) => usable.includes(zone) && offered.includes(zone)).sort();
-  if (zones.length === 0) {
-    throw new SpotError("E_INSTANCE_TYPE", { message: `${region} offers ${request.machineType} in none of the zones ${reachable.join(", ") || "(none)"}` });
+  const types = machineTypes.flatMap((name): TypeOffer[] => {
+    const fact = runnable.get(name);
+    const ami = fact && images.get(fact.architecture);
+    const zones = reachable.filter((zone) => usable.includes(zone) && offered.get(name)?.has(zone)).sort();
+    return fact && ami && zones.length > 0 ? [{ name, ami, vcpus: fact.vcpus, zones, prices: prices.get(name) ?? {} }] : [];
+  });
+  if (types.length === 0) {
+    throw new SpotError("E_INSTANCE_TYPE", { message: `${region} offers ${machineTypes.join(" or ")} in none of the zones ${reachable.join(", ") || "(none)"}` });
   }
-  return { region, pin, ami: image, zones };
+  return { region, pin, types };
 }
 
 async function asked<T>(region: string, what: string, answer: Promise<T>): Promise<T> {
@@ -80,31 +91,78 @@ async function usableZones(ec2: EC2Client): Promise<string[]> {
   return (AvailabilityZones ?? []).map(({ ZoneName }) => ZoneName!).sort();
 }
 
-async function zonesOffering(ec2: EC2Client, machineType: string): Promise<string[]> {
-  const { InstanceTypeOfferings } = await ec2.send(
-    new DescribeInstanceTypeOfferingsCommand({
-      LocationType: "availability-zone",
-      Filters: [{ Name: "instance-type", Values: [machineType] }],
+/** Zones by machine type. */
+async function zonesOffering(ec2: EC2Client, machineTypes: readonly string[]): Promise<Map<string, Set<string>>> {
+  const zones = new Map<string, Set<string>>();
+  const filter = { LocationType: "availability-zone" as const, Filters: [{ Name: "instance-type", Values: [...machineTypes] }] };
+  let NextToken: string | undefined;
+  do {
+    const page = await ec2.send(new DescribeInstanceTypeOfferingsCommand({ ...filter, NextToken }));
+    for (const { InstanceType, Location } of page.InstanceTypeOfferings ?? []) zones.set(InstanceType!, (zones.get(InstanceType!) ?? new Set()).add(Location!));
+    NextToken = page.NextToken;
+  } while (NextToken);
+  return zones;
+}
+
+/**
+ * The spot price that holds now, by type and zone. Without an answer nothing is known of prices: they order the zones
+ * and warn, and a launch is judged by AWS itself.
+ */
+async function spotPrices(ec2: EC2Client, machineTypes: readonly string[]): Promise<Map<string, Record<string, number>>> {
+  const prices = new Map<string, Record<string, number>>();
+  try {
+    const { SpotPriceHistory } = await ec2.send(
+      new DescribeSpotPriceHistoryCommand({ InstanceTypes: machineTypes as never, ProductDescriptions: ["Linux/UNIX"], StartTime: new Date() }),
+    );
+    for (const { InstanceType, AvailabilityZone, SpotPrice } of SpotPriceHistory ?? []) {
+      // Newest first: a later row of the same pool is an older price.
+      const zones = prices.get(InstanceType!) ?? {};
+      zones[AvailabilityZone!] ??= Number(SpotPrice);
+      prices.set(InstanceType!, zones);
+    }
+  } catch {
+    return new Map();
+  }
+  return prices;
+}
+
+interface TypeFacts {
+  architecture: Architecture;
+  vcpus: number;
+}
+
+/** What is true of each type; one that does not exist in the region has none, unless all are so. */
+async function typeFacts(ec2: EC2Client, { region, machineTypes }: RegionRequest): Promise<Map<string, TypeFacts>> {
+  const found = new Map<string, TypeFacts>();
+  let refused: unknown;
+  await Promise.all(
+    machineTypes.map(async (name) => {
+      try {
+        const type = (await ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: [name as never] }))).InstanceTypes?.[0];
+        const supported: string[] = type?.ProcessorInfo?.SupportedArchitectures ?? [];
+        found.set(name, { architecture: supported.includes("arm64") ? "arm64" : "x86_64", vcpus: type?.VCpuInfo?.DefaultVCpus ?? 0 });
+      } catch (error) {
+        if ((error as { name?: string }).name !== "InvalidInstanceType") throw awsError(error, `DescribeInstanceTypes in ${region}`);
+        refused = error;
+      }
     }),
   );
-  return (InstanceTypeOfferings ?? []).map(({ Location }) => Location!);
+  if (found.size === 0) throw new SpotError("E_INSTANCE_TYPE", { message: `${region} has no machine type ${machineTypes.join(" or ")}`, cause: refused });
+  return found;
 }
 
-async function architectureOf(ec2: EC2Client, { region, machineType }: RegionRequest): Promise<Architecture> {
-  try {
-    const { InstanceTypes } = await ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: [machineType as never] }));
-    const supported: string[] = InstanceTypes?.[0]?.ProcessorInfo?.SupportedArchitectures ?? [];
-    return supported.includes("arm64") ? "arm64" : "x86_64";
-  } catch (error) {
-    if ((error as { name?: string }).name === "InvalidInstanceType") {
-      throw new SpotError("E_INSTANCE_TYPE", { message: `${region} has no machine type ${machineType}`, cause: error });
-    }
-    throw awsError(error, `DescribeInstanceTypes in ${region}`);
-  }
+/** The image for each architecture among the types. An AMI id serves one: types of the other are left out. */
+async function imagesOf(cloud: Cloud, request: RegionRequest, facts: Map<string, TypeFacts>): Promise<Map<Architecture, string>> {
+  const architectures = [...new Set([...facts.values()].map(({ architecture }) => architecture))];
+  const answers = await Promise.allSettled(architectures.map((architecture) => imageOf(cloud, request, architecture)));
+  const images = new Map(answers.flatMap((answer, i) => (answer.status === "fulfilled" ? [[architectures[i]!, answer.value] as const] : [])));
+  const refused = answers.find((answer) => answer.status === "rejected");
+  if (images.size === 0 && refused) throw refused.reason;
+  return images;
 }
 
-/** Names of architectures in Canonical's and Debian's catalogues. */
-const DISTRIBUTION_ARCHITECTURE: Record<Architecture, string> = { x86_64: "amd64", arm64: "arm64" };
+/** Names of architectures in Canonical's, Debian's and Bacalhau's catalogues. */
+const DISTRIBUTION_ARCHITECTURE: Record<Architecture, ProgramArchitecture> = { x86_64: "amd64", arm64: "arm64" };
 
 /** Where a distribution publishes its newest image (AWS documentation of Canonical's and Debian's images). */
 const IMAGES: Record<string, { parameter: (arch: string) => string } | { owner: string; name: (arch: string) => string }> = {
@@ -112,6 +170,17 @@ const IMAGES: Record<string, { parameter: (arch: string) => string } | { owner: 
   "ubuntu-24.04": { parameter: (arch) => `/aws/service/canonical/ubuntu/server/24.04/stable/current/${arch}/hvm/ebs-gp3/ami-id` },
   "debian-12": { owner: "136693071363", name: (arch) => `debian-12-${arch}-*` },
 };
+
+/** The types whose architecture the workload has a program for. @throws SpotError E_INSTANCE_TYPE when there is none */
+function withProgram({ region, programs }: RegionRequest, facts: Map<string, TypeFacts>): Map<string, TypeFacts> {
+  const fits = [...facts].filter(([, { architecture }]) => programs === undefined || programs.includes(DISTRIBUTION_ARCHITECTURE[architecture]));
+  if (fits.length > 0) return new Map(fits);
+  const name = [...new Set([...facts.values()].map(({ architecture }) => DISTRIBUTION_ARCHITECTURE[architecture]))].join(" or ");
+  throw new SpotError("E_INSTANCE_TYPE", {
+    message: `${region}: bacalhau.download has no program for ${name}, the architecture of ${[...facts.keys()].join(" and ")}`,
+    next: `Add ${name} under bacalhau.download, or choose another machine type.`,
+  });
+}
 
 /** `auto` is what the predecessor launched. */
 const AUTO_IMAGE = "ubuntu-22.04";
@@ -144,7 +213,7 @@ function newestOf(images: Image[]): Image | undefined {
   return [...images].sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""))[0];
 }
 
-async function givenImage(ec2: EC2Client, { region, image, machineType }: RegionRequest, architecture: Architecture): Promise<string> {
+async function givenImage(ec2: EC2Client, { region, image, machineTypes }: RegionRequest, architecture: Architecture): Promise<string> {
   let found: Image | undefined;
   try {
     found = (await ec2.send(new DescribeImagesCommand({ ImageIds: [image] }))).Images?.[0];
@@ -154,7 +223,7 @@ async function givenImage(ec2: EC2Client, { region, image, machineType }: Region
   if (!found) throw new SpotError("E_IMAGE", { message: `${region} has no image ${image}` });
   if (found.Architecture !== architecture) {
     throw new SpotError("E_IMAGE", {
-      message: `${region}: image ${image} is ${found.Architecture}, machine type ${machineType} is ${architecture}`,
+      message: `${region}: image ${image} is ${found.Architecture}, machine type ${machineTypes.join(", ")} is ${architecture}`,
       next: "Use `image: auto`, which fits the machine type, or another machine type.",
     });
   }

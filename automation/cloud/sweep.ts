@@ -14,11 +14,12 @@ import {
 } from "@aws-sdk/client-ec2";
 import { setTimeout as delay } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
+import { classifyFailure } from "../../fleet/failures";
 import type { Cloud } from "./clients";
 import { CLOUD_KINDS, describeInstances, type CloudKind, type CloudObject } from "./inventory";
 
 /** Deletes one object of a kind. Each must treat "not found" as done: `gone` sees to it. */
-const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Promise<unknown>> = {
+export const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Promise<unknown>> = {
   instance: (client, id) => client.send(new TerminateInstancesCommand({ InstanceIds: [id] })),
   volume: (client, VolumeId) => client.send(new DeleteVolumeCommand({ VolumeId })),
   "security-group": (client, GroupId) => client.send(new DeleteSecurityGroupCommand({ GroupId })),
@@ -41,7 +42,14 @@ const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Promise<unk
 };
 
 /** AWS takes its time to let go (interfaces of an ended instance): such refusals are asked again. */
-const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|RequestLimitExceeded/;
+const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse/;
+
+/** Worth asking again within the deadline: held back, throttled, or AWS or the way to it is out for a while. */
+function passes(error: unknown): boolean {
+  const { name = "", $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
+  const text = `${name}: ${wordsOf(error)}`;
+  return HELD.test(text) || ($metadata?.httpStatusCode ?? 500) >= 500 || classifyFailure(text).class === "throttle";
+}
 
 export interface SweepFailure {
   object: CloudObject;
@@ -74,8 +82,9 @@ async function sweepRegion(cloud: Cloud, lineage: string, region: string, object
     await Promise.all(
       batch.map(async (object) => {
         try {
-          await deleteWithin(deadline, () => DELETERS[kind](client, object.id), options.signal);
-          if (kind === "instance") await terminated(cloud, lineage, object, deadline, options.signal);
+          const remove = () => DELETERS[kind](client, object.id);
+          if (kind === "instance") await terminated(cloud, lineage, object, remove, deadline, options.signal);
+          else await deleteWithin(deadline, remove, options.signal);
           options.onDeleted?.(object);
         } catch (error) {
           failures.push({ object, error });
@@ -86,26 +95,46 @@ async function sweepRegion(cloud: Cloud, lineage: string, region: string, object
   return failures;
 }
 
-async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+/** Deletes, and asks again while AWS holds the thing back. "Not found" is done. @throws what AWS said last */
+export async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
   for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
     try {
       await remove();
       return;
     } catch (error) {
-      const name = (error as { name?: string }).name ?? "";
-      if (/NotFound$|\.NotFound/.test(name)) return;
-      if (!HELD.test(`${name} ${wordsOf(error)}`) || Date.now() + wait > deadline) throw error;
+      if (isGone(error)) return;
+      if (!passes(error) || signal?.aborted || Date.now() + wait > deadline) throw error;
     }
     await delay(wait, undefined, { signal });
   }
 }
 
-/** An interface and an address are let go only when the instance is `terminated`, not when it is asked to. */
-async function terminated(cloud: Cloud, lineage: string, object: CloudObject, deadline: number, signal?: AbortSignal): Promise<void> {
-  for (let wait = 200; ; wait = Math.min(wait * 1.5, 3000)) {
-    const instance = (await describeInstances(cloud, lineage, object.region)).find(({ InstanceId }) => InstanceId === object.id);
-    if (!instance || instance.State?.Name === "terminated") return;
-    if (Date.now() + wait > deadline) throw new Error(`still ${instance.State?.Name} at the deadline`);
+function isGone(error: unknown): boolean {
+  return /NotFound$|\.NotFound/.test((error as { name?: string }).name ?? "");
+}
+
+/**
+ * Ends an instance and waits until it is `terminated`: only then its interface and address are let go. Its id may be
+ * unknown to one part of EC2 for a moment while another shows it, so "not found" counts only when listing agrees.
+ */
+async function terminated(cloud: Cloud, lineage: string, object: CloudObject, end: () => Promise<unknown>, deadline: number, signal?: AbortSignal): Promise<void> {
+  for (let wait = 200, asked = false; ; wait = Math.min(wait * 1.5, 3000)) {
+    let state: string | undefined;
+    try {
+      if (!asked) {
+        await end();
+        asked = true;
+      }
+    } catch (error) {
+      if (!isGone(error) && (!passes(error) || Date.now() + wait > deadline)) throw error;
+    }
+    try {
+      state = (await describeInstances(cloud, lineage, object.region)).find(({ InstanceId }) => InstanceId === object.id)?.State?.Name;
+      if (state === undefined || state === "terminated") return;
+    } catch (error) {
+      if (!passes(error) || Date.now() + wait > deadline) throw error;
+    }
+    if (Date.now() + wait > deadline) throw new Error(`still ${state ?? "not answered for"} at the deadline`);
     await delay(wait, undefined, { signal });
   }
 }

@@ -1,7 +1,8 @@
 import { ExitCode } from "../../fleet/exit-codes";
+import { Tag } from "../../fleet/model";
 import { packageRoot } from "../../project/package-root";
 import { sandboxStatus, stopSandbox } from "../../sandbox/control";
-import { down, type DownResult } from "../operations/down";
+import { down, planDown, type DownRequest, type DownResult } from "../operations/down";
 import { pathsOf } from "../paths";
 import { openSession } from "../session";
 import { forgetSandbox, sandboxHome } from "../target";
@@ -16,9 +17,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const home = sandboxHome({ projectDir: packageRoot(), paths: pathsOf(context.env), env: context.env });
   if (context.options.sandbox && !(await sandboxStatus(home))) return withoutSandbox(context, home);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+    const { clusterApi, ...place } = placeFrom(context);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...place }), withoutState: true }, false);
     try {
-      const result = await down(session);
+      if (context.options["dry-run"]) return reportPlan(context, await planDown(session, requestFrom(context)));
+      const result = await down(session, { ...requestFrom(context), clusterApi });
       const exitCode = exitCodeFor(result);
       // An empty sandbox has done its work. One that other stacks still use stays.
       const emptied = exitCode === ExitCode.ok && session.target.sandbox && (await sandboxStatus(home))?.instances === 0;
@@ -34,35 +37,64 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
+function requestFrom({ options, positionals }: CommandContext): DownRequest {
+  return { nodes: positionals[0], region: options.region, allRegions: options["all-regions"] };
+}
+
+function reportPlan({ options, terminal }: CommandContext, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
+  const exitCode = plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
+  if (options.json) {
+    jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
+    return exitCode;
+  }
+  const rows = plan.found.map(({ kind, region, id, detail, tags }) => [kind, region, id, tags[Tag.node] ?? "-", detail]);
+  const lines = [...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []), ...plan.notLookedAt.map(notLookedAtLine)];
+  lines.push(`Account ${plan.account}: ${plan.found.length} objects would be ended; nothing was changed.`);
+  terminal.stdout.write(`${lines.join("\n")}\n`);
+  return exitCode;
+}
+
 /** No sandbox runs, so it holds nothing; what a crashed one left on this machine is cleared away. */
 async function withoutSandbox({ options, terminal }: CommandContext, home: string): Promise<ExitCode> {
-  await stopSandbox(home);
-  forgetSandbox(home);
+  if (!options["dry-run"]) {
+    await stopSandbox(home);
+    forgetSandbox(home);
+  }
   if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], notLookedAt: [], failures: [] });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
 
-function exitCodeFor(result: DownResult): ExitCode {
+export function exitCodeFor(result: DownResult): ExitCode {
   if (result.failures.some((failure) => failure.class === "interrupted")) return ExitCode.interrupted;
   if (result.leftovers.length > 0 || result.notLookedAt.some(({ everUsed }) => everUsed)) return ExitCode.leftovers;
   // What failed on the way and is gone all the same has not failed.
   return ExitCode.ok;
 }
 
-function report({ options, terminal }: CommandContext, result: DownResult, exitCode: ExitCode): void {
-  if (options.json) return jsonLine(terminal, { type: "result", command: "down", exitCode, ...result });
+function notLookedAtLine({ region, error }: DownResult["notLookedAt"][number]): string {
+  return `Not looked at: ${region} (${error.message}). ${error.next}`;
+}
+
+export function report({ options, terminal }: CommandContext, result: DownResult, exitCode: ExitCode, command = "down"): void {
+  const found = result.found.length;
+  if (options.json) return jsonLine(terminal, { type: "result", command, exitCode, ...result, found });
   const lines: string[] = [];
   if (result.leftovers.length > 0) {
     lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
   }
-  for (const { region, error } of result.notLookedAt) lines.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
+  lines.push(...result.notLookedAt.map(notLookedAtLine));
+  if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
+  const what = result.partial ? "that part of the fleet" : "the fleet";
   lines.push(
-    exitCode !== ExitCode.ok
-      ? `${result.leftovers.length} of ${result.found} objects are left. Run \`down\` again.`
-      : result.found === 0
-        ? "Nothing to end: listing every region of the fleet showed nothing of it."
-        : `Proven: all ${result.found} objects of the fleet are gone; listing every region again showed nothing.`,
+    exitCode === ExitCode.interrupted
+      ? `Interrupted: ${result.leftovers.length} of ${found} objects are left. Run \`${command}\` again: it goes on from there.`
+      : exitCode !== ExitCode.ok
+        ? `${result.leftovers.length} of ${found} objects are left. Run \`${command}\` again.`
+        : found === 0
+          ? "Nothing to end: listing every region of the fleet showed nothing of it."
+          : `Proven: all ${found} objects of ${what} are gone; listing every region again showed nothing.`,
   );
+  if (result.partial && exitCode === ExitCode.ok && found > 0) lines.push("config.yaml may still ask for it: then the next `up` makes it again.");
   terminal.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -1,12 +1,14 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { SpotError } from "../../fleet/errors";
+import { didYouMean } from "../../fleet/suggest";
 import type { CommandContext } from "./context";
-import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition } from "./table";
+import { COMMANDS, commandNamed, type CommandDefinition } from "./table";
+import { optionRows, usageOf } from "./usage";
 
 export async function run({ positionals, terminal }: CommandContext): Promise<ExitCode> {
   const [name] = positionals;
   const command = name === undefined ? undefined : commandNamed(name);
-  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`` });
+  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`${didYouMean(name, COMMANDS.flatMap((known) => [known.name, ...known.aliases]))}` });
   terminal.stdout.write(`${command ? commandHelp(command) : overview()}\n`);
   return ExitCode.ok;
 }
@@ -19,6 +21,7 @@ function overview(): string {
     "  npm run up -- --sandbox        the whole way on this machine, without an AWS account",
     "  npm run up                     the fleet of config.yaml, on AWS",
     "  npm run list                   what there is",
+    "  npm run ssh -- us-west-2-0     log in on a node",
     "  npm run down                   end it, with proof",
     "",
     "Commands",
@@ -33,14 +36,9 @@ function overview(): string {
 }
 
 function commandHelp(command: CommandDefinition): string {
-  const positionals = command.positionals ? ` ${command.positionals.usage}` : "";
-  const options = command.options.map((name): [string, string] => {
-    const definition: OptionDefinition = OPTIONS[name];
-    const value = definition.value === undefined ? "" : definition.value.startsWith("[") ? definition.value : ` ${definition.value}`;
-    return [`--${name}${value}`, definition.description];
-  });
+  const options = optionRows(command);
   return [
-    `spot ${command.name}${positionals}: ${command.summary}`,
+    `${usageOf(command)}: ${command.summary}`,
     ...(command.aliases.length > 0 ? [`Also: spot ${command.aliases.join(", spot ")}`] : []),
     "",
     "Examples",

@@ -1,44 +1,80 @@
-import { existsSync } from "node:fs";
-import { errorCatalogue } from "../../fleet/errors";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { dollars, fleetCost } from "../../fleet/cost";
+import { errorCatalogue, exitCodeOfClass, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
+import { didYouMean } from "../../fleet/suggest";
 import { readConfig } from "../../project/config-file";
-import { list } from "../operations/list";
-import { openSession } from "../session";
+import { packageRoot } from "../../project/package-root";
+import type { Listing } from "../operations/list";
+import { pathsOf } from "../paths";
+import { targetPlace } from "../target";
 import { jsonLine } from "../ui/json";
-import { nodeTable } from "../ui/table";
+import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../ui/table";
 import type { CommandContext } from "./context";
-import { configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
+import { configPath, exitCodeOf } from "./shell";
+
+/** What `list` shows, with the moment at which it was so. */
+export type Seen = Omit<Listing, "nodes"> & { at: string; nodes: PricedNode[] };
 
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { options, terminal } = context;
-  const reporter = reporterFor(context, false);
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
-    try {
-      const listing = await list(session);
-      const exitCode = exitCodeOf(listing.failedRegions.map(({ error }) => error), listing.nodes.length);
-      if (options.json) jsonLine(terminal, listing);
-      else {
-        terminal.stdout.write(listing.nodes.length === 0 ? `No nodes in stack ${listing.stack}.\n` : `${nodeTable(terminal, listing.nodes)}\n`);
-        for (const { region, error } of listing.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
-      }
-      return exitCode;
-    } finally {
-      session.cloud.close();
-    }
-  });
+  const shape = tableShape(context.options);
+  if (context.options.cached) return show(context, readCached(context), shape);
+  // What asks AWS takes longer to load than the kept listing takes to show.
+  const { watchList } = await import("./list-live.js");
+  return watchList(context, (seen) => show(context, seen, shape));
 }
 
+function show({ options, terminal }: CommandContext, seen: Seen, shape: TableShape): ExitCode {
+  const known = [...new Set(seen.nodes.map(({ region }) => region))];
+  if (options.region !== undefined && !known.includes(options.region)) {
+    throw new SpotError("E_NOT_FOUND", { message: `the fleet has no node in region ${options.region}${didYouMean(options.region, known)}`, next: `It has nodes in: ${known.join(", ") || "no region"}.` });
+  }
+  const listing = { ...seen, nodes: sorted(seen.nodes.filter(({ region }) => region === (options.region ?? region)), shape) };
+  if (options.json) jsonLine(terminal, listing);
+  else {
+    if (options.cached) terminal.stdout.write(`As of ${seen.at}:\n`);
+    terminal.stdout.write(listing.nodes.length === 0 ? `No nodes in stack ${listing.stack}.\n` : `${nodeTable(terminal, listing.nodes, shape)}\n`);
+    const total = fleetCost(listing.nodes.flatMap(({ cost }) => cost ?? []));
+    if (total.hourly > 0) terminal.stdout.write(`${dollars(total.hourly)} an hour, ${dollars(total.soFar)} so far; an estimate without storage and traffic\n`);
+    for (const line of remarks(listing)) terminal.stdout.write(`${line}\n`);
+  }
+  return listing.problem ? exitCodeOfClass[listing.problem.class] : exitCodeOf(listing.failedRegions.map(({ error }) => error), listing.nodes.length);
+}
+
+export const cacheFile = (scratch: string, stack: string): string => path.join(scratch, `list-${stack.replaceAll("/", "_")}.json`);
+
+/** @throws SpotError E_NOT_FOUND when nothing was kept */
+function readCached(context: CommandContext): Seen {
+  const { options, env } = context;
+  const { scratch, stack } = targetPlace({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), stack: options.stack ?? placeFrom(context).stack, env });
+  try {
+    return JSON.parse(readFileSync(cacheFile(scratch, stack), "utf8")) as Seen;
+  } catch (cause) {
+    throw new SpotError("E_NOT_FOUND", { message: `nothing is kept of stack ${stack} here`, cause, next: "Run `list` without --cached once." });
+  }
+}
+
+/** What a row of the table has no room for: why an instance ended, and fleets of other places. */
+function remarks({ nodes, foreign }: Listing): string[] {
+  const ended = nodes.filter(({ state }) => ENDED.has(state)).map(({ name, instanceId, state, stateReason }) => `${name}: ${instanceId} is ${state}${stateReason ? `: ${stateReason}` : ""}. \`repair\` makes it again.`);
+  if (foreign.length === 0) return ended;
+  const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [lineage, stack, node, instanceId, region, state]);
+  return [...ended, "", "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --lineage ID` ends a fleet whose record is lost.", tableText(["LINEAGE", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows)];
+}
+
+const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
+
 /**
- * Stack and backend as config.yaml names them. Commands that need nothing else work without it, or with a broken one
+ * Stack, backend and orchestrator as config.yaml names them. Commands that need nothing else work without it, or with a broken one
  * when the command line names the stack; a file that was asked for by name must be there.
  */
-export function placeFrom(context: CommandContext): { stack?: string; backend?: string } {
+export function placeFrom(context: CommandContext): { stack?: string; backend?: string; clusterApi?: string } {
   const file = configPath(context);
   if (context.options.config === undefined && !existsSync(file)) return {};
   try {
-    const { stack, backend } = readConfig(file).config;
-    return { stack, backend };
+    const { stack, backend, bacalhau } = readConfig(file).config;
+    return { stack, backend, clusterApi: bacalhau?.api };
   } catch (error) {
     if (context.options.config !== undefined || !(error instanceof Error) || !(error.name in errorCatalogue)) throw error;
     return {};

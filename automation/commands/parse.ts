@@ -8,6 +8,8 @@ export interface ParsedCommandLine {
   command: CommandDefinition;
   options: ParsedOptions;
   positionals: string[];
+  /** What stood behind `--`. */
+  rest: string[];
 }
 
 /**
@@ -15,16 +17,21 @@ export interface ParsedCommandLine {
  * @throws SpotError E_USAGE
  */
 export function parseCommandLine(argv: string[]): ParsedCommandLine {
-  const [first, ...rest] = argv;
-  if (first === undefined || first === "--help" || first === "-h") return { command: demand("help"), options: parsed({}), positionals: [] };
-  if (first === "--version") return { command: demand("version"), options: parsed({}), positionals: [] };
+  const [first, ...words] = argv;
+  if (first === undefined || first === "--help" || first === "-h") return { command: demand("help"), options: parsed({}), positionals: [], rest: [] };
+  if (first === "--version") return { command: demand("version"), options: parsed({}), positionals: [], rest: [] };
   const command = demand(first);
-  if (rest.includes("--help") || rest.includes("-h")) return { command: demand("help"), options: parsed({}), positionals: [command.name] };
-  const { values, positionals } = read(command, rest);
+  const end = command.rest === undefined || !words.includes("--") ? words.length : words.indexOf("--");
+  const [own, rest] = [words.slice(0, end), words.slice(end + 1)];
+  if (own.includes("--help") || own.includes("-h")) return { command: demand("help"), options: parsed({}), positionals: [command.name], rest: [] };
+  const { values, positionals } = read(command, own);
   if (positionals.length > (command.positionals?.max ?? 0)) {
     throw usage(command, `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``);
   }
-  return { command, options: parsed(values), positionals };
+  if (positionals.length < (command.positionals?.min ?? 0)) {
+    throw usage(command, `\`${command.name}\` needs ${command.positionals!.usage}`);
+  }
+  return { command, options: parsed(values), positionals, rest };
 }
 
 function demand(name: string): CommandDefinition {
@@ -37,7 +44,10 @@ function demand(name: string): CommandDefinition {
 
 function read(command: CommandDefinition, args: string[]): { values: Record<string, unknown>; positionals: string[] } {
   const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const name of command.options) options[name] = { type: "value" in OPTIONS[name] ? "string" : "boolean" };
+  for (const name of command.options) {
+    const { value, short }: OptionDefinition = OPTIONS[name];
+    options[name] = { type: value === undefined ? "boolean" : "string", ...(short === undefined ? {} : { short }) };
+  }
   // `--sandbox` may stand alone: the one option whose value can be left out.
   const spelled = args.map((arg) => (arg === "--sandbox" ? "--sandbox=hosts" : arg));
   const { tokens } = parseArgs({ args: spelled, options, allowPositionals: true, strict: false, tokens: true });

@@ -1,7 +1,7 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { planUp, refuseStaleBuild } from "../operations/up";
 import { openSession } from "../session";
-import { changeLine } from "../ui/console";
+import { changeLine } from "../ui/lines";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
 import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
@@ -10,11 +10,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   const reporter = reporterFor(context, false);
   refuseStaleBuild();
-  const { config } = configFor(context, reporter);
+  const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
     try {
-      const { changes, account, decisions } = await planUp(session, { config, configFile: configPath(context), wait: false });
+      const { changes, account, decisions } = await planUp(session, { config, configFile: configPath(context), locate, wait: false });
       const failures = decisions.failedRegions.map(({ error }) => error);
       const changed = changes.filter(({ kind }) => kind !== "same");
       if (options.json) {
@@ -22,7 +22,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
-        terminal.stdout.write(changed.length === 0 ? `Nothing to change: ${changes.length} nodes are as configured.\n` : `${changed.length} of ${changes.length} nodes would change.\n`);
+        terminal.stdout.write(changed.length === 0 ? (failures.length > 0 ? "Nothing can be planned: see the errors.\n" : `Nothing to change: ${changes.length} nodes are as configured.\n`) : `${changed.length} of ${changes.length} nodes would change.\n`);
         for (const { region, error } of decisions.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
       }
       return exitCodeOf(failures, changes.length);

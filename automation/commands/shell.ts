@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { ErrorInfo } from "../../fleet/errors";
+import { SpotError, type ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import type { Reporter } from "../../fleet/events";
 import { packageRoot } from "../../project/package-root";
@@ -7,14 +7,46 @@ import type { ConfigFile } from "../../project/config-file";
 import { readConfig } from "../../project/config-file";
 import { watchSignals, type Interrupts } from "../interrupts";
 import type { SessionOptions } from "../session";
+import { pathsOf } from "../paths";
+import { logFolder } from "../target";
 import { consoleReporter } from "../ui/console";
+import { Journal } from "../ui/journal";
 import { jsonReporter, silentReporter } from "../ui/json";
+import { canDraw, liveReporter, type View } from "../ui/live";
 import type { CommandContext } from "./context";
 
-/** Commands that run for long tell their progress; the others answer with one document. */
-export function reporterFor({ options, terminal }: CommandContext, progress: boolean): Reporter {
-  if (!options.json) return consoleReporter(terminal, options);
-  return progress ? jsonReporter(terminal, options) : silentReporter(terminal, options);
+/**
+ * Where a command's events go: to the log always, and to the view that fits.
+ * @param progress with --json, commands that run for long tell their progress; the others answer with one document
+ * @param live the command works on nodes: a live view where a person looks on, and a record for `status`
+ */
+export function reporterFor(context: CommandContext, progress: boolean, live = progress): Reporter {
+  const { command, args, options, env } = context;
+  const folder = logFolder({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), env });
+  const journal = new Journal({ folder, file: options["log-file"] && path.resolve(options["log-file"]), command, args, recorded: live });
+  const view = viewFor(context, journal, { progress, live });
+  context.end = (exitCode, error) => {
+    view.end?.();
+    journal.end(exitCode, error);
+    return { log: journal.file };
+  };
+  return {
+    emit(event) {
+      journal.emit(event);
+      view.emit(event);
+    },
+    async confirm(question) {
+      const yes = await view.confirm(question);
+      journal.write(`${new Date().toISOString()} [spot] ${question.message} ${yes ? "yes" : "no"}`);
+      return yes;
+    },
+  };
+}
+
+function viewFor({ command, options, terminal }: CommandContext, { progress: state }: Journal, { progress, live }: { progress: boolean; live: boolean }): Reporter & Partial<View> {
+  if (options.json) return progress ? jsonReporter(terminal, options) : silentReporter(terminal, options);
+  if (live && !options.plain && !options.quiet && canDraw(terminal)) return liveReporter(terminal, state, { ...options, title: command });
+  return consoleReporter(terminal, options);
 }
 
 /** The configuration's path: named ones from where the user stands, the default one beside Pulumi.yaml. */
@@ -67,12 +99,28 @@ export async function interruptible<T>(reporter: Reporter, work: (interrupts: In
 }
 
 /**
+ * As `interruptible`, for a command that changes nothing: the first wish to stop ends it, and what it failed with, or
+ * half found out, because of that is not told.
+ * @throws SpotError E_INTERRUPTED
+ */
+export function reading<T>(reporter: Reporter, work: (interrupts: Interrupts) => Promise<T>): Promise<T> {
+  return interruptible(reporter, async (interrupts) => {
+    const stopped = new Promise<never>((_resolve, reject) => {
+      interrupts.soft.addEventListener("abort", () => reject(new SpotError("E_INTERRUPTED", { message: "the command was interrupted; it changes nothing", next: "Run it again." })), { once: true });
+    });
+    return Promise.race([work(interrupts), stopped]);
+  });
+}
+
+/**
  * The exit code of a run in which something failed: what all failures have in common, else "partial". While a part of
  * the fleet stands, it is partial whatever the class.
  */
 export function exitCodeOf(failures: ErrorInfo[], standing: number): ExitCode {
   if (failures.length === 0) return ExitCode.ok;
   if (failures.some((failure) => failure.class === "interrupted")) return ExitCode.interrupted;
+  // Credentials that AWS refuses are no matter of one part: nothing goes on before they are renewed.
+  if (failures.some((failure) => failure.code === "E_CREDENTIALS")) return ExitCode.credentials;
   if (standing > 0) return ExitCode.partial;
   const all = (...classes: string[]) => failures.every((failure) => classes.includes(failure.class));
   if (all("capacity", "quota", "price")) return ExitCode.noCapacity;

@@ -9,6 +9,8 @@ export interface CommandModule {
 /** One option of the command line. `value` is the word that help shows for what it takes; absent: a switch. */
 export interface OptionDefinition {
   value?: string;
+  /** One letter: `-f`. */
+  short?: string;
   description: string;
 }
 
@@ -19,12 +21,36 @@ export const OPTIONS = {
   stack: { value: "NAME", description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
   profile: { value: "NAME", description: "the AWS profile to use" },
   "no-wait": { description: "return as soon as every node's deployment has started; nothing is verified" },
+  "rollback-on-failure": { description: "all or nothing: when anything fails, remove what this run made" },
+  legacy: { description: "show what the predecessor left behind, and ask about each thing" },
   only: { value: "CHECKS", description: "run these checks and what they need, e.g. D2,E*" },
   node: { value: "NODES", description: "these nodes only, e.g. us-west-2-*" },
+  region: { value: "REGION", description: "everything of the fleet in this region, and nothing elsewhere" },
+  "all-regions": { description: "look in every region of the account, not only in those that the fleet is known to use" },
+  "dry-run": { description: "show what would be ended or deleted, and change nothing" },
+  lineage: { value: "ID", description: "end the fleet with this id by its tags, after confirmation, in every region of the account" },
+  phase: { value: "PHASES", description: "run the checks of these phases and what they need, e.g. files,units" },
+  "one-at-a-time": { description: "go through the list as a person would: see a check, its command and its result, then Enter" },
+  "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },
+  deadline: { value: "SECONDS", description: "for one node; what is not done by then is skipped (default: 300)" },
+  "min-healthy": { value: "SHARE", description: "succeed when this share of the nodes is verified, e.g. 80%, or this number" },
+  junit: { value: "FILE", description: "write the result there as JUnit XML, too" },
+  tap: { description: "print the result in the Test Anything Protocol" },
+  report: { value: "FILE.html", description: "write the result there as one page for a browser, too" },
   list: { description: "print the list of checks and run none" },
+  seconds: { value: "N", description: "how long before its end the node is told of its interruption (default: 120, as on AWS)" },
+  cached: { description: "show what the last `list` or `up` saw, without asking AWS" },
+  columns: { value: "NAMES", description: "these columns, in this order, e.g. name,state,cost; `all` for every one" },
+  sort: { value: "COLUMN", description: "in the order of this column; --sort=-COLUMN for the reverse" },
+  watch: { description: "show it again every few seconds, until Ctrl-C" },
+  follow: { short: "f", description: "go on with what is added, until Ctrl-C" },
+  defaults: { description: "ask nothing: take the proposed answer for everything" },
   yes: { description: "answer every question with yes" },
   json: { description: "machine output on stdout: one document, or one event a line for up and down" },
+  quiet: { description: "show warnings, errors and the result alone" },
   verbose: { description: "show debug messages too" },
+  plain: { description: "one line an event instead of the live view" },
+  "log-file": { value: "FILE", description: "write the full log there (default: a file of its own in .spot/logs)" },
   debug: { description: "show stack traces of errors" },
 } as const satisfies Record<string, OptionDefinition>;
 
@@ -36,13 +62,17 @@ export interface CommandDefinition {
   summary: string;
   options: OptionName[];
   /** What stands after the command, for help; absent: nothing may. */
-  positionals?: { usage: string; max: number };
+  positionals?: { usage: string; min?: number; max: number };
+  /** What stands behind `--` and is passed on as it is; absent: nothing may. */
+  rest?: string;
   examples: string[];
   load(): Promise<CommandModule>;
 }
 
 const TARGET: OptionName[] = ["sandbox", "stack", "profile"];
 const OUTPUT: OptionName[] = ["json", "verbose", "debug"];
+/** Of commands that work on nodes and show how it goes. */
+const PROGRESS: OptionName[] = ["json", "quiet", "verbose", "plain", "log-file", "debug"];
 
 /** The commands: parser, help and documentation are made from this table. Each is loaded only when it is run. */
 export const COMMANDS: CommandDefinition[] = [
@@ -50,7 +80,7 @@ export const COMMANDS: CommandDefinition[] = [
     name: "up",
     aliases: ["create"],
     summary: "create the fleet, or bring it to what config.yaml says",
-    options: [...TARGET, "config", "no-wait", "yes", ...OUTPUT],
+    options: [...TARGET, "config", "no-wait", "rollback-on-failure", "yes", ...PROGRESS],
     examples: ["npm run up -- --sandbox", "npm run up -- --config staging.yaml --stack staging"],
     load: () => import("./up.js"),
   },
@@ -58,17 +88,33 @@ export const COMMANDS: CommandDefinition[] = [
     name: "list",
     aliases: [],
     summary: "show the nodes: the record joined with what AWS says now",
-    options: [...TARGET, "config", ...OUTPUT],
-    examples: ["npm run list", "npm run -s list -- --json"],
+    options: [...TARGET, "config", "cached", "columns", "sort", "region", "watch", ...OUTPUT],
+    examples: ["npm run list", "npm run list -- --watch --region us-west-2", "npm run list -- --columns name,state,reason,cost --sort=-cost", "npm run -s list -- --json"],
     load: () => import("./list.js"),
   },
   {
     name: "verify",
     aliases: [],
     summary: "run the list of checks on every node over SSH",
-    options: [...TARGET, "config", "only", "node", "list", ...OUTPUT],
-    examples: ["npm run verify -- --sandbox", "npm run verify -- --only D2,E* --node us-west-2-*", "npm run -s verify -- --json"],
+    options: [
+      ...TARGET, "config", "only", "phase", "node", "list", "one-at-a-time", "until-first-failure", "watch", "deadline", "min-healthy", "junit", "tap", "report", ...PROGRESS,
+    ],
+    examples: [
+      "npm run verify -- --sandbox",
+      "npm run verify -- --one-at-a-time --node us-west-2-0",
+      "npm run verify -- --only D2,E* --node us-west-2-*",
+      "npm run verify -- --junit verify.xml --report verify.html --min-healthy 80%",
+      "npm run -s verify -- --json",
+    ],
     load: () => import("./verify.js"),
+  },
+  {
+    name: "check",
+    aliases: [],
+    summary: "ask every region whether `up` can work there, and change nothing",
+    options: [...TARGET, "config", ...OUTPUT],
+    examples: ["npm run check", "npm run -s check -- --json"],
+    load: () => import("./check.js"),
   },
   {
     name: "preview",
@@ -81,10 +127,132 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "down",
     aliases: ["destroy"],
-    summary: "end the whole fleet and prove that nothing is left",
-    options: [...TARGET, "config", "yes", ...OUTPUT],
-    examples: ["npm run down -- --sandbox", "npm run down -- --stack staging --yes"],
+    summary: "end the fleet, or a part of it, and prove that nothing is left",
+    options: [...TARGET, "config", "region", "all-regions", "dry-run", "yes", ...PROGRESS],
+    positionals: { usage: "[NODES]", max: 1 },
+    examples: ["npm run down -- --sandbox", "npm run down -- --dry-run", "npm run down -- us-west-2-0,us-west-2-1", "npm run down -- --region eu-west-1"],
     load: () => import("./down.js"),
+  },
+  {
+    name: "replace",
+    aliases: [],
+    summary: "make nodes anew in the same place of the fleet, one batch after the other",
+    options: [...TARGET, "config", "yes", ...PROGRESS],
+    positionals: { usage: "NODES", max: 1 },
+    examples: ["npm run spot -- replace us-west-2-0", "npm run spot -- replace 'us-west-2-*' --yes"],
+    load: () => import("./replace.js"),
+  },
+  {
+    name: "repair",
+    aliases: [],
+    summary: "make anew what was ended by hand or by AWS, and what does not pass verification",
+    options: [...TARGET, "config", "yes", ...PROGRESS],
+    positionals: { usage: "[NODES]", max: 1 },
+    examples: ["npm run spot -- repair", "npm run spot -- repair 'eu-west-1-*'"],
+    load: () => import("./repair.js"),
+  },
+  {
+    name: "recover",
+    aliases: [],
+    summary: "clear up after a killed run, restore a lost state from its backup, or end a fleet by its tags",
+    options: [...TARGET, "config", "lineage", "yes", ...PROGRESS],
+    examples: ["npm run spot -- recover", "npm run spot -- recover --lineage 0123456789abcdef"],
+    load: () => import("./recover.js"),
+  },
+  {
+    name: "cost",
+    aliases: [],
+    summary: "show what each node costs: spot price now, on-demand price, and what it came to so far",
+    options: [...TARGET, "config", ...OUTPUT],
+    examples: ["npm run cost", "npm run -s cost -- --json"],
+    load: () => import("./cost.js"),
+  },
+  {
+    name: "ssh",
+    aliases: [],
+    summary: "log in on a node, or run one command there; its host key must be the proven one",
+    options: [...TARGET, "config", "debug"],
+    positionals: { usage: "NODE", min: 1, max: 1 },
+    rest: "COMMAND",
+    examples: ["npm run ssh -- us-west-2-0", "npm run ssh -- us-west-2-0 -- systemctl --failed"],
+    load: () => import("./ssh.js"),
+  },
+  {
+    name: "exec",
+    aliases: [],
+    summary: "run one command on all nodes at once, and say where it failed",
+    options: [...TARGET, "config", "node", ...OUTPUT],
+    rest: "COMMAND",
+    examples: ["npm run exec -- -- uptime", "npm run exec -- --node us-west-2-* -- sudo systemctl restart sensor"],
+    load: () => import("./exec.js"),
+  },
+  {
+    name: "logs",
+    aliases: [],
+    summary: "show a node's own logs: deployment, startup and the journal of its services",
+    options: [...TARGET, "config", "follow", "debug"],
+    positionals: { usage: "NODE", min: 1, max: 1 },
+    examples: ["npm run logs -- us-west-2-0", "npm run logs -- us-west-2-0 -f"],
+    load: () => import("./logs.js"),
+  },
+  {
+    name: "debug",
+    aliases: [],
+    summary: "collect everything about a node into one archive: checks, logs, records, journals, console; secrets masked",
+    options: [...TARGET, "config", "json", "debug"],
+    positionals: { usage: "NODE|ADDRESS", min: 1, max: 1 },
+    examples: ["npm run spot -- debug us-west-2-0", "npm run spot -- debug 203.0.113.7"],
+    load: () => import("./debug.js"),
+  },
+  {
+    name: "status",
+    aliases: [],
+    summary: "show how the last run ended, or how far the present one is",
+    options: ["sandbox", "json", "debug"],
+    examples: ["npm run status"],
+    load: () => import("./status.js"),
+  },
+  {
+    name: "allow-me",
+    aliases: [],
+    summary: "let your present address log in on the nodes, after confirmation",
+    options: [...TARGET, "config", "yes", ...OUTPUT],
+    examples: ["npm run allow-me"],
+    load: () => import("./allow-me.js"),
+  },
+  {
+    name: "setup",
+    aliases: ["init"],
+    summary: "write a config.yaml by a few questions; needs no AWS credentials",
+    options: ["config", "defaults", "yes", "debug"],
+    examples: ["npm run setup", "npm run setup -- --defaults --config fleet.yaml"],
+    load: () => import("./setup.js"),
+  },
+  {
+    name: "import",
+    aliases: [],
+    summary: "show what the predecessor left running, from its instances.json, and offer to end it",
+    options: ["sandbox", "profile", "yes", ...OUTPUT],
+    positionals: { usage: "FILE", min: 1, max: 1 },
+    examples: ["npm run import -- ../old/instances.json"],
+    load: () => import("./import.js"),
+  },
+  {
+    name: "completion",
+    aliases: [],
+    summary: "print the shell's completion of these commands",
+    options: [],
+    positionals: { usage: "bash | zsh | fish", min: 1, max: 1 },
+    examples: ['eval "$(npx spot completion bash)"', "npx spot completion fish > ~/.config/fish/completions/spot.fish"],
+    load: () => import("./completion.js"),
+  },
+  {
+    name: "cleanup-vpcs",
+    aliases: [],
+    summary: "find what is left of this fleet in every enabled region, and delete it",
+    options: [...TARGET, "config", "dry-run", "legacy", "yes", ...OUTPUT],
+    examples: ["npm run cleanup-vpcs -- --dry-run", "npm run cleanup-vpcs -- --legacy"],
+    load: () => import("./cleanup-vpcs.js"),
   },
   {
     name: "env",
@@ -97,10 +265,10 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "sandbox",
     aliases: [],
-    summary: "look at the local AWS, or end it with everything in it",
-    options: ["json", "verbose", "debug"],
-    positionals: { usage: "status | down", max: 1 },
-    examples: ["npm run sandbox -- status", "npm run sandbox -- down"],
+    summary: "look at the local AWS, let it interrupt a node, or end it with everything in it",
+    options: ["seconds", "json", "verbose", "debug"],
+    positionals: { usage: "status | interrupt NODE | rebalance NODE | down", max: 2 },
+    examples: ["npm run sandbox -- status", "npm run sandbox -- interrupt us-west-2-0 --seconds 30", "npm run sandbox -- rebalance us-west-2-0", "npm run sandbox -- down"],
     load: () => import("./sandbox.js"),
   },
   {

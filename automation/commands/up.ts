@@ -1,57 +1,83 @@
 import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
+import { enoughNodes, poolText } from "../../fleet/pools";
 import { list } from "../operations/list";
-import { bootsHosts, refuseStaleBuild, up, type UpResult } from "../operations/up";
+import { bootsHosts, refuseStaleBuild, up, type Part, type UpResult } from "../operations/up";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
-import { nodeTable } from "../ui/table";
+import { nodeTable, tableText } from "../ui/table";
 import { verificationText } from "../ui/verification";
 import type { CommandContext } from "./context";
 import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
+  return runUp(context);
+}
+
+/** `up` on the whole fleet, or on a part of it (`replace`, `repair`). */
+export async function runUp(context: CommandContext, part?: Part): Promise<ExitCode> {
   const reporter = reporterFor(context, true);
   refuseStaleBuild();
-  const { config } = configFor(context, reporter);
+  const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
     try {
-      const result = await up(session, { config, configFile: configPath(context), wait: !context.options["no-wait"] });
-      return await report(context, result);
+      const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
+      return await report(context, result, part);
     } finally {
       session.cloud.close();
     }
   });
 }
 
-async function report({ options, terminal }: CommandContext, result: UpResult): Promise<ExitCode> {
+/** Enough of the fleet is well, as `min_healthy` has it, although something failed. */
+function isHealthyEnough({ verification, definition, session }: UpResult, standing: number): boolean {
+  const { minHealthy } = definition.config;
+  if (minHealthy === undefined) return false;
+  const well = bootsHosts(session) && verification ? verification.nodes.filter(({ isVerified }) => isVerified).length : standing;
+  return well >= enoughNodes(minHealthy, definition.slots.length);
+}
+
+/** Failures that a fleet may live with: a node or a region less. */
+const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["capacity", "quota", "price", "opt-in", "throttle", "transient", "deployment", "ssh", "verification", "config"]);
+
+async function report({ options, terminal }: CommandContext, result: UpResult, part?: Part): Promise<ExitCode> {
   const listing = await list(result.session);
   const changed = result.changes.filter(({ kind }) => kind !== "same");
   const standing = listing.nodes.filter(({ state }) => state === "running" || state === "pending").length;
   const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
   const exitCode = exitCodeFor(result, standing);
+  const { attempts, rolledBack } = result;
   if (options.json) {
-    jsonLine(terminal, { type: "result", command: "up", exitCode, changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })), untouched: result.untouched, failures: result.failures, nodes: listing.nodes, verified: result.verification?.isVerified ?? false, verification: result.verification });
+    jsonLine(terminal, { type: "result", command: "up", exitCode, changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })), untouched: result.untouched, rolledBack, failures: result.failures, attempts, nodes: listing.nodes, verified: result.verification?.isVerified ?? false, verification: result.verification });
     return exitCode;
   }
-  terminal.stdout.write(`${nodeTable(terminal, listing.nodes)}\n\n`);
+  terminal.stdout.write(listing.nodes.length === 0 ? "No nodes.\n\n" : `${nodeTable(terminal, listing.nodes)}\n\n`);
   if (result.verification) terminal.stdout.write(`${verificationText(terminal, result.verification)}\n\n`);
+  if (attempts.length > 0) {
+    const rows = attempts.map(({ node, pool, awsCode, class: failureClass, next }) => [node, poolText(pool), awsCode ?? "-", failureClass, next]);
+    terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
+  }
   const lines = [
     nothing ? `Nothing to change: ${standing} nodes are as configured.` : changeSummary(result),
+    ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...(result.failures.length > 0 ? [`${result.failures.length} failed; see the ERROR lines above. \`up\` again tries only what is missing.`] : []),
-    verdict(result, standing),
+    ...(standing > 0 ? [verdict(result, part ? (result.verification?.nodes.length ?? 0) : standing)] : []),
   ];
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
 }
 
-function exitCodeFor({ failures, untouched, session, verification }: UpResult, standing: number): ExitCode {
+function exitCodeFor(result: UpResult, standing: number): ExitCode {
+  const { failures, untouched, session, verification } = result;
   // A roll that stopped because its new nodes did not prove themselves is a failed verification, however they failed.
   if (untouched.length > 0 && failures.every((failure) => NODE_FAILURES.has(failure.class))) return ExitCode.verificationFailed;
-  const failed = exitCodeOf(failures, standing);
+  const enough = failures.every((failure) => BEARABLE.has(failure.class)) && isHealthyEnough(result, standing);
+  const failed = enough ? ExitCode.ok : exitCodeOf(failures, standing);
   if (failed !== ExitCode.ok) return failed;
   if (!bootsHosts(session)) return ExitCode.notVerifiable;
+  if (enough) return ExitCode.ok;
   // Only `--no-wait` ends without a verification.
   return (verification?.isVerified ?? true) ? ExitCode.ok : ExitCode.verificationFailed;
 }

@@ -29,6 +29,8 @@ export interface EngineReport {
   /** Warnings that belong to the user. */
   warnings: string[];
   result: "succeeded" | "failed" | "canceled" | undefined;
+  /** The engine was asked to stop, by us or by somebody else: after that its result says "failed". */
+  canceled: boolean;
 }
 
 /** Called as soon as the engine tells it; must not throw (the SDK swallows what is thrown here). */
@@ -50,6 +52,8 @@ const NOISE = [
   /^(error: )?destroy failed/i,
 ];
 
+const CANCELED = /^(error: )?(update|destroy|refresh) cancell?ed/i;
+
 /**
  * Folds the engine's events into steps and failures. The failure event carries no text: that comes before it in a
  * diagnostic with the same URN (shape measured in the project's engine notes, docs/decisions/0003).
@@ -57,12 +61,13 @@ const NOISE = [
 export function collectEvents(listener: EngineListener = {}): { onEvent(event: EngineEvent): void; report(): EngineReport } {
   const diagnostics = new Map<string, string[]>();
   const failed = new Set<string>();
-  const report: EngineReport = { steps: [], failures: [], programErrors: [], warnings: [], result: undefined };
+  const report: EngineReport = { steps: [], failures: [], programErrors: [], warnings: [], result: undefined, canceled: false };
 
   const onEvent = (event: EngineEvent): void => {
     if (event.diagnosticEvent) {
       const { urn, severity, message } = event.diagnosticEvent;
       const text = plain(message);
+      if (CANCELED.test(text)) report.canceled = true;
       // "debug" is on the wire and not in the SDK's type.
       if ((severity as string) === "debug" || text === "" || NOISE.some((noise) => noise.test(text))) return;
       if (severity === "warning" && !urn) report.warnings.push(text);

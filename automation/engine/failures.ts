@@ -19,7 +19,8 @@ const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string }[] = [
 export function engineError(result: ProcessResult): SpotError {
   const text = [result.stderr, result.stdout].map((part) => part.trim()).filter(Boolean).join("\n");
   const known = CLI_FAILURES.find(({ pattern }) => pattern.test(text));
-  const how = result.signal ? `ended by ${result.signal}` : `exit code ${result.code}`;
+  if (result.signal && !known) return new SpotError("E_INTERRUPTED", { message: `the Pulumi engine was ended by ${result.signal}` });
+  const how = `exit code ${result.code}`;
   return new SpotError(known?.code ?? "E_UNEXPECTED", {
     message: known?.message ?? `the Pulumi engine stopped (${how})`,
     cause: new Error(shorten(text) || how),

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { SpotError } from "../../fleet/errors";
 import { PROJECT } from "../../fleet/stack-config";
 import { processStartedAt } from "../processes";
 
@@ -11,6 +12,8 @@ export interface LockOwner {
   host: string;
   pid: number;
   since: Date;
+  /** The lock's own file, in a file backend. */
+  file?: string;
 }
 
 export type LockState = "alive" | "dead" | "unknown";
@@ -30,20 +33,44 @@ export function lockOwners(message: string): LockOwner[] {
 
 /** The lock files of a file backend, one per holder (engine: `.pulumi/locks/organization/PROJECT/STACK/UUID.json`). */
 export function fileLockOwners(backendUrl: string, stack: string): LockOwner[] {
-  const root = backendUrl.startsWith("file://~") ? path.join(os.homedir(), backendUrl.slice("file://~".length)) : fileURLToPath(backendUrl);
-  const folder = path.join(root, ".pulumi/locks/organization", PROJECT, stack);
+  const folder = path.join(fileBackendRoot(backendUrl), ".pulumi/locks/organization", PROJECT, stack);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".json"))
     .flatMap((name): LockOwner[] => {
       try {
-        const lock = JSON.parse(readFileSync(path.join(folder, name), "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
-        return [{ user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp) }];
+        const file = path.join(folder, name);
+        const lock = JSON.parse(readFileSync(file, "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
+        return [{ user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file }];
       } catch {
         // Released, or half written, while we looked.
         return [];
       }
     });
+}
+
+/** The folder that a `file://` backend is kept in; `~` is the home directory, as for the engine. */
+export function fileBackendRoot(backendUrl: string): string {
+  return backendUrl.startsWith("file://~") ? path.join(os.homedir(), backendUrl.slice("file://~".length)) : fileURLToPath(backendUrl);
+}
+
+/** Removes a lock's own file and no other: a run that began a moment ago keeps its lock. */
+export function removeLockFile(file: string): void {
+  for (const part of [file, `${file}.attrs`]) rmSync(part, { force: true });
+}
+
+/** Who holds the stack, for how long, and whether that process lives. */
+export function lockedError(stack: string, owner: LockOwner, state: LockState): SpotError {
+  const alive = state === "alive";
+  return new SpotError("E_LOCKED", {
+    message: `stack ${stack} is locked by ${owner.user} on ${owner.host}, process ${owner.pid}, for ${age(owner.since)}; ${alive ? "it is running" : "whether it still runs cannot be seen from here"}`,
+    next: alive ? "Wait for that run to end." : "When that run is surely dead, run `pulumi cancel`, then the command again.",
+  });
+}
+
+function age(since: Date): string {
+  const seconds = Math.max(0, Math.round((Date.now() - since.getTime()) / 1000));
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
 /**

@@ -1,14 +1,17 @@
 import type { Stack } from "@pulumi/pulumi/automation";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
 import { collectEvents, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
-import { fileLockOwners, lockOwners, type LockOwner } from "./lock";
+import { fileLockOwners, lockOwners, removeLockFile, type LockOwner } from "./lock";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
+import { stateFilesOf, type StateFiles } from "./state-files";
 import { stateOf, type StackState } from "./state";
+import { runMark } from "./strays";
 
 /** Where a stack lives and how its engine is run. */
 export interface EngineOptions {
@@ -30,6 +33,8 @@ export interface UpOptions {
   /** Replace these URNs although nothing about them changed. */
   replace?: string[];
   listener?: EngineListener;
+  /** Aborted: finish what is in flight, begin nothing new, as if the user had interrupted once. */
+  stop?: AbortSignal;
 }
 
 /** The run ended: with every step done, or with what failed. A run that could not begin throws instead. */
@@ -42,6 +47,16 @@ export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean }
 export class EngineStack {
   constructor(private readonly options: EngineOptions) {}
 
+  /** One name for this stack wherever it is kept: what locks and process marks go by. */
+  get key(): string {
+    return createHash("sha256").update(`${this.options.env.PULUMI_BACKEND_URL ?? ""} ${this.options.stack}`).digest("hex").slice(0, 16);
+  }
+
+  /** The files that hold the state; undefined for a backend that is no folder of this machine. */
+  get stateFiles(): StateFiles | undefined {
+    return stateFilesOf(this.options.env.PULUMI_BACKEND_URL ?? "", this.options.stack);
+  }
+
   /** `Pulumi.<stack>.yaml` of this stack. */
   get configFile(): string {
     return path.join(this.options.projectDir, `Pulumi.${this.options.stack}.yaml`);
@@ -53,7 +68,11 @@ export class EngineStack {
    */
   async readState(): Promise<StackState | undefined> {
     const exported = await this.export();
-    return exported === undefined ? undefined : stateOf(exported);
+    if (exported === undefined) return undefined;
+    const state = stateOf(exported);
+    const isEmptied = state.resources.length === 0 && this.stateFiles?.isWhole() === false;
+    if (isEmptied) throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${this.stateFiles?.state}`);
+    return state;
   }
 
   /** The state with secrets in plain text: for outputs that must be read back. Never write it anywhere. */
@@ -87,22 +106,22 @@ export class EngineStack {
   }
 
   async up(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, (stack, onEvent) =>
+    return this.operate(options.listener, options.stop, (stack, onEvent) =>
       stack.up({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, exclude: options.exclude, replace: options.replace, color: "never" }),
     );
   }
 
   async preview(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, (stack, onEvent) => stack.preview({ onEvent, color: "never" }));
+    return this.operate(options.listener, undefined, (stack, onEvent) => stack.preview({ onEvent, color: "never" }));
   }
 
   /** Asks the provider what became of these resources and forgets those that are gone. */
   async refresh(target: string[]): Promise<EngineOutcome> {
-    return this.operate(undefined, (stack, onEvent) => stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }));
+    return this.operate(undefined, undefined, (stack, onEvent) => stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }));
   }
 
   async destroy(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, (stack, onEvent) =>
+    return this.operate(options.listener, options.stop, (stack, onEvent) =>
       stack.destroy({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, color: "never" }),
     );
   }
@@ -118,9 +137,11 @@ export class EngineStack {
     return lockOwners(`${probe.stderr}\n${probe.stdout}`);
   }
 
-  /** Clears the stack's lock. Only after its owner was proven dead: the engine itself checks nothing. */
-  async clearLock(): Promise<void> {
-    await this.demand(["cancel", "--yes", this.options.stack]);
+  /** Clears locks whose owners were proven dead: the engine itself checks nothing, and would clear every lock there is. */
+  async clearLocks(owners: LockOwner[]): Promise<void> {
+    const files = owners.flatMap(({ file }) => file ?? []);
+    if (files.length === owners.length) files.forEach(removeLockFile);
+    else await this.demand(["cancel", "--yes", this.options.stack]);
   }
 
   /** Drops what a killed run left as pending: the engine would only warn of it for ever. */
@@ -136,6 +157,7 @@ export class EngineStack {
     await this.demand(["stack", "rm", "--yes", this.options.stack]);
   }
 
+  /** @throws SpotError E_STATE for a state that is cut off, or empty as no engine writes it */
   private async export(): Promise<unknown> {
     const result = await this.pulumi(["stack", "export", "--stack", this.options.stack]);
     if (result.code !== 0) {
@@ -163,11 +185,14 @@ export class EngineStack {
   /** Runs one operation of the Automation API and turns its events, its exit code and its texts into an outcome. */
   private async operate(
     listener: EngineListener | undefined,
+    stop: AbortSignal | undefined,
     operation: (stack: Stack, onEvent: ReturnType<typeof collectEvents>["onEvent"]) => Promise<unknown>,
   ): Promise<EngineOutcome> {
     const { LocalWorkspace, Stack: AutomationStack } = await import("@pulumi/pulumi/automation/index.js");
     const { SemVer } = await import("semver");
     const { cli, projectDir, env, interrupts, stack: name } = this.options;
+    // A wish to stop that came before the engine began would never reach it.
+    if (interrupts.some(({ aborted }) => aborted)) throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
     let last: ProcessResult | undefined;
     const pulumiCommand = {
       command: cli.command,
@@ -177,10 +202,10 @@ export class EngineStack {
         if (spared !== undefined) return answer(spared);
         last = await runProcess(cli.command, [...args, "--non-interactive"], {
           cwd,
-          env: { ...env, ...extra },
+          env: { ...env, ...extra, ...runMark(this.key) },
           onStdout: onOut,
           onStderr: onErr,
-          interrupts,
+          interrupts: stop ? [AbortSignal.any([interrupts[0]!, stop]), ...interrupts.slice(1)] : interrupts,
         });
         if (last.code !== 0) throw new Error("the operation failed");
         return answer(last.stdout, last.stderr);
@@ -198,9 +223,9 @@ export class EngineStack {
       if (last === undefined || last.code === 0) throw error;
     }
     const report = events.report();
-    const interrupted = interrupts.some((signal) => signal.aborted);
+    const interrupted = report.canceled || interrupts.some((signal) => signal.aborted);
     const ok = last?.code === 0;
-    const told = report.failures.length > 0 || report.programErrors.length > 0 || interrupted;
+    const told = report.failures.length > 0 || report.programErrors.length > 0 || interrupted || stop?.aborted === true;
     if (!ok && last && !told) throw engineError(last);
     return { ...report, ok, interrupted: interrupted && !ok };
   }

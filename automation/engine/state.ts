@@ -1,4 +1,5 @@
 import { Tag, type Market, type NodePin } from "../../fleet/model";
+import { PROJECT } from "../../fleet/stack-config";
 import { urnParts } from "./events";
 
 /** A resource as the state holds it. */
@@ -34,12 +35,19 @@ export interface StackState {
   /** Every region in which the state holds a resource. */
   regions: string[];
   /** Operations that a killed run left unfinished. */
-  pendingOperations: number;
+  pending: { urn: string; region: string | undefined }[];
 }
 
-export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, regions: [], pendingOperations: 0 };
+export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, regions: [], pending: [] };
 
 export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
+
+/** The URNs of a node that the state does not hold (any more): its component and its instance (infra/spot-node.ts). */
+export function nodeUrns(stack: string, name: string, market: Market): string[] {
+  const component = "spot-deployer:infra:SpotNode";
+  const urn = (type: string, resource: string) => `urn:pulumi:${stack.split("/").pop()!}::${PROJECT}::${type}::${resource}`;
+  return [urn(component, name), urn(`${component}$${INSTANCE_TYPE}`, `${name}-${market}`)];
+}
 
 interface Deployment {
   deployment?: {
@@ -52,7 +60,7 @@ interface Deployment {
       outputs?: Record<string, unknown>;
       created?: string;
     }[];
-    pending_operations?: unknown[];
+    pending_operations?: { resource?: { urn?: string; inputs?: Record<string, unknown> } }[];
   };
 }
 
@@ -76,7 +84,7 @@ export function stateOf(exported: unknown): StackState {
     nodes: owned.filter(({ type, id }) => type === INSTANCE_TYPE && id !== "").map(nodeOf),
     lineage: owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined),
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
-    pendingOperations: deployment?.pending_operations?.length ?? 0,
+    pending: (deployment?.pending_operations ?? []).map(({ resource }) => ({ urn: resource?.urn ?? "", region: text(resource?.inputs?.region) || undefined })),
   };
 }
 

@@ -1,4 +1,4 @@
-import { SpotError } from "../../fleet/errors";
+import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import type { NodePhase, Reporter } from "../../fleet/events";
 import type { NodeRef } from "../../fleet/model";
 import type { Payload } from "../../fleet/payload";
@@ -119,6 +119,10 @@ class Journey {
       onProgress: (sent, total) => {
         if (this.clock.now() >= quietUntil) this.waitFor(`upload, ${Math.floor((10 * sent) / Math.max(1, total)) * 10} %`);
       },
+    }).catch((error: unknown) => {
+      // A cut line leaves nothing behind on the node: what to do is what to do after any broken upload.
+      if (isSpotError(error) && error.code === "E_SSH") throw new SpotError("E_UPLOAD", { message: "The upload was cut off.", cause: error.cause === undefined ? error.message : `${error.message} ${wordsOf(error.cause)}` });
+      throw error;
     });
     this.report("uploaded", "Uploaded");
   }

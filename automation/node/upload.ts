@@ -128,14 +128,16 @@ async function send(archive: Pack, { manifest, sources }: Payload, signal: Abort
     let failed: Error | undefined;
     slot.on("error", (error: Error) => (failed = error));
     let size = 0;
-    for await (const chunk of createReadStream(source, { signal }) as AsyncIterable<Buffer>) {
+    const shown = Buffer.isBuffer(source) ? entry.path : source;
+    const chunks: AsyncIterable<Buffer> | Buffer[] = Buffer.isBuffer(source) ? [source] : createReadStream(source, { signal });
+    for await (const chunk of chunks) {
       size += chunk.length;
-      if (size > entry.size) throw changedMeanwhile(source);
+      if (size > entry.size) throw changedMeanwhile(shown);
       if (!slot.write(chunk)) await once(slot, "drain", { signal });
       if (failed !== undefined) throw failed;
       onSent((sent += chunk.length));
     }
-    if (size < entry.size) throw changedMeanwhile(source);
+    if (size < entry.size) throw changedMeanwhile(shown);
     slot.end();
   }
   archive.finalize();

@@ -1,17 +1,24 @@
 import path from "node:path";
-import type { FleetConfig, RegionConfig } from "../../fleet/config";
-import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
-import type { NodePin, Pins, RegionPin } from "../../fleet/model";
+import type { FleetConfig } from "../../fleet/config";
+import { SpotError, type ErrorInfo } from "../../fleet/errors";
+import type { NodePin, Pins, RegionPin, Slot } from "../../fleet/model";
 import { slotsOf } from "../../fleet/plan";
-import { callerCidr, cidrOfAddress } from "../cloud/caller";
-import { offerOf, type RegionOffer } from "../cloud/regions";
+import { nextPool, type Choice } from "../../fleet/pools";
+import { callerOf } from "../cloud/caller";
+import { regionStatuses } from "../cloud/region-status";
+import type { RegionOffer } from "../cloud/regions";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../node/key-pair";
-import { keeps, networkFits, pinsOf, placed, recordedPins } from "../pins";
+import { keeps, pinsOf, recordedPins } from "../pins";
+import { PoolMemory } from "../pool-memory";
 import type { Session } from "../session";
+import { Offers } from "./offers";
+import { regionReport } from "./region-checks";
 
 /** Everything that is decided before anything is changed. */
 export interface Decisions {
   pins: Pins;
+  /** What the regions offer, for whatever must be decided later in the run. */
+  offers: Offers;
   keyPair: KeyPair;
   /** Regions in which something is needed and nothing could be decided. The others go on. */
   failedRegions: { region: string; error: ErrorInfo }[];
@@ -20,66 +27,75 @@ export interface Decisions {
 }
 
 /**
- * Decides zone, image and network of every slot that has none yet, by asking all regions concerned in parallel.
- * What exists keeps what it has: with nothing new this asks AWS nothing.
+ * Decides zone, machine type, market, image and network of every slot that has none yet, by asking all regions
+ * concerned in parallel. What exists keeps what it has: with nothing new this asks AWS nothing.
  * @throws SpotError E_CREDENTIALS (which concerns every region), E_SSH_KEY, E_KEY_LOST
  */
 export async function decide(session: Session, config: FleetConfig): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);
   const recorded = recordedPins(session.state);
+  const offers = new Offers(session, config, recorded.regions, regionStatuses(session.cloud));
   const slots = slotsOf(config);
   const nodes: Record<string, NodePin> = {};
   const regions: Record<string, RegionPin> = { ...recorded.regions };
   const unplaced: Record<string, string> = {};
-  const failedRegions: Decisions["failedRegions"] = [];
 
   for (const slot of slots) {
     const pin = recorded.nodes[slot.name];
-    if (pin && keeps(slot, pin, regions[pin.pool.region], config)) nodes[slot.name] = pin;
+    if (pin && keeps(pin, regions[pin.pool.region], config)) nodes[slot.name] = pin;
   }
   const open = slots.filter((slot) => !nodes[slot.name]);
-  const needed = config.regions.filter(({ name }) => open.some((slot) => slot.homeRegion === name));
-  const offers = await Promise.all(needed.map((region) => offered(session, config, region, recorded.regions[region.name])));
-  for (const { region, offer, error } of offers) {
-    const here = open.filter((slot) => slot.homeRegion === region.name);
-    if (offer) {
-      regions[region.name] = offer.pin;
-      for (const slot of here) nodes[slot.name] = placed(slot, offer, region.machineType);
-      continue;
+  const homes = [...new Set(open.map(({ homeRegion }) => homeRegion))];
+  const faultOf = async (region: string): Promise<ErrorInfo | undefined> => {
+    const { findings } = await regionReport(session, config, region, slots.filter(({ homeRegion }) => homeRegion === region).length, offers);
+    for (const { error } of findings.filter(({ level }) => level === "warning")) {
+      session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
     }
-    failedRegions.push({ region: region.name, error });
-    for (const slot of here) {
+    return findings.find(({ level }) => level === "error")?.error;
+  };
+  const [{ callers, newCaller }, ...failures] = await Promise.all([
+    callersOf(session, config, recorded.callers),
+    ...homes.map(async (region) => ({ region, error: await faultOf(region) })),
+  ]);
+  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const closed = failures.flatMap(({ region, error }) => (error ? [{ region }] : []));
+  const homeless = new Set<string>();
+  for (const slot of open) {
+    const taken = Object.values(nodes).map(({ pool }) => pool);
+    const place = await placeFor(slot, offers, { closed, avoided, taken });
+    const before = recorded.nodes[slot.name];
+    if (!place) homeless.add(slot.homeRegion);
+    if (place) {
+      regions[place.offer.region] = place.offer.pin;
+      nodes[slot.name] = place.pin;
+    } else if (before) {
       // A node that runs keeps running as it is: a region that does not answer is no reason to delete it.
-      const pin = recorded.nodes[slot.name];
-      if (pin) nodes[slot.name] = pin;
-      else unplaced[slot.name] = error.message;
+      nodes[slot.name] = before;
+    } else {
+      unplaced[slot.name] = failures.find(({ region }) => region === slot.homeRegion)?.error?.message ?? "no pool has room";
     }
   }
-  const { callers, newCaller } = await callersOf(session, config, recorded.callers);
+  for (const { region, error } of failures) {
+    if (error && !homeless.has(region)) session.reporter.emit({ type: "message", level: "warning", subject: region, message: `its nodes go to other regions: ${error.message}`, error });
+  }
   const allow = config.ssh.allow.filter((entry) => entry !== "auto");
   return {
     pins: pinsOf({ nodes, regions, unplaced, ssh: { allow, callers, publicKey: keyPair.publicKey } }),
+    offers,
     keyPair,
-    failedRegions,
+    failedRegions: failures.flatMap(({ region, error }) => (error && homeless.has(region) ? [{ region, error }] : [])),
     newCaller,
   };
 }
 
-type Offered = { region: RegionConfig; offer: RegionOffer; error?: undefined } | { region: RegionConfig; offer?: undefined; error: ErrorInfo };
-
-async function offered(session: Session, config: FleetConfig, region: RegionConfig, known: RegionPin | undefined): Promise<Offered> {
-  const request = { region: region.name, machineType: region.machineType, image: region.image, network: config.network, securityGroups: config.securityGroups };
-  try {
-    return { region, offer: await offerOf(session.cloud, request, known && networkFits(known, config.network) ? known : undefined) };
-  } catch (error) {
-    if (isSpotError(error) && error.class === "auth" && !refusedInOneRegion(error)) throw error;
-    return { region, error: errorInfo(error) };
+/** Where a slot can go: its own region first, then the others that are allowed. Undefined: nowhere. */
+export async function placeFor(slot: Slot, offers: Offers, choice: Choice): Promise<{ pin: NodePin; offer: RegionOffer } | undefined> {
+  for (const region of offers.regionsFor(slot.homeRegion)) {
+    const { offer, candidates } = await offers.of(region);
+    const found = candidates && nextPool(candidates, choice);
+    if (offer && found) return { pin: { ami: found.ami, pool: found.pool }, offer };
   }
-}
-
-/** AWS says "auth" of a region that is not enabled, too; only that does not concern the others. */
-function refusedInOneRegion(error: SpotError): boolean {
-  return /OptInRequired|AuthFailure|UnauthorizedOperation/.test(`${error.message} ${String((error.cause as Error | undefined)?.name)}`);
+  return undefined;
 }
 
 /** The key pair that logs in: the one named in config.yaml, else the fleet's own. @throws SpotError E_SSH_KEY, E_KEY_LOST */
@@ -91,8 +107,7 @@ export function keyPairOf(session: Session, config: FleetConfig): KeyPair {
 
 async function callersOf(session: Session, config: FleetConfig, recorded: string[]): Promise<{ callers: string[]; newCaller?: string }> {
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
-  const { sandbox } = session.target;
-  const current = sandbox ? cidrOfAddress(sandbox.callerAddress) : await callerCidr();
+  const current = await callerOf(session.target);
   if (current === undefined) {
     if (recorded.length > 0) return { callers: recorded };
     throw new SpotError("E_NETWORK", {

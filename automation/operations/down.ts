@@ -1,83 +1,176 @@
 import { rmSync } from "node:fs";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
+import { Tag } from "../../fleet/model";
 import { callerIdentity } from "../cloud/identity";
-import { inventory, type CloudObject } from "../cloud/inventory";
+import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
+import { exclusively } from "../run-lock";
 import { reread, type Session } from "../session";
+import { selectNames } from "../verify/select";
+import { leaveCluster } from "./cluster";
+import { tellCost } from "./cost";
 import { createError, failureInfo, nodeListener } from "./engine-report";
-import { recover } from "./recover";
+import { refOf } from "./fleet-nodes";
+import { clearBrokenRun } from "./recover";
+import { fleetRegions } from "./up";
+
+/** What is to end; nothing named: the whole fleet. */
+export interface DownRequest {
+  /** Patterns of node names: their instances alone, the network stays. */
+  nodes?: string;
+  /** Everything in this region. */
+  region?: string;
+  /** Looks in every region of the account, not in those of record and settings only. */
+  allRegions?: boolean;
+  /** The orchestrator that is told of ended nodes. */
+  clusterApi?: string;
+}
 
 export interface DownResult {
   account: string;
   /** Objects that were there before, instances and the rest. */
-  found: number;
+  found: CloudObject[];
   /** What listing again still shows; empty is the proof. */
   leftovers: CloudObject[];
   /** Regions that could not be looked at, so that nothing is proven about them. */
   notLookedAt: { region: string; error: ErrorInfo; everUsed: boolean }[];
   failures: ErrorInfo[];
+  /** A part was ended, and the rest of the fleet stands. */
+  partial: boolean;
+  /** Where a state that could not be read is kept, when there was one. */
+  setAside?: string;
+}
+
+/** The objects that a request is about, and the same for resources of the record. */
+interface Scope {
+  regions: string[];
+  /** Absent: all nodes, and what is no node's. */
+  nodes?: Set<string>;
 }
 
 /**
- * Ends everything of the fleet and proves it by listing again: first by the state, then by the lineage's tag in every
- * region of the state and the settings. Needs neither config.yaml nor the payload.
- * @throws SpotError E_DECLINED, E_LOCKED, E_CREDENTIALS
+ * Ends everything of the fleet, or a part of it, and proves it by listing again: first by the state, then by the
+ * lineage's tag. Needs neither config.yaml nor the payload; without the state the lineage alone will do.
+ * @throws SpotError E_DECLINED, E_LOCKED, E_CREDENTIALS, E_USAGE for a pattern that fits no node
  */
-export async function down(opened: Session): Promise<DownResult> {
-  const regions = [...new Set([...opened.state.regions, ...Object.keys(opened.settings.pins?.regions ?? {})])].sort();
-  const { account } = await callerIdentity(opened.cloud);
-  const session = await recover(opened, regions);
-  const before = (await inventory(session.cloud, session.lineage, regions)).flatMap(({ objects }) => objects);
-  await confirmed(session, account, before);
-
-  const failures: ErrorInfo[] = [];
-  if (session.state.resources.length > 0) {
-    const outcome = await session.stack.destroy({ listener: nodeListener(session) });
-    failures.push(...outcome.failures.map(failureInfo));
-    if (outcome.interrupted) failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
-    else if (outcome.programErrors.length > 0) throw createError(outcome);
-  }
-  if (!session.interrupts.soft.aborted) await sweepRest(session, regions);
-
-  const looked = await inventory(session.cloud, session.lineage, regions);
-  const result: DownResult = {
-    account,
-    found: before.length,
-    leftovers: looked.flatMap(({ objects }) => objects),
-    notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: session.state.regions.includes(region) }] : [])),
-    failures,
-  };
-  if (result.leftovers.length === 0 && result.notLookedAt.length === 0 && failures.length === 0) await forgetStack(session);
-  return result;
+export function down(opened: Session, request: DownRequest = {}): Promise<DownResult> {
+  return exclusively(opened, async () => {
+    const { account } = await callerIdentity(opened.cloud);
+    const { session } = await clearBrokenRun(opened);
+    const { scope, found } = await scopeOf(session, request);
+    await confirmed(session, account, found);
+    const partial = request.nodes !== undefined || request.region !== undefined;
+    session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
+    const failures = await destroyRecorded(session, scope, partial);
+    if (session.interrupts.soft.aborted) failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
+    else await endByTags(session, session.lineage, await remaining(session, scope));
+    const result = { account, found, failures, partial, ...(await proof(session, scope)) };
+    if (request.clusterApi !== undefined) await leaveCluster(session, request.clusterApi, endedInstances(result));
+    // A region that is closed to us and that the fleet never used proves nothing, and needs no proof.
+    const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed) && !session.interrupts.soft.aborted;
+    return proven && !partial ? { ...result, setAside: await forgetStack(session) } : result;
+  });
 }
 
-/** What the state did not know, or could not delete, by the lineage's tag. */
-async function sweepRest(session: Session, regions: string[]): Promise<void> {
-  const rest = (await inventory(session.cloud, session.lineage, regions)).flatMap(({ objects }) => objects);
-  if (rest.length === 0) return;
+function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftovers">): string[] {
+  const left = new Set(leftovers.map(({ id }) => id));
+  return found.flatMap(({ kind, id }) => (kind === "instance" && !left.has(id) ? [id] : []));
+}
+
+/** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
+export async function planDown(session: Session, request: DownRequest): Promise<{ account: string; found: CloudObject[]; notLookedAt: DownResult["notLookedAt"] }> {
+  const { account } = await callerIdentity(session.cloud);
+  const { scope, found } = await scopeOf(session, request);
+  const { notLookedAt } = await proof(session, scope);
+  return { account, found, notLookedAt };
+}
+
+async function scopeOf(session: Session, request: DownRequest): Promise<{ scope: Scope; found: CloudObject[] }> {
+  const known = fleetRegions(session);
+  if (request.region !== undefined && !known.includes(request.region)) {
+    throw new SpotError("E_USAGE", { message: `the fleet has nothing in region ${request.region}`, next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is." });
+  }
+  const regions = request.region !== undefined ? [request.region] : request.allRegions ? [...new Set([...known, ...(await enabledRegions(session.cloud))])] : known;
+  const objects = await remaining(session, { regions });
+  if (request.nodes === undefined) return { scope: { regions }, found: objects };
+  const names = new Set([...session.state.nodes.map(({ name }) => name), ...objects.flatMap(({ tags }) => tags[Tag.node] ?? [])]);
+  const nodes = new Set(selectNames(request.nodes, [...names].sort(), "node"));
+  return { scope: { regions, nodes }, found: objects.filter((object) => within({ regions, nodes }, object)) };
+}
+
+function within({ nodes }: Scope, { tags }: CloudObject): boolean {
+  return nodes === undefined || nodes.has(tags[Tag.node] ?? "");
+}
+
+async function remaining(session: Session, scope: Scope): Promise<CloudObject[]> {
+  const look = await inventory(session.cloud, session.lineage, scope.regions);
+  return look.flatMap(({ objects }) => objects).filter((object) => within(scope, object));
+}
+
+async function destroyRecorded(session: Session, scope: Scope, partial: boolean): Promise<ErrorInfo[]> {
+  const target = partial ? recordedIn(session, scope) : undefined;
+  if (session.state.resources.length === 0 || target?.length === 0) return [];
+  const outcome = await session.stack.destroy({ target, listener: nodeListener(session) });
+  const failures = outcome.failures.map(failureInfo);
+  if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome);
+  return failures;
+}
+
+/** URNs of the part: the nodes with their components, and for a region its network too. */
+function recordedIn({ state }: Session, { regions, nodes }: Scope): string[] {
+  const instances = state.nodes.filter(({ name, pin }) => regions.includes(pin.pool.region) && (nodes === undefined || nodes.has(name)));
+  const components = new Set([...instances.map(({ name }) => name), ...(nodes === undefined ? regions : [])]);
+  const parts = state.resources.filter(({ custom, type, name, inputs }) =>
+    custom ? nodes === undefined && type.startsWith("aws:") && regions.includes(inputs.region as string) : type.startsWith("spot-deployer:infra:") && components.has(name),
+  );
+  return [...new Set([...instances, ...parts].map(({ urn }) => urn))];
+}
+
+/** Ends objects of one lineage and tells each; what cannot be ended is told too, and shows in the proof. */
+export async function endByTags(session: Session, lineage: string, objects: CloudObject[]): Promise<void> {
+  if (objects.length === 0) return;
   const emit = (level: "info" | "warning", object: CloudObject, message: string) =>
     session.reporter.emit({ type: "message", level, subject: object.region, message: `${object.kind} ${object.id} ${message}` });
-  const failures = await sweep(session.cloud, session.lineage, rest, {
+  const failures = await sweep(session.cloud, lineage, objects, {
     signal: session.interrupts.hard,
     onDeleted: (object) => emit("info", object, "deleted by its tag"),
   });
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function confirmed(session: Session, account: string, before: CloudObject[]): Promise<void> {
+async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "notLookedAt">> {
+  const used = new Set(fleetRegions(session));
+  const looked = await inventory(session.cloud, session.lineage, scope.regions);
+  return {
+    leftovers: looked.flatMap(({ objects }) => objects).filter((object) => within(scope, object)),
+    notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : [])),
+  };
+}
+
+async function confirmed(session: Session, account: string, found: CloudObject[]): Promise<void> {
   if (session.target.kind === "sandbox") return;
-  const instances = before.filter(({ kind }) => kind === "instance").length;
-  if (before.length === 0 && session.state.resources.length === 0) return;
-  const message = `Account ${account}, stack ${session.target.stack}: end ${instances} instances and delete ${before.length - instances} other resources?`;
+  const instances = found.filter(({ kind }) => kind === "instance").length;
+  if (found.length === 0 && session.state.resources.length === 0) return;
+  await tellCost(session, session.state.nodes.map(({ pin }) => pin.pool), "the fleet costs");
+  const message = `Account ${account}, stack ${session.target.stack}: end ${instances} instances and delete ${found.length - instances} other resources?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
 }
 
-/** Nothing is left to record: the stack, its settings and its keys end with the fleet. */
-async function forgetStack(session: Session): Promise<void> {
-  if (!session.stackExists) return;
-  const { state } = await reread(session);
-  if (state.resources.some(({ custom, type }) => custom && type.startsWith("aws:"))) return;
-  await session.stack.remove();
+/**
+ * Nothing is left to record: the stack, its settings and its keys end with the fleet. A state that could not be read
+ * is kept under another name, which is answered.
+ */
+export async function forgetStack(session: Session): Promise<string | undefined> {
+  let kept: string | undefined;
+  if (session.damaged) {
+    kept = session.stack.stateFiles?.setAside();
+    if (kept === undefined) throw session.damaged;
+  } else if (session.stackExists) {
+    const { state } = await reread(session);
+    if (state.resources.some(({ custom, type }) => custom && type.startsWith("aws:"))) return undefined;
+    await session.stack.remove();
+  }
   rmSync(session.stack.configFile, { force: true });
   rmSync(session.keys, { recursive: true, force: true });
+  return kept;
 }

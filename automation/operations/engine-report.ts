@@ -17,6 +17,8 @@ const PHASES: Record<string, { phase: "created" | "deleted"; message: string }> 
 export interface NodeHooks {
   created?(node: NodeRef & { instanceId: string; address: string }): void;
   deleted?(instanceId: string): void;
+  /** Told of every failed step; true: it is tried again, so it is no failure yet. */
+  failed?(failure: EngineFailure): boolean;
 }
 
 /** Turns the engine's steps into the fleet's events while they happen. */
@@ -36,6 +38,10 @@ export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineLis
     },
     failure(failure) {
       const error = failureInfo(failure);
+      if (hooks.failed?.(failure)) {
+        reporter.emit({ type: "message", level: "warning", subject: isNode(failure) ? nodeNameOf(failure.step.name) : regionOf(failure.step), message: error.message });
+        return;
+      }
       if (failure.step.type === INSTANCE_TYPE) {
         const phase = failure.step.op.startsWith("delete") ? "deleted" : "created";
         reporter.emit({ type: "node", level: "error", node: nodeRefOf(failure.step), phase, message: error.message, error });
@@ -45,6 +51,8 @@ export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineLis
     },
   };
 }
+
+const isNode = ({ step }: EngineFailure): boolean => step.type === INSTANCE_TYPE;
 
 function nodeRefOf(step: EngineStep): NodeRef {
   const address = step.outputs.publicIp;

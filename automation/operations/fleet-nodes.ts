@@ -2,18 +2,24 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { applicationDirectories, type Check, type CloudFacts, type NodeExpectation } from "../../fleet/checks";
-import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { diagnose, type ReachStage } from "../../fleet/diagnosis";
+import { errorInfo, isSpotError, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { hostKeyToken } from "../../fleet/generation";
-import { Tag, type NodeRef, type Pins } from "../../fleet/model";
+import type { NodeRef, Pins } from "../../fleet/model";
 import { unitsOf } from "../../fleet/units";
 import type { FleetDefinition } from "../../project/definition";
-import { describeInstances, tagRecord, type Instance } from "../cloud/inventory";
+import { callerOf } from "../cloud/caller";
+import { describeInstances } from "../cloud/inventory";
+import { consoleOutput, nodeFacts } from "../cloud/node-facts";
 import { bringUp, type BringUpResult } from "../node/bring-up";
 import { connectNode } from "../node/connect";
+import type { NodeConnection } from "../node/connection";
 import { openDialPolicy, sandboxDialPolicy, type DialPolicy } from "../node/dial";
 import { openKnownHosts, type KnownHosts } from "../node/known-hosts";
+import type { Login } from "../node/ssh-program";
 import type { CheckResult, Verification } from "../verify/result";
-import { verify } from "../verify/runner";
+import { verify, type VerifyOptions, type VerifyTarget } from "../verify/runner";
+import { leaveCluster } from "./cluster";
 import type { Session } from "../session";
 import type { StateNode } from "../engine/state";
 import { InstanceWatch } from "./instance-watch";
@@ -37,6 +43,9 @@ export type BringUpOutcome = BringUpResult | { state: "failed"; error: ErrorInfo
 /** How many nodes are worked on at once: a handshake costs this machine, not the node (measured: ~10 a second). */
 const NODES_AT_A_TIME = 24;
 
+/** For one login that proves a host key. */
+const PROOF_MS = 20_000;
+
 /**
  * The nodes of one fleet over SSH: takes each from "created" to "rebooted" as soon as it is announced, and verifies.
  * One object for one run; announcing a node twice does nothing the second time.
@@ -49,6 +58,7 @@ export class FleetNodes {
   private readonly watch: InstanceWatch;
   private readonly queue: (() => void)[] = [];
   private busy = 0;
+  private caller: Promise<string | undefined> | undefined;
 
   constructor(
     private readonly access: FleetAccess,
@@ -77,40 +87,93 @@ export class FleetNodes {
     return new Map(ended);
   }
 
-  /** The instance ended: its host key means nothing any more, and its address may soon be another's. */
+  /** The instance ended: its host key means nothing any more, its address may soon be another's, the cluster lost a node. */
   async forget(instanceId: string): Promise<void> {
     this.journeys.delete(instanceId);
     await this.knownHosts.forget(instanceId);
+    const api = this.access.definition.config.bacalhau?.api;
+    if (api !== undefined) await leaveCluster(this.access.session, api, [instanceId]);
   }
 
   /** Runs the check list on these nodes, on one connection each. */
-  async verify(nodes: StateNode[], checks: readonly Check[], onResult?: (node: NodeRef, result: CheckResult) => void): Promise<Verification> {
-    const instances = await this.instances(nodes);
-    const { session, definition } = this.access;
-    return verify(
-      nodes.map((node) => {
-        const instance = instances.get(node.instanceId);
-        const ref = { ...refOf(node), address: instance?.PublicIpAddress ?? node.address };
-        return {
-          ref,
-          expectation: this.expectation(node),
-          cloud: this.cloudFacts(instance),
-          connect: (deadlineMs: number) =>
-            connectNode({
-              instanceId: node.instanceId,
-              address: ref.address ?? "",
-              username: definition.config.username,
-              privateKey: this.privateKey,
-              token: this.token(node.name, node.generation),
-              knownHosts: this.knownHosts,
-              dial: this.dial,
-              deadlineMs,
-              signal: session.interrupts.soft,
-            }),
-        };
-      }),
-      { checks, secrets: [this.access.fleetSecret, ...nodes.map(({ name, generation }) => this.token(name, generation))], onResult },
-    );
+  async verify(nodes: StateNode[], options: Pick<VerifyOptions, "checks" | "deadlineMs" | "patienceMs" | "onResult" | "before" | "after">): Promise<Verification> {
+    const secrets = this.secretsOf(nodes);
+    const targets = await this.targets(nodes);
+    const told = this.checkEvents(targets, options.checks);
+    return verify(targets, {
+      ...options,
+      secrets,
+      onResult: (node, result) => {
+        told(node, result);
+        options.onResult?.(node, result);
+      },
+    });
+  }
+
+  /** Tells the reporter of the nodes that are checked, and then of each result as one of so many. */
+  private checkEvents(targets: VerifyTarget[], checks: readonly Check[]): (node: NodeRef, result: CheckResult) => void {
+    const { reporter } = this.access.session;
+    reporter.emit({ type: "expected", nodes: targets.map(({ ref }) => ref) });
+    const totals = new Map(targets.map(({ ref, expectation }) => [ref.name, checks.filter(({ applies }) => applies?.(expectation) ?? true).length]));
+    const done = new Map<string, number>();
+    return (node, { id, title, status }) => {
+      done.set(node.name, (done.get(node.name) ?? 0) + 1);
+      const held = status !== "failed" && status !== "skipped";
+      reporter.emit({ type: "check", node, id, title, held, done: done.get(node.name)!, total: totals.get(node.name) ?? 0 });
+    };
+  }
+
+  /** What must not be seen in anything that is shown of these nodes. */
+  secretsOf(nodes: StateNode[]): string[] {
+    return [this.access.fleetSecret, ...nodes.map(({ name, generation }) => this.token(name, generation))];
+  }
+
+  /** The nodes as AWS shows them now, and the way to each. */
+  async targets(nodes: StateNode[]): Promise<VerifyTarget[]> {
+    const facts = await this.facts(nodes);
+    return nodes.map((node) => {
+      const cloud = facts(node);
+      const ref = { ...refOf(node), address: cloud.instance?.publicAddress ?? node.address };
+      const expectation = this.expectation(node, ref.address);
+      return {
+        ref,
+        expectation,
+        cloud,
+        connect: (deadlineMs: number) => this.connect(node, ref.address ?? "", deadlineMs),
+        diagnose: async (stage: ReachStage, failure: string) => {
+          const { cloud: aws } = this.access.session;
+          const [now, console] = await Promise.all([this.facts([node]), consoleOutput(aws, ref.region, node.instanceId)]);
+          return diagnose({ node: expectation, cloud: now(node), stage, failure, console });
+        },
+      };
+    });
+  }
+
+  /**
+   * What the machine's own `ssh` needs to log in on a node. The host key is proven and pinned first.
+   * @throws ConnectError when the node cannot be reached or its key not proven, E_ADDRESS_REFUSED
+   */
+  async login(node: StateNode): Promise<Login> {
+    const { instanceId } = node;
+    const address = (await this.targets([node]))[0]?.ref.address ?? "";
+    this.dial.assertAllowed(address);
+    if ((await this.knownHosts.lookup(instanceId)) === undefined) await (await this.connect(node, address, PROOF_MS)).close();
+    const { definition, privateKeyPath } = this.access;
+    return { instanceId, address, username: definition.config.username, privateKeyPath, knownHostsFile: this.knownHosts.file(instanceId) };
+  }
+
+  private connect(node: StateNode, address: string, deadlineMs: number): Promise<NodeConnection> {
+    return connectNode({
+      instanceId: node.instanceId,
+      address,
+      username: this.access.definition.config.username,
+      privateKey: this.privateKey,
+      token: this.token(node.name, node.generation),
+      knownHosts: this.knownHosts,
+      dial: this.dial,
+      deadlineMs,
+      signal: this.access.session.interrupts.soft,
+    });
   }
 
   private async journey(ref: NodeRefReady, origin: "created" | "found"): Promise<BringUpOutcome> {
@@ -145,57 +208,45 @@ export class FleetNodes {
     return hostKeyToken(this.access.fleetSecret, name, generation);
   }
 
-  private expectation(node: StateNode): NodeExpectation {
+  private expectation(node: StateNode, address: string | undefined): NodeExpectation {
     const { definition, pins, session } = this.access;
+    const { manifest } = definition.payload;
+    const { config } = definition;
     const slot = definition.slots.find(({ name }) => name === node.name) ?? { name: node.name, homeRegion: node.pin.pool.region, ordinal: 0 };
     const userData = definition.userDataOf(slot, node.generation, pins.ssh.publicKey, this.token(node.name, node.generation));
     return {
+      ...node.pin.pool,
       name: node.name,
       instanceId: node.instanceId,
+      ...(address === undefined ? {} : { address }),
       lineage: session.lineage,
-      instanceType: node.pin.pool.instanceType,
-      availabilityZone: node.pin.pool.availabilityZone,
-      market: node.pin.pool.market,
-      username: definition.config.username,
-      manifest: definition.payload.manifest,
+      username: config.username,
+      sshFrom: [...pins.ssh.allow, ...pins.ssh.callers],
+      manifest,
       userDataSha256: createHash("sha256").update(userData).digest("hex"),
-      packages: definition.config.packages,
+      packages: config.packages,
       directories: applicationDirectories,
-      units: unitsOf(definition.payload.manifest),
+      units: unitsOf(manifest, config),
+      ...(config.bacalhau ? { bacalhau: config.bacalhau } : {}),
     };
   }
 
-  private cloudFacts(instance: Instance | undefined): CloudFacts {
-    if (!instance) return { account: this.access.account };
-    return {
-      account: this.access.account,
-      instance: {
-        instanceId: instance.InstanceId!,
-        state: instance.State?.Name ?? "unknown",
-        instanceType: instance.InstanceType ?? "",
-        availabilityZone: instance.Placement?.AvailabilityZone ?? "",
-        market: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
-        publicAddress: instance.PublicIpAddress,
-        httpTokens: instance.MetadataOptions?.HttpTokens ?? "",
-        tags: tagRecord(instance.Tags),
-      },
-    };
-  }
-
-  /** One DescribeInstances a region. A region that does not answer shows its nodes as not there: A2 says so. */
-  private async instances(nodes: StateNode[]): Promise<Map<string, Instance>> {
-    const { cloud, lineage, reporter } = this.access.session;
+  /** What AWS says now, asked once a region. A region that does not answer is a fact of its own, and A2 shows it. */
+  private async facts(nodes: StateNode[]): Promise<(node: StateNode) => CloudFacts> {
+    const { account, session } = this.access;
+    const about = { account, caller: await (this.caller ??= callerOf(session.target)) };
     const regions = [...new Set(nodes.map(({ pin }) => pin.pool.region))];
     const found = await Promise.all(
-      regions.map((region) =>
-        describeInstances(cloud, lineage, region).catch((error: unknown) => {
-          const info = errorInfo(error);
-          reporter.emit({ type: "message", level: "error", subject: region, message: info.message, error: info });
-          return [];
-        }),
-      ),
+      regions.map(async (region): Promise<[string, Map<string, CloudFacts> | string]> => {
+        const facts = await nodeFacts(session.cloud, session.lineage, region, about).catch((error: unknown) => wordsOf(error));
+        return [region, facts];
+      }),
     );
-    return new Map(found.flat().filter((instance) => tagRecord(instance.Tags)[Tag.node]).map((instance) => [instance.InstanceId!, instance]));
+    const byRegion = new Map(found);
+    return ({ instanceId, pin }) => {
+      const facts = byRegion.get(pin.pool.region);
+      return typeof facts === "string" ? { ...about, unanswered: facts } : (facts?.get(instanceId) ?? about);
+    };
   }
 
   /** Waits for a free place. Nodes come one by one while the engine works, so a plain map over a list does not do. */

@@ -1,7 +1,9 @@
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
-import { describeInstances, tagRecord, type Instance } from "../cloud/inventory";
+import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
 import type { Session } from "../session";
+import { lostState } from "./recover";
+import { fleetRegions } from "./up";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
 export interface ListedNode {
@@ -25,14 +27,29 @@ export interface ListedNode {
 export interface Listing {
   stack: string;
   lineage: string;
+  /** Found by their tags alone when the record is damaged or lost. */
   nodes: ListedNode[];
+  /** Why the record says nothing, when it is damaged or lost. */
+  problem?: ErrorInfo;
+  /** Instances of other fleets of this program: looked for only where this place knows of no fleet of its own. */
+  foreign: ForeignNode[];
   failedRegions: { region: string; error: ErrorInfo }[];
+}
+
+/** An instance that another place's record holds, or one that was lost there. Never touched from here. */
+export interface ForeignNode {
+  lineage: string;
+  stack: string;
+  node: string;
+  instanceId: string;
+  region: string;
+  state: string;
 }
 
 /** Joins the state with one DescribeInstances a region. Changes nothing, the record least of all. */
 export async function list(session: Session): Promise<Listing> {
   const { state, lineage } = session;
-  const regions = [...new Set([...state.regions, ...Object.keys(session.settings.pins?.regions ?? {})])].sort();
+  const regions = fleetRegions(session);
   const failedRegions: Listing["failedRegions"] = [];
   const live = new Map<string, { region: string; instance: Instance }>();
   await Promise.all(
@@ -71,7 +88,36 @@ export async function list(session: Session): Promise<Listing> {
       recorded: false,
     });
   }
-  return { stack: session.target.stack, lineage, nodes: nodes.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })), failedRegions };
+  const problem = session.damaged ?? lostState(session, nodes.length);
+  const strange = !session.stackExists && session.settings.lineage === undefined;
+  return {
+    stack: session.target.stack,
+    lineage,
+    nodes: nodes.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })),
+    ...(problem ? { problem: errorInfo(problem) } : {}),
+    foreign: strange ? await foreignNodes(session, failedRegions) : [],
+    failedRegions,
+  };
+}
+
+/** Every fleet of this program in the account, by its tags. */
+async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRegions"]): Promise<ForeignNode[]> {
+  const regions = await enabledRegions(cloud);
+  const found = await Promise.all(
+    regions.map(async (region): Promise<ForeignNode[]> => {
+      try {
+        const instances = await describeManaged(cloud, region);
+        return instances.filter(({ State }) => State?.Name !== "terminated").map((instance) => {
+          const tags = tagRecord(instance.Tags);
+          return { lineage: tags[Tag.lineage] ?? "?", stack: tags[Tag.stack] ?? "?", node: tags[Tag.node] ?? "?", instanceId: instance.InstanceId!, region, state: instance.State?.Name ?? "unknown" };
+        });
+      } catch (error) {
+        failedRegions.push({ region, error: errorInfo(error) });
+        return [];
+      }
+    }),
+  );
+  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || a.node.localeCompare(b.node, "en", { numeric: true }));
 }
 
 function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {

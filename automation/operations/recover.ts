@@ -1,65 +1,150 @@
-import { SpotError } from "../../fleet/errors";
-import { inventory, type CloudObject } from "../cloud/inventory";
+import { SpotError, wordsOf } from "../../fleet/errors";
+import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
-import { lockState, type LockOwner } from "../engine/lock";
+import { lockedError, lockState } from "../engine/lock";
+import type { StateResource } from "../engine/state";
+import { endStrays, straysOf } from "../engine/strays";
 import { reread, type Session } from "../session";
 
+/** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
+const STRAY_PATIENCE_MS = 10_000;
+
+/** Resource types whose objects `inventory` lists: for these, not being listed means being gone. */
+const LISTED_TYPES: Record<string, "instance" | "network"> = {
+  "aws:ec2/instance:Instance": "instance",
+  "aws:ec2/vpc:Vpc": "network",
+  "aws:ec2/subnet:Subnet": "network",
+  "aws:ec2/internetGateway:InternetGateway": "network",
+  "aws:ec2/routeTable:RouteTable": "network",
+  "aws:ec2/securityGroup:SecurityGroup": "network",
+};
+
 /**
- * Clears what a killed run left, before anything new is begun: a dead lock, pending operations, and what was created
- * but never recorded. In this order: the engine alone would create the pending ones a second time.
- * Never breaks the lock of a run that lives, or that lives on another machine.
- * @throws SpotError E_LOCKED
+ * Brings record and cloud together again before anything new is begun: what a killed run left running or locked, what
+ * was created and never recorded, and what is recorded and no longer there. Changes nothing where the two agree.
+ * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
+ * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
 export async function recover(session: Session, regions: string[]): Promise<Session> {
-  await clearDeadLock(session);
-  if (session.state.pendingOperations > 0) {
+  const cleared = await clearBrokenRun(session);
+  return reconcile(cleared.session, regions, cleared.doubtful);
+}
+
+/**
+ * Ends what a killed run left running, clears its lock and drops its pending operations: the engine alone would create
+ * those a second time. `doubtful`: regions in which such an operation may have taken effect.
+ * @throws SpotError E_LOCKED
+ */
+export async function clearBrokenRun(opened: Session): Promise<{ session: Session; doubtful: Set<string> }> {
+  const strays = straysOf(opened.stack.key);
+  if (strays.length > 0) {
+    say(opened, `a killed run left ${strays.length} processes; waiting for them to end`);
+    await endStrays(strays, STRAY_PATIENCE_MS);
+  }
+  const locked = await clearDeadLock(opened);
+  // What was read when the session was opened is older than what those processes wrote since.
+  let session = (strays.length > 0 || locked) && !opened.damaged ? await reread(opened) : opened;
+  const { pending } = session.state;
+  if (pending.length > 0) {
     await session.stack.clearPendingOperations();
-    say(session, `dropped ${session.state.pendingOperations} operations that an earlier run left unfinished`);
+    say(session, `dropped ${pending.length} operations that an earlier run left unfinished`);
     session = await reread(session);
   }
-  const orphans = await orphansOf(session, regions);
-  if (orphans.length > 0) {
-    const failures = await sweep(session.cloud, session.lineage, orphans, {
-      signal: session.interrupts.hard,
-      onDeleted: ({ kind, id, region }) => say(session, `ended ${kind} ${id} in ${region}: created by an earlier run and never recorded`),
-    });
-    for (const { object, error } of failures) {
-      session.reporter.emit({
-        type: "message",
-        level: "warning",
-        subject: object.region,
-        message: `${object.kind} ${object.id} of an earlier run could not be ended: ${error instanceof Error ? error.message : String(error)}`,
-      });
-    }
-  }
-  return session;
+  return { session, doubtful: new Set(pending.flatMap(({ region }) => region ?? [])) };
 }
 
-/** Ours by lineage, and not in the state: nobody will ever end it unless we do. */
-async function orphansOf(session: Session, regions: string[]): Promise<CloudObject[]> {
-  const recorded = new Set(session.state.resources.map(({ id }) => id));
-  const found = await inventory(session.cloud, session.lineage, regions);
-  // A root volume goes with its instance; only what no recorded instance holds is an orphan.
-  return found.flatMap(({ objects }) => objects).filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use"));
-}
-
-async function clearDeadLock(session: Session): Promise<void> {
-  const owners = await session.stack.lockOwners();
-  if (owners.length === 0) return;
-  const holder = owners.find((owner) => lockState(owner) !== "dead");
-  if (holder) throw lockedError(session.target.stack, holder);
-  await session.stack.clearLock();
-  say(session, `cleared the lock of a run that no longer lives (process ${owners.map(({ pid }) => pid).join(", ")})`);
-}
-
-/** Who holds the lock, since when, and whether that process lives. */
-function lockedError(stack: string, owner: LockOwner): SpotError {
-  const minutes = Math.max(0, Math.round((Date.now() - owner.since.getTime()) / 60_000));
-  const alive = lockState(owner) === "alive";
-  return new SpotError("E_LOCKED", {
-    message: `stack ${stack} is locked by ${owner.user} on ${owner.host}, process ${owner.pid}, for ${minutes} min; ${alive ? "it is running" : "whether it still runs cannot be seen from here"}`,
-    next: alive ? "Wait for that run to end." : "When that run is surely dead, run `pulumi cancel`, then the command again.",
+/**
+ * Ends what is ours by lineage and not in the record: nobody else ever will. Safe beside other runs by its order: what
+ * was listed before the lock was seen free is in the record read after that, or its run died without recording it.
+ * @param look what was listed before this call
+ * @throws SpotError E_LOCKED while another run is at work
+ */
+export async function endOrphans(session: Session, look: RegionInventory[]): Promise<Session> {
+  if (orphansOf(session, look).length === 0) return session;
+  await clearDeadLock(session);
+  const current = await reread(session);
+  const orphans = orphansOf(current, look);
+  const failures = await sweep(current.cloud, current.lineage, orphans, {
+    signal: current.interrupts.hard,
+    onDeleted: ({ kind, id, region }) => say(current, `ended ${kind} ${id} in ${region}: created by an earlier run and never recorded`),
   });
+  for (const { object, error } of failures) {
+    current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
+  }
+  return current;
+}
+
+async function reconcile(opened: Session, regions: string[], doubtful: Set<string>): Promise<Session> {
+  const look = await inventory(opened.cloud, opened.lineage, regions);
+  refuseLostState(opened, look);
+  const session = await endOrphans(opened, look);
+  return forgetLost(session, look, doubtful);
+}
+
+/**
+ * The state is gone while the fleet stands. What `up` would do then, ending all of it as unrecorded, is nobody's wish.
+ * @throws SpotError E_STATE
+ */
+export function refuseLostState(session: Session, look: RegionInventory[]): void {
+  const error = lostState(session, look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance").length);
+  if (error) throw error;
+}
+
+/** Settings that name a fleet, no stack in the backend, and instances that are there: the record was lost. */
+export function lostState({ stackExists, settings, target, lineage }: Session, instances: number): SpotError | undefined {
+  if (stackExists || settings.lineage === undefined || instances === 0) return undefined;
+  return new SpotError("E_STATE", {
+    message: `the state of stack ${target.stack} is gone, while ${instances} instances of its fleet ${lineage} are there`,
+    next: `Nothing was changed. Run \`recover\` to restore the last backup of the state, or \`recover --lineage ${lineage}\` to end the fleet by its tags.`,
+  });
+}
+
+/** A root volume goes with its instance, and an instance that is ending needs no one to end it. */
+function orphansOf(session: Session, look: RegionInventory[]): CloudObject[] {
+  const recorded = new Set(session.state.resources.map(({ id }) => id));
+  return look
+    .flatMap(({ objects }) => objects)
+    .filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use") && !(kind === "instance" && detail === "shutting-down"));
+}
+
+/**
+ * Has the engine ask for what is recorded and not listed, and forget what is really gone, so that it is made again.
+ * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
+ * for: routes and associations have no tags to list them by.
+ */
+async function forgetLost(session: Session, look: RegionInventory[], doubtful: Set<string>): Promise<Session> {
+  const lost = lostOf(session, look, doubtful);
+  if (lost.length === 0) return session;
+  const { failures } = await session.stack.refresh(lost.map(({ urn }) => urn));
+  for (const { step, message } of failures) session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message: `what became of ${step.name} could not be found out: ${message}` });
+  const current = await reread(session);
+  const kept = new Set(current.state.resources.map(({ id }) => id));
+  for (const { name, instanceId, pin } of session.state.nodes.filter(({ instanceId }) => !kept.has(instanceId))) {
+    session.reporter.emit({ type: "message", level: "warning", subject: name, message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again` });
+  }
+  return current;
+}
+
+function lostOf({ state }: Session, look: RegionInventory[], doubtful: Set<string>): StateResource[] {
+  return look.filter(({ error }) => error === undefined).flatMap(({ region, objects }) => {
+    const here = state.resources.filter(({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region);
+    const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));
+    const gone = here.filter(({ type, id }) => LISTED_TYPES[type] !== undefined && !alive.has(id));
+    const empty = here.length > 0 && !here.some(({ type }) => LISTED_TYPES[type] === "instance");
+    const whole = doubtful.has(region) || empty || gone.some(({ type }) => LISTED_TYPES[type] === "network");
+    return whole ? here : gone;
+  });
+}
+
+/** True when there was a lock to clear. @throws SpotError E_LOCKED */
+async function clearDeadLock(session: Session): Promise<boolean> {
+  const owners = await session.stack.lockOwners();
+  if (owners.length === 0) return false;
+  const holder = owners.find((owner) => lockState(owner) !== "dead");
+  if (holder) throw lockedError(session.target.stack, holder, lockState(holder));
+  await session.stack.clearLocks(owners);
+  say(session, `cleared the lock of a run that no longer lives (process ${owners.map(({ pid }) => pid).join(", ")})`);
+  return true;
 }
 
 function say(session: Session, message: string): void {

@@ -1,32 +1,51 @@
 import path from "node:path";
 import { randomBytes } from "node:crypto";
 import { changesBetween, replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/changes";
-import type { FleetConfig } from "../../fleet/config";
-import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { checksFor } from "../../fleet/checks";
+import type { FleetConfig, Locate } from "../../fleet/config";
+import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { classifyFailure } from "../../fleet/failures";
 import { StackKey } from "../../fleet/stack-config";
 import { buildState } from "../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../project/definition";
 import { packageRoot } from "../../project/package-root";
 import { callerIdentity } from "../cloud/identity";
-import { describeInstances } from "../cloud/inventory";
+import { inventory } from "../cloud/inventory";
 import { qualified, type EngineOutcome, type UpOptions } from "../engine/stack";
 import { writeStackSettings } from "../engine/stack-config";
+import { pinsOf } from "../pins";
+import { exclusively } from "../run-lock";
 import { ensurePassphrase, reread, type Session } from "../session";
+import { tellCost } from "./cost";
 import { decide, type Decisions } from "./decide";
-import { INSTANCE_TYPE } from "../engine/state";
+import { Failover, type Attempt } from "./failover";
+import { INSTANCE_TYPE, nodeUrns } from "../engine/state";
 import type { NodeVerification, Verification } from "../verify/result";
-import { selectChecks } from "../verify/select";
 import { createError, failureInfo, nodeListener } from "./engine-report";
 import { FleetNodes, refOf } from "./fleet-nodes";
-import { recover } from "./recover";
+import { endOrphans, recover } from "./recover";
 import { reportVerified } from "./verify";
+import { selectNames } from "../verify/select";
 
 export interface UpRequest {
   config: FleetConfig;
   /** Absolute. */
   configFile: string;
+  /** Gives faults that only AWS or the disk can find their place in the configuration. */
+  locate?: Locate;
   /** False: return once every deployment has started (`--no-wait`). */
   wait: boolean;
+  /** True: when anything fails, the nodes that this run made are removed again (`--rollback-on-failure`). */
+  rollback?: boolean;
+  part?: Part;
+}
+
+/** A run on a part of the fleet: nothing else is created, changed or deleted. */
+export interface Part {
+  /** Patterns of node names; absent: every node that there is or should be since the last `up`. */
+  nodes?: string;
+  /** Which of them are made anew: each, or those that are gone or do not pass verification. */
+  replace: "all" | "broken";
 }
 
 /** How an `up` ended. */
@@ -39,8 +58,13 @@ export interface UpResult {
   failures: ErrorInfo[];
   /** Nodes that a stopped roll left as they were. */
   untouched: string[];
+  /** Every pool that refused a node, in order, whether or not another one took it. */
+  attempts: Attempt[];
+  /** Nodes that were made and removed again because others failed (`--rollback-on-failure`). */
+  rolledBack: string[];
   /** Absent where nothing was verified: nothing boots here, `--no-wait`, or no node got that far. */
   verification?: Verification;
+  definition: FleetDefinition;
   session: Session;
 }
 
@@ -61,11 +85,15 @@ export function refuseStaleBuild(): void {
 
 /**
  * Finds out what must change, and changes nothing in the cloud.
- * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD
+ * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD, E_USER_DATA_TOO_LARGE
  */
-export async function planUp(session: Session, { config, configFile }: UpRequest): Promise<UpPlan> {
-  const [identity, decisions] = await Promise.all([callerIdentity(session.cloud), decide(session, config)]);
-  const definition = loadDefinition({ config, configFile, stack: session.target.stack, lineage: session.lineage });
+export async function planUp(session: Session, { config, configFile, locate }: UpRequest): Promise<UpPlan> {
+  const deciding = decide(session, config);
+  // Asked at the same time; but what comes of missing credentials says less than that they are missing.
+  deciding.catch(() => undefined);
+  const identity = await callerIdentity(session.cloud);
+  const decisions = await deciding;
+  const definition = loadDefinition({ config, configFile, stack: session.target.stack, lineage: session.lineage, locate });
   const { pins } = decisions;
   const desired = definition.slots
     .filter(({ name }) => pins.nodes[name])
@@ -83,21 +111,27 @@ export async function planUp(session: Session, { config, configFile }: UpRequest
  */
 export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
   refuseStaleBuild();
-  const regions = [...new Set([...request.config.regions.map(({ name }) => name), ...opened.state.regions])];
-  let session = await recover(opened, regions);
-  session = await forgetLost(session);
-  const plan = await planUp(session, request);
+  return exclusively(opened, () => upAlone(opened, request));
+}
+
+async function upAlone(opened: Session, request: UpRequest): Promise<UpResult> {
+  const regions = fleetRegions(opened, request.config.regions.map(({ name }) => name));
+  const session = await recover(opened, regions);
+  const plan = limited(await planUp(session, request), opened, request.part);
   const { decisions, definition, account } = plan;
   announce(plan);
+  if (plan.changes.some(({ kind }) => kind !== "same")) {
+    await tellCost(session, plan.changes.flatMap(({ to }) => to?.pin.pool ?? []), "the fleet will cost");
+  }
   await confirmed(plan);
 
   const fleetSecret = await prepareStack(session, plan);
   const access = { session, definition, pins: decisions.pins, account, fleetSecret, privateKeyPath: decisions.keyPair.privateKeyPath };
   // Each batch of a roll is proven before the next, so a run that replaces anything waits.
   const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
-  if (wait !== request.wait) session.reporter.emit({ type: "message", level: "info", message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait" });
+  if (wait !== request.wait && bootsHosts(session)) session.reporter.emit({ type: "message", level: "info", message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait" });
   const fleet = bootsHosts(session) ? new FleetNodes(access, { wait }) : undefined;
-  return new UpRun(session, plan, fleet, { ...request, wait }).go();
+  return new UpRun(session, plan, fleet, { ...request, wait }, regions).go();
 }
 
 /** Only an emulated API has no hosts behind it. */
@@ -108,6 +142,11 @@ export function bootsHosts({ target }: Session): boolean {
 /** The part of `up` that changes things: engine runs, nodes brought up beside them, replacements in turn. */
 class UpRun {
   private readonly failures: ErrorInfo[];
+  private readonly failover: Failover;
+  /** Aborted when AWS refuses the credentials: no region can be worked in any more. */
+  private readonly stop = new AbortController();
+  /** Nodes that wait for their turn to be replaced. */
+  private readonly untouched = new Set<string>();
   private readonly outcomes: EngineOutcome[] = [];
   private readonly verified = new Map<string, NodeVerification>();
   private changes: NodeChange[];
@@ -117,29 +156,31 @@ class UpRun {
     private readonly plan: UpPlan,
     private readonly fleet: FleetNodes | undefined,
     private readonly request: UpRequest,
+    /** Every region in which the fleet may have something. */
+    private readonly regions: string[],
   ) {
     this.changes = plan.changes;
     this.failures = plan.decisions.failedRegions.map(({ error }) => error);
+    this.failover = new Failover(session, plan.decisions, plan.definition.slots);
   }
 
   async go(): Promise<UpResult> {
-    const { definition, account } = this.plan;
-    const batches = replacementBatches(this.changes, this.request.config.maxUnavailable, definition.slots.length);
-    const untouched = new Set(batches.flat());
+    const { account, definition } = this.plan;
+    const { untouched } = this;
+    const batches = this.batchesOf(this.changes);
+    for (const name of batches.flat()) untouched.add(name);
     // With replacements to roll, everything else is done first: they are left out of that run and then taken in turn.
-    let going = await this.engine(batches.length === 0 ? {} : { exclude: this.urns([...untouched]) });
-    await this.resumeUnchanged();
+    let going = await this.engineBeside([...untouched]);
+    if (!this.isStopped) await this.resumeUnchanged();
     await this.replaceHalfBuilt();
     // Nodes that have the new payload already, of a roll that stopped, come before any that has not.
-    const ahead = this.session.state.nodes.map(({ name }) => name).filter((name) => !untouched.has(name));
+    const ahead = this.changes.filter(({ name, kind }) => kind !== "delete" && !untouched.has(name)).map(({ name }) => name);
     if (going && batches.length > 0) going = await this.proves(ahead);
-    for (const batch of batches) {
-      if (!going || this.session.interrupts.soft.aborted) break;
-      going = await this.engine({ target: this.urns(batch) });
-      for (const name of batch) untouched.delete(name);
-      if (going) going = await this.proves(batch);
-    }
-    const verification = await this.verifyAll(untouched);
+    await this.roll(batches, going, untouched);
+    let verification = await this.verifyAll(untouched);
+    if (verification && this.request.part?.replace === "broken") verification = await this.repair(verification, untouched);
+    const rolledBack = this.request.rollback && !this.isStopped && (this.failures.length > 0 || verification?.isVerified === false) ? await this.rollBack() : [];
+    await this.closingLook();
     if (this.outcomes.some(({ interrupted }) => interrupted) || this.session.interrupts.soft.aborted) {
       this.failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
     }
@@ -150,9 +191,71 @@ class UpRun {
       otherChanges: steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE).length,
       failures: this.failures,
       untouched: [...untouched],
+      attempts: this.failover.attempts,
+      rolledBack,
       verification,
+      definition,
       session: await reread(this.session),
     };
+  }
+
+  private batchesOf(changes: readonly NodeChange[]): string[][] {
+    return replacementBatches(changes, this.request.config.maxUnavailable, this.plan.definition.slots.length);
+  }
+
+  /** Everything that is no replacement; in a run on a part of the fleet only the nodes of the part that are missing. */
+  private async engineBeside(replaced: string[]): Promise<boolean> {
+    if (!this.request.part) return this.engine(replaced.length === 0 ? {} : { exclude: this.urns(replaced) });
+    const missing = this.plan.changes.flatMap((change) => (change.kind === "create" ? [change.to] : []));
+    if (missing.length === 0) return true;
+    return this.engine({ target: missing.flatMap(({ slot, pin }) => nodeUrns(this.session.target.stack, slot.name, pin.pool.market)) });
+  }
+
+  /** Replaces batch by batch; one that fails, or does not prove itself, leaves the rest as it is. */
+  private async roll(batches: string[][], going: boolean, untouched: Set<string>): Promise<void> {
+    for (const batch of batches) {
+      if (!going || this.isStopped) break;
+      const urns = this.urns(batch);
+      // A part is replaced because it was asked for, whether or not the program sees a difference.
+      for (const name of batch) untouched.delete(name);
+      going = await this.engine({ target: urns, ...(this.request.part ? { replace: urns } : {}) });
+      if (going) going = await this.proves(batch);
+    }
+  }
+
+  /** Replaces what did not pass and looks again. */
+  private async repair(first: Verification, untouched: Set<string>): Promise<Verification | undefined> {
+    const passed = new Set(first.nodes.filter(({ isVerified }) => isVerified).map(({ node }) => node));
+    const failing = this.changes.flatMap((change): NodeChange[] =>
+      change.kind === "same" && !passed.has(change.name) ? [{ ...change, kind: "replace", reason: "it does not pass verification" }] : [],
+    );
+    if (failing.length === 0 || this.isStopped) return first;
+    const { account } = this.plan;
+    this.session.reporter.emit({ type: "changes", stack: this.session.target.stack, account, changes: failing });
+    await confirmed({ ...this.plan, changes: failing });
+    this.failures.length = 0;
+    const replaced = new Map(failing.map((change) => [change.name, change]));
+    this.changes = this.changes.map((change) => replaced.get(change.name) ?? change);
+    for (const name of replaced.keys()) {
+      untouched.add(name);
+      this.verified.delete(name);
+    }
+    await this.roll(this.batchesOf(failing), true, untouched);
+    return this.verifyAll(untouched);
+  }
+
+  /**
+   * A call whose answer was lost, or that a provider was killed in, may have taken effect all the same. Another run
+   * that has begun meanwhile clears up by itself.
+   */
+  private async closingLook(): Promise<void> {
+    const didSomething = this.outcomes.some(({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"));
+    if (!didSomething || this.session.interrupts.hard.aborted) return;
+    try {
+      this.session = await endOrphans(this.session, await inventory(this.session.cloud, this.session.lineage, this.regions));
+    } catch (error) {
+      if (!isSpotError(error) || error.code !== "E_LOCKED") throw error;
+    }
   }
 
   private urns(names: string[]): string[] {
@@ -160,20 +263,66 @@ class UpRun {
     return names.map((name) => urnOf.get(name)!);
   }
 
-  /** One engine run. True when every step of it succeeded. */
+  /** An engine run, and the rounds that follow it until nothing more can be moved or tried again. True: all succeeded. */
   private async engine(options: UpOptions): Promise<boolean> {
+    for (let round = options; ; round = this.nextRound()) {
+      const outcome = await this.engineOnce(round);
+      const next = await this.failover.after(outcome);
+      if (!next.again) {
+        this.failures.push(...next.failures);
+        return outcome.ok && next.failures.length === 0;
+      }
+      writePins(this.session, this.plan);
+      this.changes = this.changes.map((change) => moved(change, this.plan));
+    }
+  }
+
+  /** What failed is missing, so a round makes what is missing; nodes that wait for their turn are left alone. */
+  private nextRound(): UpOptions {
+    if (!this.request.part) return { exclude: this.urns([...this.untouched]) };
+    const recorded = new Set(this.session.state.nodes.map(({ name }) => name));
+    const missing = this.changes.flatMap(({ name, to }) => (to && !recorded.has(name) ? [to] : []));
+    return { target: missing.flatMap(({ slot, pin }) => nodeUrns(this.session.target.stack, slot.name, pin.pool.market)) };
+  }
+
+  private async engineOnce(options: UpOptions): Promise<EngineOutcome> {
     const outcome = await this.session.stack.up({
       ...options,
+      stop: this.stop.signal,
       listener: nodeListener(this.session, {
         created: (ref) => this.fleet?.announce(ref, "created"),
         deleted: (instanceId) => void this.fleet?.forget(instanceId),
+        failed: (failure) => {
+          if (classifyFailure(failure.message).everywhere) this.stop.abort();
+          return this.failover.willTryAgain(failure);
+        },
       }),
     });
     this.outcomes.push(outcome);
-    this.failures.push(...outcome.failures.map(failureInfo));
-    if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome);
+    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome);
     this.session = await reread(this.session);
-    return outcome.ok;
+    return outcome;
+  }
+
+  private get isStopped(): boolean {
+    return this.stop.signal.aborted || this.session.interrupts.soft.aborted;
+  }
+
+  /** All or nothing: what this run made goes again, with the networks that only it needed. What was replaced stays. */
+  private async rollBack(): Promise<string[]> {
+    const before = new Set(this.plan.session.state.nodes.map(({ name }) => name));
+    const made = this.session.state.nodes.map(({ name }) => name).filter((name) => !before.has(name));
+    const { decisions, definition } = this.plan;
+    for (const { name } of definition.slots.filter((slot) => !before.has(slot.name))) {
+      delete decisions.pins.nodes[name];
+      decisions.pins.unplaced[name] ??= "rolled back: another node of the same run failed";
+    }
+    decisions.pins = pinsOf(decisions.pins);
+    writePins(this.session, this.plan);
+    this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: ${made.length} nodes that this run made are removed` });
+    const outcome = await this.engineOnce({ exclude: this.urns([...this.untouched]) });
+    this.failures.push(...outcome.failures.map(failureInfo));
+    return made;
   }
 
   /** Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. */
@@ -195,7 +344,7 @@ class UpRun {
 
   /** A node whose deployment broke off or failed in an earlier run is made anew; one that fails now is not tried twice. */
   private async replaceHalfBuilt(): Promise<void> {
-    if (!this.fleet || this.session.interrupts.soft.aborted) return;
+    if (!this.fleet || this.isStopped) return;
     const outcomes = await this.fleet.outcomes();
     const broken = new Map([...outcomes].flatMap(([name, outcome]) => (outcome.state === "must-replace" ? [[name, outcome.reason]] : [])));
     if (broken.size === 0) return;
@@ -215,19 +364,19 @@ class UpRun {
     if (!this.fleet) return undefined;
     const outcomes = await this.fleet.outcomes();
     for (const [name, outcome] of outcomes) if (outcome.state === "failed" && outcome.error.class !== "interrupted") this.failures.push({ ...outcome.error, message: `node ${name}: ${outcome.error.message}` });
-    if (!this.request.wait || this.session.interrupts.soft.aborted) return undefined;
+    if (!this.request.wait || this.isStopped) return undefined;
     const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
     await this.verifyNodes(ready);
     const nodes = [...this.verified.values()].sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
     // A node that never came up was not verified either.
-    const wanted = this.session.state.nodes;
+    const wanted = this.changes.filter(({ kind }) => kind !== "delete");
     return { nodes, isVerified: wanted.length > 0 && wanted.every(({ name }) => this.verified.get(name)?.isVerified) };
   }
 
   private async verifyNodes(names: string[]): Promise<NodeVerification[]> {
     const wanted = this.session.state.nodes.filter(({ name }) => names.includes(name));
     if (!this.fleet || wanted.length === 0) return [];
-    const { nodes } = await this.fleet.verify(wanted, selectChecks(undefined));
+    const { nodes } = await this.fleet.verify(wanted, { checks: checksFor(this.request.config) });
     for (const verification of nodes) {
       this.verified.set(verification.node, verification);
       reportVerified(this.session.reporter, verification);
@@ -236,34 +385,27 @@ class UpRun {
   }
 }
 
-/** Instances that ended without us are dropped from the record, so that they are made again in the same run. */
-async function forgetLost(session: Session): Promise<Session> {
-  const { nodes } = session.state;
-  const regions = [...new Set(nodes.map(({ pin }) => pin.pool.region))];
-  const live = new Map<string, Set<string>>();
-  await Promise.all(
-    regions.map(async (region) => {
-      try {
-        const instances = await describeInstances(session.cloud, session.lineage, region);
-        const ids = instances.filter(({ State }) => !["terminated", "shutting-down"].includes(State?.Name ?? "")).map(({ InstanceId }) => InstanceId!);
-        live.set(region, new Set(ids));
-      } catch {
-        // A region that does not answer tells nothing about its nodes; the engine's own calls will name the trouble.
-      }
-    }),
-  );
-  const lost = nodes.filter(({ instanceId, pin }) => live.get(pin.pool.region)?.has(instanceId) === false);
-  if (lost.length === 0) return session;
-  for (const { name, instanceId, pin } of lost) {
-    session.reporter.emit({
-      type: "message",
-      level: "warning",
-      subject: name,
-      message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again`,
-    });
+/** Every region of configuration, record and settings. */
+export function fleetRegions({ state, settings }: Session, configured: string[] = []): string[] {
+  return [...new Set([...configured, ...state.regions, ...Object.keys(settings.pins?.regions ?? {})])].sort();
+}
+
+/** The plan with what concerns the part alone. @throws SpotError E_USAGE for a pattern that fits no node */
+function limited(plan: UpPlan, opened: Session, part: Part | undefined): UpPlan {
+  if (!part) return plan;
+  const known = new Set([...opened.state.nodes, ...plan.session.state.nodes].map(({ name }) => name).concat(Object.keys(opened.settings.pins?.nodes ?? {})));
+  const wanted = plan.changes.filter(({ name, kind }) => known.has(name) && kind !== "delete");
+  const names = wanted.map(({ name }) => name);
+  const chosen = new Set(part.nodes === undefined ? names : selectNames(part.nodes, names, "node"));
+  const changes = wanted.filter(({ name }) => chosen.has(name));
+  if (part.replace === "broken") {
+    const differing = changes.filter(({ kind }) => kind === "replace").map(({ name }) => name);
+    if (differing.length > 0) {
+      plan.session.reporter.emit({ type: "message", level: "warning", message: `not looked at, because they differ from the configuration: ${differing.join(", ")}; \`up\` replaces them` });
+    }
+    return { ...plan, changes: changes.filter(({ kind }) => kind !== "replace") };
   }
-  await session.stack.refresh(lost.map(({ urn }) => urn));
-  return reread(session);
+  return { ...plan, changes: changes.map((change): NodeChange => (change.kind === "same" ? { ...change, kind: "replace", reason: "asked for" } : change)) };
 }
 
 function announce({ session, account, changes, decisions }: UpPlan): void {
@@ -288,8 +430,10 @@ async function confirmed({ session, changes, decisions, account }: UpPlan): Prom
 }
 
 /** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
-async function prepareStack(session: Session, { decisions, definition }: UpPlan): Promise<string> {
+export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
   ensurePassphrase(session);
+  // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
+  writePins(session, plan);
   if (!session.stackExists) await session.stack.ensure();
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
@@ -297,6 +441,11 @@ async function prepareStack(session: Session, { decisions, definition }: UpPlan)
     secret = (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ?? randomBytes(32).toString("hex");
     await session.stack.writeSecretConfig(key, secret);
   }
+  return secret;
+}
+
+/** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
+function writePins(session: Session, { decisions, definition }: UpPlan): void {
   const relative = path.relative(session.projectDir, definition.configFile);
   writeStackSettings(session.stack.configFile, {
     lineage: session.lineage,
@@ -304,5 +453,12 @@ async function prepareStack(session: Session, { decisions, definition }: UpPlan)
     endpoint: session.target.endpoint,
     pins: decisions.pins,
   });
-  return secret;
+}
+
+/** A change as it is after its node went to another pool, whose image may be another one too. */
+function moved(change: NodeChange, { definition, decisions: { pins } }: UpPlan): NodeChange {
+  const pin = pins.nodes[change.name];
+  if ((change.kind !== "create" && change.kind !== "replace") || !pin || pin === change.to.pin) return change;
+  const { slot } = change.to;
+  return { ...change, to: { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) } };
 }

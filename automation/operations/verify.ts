@@ -1,3 +1,4 @@
+import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
 import type { Reporter } from "../../fleet/events";
 import { StackKey } from "../../fleet/stack-config";
@@ -5,19 +6,20 @@ import { loadDefinition } from "../../project/definition";
 import type { FleetConfig } from "../../fleet/config";
 import { callerIdentity } from "../cloud/identity";
 import { qualified } from "../engine/stack";
+import type { StateNode } from "../engine/state";
 import { keyPairOf } from "./decide";
 import { FleetNodes } from "./fleet-nodes";
 import type { Session } from "../session";
-import type { CheckResult, NodeVerification, Verification } from "../verify/result";
-import { selectChecks, selectNames } from "../verify/select";
+import type { NodeVerification, Verification } from "../verify/result";
+import type { VerifyOptions } from "../verify/runner";
+import { selectChecks, selectNames, type CheckChoice } from "../verify/select";
 
-export interface VerifyRequest {
+export interface VerifyRequest extends Pick<VerifyOptions, "deadlineMs" | "patienceMs" | "onResult" | "before" | "after"> {
   config: FleetConfig;
   configFile: string;
-  /** Patterns of check ids, and of node names; absent: all. */
-  only?: string;
+  /** Which checks, and patterns of node names; absent: all. */
+  choice?: CheckChoice;
   nodes?: string;
-  onResult?: (node: { name: string }, result: CheckResult) => void;
 }
 
 /**
@@ -25,26 +27,40 @@ export interface VerifyRequest {
  * @throws SpotError E_NOT_FOUND when there is no node, E_USAGE for a pattern that fits nothing
  */
 export async function verifyFleet(session: Session, request: VerifyRequest): Promise<Verification> {
-  const { state, settings, stack, target, lineage } = session;
+  const { choice, nodes, config, configFile, ...options } = request;
+  const checks = selectChecks(choice, checksFor(config));
+  const chosen = nodesNamed(session, nodes);
+  const fleet = await openFleet(session, { config, configFile });
+  return fleet.verify(chosen, { ...options, checks });
+}
+
+/** The nodes of the state that a pattern fits; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
+export function nodesNamed({ state, target }: Session, patterns: string | undefined): StateNode[] {
   if (state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
+  const names = state.nodes.map(({ name }) => name);
+  const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
+  return state.nodes.filter(({ name }) => chosen.has(name));
+}
+
+/**
+ * The fleet over SSH, for commands that only look.
+ * @throws SpotError E_STATE when the stack's settings are not here, E_CREDENTIALS, E_KEY_LOST, E_SANDBOX_SETUP where no hosts boot
+ */
+export async function openFleet(session: Session, { config, configFile }: { config: FleetConfig; configFile: string }): Promise<FleetNodes> {
+  const { settings, stack, target, lineage } = session;
   if (target.sandbox?.mode === "api") {
     throw new SpotError("E_SANDBOX_SETUP", { message: "this sandbox boots no hosts: there is nothing that could be verified", next: "Run `down`, then `up -- --sandbox`." });
   }
-  const fleetSecret = (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ?? (await stack.readSecretOutput(StackKey.fleetSecret));
+  const [fleetSecret, { account }] = await Promise.all([
+    stack.readSecretConfig(qualified(StackKey.fleetSecret)).then(async (secret) => secret ?? (await stack.readSecretOutput(StackKey.fleetSecret))),
+    callerIdentity(session.cloud),
+  ]);
   if (!settings.pins || fleetSecret === undefined) {
     throw new SpotError("E_STATE", { message: `the stack's settings are not on this machine`, next: "Run `up`: it rebuilds them from the state." });
   }
-  const names = state.nodes.map(({ name }) => name);
-  const chosen = new Set(request.nodes === undefined ? names : selectNames(request.nodes, names, "node"));
-  const { account } = await callerIdentity(session.cloud);
-  const definition = loadDefinition({ config: request.config, configFile: request.configFile, stack: target.stack, lineage });
-  const { privateKeyPath } = keyPairOf(session, request.config);
-  const fleet = new FleetNodes({ session, definition, pins: settings.pins, account, fleetSecret, privateKeyPath }, { wait: true });
-  return fleet.verify(
-    state.nodes.filter(({ name }) => chosen.has(name)),
-    selectChecks(request.only),
-    request.onResult,
-  );
+  const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });
+  const { privateKeyPath } = keyPairOf(session, config);
+  return new FleetNodes({ session, definition, pins: settings.pins, account, fleetSecret, privateKeyPath }, { wait: true });
 }
 
 /** One line for a node that was checked: verified, or its first failure. */

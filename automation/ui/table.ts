@@ -1,4 +1,7 @@
 import Table from "cli-table3";
+import { dollars, type NodeCost } from "../../fleet/cost";
+import { SpotError } from "../../fleet/errors";
+import { didYouMean } from "../../fleet/suggest";
 import type { ListedNode } from "../operations/list";
 import { coloursFor, type Terminal } from "./console";
 
@@ -14,27 +17,79 @@ export function tableText(head: string[], rows: string[][]): string {
     .join("\n");
 }
 
-const COLUMNS: { head: string; cell(node: ListedNode, now: number): string }[] = [
-  { head: "NODE", cell: ({ name }) => name },
-  { head: "INSTANCE", cell: ({ instanceId }) => instanceId },
-  { head: "REGION", cell: ({ region }) => region },
-  { head: "AZ", cell: ({ availabilityZone }) => availabilityZone },
-  { head: "TYPE", cell: ({ instanceType }) => instanceType },
-  { head: "MARKET", cell: ({ market }) => market },
-  { head: "STATE", cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`) },
-  { head: "ADDRESS", cell: ({ address }) => address ?? "-" },
-  { head: "AGE", cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-") },
+/** A listed node with what it costs, where prices are known. */
+export type PricedNode = ListedNode & { cost?: NodeCost };
+
+interface Column {
+  name: string;
+  head: string;
+  cell(node: PricedNode, now: number): string;
+  /** What `--sort` compares; absent: the cell's text. */
+  order?(node: PricedNode): number;
+  /** Shown without being asked for. */
+  standard: boolean;
+}
+
+/** The columns of `list`. To add one, add a row. */
+const COLUMNS: Column[] = [
+  { name: "name", head: "NODE", cell: ({ name }) => name, standard: true },
+  { name: "instance", head: "INSTANCE", cell: ({ instanceId }) => instanceId, standard: true },
+  { name: "region", head: "REGION", cell: ({ region }) => region, standard: true },
+  { name: "az", head: "AZ", cell: ({ availabilityZone }) => availabilityZone, standard: true },
+  { name: "type", head: "TYPE", cell: ({ instanceType }) => instanceType, standard: true },
+  { name: "market", head: "MARKET", cell: ({ market }) => market, standard: true },
+  { name: "state", head: "STATE", cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`), standard: true },
+  { name: "address", head: "ADDRESS", cell: ({ address }) => address ?? "-", standard: true },
+  { name: "age", head: "AGE", cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-"), order: ({ launchedAt }) => (launchedAt ? -Date.parse(launchedAt) : 0), standard: true },
+  { name: "price", head: "$/H", cell: ({ cost }) => dollars(cost?.hourly ?? null), order: ({ cost }) => cost?.hourly ?? -1, standard: true },
+  { name: "cost", head: "SO FAR", cell: ({ cost }) => dollars(cost?.soFar ?? null), order: ({ cost }) => cost?.soFar ?? -1, standard: true },
+  { name: "launched", head: "LAUNCHED", cell: ({ launchedAt }) => launchedAt ?? "-", standard: false },
+  { name: "reason", head: "WHY", cell: ({ stateReason }) => stateReason ?? "-", standard: false },
 ];
+
+export const columnNames = COLUMNS.map(({ name }) => name);
+
+/** How a table of nodes is to look. */
+export interface TableShape {
+  columns: Column[];
+  sort?: { column: Column; descending: boolean };
+}
+
+/**
+ * Reads `--columns` and `--sort`.
+ * @throws SpotError E_USAGE for a column that there is not, with what may have been meant
+ */
+export function tableShape({ columns, sort }: { columns?: string; sort?: string }): TableShape {
+  const named = (word: string): Column => {
+    const found = COLUMNS.find(({ name }) => name === word.trim().toLowerCase());
+    if (!found) throw new SpotError("E_USAGE", { message: `there is no column ${word}${didYouMean(word, columnNames)}`, next: `There are: ${columnNames.join(", ")}.` });
+    return found;
+  };
+  return {
+    columns: columns === undefined ? COLUMNS.filter(({ standard }) => standard) : columns === "all" ? COLUMNS : columns.split(",").map(named),
+    ...(sort === undefined ? {} : { sort: { column: named(sort.replace(/^-/, "")), descending: sort.startsWith("-") } }),
+  };
+}
+
+/** @returns the nodes in the order asked for; without one, as they are */
+export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: TableShape, now = Date.now()): T[] {
+  if (!sort) return [...nodes];
+  const { column, descending } = sort;
+  const compare = (a: T, b: T) =>
+    column.order ? column.order(a) - column.order(b) : column.cell(a, now).localeCompare(column.cell(b, now), "en", { numeric: true });
+  return [...nodes].sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
+}
 
 const STATE_COLOUR = { running: "green", pending: "yellow", unknown: "yellow" } as const;
 
-export function nodeTable(terminal: Terminal, nodes: ListedNode[], now = Date.now()): string {
+export function nodeTable(terminal: Terminal, nodes: readonly PricedNode[], shape = tableShape({}), now = Date.now()): string {
   const colours = coloursFor(terminal.stdout, terminal.env);
-  const paint = (head: string, text: string) =>
-    head === "STATE" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text;
+  const paint = ({ name }: Column, text: string) => (name === "state" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text);
+  // Where no price is known, its columns would say nothing twice.
+  const columns = nodes.some(({ cost }) => cost) ? shape.columns : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
   return tableText(
-    COLUMNS.map(({ head }) => head),
-    nodes.map((node) => COLUMNS.map(({ head, cell }) => paint(head, cell(node, now)))),
+    columns.map(({ head }) => head),
+    sorted(nodes, shape, now).map((node) => columns.map((column) => paint(column, column.cell(node, now)))),
   );
 }
 

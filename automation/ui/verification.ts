@@ -31,16 +31,17 @@ function problemsOf(node: NodeVerification, paint: (text: string) => string): st
   const skipped = new Map<string, string[]>();
   for (const { status, because, id } of node.results) if (status === "skipped") skipped.set(because ?? "", [...(skipped.get(because ?? "") ?? []), id]);
   return [
-    ...told.flatMap((result) => [
-      "",
-      paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`),
-      ...(result.command ? [`  run:      ${indented(result.command)}`] : []),
-      `  expected: ${indented(result.expected ?? "")}`,
-      `  actual:   ${indented(result.actual ?? "")}`,
-      `  cause:    ${indented(result.cause ?? "")}`,
-      `  next:     ${indented(result.next ?? "")}`,
-    ]),
+    ...told.flatMap((result) => ["", paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`), ...resultLines(result)]),
     ...[...skipped].map(([because, ids]) => `${node.node}: ${ids.join(", ")} skipped because of ${because}`),
+  ];
+}
+
+/** What was run, expected and found, why and what next: one indented line each. */
+export function resultLines({ command, expected, actual, because, cause, next, diagnosis }: CheckResult): string[] {
+  const rows: [string, string | undefined][] = [["run", command], ["expected", expected], ["actual", actual], ["because", because], ["cause", cause], ["next", next]];
+  return [
+    ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`  ${`${label}:`.padEnd(10)}${indented(text)}`])),
+    ...(diagnosis === undefined ? [] : ["  on the way there:", ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`)]),
   ];
 }
 

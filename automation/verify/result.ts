@@ -1,4 +1,5 @@
-import type { Phase } from "../../fleet/checks";
+import type { Phase, Span } from "../../fleet/checks";
+import type { DiagnosisStep } from "../../fleet/diagnosis";
 
 /** `warning` and `info`: the check does not hold, but its severity says that the node works all the same. */
 export type CheckStatus = "ok" | "failed" | "warning" | "info" | "skipped";
@@ -9,14 +10,18 @@ export interface CheckResult {
   title: string;
   phase: Phase;
   status: CheckStatus;
-  /** As it was run on the node. */
+  /** As it was run on the node; of a check of the cloud or the connection, what shows a person the same. */
   command?: string;
   expected?: string;
   actual?: string;
-  /** Why it was skipped. */
+  /** Why it was skipped: the id of the check that failed, or a sentence. */
   because?: string;
   cause?: string;
   next?: string;
+  /** When the node cannot be reached: everything on the way to it, in order. */
+  diagnosis?: DiagnosisStep[];
+  /** What the output told of when things happened on the node. */
+  spans?: Span[];
   milliseconds: number;
 }
 

@@ -1,4 +1,5 @@
-import type { Check, ClientFacts, CloudFacts, NodeCheck, NodeExpectation, Verdict } from "../../fleet/checks";
+import type { Check, ClientFacts, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Severity, Verdict } from "../../fleet/checks";
+import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
 import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../node/clock";
@@ -16,13 +17,20 @@ export interface VerifyTarget {
    * `deadlineMs` is all the time there is.
    */
   connect(deadlineMs: number): Promise<NodeConnection>;
+  /** When there is no connection: looks at everything on the way to the node. Asked at most once. */
+  diagnose?(stage: ReachStage, failure: string): Promise<DiagnosisStep[]>;
 }
+
+/** What to do after a result: `skip-next` leaves the next check of this node out, `quit` ends the whole run. */
+export type NextStep = "next" | "repeat" | "skip-next" | "quit";
 
 export interface VerifyOptions {
   /** In an order in which needs come first (`selectChecks`). */
   checks: readonly Check[];
   /** For one node, ms. Checks that are not done by then are skipped because of it. */
   deadlineMs?: number;
+  /** The most that is waited for what may come true by itself (a login, a unit that starts), ms; each check has its own. */
+  patienceMs?: number;
   /** Nodes at a time. */
   concurrency?: number;
   /** Texts that must not be seen in any result (tokens). */
@@ -30,10 +38,12 @@ export interface VerifyOptions {
   /** Told of every result as it comes. */
   onResult?: (node: NodeRef, result: CheckResult) => void;
   /**
-   * When given, checks run one at a time in the list's order, and it is asked after each whether to go on: "until first
-   * failure" and "one at a time" are such questions.
+   * When given, checks run one at a time, node after node, in the list's order, and it is asked after each how to go on:
+   * "until first failure" and "one at a time" are answers to it.
    */
-  goOn?: (node: NodeRef, result: CheckResult) => boolean | Promise<boolean>;
+  after?: (node: NodeRef, result: CheckResult) => NextStep | Promise<NextStep>;
+  /** With `after`: told of each check before it runs. */
+  before?: (node: NodeRef, check: Check, expectation: NodeExpectation) => void;
   clock?: Clock;
 }
 
@@ -47,18 +57,44 @@ const RETRY_MS = 1_000;
 /** Runs the check list on every node. Never throws for what a node does or fails to do: that is a result. */
 export async function verify(targets: readonly VerifyTarget[], options: VerifyOptions): Promise<Verification> {
   const { default: pMap } = await import("p-map");
-  const nodes = await pMap(targets, (target) => new NodeRun(target, options).run(), {
-    concurrency: options.goOn ? 1 : (options.concurrency ?? NODES_AT_A_TIME),
-  });
+  const fleet = new FleetValues();
+  const runs = targets.map((target) => new NodeRun(target, options, fleet));
+  await pMap(runs, (run) => run.run(), { concurrency: options.after ? 1 : (options.concurrency ?? NODES_AT_A_TIME) });
+  for (const run of runs) run.compareAgain();
+  const nodes = runs.map((run) => run.verification());
   return { nodes, isVerified: nodes.length > 0 && nodes.every(({ isVerified }) => isVerified) };
 }
 
+/** What the nodes of one run share. */
+class FleetValues {
+  /** Why the run ends early. */
+  stopped: string | undefined;
+  private readonly values = new Map<string, Map<string, string>>();
+
+  /** By check and node: what is compared between nodes. */
+  keep(check: string, node: string, value: string): void {
+    const ofCheck = this.values.get(check) ?? new Map<string, string>();
+    this.values.set(check, ofCheck.set(node, value));
+  }
+
+  value(check: string, node: string): string | undefined {
+    return this.values.get(check)?.get(node);
+  }
+
+  others(check: string, node: string): Map<string, string> {
+    return new Map([...(this.values.get(check) ?? [])].filter(([name]) => name !== node));
+  }
+}
+
 /** The connection, or why there is none. */
-type Reach = { connection: NodeConnection; facts: ClientFacts } | { connection?: undefined; facts: ClientFacts; failure: string };
+type Reach = { connection: NodeConnection; facts: ClientFacts } | { connection?: undefined; facts: ClientFacts; failure: string; diagnosis: DiagnosisStep[] };
 
 class NodeRun {
   private readonly clock: Clock;
-  private readonly end: number;
+  private end = 0;
+  private start = 0;
+  private milliseconds = 0;
+  private readonly chosen: readonly Check[];
   private readonly results = new Map<string, CheckResult>();
   private reaching: Promise<Reach> | undefined;
   /** Id of the check during which the connection was lost. */
@@ -67,44 +103,84 @@ class NodeRun {
   constructor(
     private readonly target: VerifyTarget,
     private readonly options: VerifyOptions,
+    private readonly fleet: FleetValues,
   ) {
     this.clock = options.clock ?? systemClock;
-    this.end = this.clock.now() + (options.deadlineMs ?? NODE_DEADLINE_MS);
+    this.chosen = options.checks.filter(({ applies }) => applies?.(target.expectation) ?? true);
   }
 
-  async run(): Promise<NodeVerification> {
-    const { default: pMap } = await import("p-map");
-    const { target, options } = this;
-    const start = this.clock.now();
-    const chosen = options.checks.filter(({ applies }) => applies?.(target.expectation) ?? true);
-    let stopped: string | undefined;
+  async run(): Promise<void> {
+    this.start = this.clock.now();
+    this.end = this.start + (this.options.deadlineMs ?? NODE_DEADLINE_MS);
     try {
-      for (const wave of options.goOn ? chosen.map((check) => [check]) : wavesOf(chosen)) {
-        await pMap(wave, async (check) => this.keep(check, stopped ? skipped(check, stopped) : await this.settle(check)), {
-          concurrency: CHANNELS_AT_A_TIME,
-        });
-        const last = wave[0] && this.results.get(wave[0].id);
-        if (stopped === undefined && last && options.goOn && !(await options.goOn(target.ref, last))) stopped = `the run was stopped after ${last.id}`;
-      }
+      if (this.options.after) await this.oneAtATime(this.options.after);
+      else await this.inWaves();
     } finally {
       await (await this.reaching)?.connection?.close();
+      this.milliseconds = this.clock.now() - this.start;
     }
-    const results = chosen.flatMap(({ id }) => this.results.get(id) ?? []);
+  }
+
+  private async inWaves(): Promise<void> {
+    const { default: pMap } = await import("p-map");
+    for (const wave of wavesOf(this.chosen)) {
+      await pMap(wave, async (check) => this.keep(check, await this.settle(check)), { concurrency: CHANNELS_AT_A_TIME });
+    }
+  }
+
+  private async oneAtATime(after: NonNullable<VerifyOptions["after"]>): Promise<void> {
+    let step: NextStep = "next";
+    for (const check of this.chosen) {
+      const because = this.fleet.stopped ?? (step === "skip-next" ? "it was left out" : undefined);
+      if (because !== undefined) {
+        this.keep(check, skipped(check, because));
+        step = "next";
+        continue;
+      }
+      do {
+        this.options.before?.(this.target.ref, check, this.target.expectation);
+        const shown = this.keep(check, await this.settle(check));
+        const answered = this.clock.now();
+        step = await after(this.target.ref, shown);
+        // The deadline is for what the node does, not for the time that a person takes.
+        this.end += this.clock.now() - answered;
+        if (step === "repeat" && !(await this.reaching)?.connection?.isOpen) this.reaching = undefined;
+      } while (step === "repeat");
+      if (step === "quit") this.fleet.stopped = `the run was stopped after ${check.id} of ${this.target.ref.name}`;
+    }
+  }
+
+  /** Once every node was looked at: what was compared with some of them is compared with all. */
+  compareAgain(): void {
+    for (const check of this.chosen) {
+      const value = this.fleet.value(check.id, this.target.ref.name);
+      const earlier = this.results.get(check.id);
+      if (check.where !== "fleet" || value === undefined || earlier === undefined) continue;
+      const verdict = check.judge(value, this.fleet.others(check.id, this.target.ref.name));
+      if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok")) this.results.set(check.id, { ...earlier, expected: verdict.expected });
+      else this.keep(check, { ...this.judged(check, verdict, 0, earlier.command), milliseconds: earlier.milliseconds });
+    }
+  }
+
+  verification(): NodeVerification {
+    const { ref } = this.target;
+    const results = this.chosen.flatMap(({ id }) => this.results.get(id) ?? []);
     return {
-      node: target.ref.name,
-      region: target.ref.region,
-      instanceId: target.ref.instanceId,
-      ...(target.ref.address === undefined ? {} : { address: target.ref.address }),
+      node: ref.name,
+      region: ref.region,
+      instanceId: ref.instanceId,
+      ...(ref.address === undefined ? {} : { address: ref.address }),
       results,
       isVerified: results.length > 0 && results.every(({ status }) => status !== "failed" && status !== "skipped"),
-      milliseconds: this.clock.now() - start,
+      milliseconds: this.milliseconds,
     };
   }
 
-  private keep(check: Check, result: CheckResult): void {
+  private keep(check: Check, result: CheckResult): CheckResult {
     const shown = masked(result, this.options.secrets ?? []);
     this.results.set(check.id, shown);
     this.options.onResult?.(this.target.ref, shown);
+    return shown;
   }
 
   private async settle(check: Check): Promise<CheckResult> {
@@ -114,18 +190,21 @@ class NodeRun {
 
     const { cloud, expectation } = this.target;
     const start = this.clock.now();
-    if (check.where === "cloud") return this.judged(check, check.judge(cloud, expectation), start);
+    const command = check.command(expectation);
+    if (check.where === "cloud") return this.judged(check, check.judge(cloud, expectation), start, command);
     this.reaching ??= this.reach();
     const reach = await this.reaching;
-    if (check.where === "client") return this.judged(check, check.judge(reach.facts, expectation), start);
-    if (reach.connection === undefined) return this.judged(check, { ok: false, expected: "a login", actual: reach.failure }, start);
-    return await this.onNode(check, reach.connection, start);
+    if (check.where !== "client" && reach.connection !== undefined) return await this.onNode(check, reach.connection, start);
+    const verdict = check.where === "client" ? check.judge(reach.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reach ? reach.failure : "" };
+    const result = this.judged(check, verdict, start, command);
+    if (verdict.ok || !("failure" in reach) || reach.diagnosis.length === 0) return result;
+    return { ...result, cause: rootOf(reach.diagnosis) ?? check.cause, diagnosis: reach.diagnosis };
   }
 
-  private async onNode(check: NodeCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
+  private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
     const { expectation } = this.target;
     const command = check.command(expectation);
-    const patience = Math.min(start + (check.patienceMs ?? 0), this.end);
+    const patience = Math.min(start + this.patienceFor(check.patienceMs ?? 0), this.end);
     for (;;) {
       if (!connection.isOpen) return skipped(check, `the connection was lost${this.lostIn ? ` during ${this.lostIn}` : ""}`, command);
       const asked = this.clock.now();
@@ -133,7 +212,7 @@ class NodeRun {
       let verdict: Verdict;
       try {
         const output = await connection.run(command, { deadlineMs });
-        verdict = check.judge({ ...output, at: (asked + this.clock.now()) / 2 }, expectation);
+        verdict = this.verdictOn(check, { ...output, at: (asked + this.clock.now()) / 2 });
       } catch (error) {
         if (!connection.isOpen) this.lostIn ??= check.id;
         verdict = { ok: false, expected: "an answer", actual: wordsOf(error) };
@@ -143,10 +222,22 @@ class NodeRun {
     }
   }
 
+  private verdictOn(check: NodeCheck | FleetCheck, output: CommandOutput): Verdict {
+    if (check.where === "node") return check.judge(output, this.target.expectation);
+    const { name } = this.target.ref;
+    const value = check.valueOf(output);
+    if (value !== undefined) this.fleet.keep(check.id, name, value);
+    return check.judge(value, this.fleet.others(check.id, name));
+  }
+
+  private patienceFor(ms: number): number {
+    return Math.min(ms, this.options.patienceMs ?? Infinity);
+  }
+
   private async reach(): Promise<Reach> {
     const address = this.target.ref.address ?? "no address";
     try {
-      const connection = await this.target.connect(Math.max(1, Math.min(CONNECT_MS, this.end - this.clock.now())));
+      const connection = await this.target.connect(Math.max(1, Math.min(this.patienceFor(CONNECT_MS), this.end - this.clock.now())));
       return { connection, facts: { address } };
     } catch (error) {
       const stage = error instanceof ConnectError ? error.stage : "banner";
@@ -154,6 +245,8 @@ class NodeRun {
       const failure = `${wordsOf(error)}${cause}`;
       return {
         failure,
+        // What cannot be found out must not hide what failed.
+        diagnosis: (await this.target.diagnose?.(stage, failure).catch(() => [])) ?? [],
         facts: {
           address,
           ...(stage === "banner" ? { bannerFailure: failure } : {}),
@@ -163,15 +256,16 @@ class NodeRun {
     }
   }
 
-  private judged(check: Check, { ok, expected, actual }: Verdict, start: number, command?: string): CheckResult {
-    const status: CheckStatus = ok ? "ok" : ({ fail: "failed", warn: "warning", info: "info" } as const)[check.severity];
+  private judged(check: Check, verdict: Verdict, start: number, command: string | undefined): CheckResult {
+    const { ok, expected, actual, spans } = verdict;
     return {
       ...headOf(check),
-      status,
+      status: ok ? "ok" : STATUS_OF[verdict.severity ?? check.severity],
       ...(command === undefined ? {} : { command }),
       expected,
       actual,
-      ...(ok ? {} : { cause: check.cause, next: check.next }),
+      ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: check.next }),
+      ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
       milliseconds: this.clock.now() - start,
     };
   }
@@ -202,8 +296,17 @@ function skipped(check: Check, because: string, command?: string): CheckResult {
   return { ...headOf(check), status: "skipped", because, ...(command === undefined ? {} : { command }), milliseconds: 0 };
 }
 
+const STATUS_OF: Record<Severity, CheckStatus> = { fail: "failed", warn: "warning", info: "info" };
+
 /** The result with every secret replaced, wherever it stands. */
 function masked(result: CheckResult, secrets: readonly string[]): CheckResult {
   const hide = (text: string): string => secrets.reduce((shown, secret) => (secret === "" ? shown : shown.replaceAll(secret, "***")), text);
-  return Object.fromEntries(Object.entries(result).map(([key, value]: [string, unknown]) => [key, typeof value === "string" ? hide(value) : value])) as unknown as CheckResult;
+  return deepMap(result, hide) as CheckResult;
+}
+
+function deepMap(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((item) => deepMap(item, change));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, deepMap(item, change)]));
 }

@@ -1,5 +1,5 @@
 import { SpotError } from "../../fleet/errors";
-import { checks, type Check } from "../../fleet/checks";
+import { checks, phases, type Check } from "../../fleet/checks";
 
 /**
  * A list of patterns as a predicate over names. `*` stands for anything, case does not matter, several are separated by
@@ -21,9 +21,22 @@ export function selectNames(patterns: string, names: readonly string[], what: st
   return names.filter((name) => chosen.has(name));
 }
 
-/** The checks to run for `--only`: those named and, because a check means nothing without them, all that they need. */
-export function selectChecks(only: string | undefined, from: readonly Check[] = checks): Check[] {
-  if (only === undefined) return [...from];
+/** Patterns of ids and of phases; a check is chosen when it fits both. Absent: all. */
+export interface CheckChoice {
+  only?: string;
+  phase?: string;
+}
+
+/**
+ * The checks to run: those chosen and, because a check means nothing without them, all that they need.
+ * @throws SpotError E_USAGE when nothing is chosen
+ */
+export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly Check[] = checks): Check[] {
+  if (only === undefined && phase === undefined) return [...from];
+  const ids = new Set(only === undefined ? from.map(({ id }) => id) : selectNames(only, from.map(({ id }) => id), "check"));
+  const inPhase = new Set<string>(phase === undefined ? phases : selectNames(phase, phases, "phase"));
+  const chosen = from.filter((check) => ids.has(check.id) && inPhase.has(check.phase));
+  if (chosen.length === 0) throw new SpotError("E_USAGE", `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`);
   const byId = new Map(from.map((check) => [check.id, check]));
   const wanted = new Set<string>();
   const want = (id: string): void => {
@@ -31,6 +44,6 @@ export function selectChecks(only: string | undefined, from: readonly Check[] = 
     wanted.add(id);
     byId.get(id)?.needs.forEach(want);
   };
-  selectNames(only, from.map(({ id }) => id), "check").forEach(want);
+  chosen.forEach(({ id }) => want(id));
   return from.filter(({ id }) => wanted.has(id));
 }

@@ -1,0 +1,23 @@
+import { ExitCode } from "../../fleet/exit-codes";
+import { allowMe } from "../operations/allow-me";
+import { openSession } from "../session";
+import { jsonLine } from "../ui/json";
+import type { CommandContext } from "./context";
+import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const reporter = reporterFor(context, false);
+  const { config } = configFor(context, reporter);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), false);
+    try {
+      const result = await allowMe(session, { config, configFile: configPath(context) });
+      if (options.json) jsonLine(terminal, result);
+      else terminal.stdout.write(result.changed ? `${result.caller} may log in now, in ${result.regions.join(", ")}.\n` : `${result.caller} may log in already: nothing to change.\n`);
+      return ExitCode.ok;
+    } finally {
+      session.cloud.close();
+    }
+  });
+}

@@ -1,0 +1,49 @@
+import { ExitCode } from "../../fleet/exit-codes";
+import { preflight, type Preflight } from "../operations/check";
+import type { Finding, RegionReport } from "../operations/region-checks";
+import { openSession } from "../session";
+import { jsonLine } from "../ui/json";
+import type { CommandContext } from "./context";
+import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const reporter = reporterFor(context, false);
+  const { config } = configFor(context, reporter);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
+    try {
+      const found = await preflight(session, { config, configFile: configPath(context) });
+      const exitCode = exitCodeFor(found);
+      if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
+      else terminal.stdout.write(`${text(found)}\n`);
+      return exitCode;
+    } finally {
+      session.cloud.close();
+    }
+  });
+}
+
+const isBad = ({ findings }: RegionReport): boolean => findings.some(({ level }) => level === "error");
+
+/** A fault of this machine's stops everything; a region's stops that region. */
+function exitCodeFor({ local, regions }: Preflight): ExitCode {
+  if (local.length > 0 || (regions.length > 0 && regions.every(isBad))) return ExitCode.usage;
+  return regions.some(isBad) ? ExitCode.partial : ExitCode.ok;
+}
+
+function text({ account, arn, local, regions }: Preflight): string {
+  const width = Math.max(...regions.map(({ region }) => region.length), 0);
+  const good = regions.filter((region) => !isBad(region)).length;
+  return [
+    `account ${account}, ${arn}`,
+    ...local.map(findingLine),
+    ...regions.flatMap(({ region, nodes, pool, vcpus, findings }) => [
+      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${nodes} node${nodes === 1 ? "" : "s"}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
+      ...findings.map(findingLine),
+    ]),
+    `${good} of ${regions.length} regions can be used.`,
+  ].join("\n");
+}
+
+const findingLine = ({ check, error }: Finding): string => `        ${check}: ${error.message}\n          next: ${error.next}`;

@@ -1,0 +1,47 @@
+import { SpotError } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/exit-codes";
+import { cleanupVpcs, type CleanupResult } from "../operations/cleanup-vpcs";
+import { openSession } from "../session";
+import { jsonLine } from "../ui/json";
+import { tableText } from "../ui/table";
+import type { CommandContext } from "./context";
+import { placeFrom } from "./list";
+import { interruptible, reporterFor, sessionOptions } from "./shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options } = context;
+  const legacy = options.legacy === true;
+  const dryRun = options["dry-run"] === true;
+  if (legacy && options.yes) throw new SpotError("E_USAGE", { message: "--legacy asks about each thing alone: --yes cannot be given with it" });
+  const reporter = reporterFor(context, false);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+    try {
+      const result = await cleanupVpcs(session, { legacy, dryRun });
+      const exitCode = exitCodeFor(result, dryRun);
+      report(context, result, exitCode, dryRun);
+      return exitCode;
+    } finally {
+      session.cloud.close();
+    }
+  });
+}
+
+/** Nothing of ours may be left, and a region that was not looked at may hold something. */
+function exitCodeFor({ left, plan }: CleanupResult, dryRun: boolean): ExitCode {
+  if (dryRun) return ExitCode.ok;
+  return left.length > 0 || plan.some(({ error }) => error) ? ExitCode.leftovers : ExitCode.ok;
+}
+
+function report({ options, terminal }: CommandContext, { account, plan, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
+  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, deleted, left });
+  const planned = plan.flatMap((region) => region.planned);
+  const notOurs = plan.flatMap((region) => region.notOurs);
+  const blocks: string[] = [`account ${account}, ${plan.length} regions`];
+  if (planned.length > 0) blocks.push(tableText(["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"], planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why])));
+  if (notOurs.length > 0) blocks.push(tableText(["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"], notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner])));
+  for (const { region, error } of plan) if (error) blocks.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
+  if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "AWS SAYS"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));
+  blocks.push(dryRun ? `${planned.length} things would be deleted.` : `${deleted} of ${planned.length} things deleted.`);
+  terminal.stdout.write(`${blocks.join("\n\n")}\n`);
+}

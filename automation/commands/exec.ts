@@ -1,0 +1,61 @@
+import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/exit-codes";
+import { nodesNamed } from "../operations/verify";
+import { jsonLine } from "../ui/json";
+import { nodePrefix } from "../ui/lines";
+import type { CommandContext } from "./context";
+import { onNodes, remoteCommand } from "./on-nodes";
+
+/** For one command on one node. */
+const DEADLINE_MS = 600_000;
+const CONNECT_MS = 20_000;
+const NODES_AT_A_TIME = 24;
+
+interface Executed {
+  node: string;
+  instanceId: string;
+  address?: string;
+  code?: number;
+  stdout?: string;
+  stderr?: string;
+  error?: ErrorInfo;
+}
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal, rest } = context;
+  if (rest.length === 0) throw new SpotError("E_USAGE", { message: "`exec` needs a command behind `--`", next: "For example: npm run exec -- -- uptime" });
+  const command = remoteCommand(rest);
+  return onNodes(context, async ({ session, fleet }) => {
+    const { default: pMap } = await import("p-map");
+    const nodes = nodesNamed(session, options.node);
+    const targets = await (await fleet()).targets(nodes);
+    const executed = await pMap(
+      targets,
+      async ({ ref, connect }): Promise<Executed> => {
+        const about = { node: ref.name, instanceId: ref.instanceId, ...(ref.address === undefined ? {} : { address: ref.address }) };
+        try {
+          await using connection = await connect(CONNECT_MS);
+          const result = { ...about, ...(await connection.run(command, { deadlineMs: DEADLINE_MS })) };
+          if (!options.json) for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
+          return result;
+        } catch (error) {
+          return { ...about, error: errorInfo(error) };
+        }
+      },
+      { concurrency: NODES_AT_A_TIME },
+    );
+    if (options.json) jsonLine(terminal, { command, nodes: executed });
+    else terminal.stdout.write(`${summary(executed)}\n`);
+    return executed.every(({ code }) => code === 0) ? ExitCode.ok : ExitCode.partial;
+  });
+}
+
+function outputLines({ stdout, stderr }: Executed): string[] {
+  return [stdout, stderr].flatMap((text) => (text ? text.replace(/\n$/, "").split("\n") : []));
+}
+
+function summary(executed: Executed[]): string {
+  const failed = executed.filter(({ code }) => code !== 0);
+  const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code}`);
+  return [`${executed.length - failed.length} of ${executed.length} nodes: exit code 0.`, ...failed.map((node) => `  ${node.node}: ${why(node)}`)].join("\n");
+}

@@ -1,0 +1,56 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ExitCode } from "../../fleet/exit-codes";
+import { costOf, pricesOf } from "../operations/cost";
+import { list, type ListedNode } from "../operations/list";
+import { openSession, type Session } from "../session";
+import type { PricedNode } from "../ui/table";
+import type { CommandContext } from "./context";
+import { cacheFile, placeFrom, type Seen } from "./list";
+import { reading, reporterFor, sessionOptions } from "./shell";
+
+/** Between two looks of `--watch`. */
+const WATCH_MS = 5000;
+
+/** Looks, shows and keeps what was seen; with --watch again and again. */
+export async function watchList(context: CommandContext, show: (seen: Seen) => ExitCode): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const reporter = reporterFor(context, false);
+  return reading(reporter, async (interrupts) => {
+    for (;;) {
+      const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), reading: true, withoutState: true }, false);
+      try {
+        const seen = await look(session);
+        interrupts.soft.throwIfAborted();
+        keep(session, seen);
+        if (options.watch && terminal.stdout.isTTY && !options.json) terminal.stdout.write(CLEAR);
+        const exitCode = show(seen);
+        for (const { region, error } of seen.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+        if (seen.problem) reporter.emit({ type: "message", level: "error", subject: "state", message: seen.problem.message, error: seen.problem });
+        if (!options.watch) return exitCode;
+      } finally {
+        session.cloud.close();
+      }
+      await sleep(WATCH_MS, undefined, { signal: interrupts.soft });
+    }
+  });
+}
+
+/** Home, and everything below erased: the scrollback stays. */
+const CLEAR = "\u001b[H\u001b[J";
+
+/** The listing and, at the same time, the prices of the pools on record. */
+async function look(session: Session): Promise<Seen> {
+  const { nodes: recorded } = session.state;
+  const since = Math.min(Date.now(), ...recorded.map(({ created }) => (created ? Date.parse(created) : Date.now())));
+  const [listing, prices] = await Promise.all([list(session), pricesOf(session, recorded.map(({ pin }) => pin.pool), new Date(since))]);
+  const now = Date.now();
+  const priced = (node: ListedNode): PricedNode => (prices.size > 0 ? { ...node, cost: costOf(node, prices, now) } : node);
+  return { ...listing, at: new Date(now).toISOString(), nodes: listing.nodes.map(priced) };
+}
+
+/** For `list --cached`. */
+function keep({ target }: Session, seen: Seen): void {
+  mkdirSync(target.scratch, { recursive: true });
+  writeFileSync(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
+}

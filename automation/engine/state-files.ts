@@ -1,0 +1,66 @@
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import path from "node:path";
+import { PROJECT } from "../../fleet/stack-config";
+import { fileBackendRoot } from "./lock";
+import { stateOf, type StackState } from "./state";
+
+/** A state that the engine kept when it last wrote the one that is damaged or gone. */
+export interface StateBackup {
+  file: string;
+  /** When it was written. */
+  at: Date;
+  state: StackState;
+}
+
+/** The files in which a file backend keeps one stack (engine: `.pulumi/stacks/PROJECT/STACK.json`, `.json.bak`). */
+export interface StateFiles {
+  state: string;
+  /** Does the file hold a checkpoint? The engine takes an empty document for an empty stack, and would write over it. */
+  isWhole(): boolean;
+  /** The newest backup that can be read; undefined when there is none. */
+  backup(): StateBackup | undefined;
+  /** Puts a backup in the state's place. What stood there is kept beside it: answers where, when there was anything. */
+  restore(backup: StateBackup): string | undefined;
+  /** Takes the state out of the engine's sight and keeps it: answers where, when there was anything. */
+  setAside(): string | undefined;
+}
+
+export function stateFilesOf(backendUrl: string, stack: string): StateFiles | undefined {
+  if (!backendUrl.startsWith("file://")) return undefined;
+  const state = path.join(fileBackendRoot(backendUrl), ".pulumi/stacks", PROJECT, `${stack.split("/").pop()!}.json`);
+  const attributes = (file: string) => `${file}.attrs`;
+  const setAside = (): string | undefined => {
+    if (!existsSync(state)) return undefined;
+    const kept = `${state}.damaged-${new Date().toISOString().replaceAll(":", "")}`;
+    renameSync(state, kept);
+    rmSync(attributes(state), { force: true });
+    return kept;
+  };
+  return {
+    state,
+    isWhole: () => !existsSync(state) || checkpointOf(state) !== undefined,
+    backup: () => readBackup(`${state}.bak`),
+    restore(backup) {
+      const kept = setAside();
+      // First under another name: a restore that is killed leaves no half of a state behind.
+      const draft = `${state}.${process.pid}.tmp`;
+      copyFileSync(backup.file, draft);
+      renameSync(draft, state);
+      return kept;
+    },
+    setAside,
+  };
+}
+
+function readBackup(file: string): StateBackup | undefined {
+  const latest = checkpointOf(file)?.latest;
+  return latest ? { file, at: statSync(file).mtime, state: stateOf({ deployment: latest }) } : undefined;
+}
+
+function checkpointOf(file: string): { latest?: object } | undefined {
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as { checkpoint?: { latest?: object } } | null)?.checkpoint;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,82 @@
+import path from "node:path";
+import type { Reporter } from "../fleet/events";
+import { packageRoot } from "../project/package-root";
+import { readConfig } from "../project/config-file";
+import type { SandboxMode } from "../sandbox/control";
+import type { Interrupts } from "./interrupts";
+import { down, type DownRequest, type DownResult } from "./operations/down";
+import { list, type Listing } from "./operations/list";
+import { planUp, up, type UpPlan, type UpResult } from "./operations/up";
+import { verifyFleet } from "./operations/verify";
+import { openSession, type Session } from "./session";
+import type { Verification } from "./verify/result";
+
+export { SpotError, isSpotError, errorInfo, type ErrorInfo } from "../fleet/errors";
+export type { FleetEvent, Reporter, Question } from "../fleet/events";
+export type { DownRequest, DownResult, Listing, UpPlan, UpResult, Verification };
+
+export interface FleetOptions {
+  /** Path of the fleet's configuration. */
+  config: string;
+  /** Where events go and questions are asked. The library itself never prints. */
+  reporter: Reporter;
+  /** Act on a local AWS instead of the real one. */
+  sandbox?: SandboxMode;
+  stack?: string;
+  profile?: string;
+  env?: NodeJS.ProcessEnv;
+  /** How a run is asked to stop; without it, it cannot be. */
+  interrupts?: Interrupts;
+}
+
+/**
+ * A fleet as a library: what the commands do, with typed results instead of text. Every method opens the stack, does
+ * its work and lets go again; each throws SpotError and nothing else on purpose.
+ */
+export class Fleet {
+  constructor(private readonly options: FleetOptions) {}
+
+  /** Creates the fleet, or brings it to what the configuration says, and verifies every node. */
+  up(options: { wait?: boolean } = {}): Promise<UpResult> {
+    return this.within(true, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }));
+  }
+
+  /** What `up` would change. */
+  preview(): Promise<UpPlan> {
+    return this.within(true, (session) => planUp(session, { ...this.definition(), wait: false }));
+  }
+
+  list(): Promise<Listing> {
+    return this.within(false, list);
+  }
+
+  /** Runs the check list; `only` and `nodes` are patterns such as `D2,E*`. */
+  verify(options: { only?: string; nodes?: string } = {}): Promise<Verification> {
+    return this.within(false, (session) => verifyFleet(session, { ...this.definition(), ...options }));
+  }
+
+  /** Ends the fleet, or a part of it, and proves it by listing again. */
+  down(request: DownRequest = {}): Promise<DownResult> {
+    return this.within(false, (session) => down(session, request));
+  }
+
+  private definition() {
+    const configFile = path.resolve(this.options.config);
+    const { config, locate } = readConfig(configFile);
+    return { config, configFile, locate };
+  }
+
+  private async within<T>(start: boolean, work: (session: Session) => Promise<T>): Promise<T> {
+    const { config } = this.definition();
+    const { reporter, sandbox, profile, env = process.env, interrupts = { soft: new AbortController().signal, hard: new AbortController().signal } } = this.options;
+    const session = await openSession(
+      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, stack: this.options.stack ?? config.stack, backend: config.backend },
+      start,
+    );
+    try {
+      return await work(session);
+    } finally {
+      session.cloud.close();
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { isAwsRegion } from "../../fleet/aws-regions";
+import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import type { Cloud } from "../cloud/clients";
+import { endInstances, instancesById } from "../cloud/predecessor";
+
+/** An entry of the predecessor's instances.json, and what AWS says of it now. */
+export interface LegacyInstance {
+  instanceId: string;
+  region: string;
+  address: string | null;
+  instanceType: string | null;
+  /** EC2's state; `gone` when AWS knows it no more, `unknown` when its region did not answer. */
+  state: string;
+}
+
+export interface LegacyListing {
+  instances: LegacyInstance[];
+  failedRegions: { region: string; error: ErrorInfo }[];
+}
+
+const entry = z.looseObject({ id: z.string().optional(), instance_id: z.string().optional(), region: z.string() });
+/** The file is an array; some of its versions wrapped it. */
+const stateFile = z.union([z.array(entry), z.object({ instances: z.array(entry) }).transform(({ instances }) => instances)]);
+
+/** @throws SpotError E_CONFIG_MISSING, E_CONFIG_SYNTAX for a file that is no such list */
+export function readLegacyState(file: string): { instanceId: string; region: string }[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SpotError("E_CONFIG_MISSING", { message: `${file} cannot be read`, cause, next: "Name the predecessor's instances.json." });
+  }
+  const wrong = (cause: unknown) => new SpotError("E_CONFIG_SYNTAX", { message: `${file} is not the predecessor's list of instances`, cause, next: "It must be a JSON array of objects with `instance_id` and `region`." });
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (cause) {
+    throw wrong(cause);
+  }
+  const parsed = stateFile.safeParse(data);
+  if (!parsed.success) throw wrong(z.prettifyError(parsed.error));
+  return parsed.data.map(({ id, instance_id, region }, i) => {
+    const instanceId = instance_id ?? id;
+    if (instanceId === undefined || !/^i-[0-9a-f]+$/.test(instanceId) || !isAwsRegion(region)) throw wrong(`entry ${i + 1}: instance ${instanceId ?? "without an id"}, region ${region}`);
+    return { instanceId, region };
+  });
+}
+
+/** Asks AWS what is left of these instances, all regions in parallel. Changes nothing. */
+export async function lookAtLegacy(cloud: Cloud, entries: { instanceId: string; region: string }[]): Promise<LegacyListing> {
+  const failedRegions: LegacyListing["failedRegions"] = [];
+  const regions = [...new Set(entries.map(({ region }) => region))].sort();
+  const perRegion = await Promise.all(
+    regions.map(async (region) => {
+      const ids = [...new Set(entries.filter((one) => one.region === region).map(({ instanceId }) => instanceId))];
+      try {
+        const found = new Map((await instancesById(cloud, region, ids)).map((instance) => [instance.InstanceId, instance]));
+        return ids.map((instanceId): LegacyInstance => {
+          const instance = found.get(instanceId);
+          return { instanceId, region, address: instance?.PublicIpAddress ?? null, instanceType: instance?.InstanceType ?? null, state: instance?.State?.Name ?? "gone" };
+        });
+      } catch (error) {
+        failedRegions.push({ region, error: errorInfo(error) });
+        return ids.map((instanceId): LegacyInstance => ({ instanceId, region, address: null, instanceType: null, state: "unknown" }));
+      }
+    }),
+  );
+  return { instances: perRegion.flat(), failedRegions };
+}
+
+export const stillThere = ({ state }: LegacyInstance): boolean => !["terminated", "shutting-down", "gone", "unknown"].includes(state);
+
+/** Ends them region by region; a region that refuses does not hold back the others. */
+export async function endLegacy(cloud: Cloud, instances: LegacyInstance[]): Promise<LegacyListing["failedRegions"]> {
+  const failed: LegacyListing["failedRegions"] = [];
+  await Promise.all(
+    [...new Set(instances.map(({ region }) => region))].map(async (region) => {
+      try {
+        await endInstances(cloud, region, instances.filter((one) => one.region === region).map(({ instanceId }) => instanceId));
+      } catch (error) {
+        failed.push({ region, error: errorInfo(error) });
+      }
+    }),
+  );
+  return failed;
+}

@@ -1,0 +1,27 @@
+import os from "node:os";
+import path from "node:path";
+import { readRecord } from "../sandbox/records";
+import { tryLock } from "../sandbox/lock";
+import { lockedError, type LockOwner } from "./engine/lock";
+import type { Session } from "./session";
+
+/**
+ * Runs `work` as the only run of this machine that changes this stack. The engine's own lock is held only while the
+ * engine runs; what lies around it (clearing up after a killed run, bringing nodes up, the proof after `down`) must not
+ * meet another run either. A lock whose process no longer lives is taken over.
+ * @throws SpotError E_LOCKED, with the owner, its age and that it lives
+ */
+export async function exclusively<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const file = path.join(session.target.locksDir, `${session.stack.key}.json`);
+  const owner: LockOwner = { user: os.userInfo().username, host: os.hostname(), pid: process.pid, since: new Date() };
+  const release = tryLock(file, owner);
+  if (release === undefined) {
+    const holder = readRecord<LockOwner>(file);
+    throw lockedError(session.target.stack, holder ? { ...holder, since: new Date(holder.since) } : owner, "alive");
+  }
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,40 @@
+import { z } from "zod";
+import type { FleetEvent } from "../../fleet/events";
+
+const error = z.object({
+  code: z.string().regex(/^E_/),
+  class: z.string(),
+  message: z.string(),
+  cause: z.string().optional(),
+  next: z.string(),
+  location: z.object({ file: z.string(), line: z.int(), column: z.int() }).optional(),
+  get problems() {
+    return z.array(error).optional();
+  },
+});
+const level = z.enum(["debug", "info", "success", "warning", "error"]);
+const node = z.object({ name: z.string(), region: z.string(), instanceId: z.string().optional(), address: z.string().optional() });
+const time = z.iso.datetime();
+
+/** Shapes of the events, one for each type: a new type of event without one does not compile. */
+const events = {
+  message: z.object({ time, type: z.literal("message"), level, message: z.string(), subject: z.string().optional(), error: error.optional() }),
+  node: z.object({ time, type: z.literal("node"), level, node, phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified"]), message: z.string(), error: error.optional() }),
+  waiting: z.object({ time, type: z.literal("waiting"), node, reason: z.string() }),
+  task: z.object({ time, type: z.literal("task"), task: z.string(), state: z.enum(["started", "progress", "done", "failed"]), detail: z.string().optional(), seconds: z.number().optional() }),
+  changes: z.object({ time, type: z.literal("changes"), stack: z.string(), account: z.string(), changes: z.array(z.looseObject({ name: z.string(), kind: z.enum(["create", "replace", "delete", "same"]), reason: z.string().optional() })) }),
+  expected: z.object({ time, type: z.literal("expected"), nodes: z.array(node) }),
+  check: z.object({ time, type: z.literal("check"), node, id: z.string(), title: z.string(), held: z.boolean(), done: z.int(), total: z.int() }),
+} satisfies { [K in FleetEvent["type"]]: z.ZodType<{ type: K }> };
+
+/** The last line: how the run ended, or the error that ended it. */
+const result = z.looseObject({ type: z.literal("result"), command: z.string(), exitCode: z.int() });
+const failed = z.object({ type: z.literal("error"), error, log: z.string().optional() });
+
+/** One line of `up --json` and `down --json`. */
+export const eventLine = z.union([...Object.values(events), result, failed]);
+
+/** The same for programs in other languages: docs/events.schema.json. */
+export function eventJsonSchema(): string {
+  return `${JSON.stringify({ ...z.toJSONSchema(eventLine), title: "One line of spot-deployer's --json" }, null, 2)}\n`;
+}

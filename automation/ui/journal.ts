@@ -1,0 +1,134 @@
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import path from "node:path";
+import { errorInfo, type ErrorInfo } from "../../fleet/errors";
+import type { FleetEvent } from "../../fleet/events";
+import type { ExitCode } from "../../fleet/exit-codes";
+import { errorLines, teller, toldText } from "./lines";
+import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
+
+/** What is kept of the last run of a command that works on nodes: what `status` shows. */
+export interface RunRecord {
+  version: 1;
+  command: string;
+  /** The words after the command. */
+  args: string[];
+  pid: number;
+  /** ISO 8601. */
+  startedAt: string;
+  /** Null while it runs; a run that was killed leaves it so. */
+  endedAt: string | null;
+  exitCode: number | null;
+  stack?: string;
+  nodes: NodeProgress[];
+  /** Warnings are not in it. */
+  failures: ErrorInfo[];
+  /** The error that ended the run, when one did. */
+  error?: ErrorInfo;
+  /** Absolute path of the log. */
+  log: string;
+}
+
+export interface JournalOptions {
+  /** Folder of the logs and of the record. */
+  folder: string;
+  /** Where the log goes instead of a file of its own in the folder. */
+  file?: string;
+  command: string;
+  args: string[];
+  /** Keep a record for `status`. */
+  recorded: boolean;
+}
+
+export const recordFile = (folder: string): string => path.join(folder, "last-run.json");
+
+const LOGS_KEPT = 50;
+/** Between two writings of a record that grows. */
+const RECORD_EVERY_MS = 1000;
+
+/**
+ * The full log of one run, without colours and with debug messages, whatever the terminal shows; and the run's progress
+ * beside it. The file is made with the first thing to write: a command that told nothing leaves none.
+ */
+export class Journal {
+  readonly file: string;
+  readonly progress: Progress;
+  private readonly tell = teller();
+  private readonly startedAt = new Date();
+  private readonly failures: ErrorInfo[] = [];
+  private descriptor: number | undefined;
+  private recordedAt = 0;
+  private isOver = false;
+
+  constructor(private readonly options: JournalOptions) {
+    this.progress = emptyProgress(this.startedAt.getTime());
+    const stamp = this.startedAt.toISOString().replace(/[-:]|\.\d+/g, "");
+    this.file = options.file ?? path.join(options.folder, `${stamp}-${options.command}-${process.pid}.log`);
+    if (options.recorded) this.record();
+  }
+
+  emit(event: FleetEvent): void {
+    const now = new Date();
+    advance(this.progress, event, now.getTime());
+    if ("error" in event && event.error) this.failures.push(event.error);
+    for (const told of this.tell(event)) this.write(`${now.toISOString()} ${toldText(told)}`);
+    if (this.options.recorded && now.getTime() - this.recordedAt >= RECORD_EVERY_MS) this.record();
+  }
+
+  /** A line that no event is about. */
+  write(text: string): void {
+    if (this.descriptor === undefined) this.descriptor = this.open();
+    writeSync(this.descriptor, `${text}\n`);
+  }
+
+  /** The run is over. An error goes into the log with its stack, which the terminal is spared. */
+  end(exitCode: ExitCode, error?: unknown): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (error !== undefined) {
+      this.write(`${new Date().toISOString()} ${errorLines(errorInfo(error))}`);
+      if (error instanceof Error && error.stack) this.write(error.stack);
+    }
+    if (this.options.recorded) this.record({ exitCode, error });
+    if (this.descriptor === undefined) return;
+    this.write(`${new Date().toISOString()} exit code ${exitCode} after ${((Date.now() - this.startedAt.getTime()) / 1000).toFixed(1)} s`);
+    closeSync(this.descriptor);
+  }
+
+  private open(): number {
+    const { folder, file, command, args } = this.options;
+    mkdirSync(path.dirname(this.file), { recursive: true });
+    if (file === undefined) forgetOldLogs(folder);
+    const descriptor = openSync(this.file, "w", 0o600);
+    writeSync(descriptor, `${this.startedAt.toISOString()} spot ${[command, ...args].join(" ")} (process ${process.pid}, node ${process.version}, ${process.platform})\n`);
+    return descriptor;
+  }
+
+  private record(end?: { exitCode: ExitCode; error?: unknown }): void {
+    const { folder, command, args } = this.options;
+    this.recordedAt = Date.now();
+    const record: RunRecord = {
+      version: 1,
+      command,
+      args,
+      pid: process.pid,
+      startedAt: this.startedAt.toISOString(),
+      endedAt: end ? new Date().toISOString() : null,
+      exitCode: end?.exitCode ?? null,
+      ...(this.progress.stack === undefined ? {} : { stack: this.progress.stack }),
+      nodes: [...this.progress.nodes.values()],
+      failures: this.failures,
+      ...(end?.error === undefined ? {} : { error: errorInfo(end.error) }),
+      log: this.file,
+    };
+    mkdirSync(folder, { recursive: true });
+    const whole = path.join(folder, `.last-run.${process.pid}`);
+    writeFileSync(whole, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    renameSync(whole, recordFile(folder));
+  }
+}
+
+/** Their names begin with the time, so the first ones are the oldest. */
+function forgetOldLogs(folder: string): void {
+  const logs = readdirSync(folder).filter((name) => /^\d{8}T\d{6}Z-.*\.log$/.test(name)).sort();
+  for (const name of logs.slice(0, Math.max(0, logs.length - LOGS_KEPT + 1))) rmSync(path.join(folder, name), { force: true });
+}

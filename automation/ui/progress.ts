@@ -1,0 +1,101 @@
+import type { FleetEvent, NodePhase } from "../../fleet/events";
+import type { NodeRef } from "../../fleet/model";
+
+/** Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them. */
+export const STAGES = ["planned", "kept", "created", "uploaded", "deploying", "rebooted", "verified", "deleted", "failed"] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
+export type Stage = (typeof STAGES)[number];
+
+/** Times are milliseconds since 1970. */
+export interface NodeProgress {
+  name: string;
+  region: string;
+  instanceId?: string;
+  address?: string;
+  stage: Stage;
+  /** When something first happened to it. */
+  beganAt?: number;
+  /** When it was done with: verified, deleted or failed. */
+  endedAt?: number;
+  /** What it waits for, or why it failed. */
+  reason?: string;
+  checks?: { done: number; total: number; failed: string[] };
+}
+
+/** A run as far as its events tell: what the live view draws and `status` shows. */
+export interface Progress {
+  startedAt: number;
+  stack?: string;
+  account?: string;
+  nodes: Map<string, NodeProgress>;
+  /** Long work that is under way now. */
+  tasks: Map<string, { detail?: string; beganAt: number }>;
+}
+
+export const emptyProgress = (startedAt: number): Progress => ({ startedAt, nodes: new Map(), tasks: new Map() });
+
+const ENDS: ReadonlySet<Stage> = new Set<Stage>(["verified", "deleted", "failed"]);
+
+/** Takes one event into the progress, in place. `now` is when it happened. */
+export function advance(progress: Progress, event: FleetEvent, now: number): void {
+  switch (event.type) {
+    case "changes":
+      progress.stack = event.stack;
+      progress.account = event.account;
+      for (const { name, kind, to, from, reason } of event.changes) {
+        const { region } = (to ?? from).pin.pool;
+        const why = { create: "to be created", replace: `to be replaced: ${reason}`, delete: "to be deleted", same: undefined }[kind];
+        progress.nodes.set(name, { name, region, stage: kind === "same" ? "kept" : "planned", reason: why });
+      }
+      return;
+    case "expected":
+      for (const ref of event.nodes) if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
+      return;
+    case "node":
+      return move(nodeOf(progress, event.node), event.level === "error" ? "failed" : event.phase, event.level === "error" ? event.message : undefined, now);
+    case "waiting": {
+      const node = nodeOf(progress, event.node);
+      node.beganAt ??= now;
+      node.reason = event.reason;
+      return;
+    }
+    case "check":
+      return checked(nodeOf(progress, event.node), event, now);
+    case "task":
+      if (event.state === "done" || event.state === "failed") progress.tasks.delete(event.task);
+      else progress.tasks.set(event.task, { beganAt: progress.tasks.get(event.task)?.beganAt ?? now, detail: event.detail });
+      return;
+    case "message":
+      return;
+  }
+}
+
+function nodeOf({ nodes }: Progress, ref: NodeRef): NodeProgress {
+  const node: NodeProgress = { stage: "planned", ...nodes.get(ref.name), ...ref };
+  nodes.set(ref.name, node);
+  return node;
+}
+
+function move(node: NodeProgress, stage: Stage, reason: string | undefined, now: number): void {
+  node.beganAt ??= now;
+  node.stage = stage;
+  node.reason = reason;
+  node.endedAt = ENDS.has(stage) ? now : undefined;
+}
+
+function checked(node: NodeProgress, { id, title, held, done, total }: Extract<FleetEvent, { type: "check" }>, now: number): void {
+  node.beganAt ??= now;
+  // The first result of a pass begins anew: a node can be verified twice in one run.
+  const before = done === 1 ? [] : (node.checks?.failed ?? []);
+  node.checks = { done, total, failed: held ? before : [...before, `${id} ${title}`] };
+  node.reason = undefined;
+  if (done < total) return;
+  const { failed } = node.checks;
+  move(node, failed.length === 0 ? "verified" : "failed", failed.length === 0 ? undefined : failed.join(", "), now);
+}
+
+/** `12 deploying, 3 verified`: in the order of a node's life. */
+export function countText(nodes: Iterable<NodeProgress>): string {
+  const counts = new Map<Stage, number>();
+  for (const { stage } of nodes) counts.set(stage, (counts.get(stage) ?? 0) + 1);
+  return STAGES.flatMap((stage) => (counts.has(stage) ? [`${counts.get(stage)} ${stage}`] : [])).join(", ");
+}
