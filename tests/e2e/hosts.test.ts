@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,18 +12,17 @@ import { cgroupFolders } from "../../sandbox/hosts/cgroup";
 import type { HostDriver, HostSpec } from "../../sandbox/hosts/driver";
 import { run } from "../../sandbox/hosts/command";
 import { imagePath } from "../../sandbox/hosts/image";
-import { mounts } from "../../sandbox/hosts/mounts";
 import { linkRecord, networkRecord } from "../../sandbox/hosts/network";
 import { cleanUpHosts, createNspawnDriver, type NspawnOptions } from "../../sandbox/hosts/nspawn";
-import { hostRequirements } from "../../sandbox/hosts/requirements";
 import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
+import { describeHosts } from "../support/describe-hosts";
+import { assertNothingLeft, foreignNamespaces, leftovers, type HostsPlace } from "../support/host-leftovers";
 
 const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spot-deployer");
 const execute = promisify(execFile);
 
 /** A sandbox's home, network and key, for one test. */
-interface Place {
-  home: string;
+interface Place extends HostsPlace {
   options: Omit<NspawnOptions, "report" | "onEnded">;
   /** Private key file; the public one lies beside it. */
   key: string;
@@ -38,6 +37,7 @@ async function makePlace(): Promise<Place> {
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleet", "-f", key]);
   return {
     home,
+    sandboxId: home,
     options: { home, cacheDir, sandboxId: home, network, callerAddress: callerAddress(network) },
     key,
     publicKey: readFileSync(`${key}.pub`, "utf8").trim(),
@@ -49,6 +49,8 @@ function removePlace(place: Place): void {
   place.release();
   rmSync(place.home, { recursive: true, force: true });
 }
+
+const idsOf = (hosts: HostSpec[]): string[] => hosts.map(({ instanceId }) => instanceId);
 
 let made = 0;
 
@@ -98,60 +100,7 @@ const outputIn = async (place: Place, host: HostSpec, command: string, user?: st
 
 const bootId = (place: Place, host: HostSpec): Promise<string> => outputIn(place, host, "cat /proc/sys/kernel/random/boot_id");
 
-/** Process ids by PID namespace, of the namespaces that are not this machine's own. */
-function foreignNamespaces(): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  const own = readlinkSync("/proc/self/ns/pid");
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
-      if (namespace !== own) found.set(namespace, [...(found.get(namespace) ?? []), Number(pid)]);
-    } catch {
-      // Ended meanwhile, or a kernel thread.
-    }
-  }
-  return found;
-}
-
-/** True for a host of another sandbox, which may come and go while this test runs. */
-function isOfAnotherSandbox(pid: number, own: string): boolean {
-  try {
-    const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
-    return /\/spot-[0-9a-f]{8}-i-/.test(cgroup) && !cgroup.includes(own);
-  } catch {
-    return true;
-  }
-}
-
-/** What hosts of a place left on the machine. */
-async function leftovers(place: Place, hosts: HostSpec[], before: ReadonlySet<string>): Promise<string[]> {
-  const { bridge, table } = networkRecord(place.options.sandboxId);
-  const links = hosts.map((host) => linkRecord(place.options.sandboxId, host.instanceId));
-  const own = `/spot-${table.slice("spot_".length)}-`;
-  const namespaces = [...foreignNamespaces()].filter(([name, pids]) => !before.has(name) && !pids.every((pid) => isOfAnotherSandbox(pid, own)));
-  const paths = [
-    `/sys/class/net/${bridge}`,
-    join(place.home, "hosts"),
-    ...links.flatMap(({ link, namespace }) => [`/sys/class/net/${link}`, `/run/netns/${namespace}`, ...cgroupFolders(namespace), `/run/systemd/nspawn/propagate/${namespace}`]),
-  ];
-  return [
-    ...namespaces.map(([name, pids]) => `processes ${pids.join(" ")} in ${name}`),
-    ...mounts().map(({ point }) => point).filter((point) => point.startsWith(place.home)),
-    ...paths.filter((path) => existsSync(path)),
-    ...(await run("nft", ["list", "tables"])).split("\n").filter((line) => line.includes(table)),
-  ];
-}
-
-/** A killed process stays a moment, until the machine's process 1 has heard of it. */
-async function assertNothingLeft(place: Place, hosts: HostSpec[], before: ReadonlySet<string>): Promise<void> {
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline && (await leftovers(place, hosts, before)).length > 0; ) await sleep(50);
-  assert.deepEqual(await leftovers(place, hosts, before), []);
-}
-
-describe("booted hosts", function () {
-  // The first run on a machine builds the root image.
-  this.timeout(600_000);
-
+describeHosts("booted hosts", function () {
   let place: Place;
   let before: Set<string>;
   let driver: HostDriver;
@@ -159,8 +108,6 @@ describe("booted hosts", function () {
   let launched: HostSpec[];
 
   beforeEach(async function () {
-    if (process.platform !== "linux" || process.getuid?.() !== 0) this.skip();
-    assert.deepEqual(hostRequirements(), { possible: true, missingPackages: [] });
     before = new Set(foreignNamespaces().keys());
     ended = [];
     launched = [];
@@ -172,7 +119,7 @@ describe("booted hosts", function () {
     if (place === undefined) return;
     try {
       await driver.close();
-      await assertNothingLeft(place, launched, before);
+      await assertNothingLeft(place, idsOf(launched), before);
     } finally {
       await cleanUpHosts(place.home);
       removePlace(place);
@@ -247,7 +194,7 @@ describe("booted hosts", function () {
       listener.close();
       await otherDriver.close();
       try {
-        await assertNothingLeft(other, [theirs], new Set(before));
+        await assertNothingLeft(other, idsOf([theirs]), new Set(before));
       } finally {
         await cleanUpHosts(other.home);
         removePlace(other);
@@ -335,13 +282,13 @@ describe("booted hosts", function () {
       owner.kill("SIGKILL");
       await gone;
       // The host outlives its owner: there is something to clean up, in every respect that is looked at.
-      const left = (await leftovers(owned, [host], baseline)).join("\n");
+      const left = (await leftovers(owned, idsOf([host]), baseline)).join("\n");
       for (const kind of [/^processes/m, /sys\/class\/net\/spotb/, /sys\/class\/net\/spoth/, /run\/netns/, /sys\/fs\/cgroup/, /table inet/, /hosts$/m]) assert.match(left, kind);
     } finally {
       await cleanUpHosts(owned.home);
     }
     try {
-      await assertNothingLeft(owned, [host], baseline);
+      await assertNothingLeft(owned, idsOf([host]), baseline);
       await cleanUpHosts(owned.home);
     } finally {
       removePlace(owned);

@@ -264,7 +264,7 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     await until("the first run is launching", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"), 60_000);
     const second = await bench.spot(["up"]);
     assert.equal(second.code, 7, second.stderr);
-    assert.match(second.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ min; it is running/);
+    assert.match(second.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);
     assert.equal((await first.done).code, 9);
     assert.equal((await bench.live()).instances.length, 1);
   });

@@ -18,21 +18,20 @@ import { renderUserData } from "../../fleet/user-data";
 import { readPayload } from "../../project/payload";
 import type { HostDriver } from "../../sandbox/hosts/driver";
 import { createNspawnDriver } from "../../sandbox/hosts/nspawn";
-import { hostRequirements } from "../../sandbox/hosts/requirements";
 import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
 import { CleanUp } from "../support/clean-up";
 import { makeKey } from "../support/fake-host";
-import { FIRST_RUN_MS, testCacheDir } from "../support/sandbox";
+import { describeHosts } from "../support/describe-hosts";
+import { testCacheDir } from "../support/sandbox";
 
 const ID = "i-0123456789abcdef0";
+const CALLER = "198.18.0.1/32";
 const TOKEN = "5f".repeat(32);
 const packageRoot = join(__dirname, "../../..");
 const units = ["bacalhau-startup.service", "sensor.service", "spot-interruption.service", "spot-reboot.service"];
 
 /** A really booted host, from its first boot to its verification. Each test goes on where the one before ended. */
-describe("a node, from its first boot to its verification", function () {
-  this.timeout(FIRST_RUN_MS);
-  const requirements = hostRequirements();
+describeHosts("a node, from its first boot to its verification", () => {
   const cleanUp = new CleanUp();
   const userKey = makeKey();
   const events: FleetEvent[] = [];
@@ -40,8 +39,7 @@ describe("a node, from its first boot to its verification", function () {
   let node: BringUpNode;
   let deps: BringUpDeps;
 
-  before(async function () {
-    if (!requirements.possible || requirements.missingPackages.length > 0) this.skip();
+  before(async () => {
     const home = await mkdtemp(join(tmpdir(), "spot-node-"));
     cleanUp.defer(() => rm(home, { recursive: true, force: true }));
     const { network, release } = claimNetwork(home, "hosts");
@@ -51,7 +49,7 @@ describe("a node, from its first boot to its verification", function () {
     });
     cleanUp.defer(() => driver.close());
     const address = hostAddresses(network)[0] ?? assert.fail("no address");
-    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined }, { packageRoot, projectDir: home });
+    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, { packageRoot, projectDir: home });
     const userData = renderUserData(await readFile(join(packageRoot, "instance/cloud-init/user-data.yaml"), "utf8"), {
       username: "ubuntu",
       sshPublicKeys: [`ssh-ed25519 ${userKey.publicBase64}`],
@@ -71,12 +69,13 @@ describe("a node, from its first boot to its verification", function () {
       wait: true,
     };
     expectation = {
-      name: "us-west-2-0", instanceId: ID, lineage: "lineage-1", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", username: "ubuntu",
+      name: "us-west-2-0", region: "us-west-2", instanceId: ID, address, sshFrom: [CALLER], lineage: "lineage-1", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", username: "ubuntu",
       manifest: payload.manifest, userDataSha256: createHash("sha256").update(userData).digest("hex"), packages: [], directories: applicationDirectories,
       units: {
         installed: Object.fromEntries(units.map((name) => [name, `services/${name}`])),
         enabled: units.filter((name) => name !== "spot-reboot.service"),
         workloads: ["sensor.service", "spot-interruption.service"],
+        own: [],
       },
     };
   });
@@ -95,10 +94,15 @@ describe("a node, from its first boot to its verification", function () {
           instanceId: ID, state: "running", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", publicAddress: node.ref.address, httpTokens: "required",
           tags: { ManagedBy: "spot-deployer", "spot-deployer:lineage": "lineage-1", "spot-deployer:node": "us-west-2-0" },
         },
+        caller: CALLER,
+        groups: { value: [{ id: "sg-1", isOwn: true, ingress: [{ protocol: "tcp", fromPort: 22, toPort: 22, source: CALLER }] }] },
+        internetRoute: { value: "igw-1" },
+        rootVolume: { value: { encrypted: true, tags: { "spot-deployer:lineage": "lineage-1" } } },
+        spotRequest: { value: { id: "sir-1", state: "active", status: "fulfilled" } },
       },
       connect: (deadlineMs) => connectNode({ instanceId: ID, address: node.ref.address, username: node.username, privateKey: node.privateKey, token: TOKEN, ...deps, deadlineMs }),
     };
-    const { nodes } = await verify([target], { checks: selectChecks(only) });
+    const { nodes } = await verify([target], { checks: selectChecks({ only }) });
     return nodes[0] ?? assert.fail("no result");
   };
   const notOk = ({ results }: NodeVerification): string[] => results.flatMap(({ id, status, actual, because }) => (status === "ok" ? [] : [`${id} ${status}: ${actual ?? because}`]));

@@ -35,7 +35,7 @@ describe("the payload as the node reads it", () => {
     writeFileSync(path.join(places.projectDir, "files/日本 \"q\" \\ ü\u{1f600}\uff5e"), "x", { mode: 0o644 });
     symlinkSync("日本", path.join(places.projectDir, "files/link"));
 
-    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined }, places);
+    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, places);
     const there = path.join(root, "node");
     for (const folder of ["scripts", "config", "services"]) cpSync(path.join(places.packageRoot, "instance", folder), path.join(there, folder), { recursive: true });
     cpSync(path.join(places.projectDir, "files"), path.join(there, "files"), { recursive: true, verbatimSymlinks: true });

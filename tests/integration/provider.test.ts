@@ -1,7 +1,7 @@
 import { DescribeInstancesCommand, DescribeSecurityGroupsCommand, DescribeVpcsCommand, DescribeImagesCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { obtainPulumiCli, type PulumiCli } from "../../automation/engine/pulumi-
 import { pathsOf } from "../../automation/paths";
 import { packageRoot } from "../../project/package-root";
 import { ensureSandbox, sandboxEnvironment, stopSandbox } from "../../sandbox/control";
+import { markOf } from "../../sandbox/process";
 import { CleanUp } from "../support/clean-up";
 import { startRecordingProxy, type RecordingProxy } from "../support/recording-proxy";
 
@@ -389,9 +390,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
       const [plugin = 0] = (await lines(engine, 2)).map(Number);
       engine.kill("SIGKILL");
       try {
-        await until(async () => !existsSync(`/proc/${plugin}`), 5_000);
+        await until(async () => !alive(plugin), 5_000);
       } finally {
-        if (existsSync(`/proc/${plugin}`)) process.kill(plugin, "SIGKILL");
+        if (alive(plugin)) process.kill(plugin, "SIGKILL");
       }
     });
 
@@ -413,9 +414,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
         process.kill(engine, "SIGKILL");
         await run;
         await sleep(1_500);
-        assert.ok(existsSync(`/proc/${plugin}`), "it waits for the answer");
+        assert.ok(alive(plugin), "it waits for the answer");
         letGo();
-        await until(async () => !existsSync(`/proc/${plugin}`), 5_000);
+        await until(async () => !alive(plugin), 5_000);
       } finally {
         letGo();
       }
@@ -430,6 +431,11 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     return child;
   }
 });
+
+/** A process that has ended but that nobody has collected yet is not alive. */
+function alive(pid: number): boolean {
+  return markOf(pid) !== undefined;
+}
 
 function childrenOf(pid: number): number[] {
   const tasks = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8"));

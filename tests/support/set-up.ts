@@ -4,11 +4,12 @@ import path from "node:path";
 import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
 import { pathsOf } from "../../automation/paths";
 import { ensureSandbox, stopSandbox } from "../../sandbox/control";
-import { hostRequirements } from "../../sandbox/hosts/requirements";
+import { hostRequirements, install } from "../../sandbox/hosts/requirements";
+import { hasBrowser } from "./browser";
 
 /**
  * Installs what the tests need and a machine may not have yet: the Pulumi CLI, moto and, where hosts can boot, system
- * packages and the root image. Each is kept in the caches, so that only the first run waits.
+ * packages, the root image and a browser. Each is kept in the caches, so that only the first run waits.
  */
 async function main(): Promise<void> {
   const cacheDir = pathsOf(process.env).cache;
@@ -18,6 +19,8 @@ async function main(): Promise<void> {
     await work();
     process.stdout.write(`set-up: ${what}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   };
+  // The browser in which the report's page is tested; where it cannot be installed, that test is skipped.
+  if (!hasBrowser() && process.platform === "linux" && process.getuid?.() === 0) await timed("chromium", () => install(["chromium"], report));
   await timed("Pulumi CLI", () => obtainPulumiCli({ cacheDir, env: process.env, report }));
   const home = mkdtempSync(path.join(os.tmpdir(), "spot-set-up-"));
   const mode = hostRequirements().possible ? "hosts" : "api";

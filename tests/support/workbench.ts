@@ -6,7 +6,7 @@ import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance
 import type { ListedNode } from "../../automation/operations/list";
 import { packageRoot } from "../../project/package-root";
 import { clientOf, control } from "./sandbox";
-import { sandboxStatus, stopSandbox, type Sandbox } from "../../sandbox/control";
+import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 
 export interface Outcome {
   code: number | null;
@@ -37,7 +37,7 @@ export class Workbench {
   readonly root = packageRoot();
   private readonly children = new Set<ChildProcess>();
 
-  constructor() {
+  constructor(readonly mode: SandboxMode = "api") {
     this.config();
   }
 
@@ -69,7 +69,7 @@ export class Workbench {
       "regions:",
       ...Object.entries(counts).flatMap(([region, count]) => [
         `  - ${region}:`,
-        "      machine_type: t3.medium",
+        ...(more.region?.some((line) => line.startsWith("machine_type:")) ? [] : ["      machine_type: t3.medium"]),
         `      instances_per_region: ${count}`,
         ...(more.region ?? []).map((line) => `      ${line}`),
       ]),
@@ -80,7 +80,7 @@ export class Workbench {
   /** Starts `spot COMMAND` as a user would; the sandbox, stack and configuration are this bench's. */
   start(args: string[], options: { env?: NodeJS.ProcessEnv; plain?: boolean; command?: [string, ...string[]] } = {}): Running {
     const [name, ...rest] = args;
-    const own = options.plain ? [] : ["--sandbox=api", "--stack", this.stack, ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile])];
+    const own = options.plain ? [] : [`--sandbox=${this.mode}`, "--stack", this.stack, ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile])];
     const [command, ...before] = options.command ?? [process.execPath, path.join(this.root, "dist/automation/cli.js")];
     const child = spawn(command, [...before, name!, ...own, ...rest], {
       cwd: this.root,

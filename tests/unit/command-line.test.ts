@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseCommandLine } from "../../automation/commands/parse";
 import { COMMANDS, OPTIONS, type OptionName } from "../../automation/commands/table";
@@ -16,9 +17,21 @@ const refusal = (...argv: string[]): string => {
   throw new assert.AssertionError({ message: `accepted: ${argv.join(" ")}` });
 };
 
-describe("the command line", () => {
+describe("the command line", function () {
+  this.timeout(60_000);
+
+  it("passes on what stands behind `--`, and nothing else as options", () => {
+    const { positionals, rest } = parseCommandLine(["ssh", "us-west-2-0", "--sandbox", "--", "ls", "--help", "-l"]);
+    assert.deepEqual([positionals, rest], [["us-west-2-0"], ["ls", "--help", "-l"]]);
+    assert.match(refusal("ssh"), /`ssh` needs NODE/);
+    assert.equal(parseCommandLine(["logs", "n", "-f"]).options.follow, true);
+    assert.match(refusal("list", "--", "x"), /`x` is not understood/);
+  });
+
   it("knows every command by its name and its aliases", () => {
-    for (const { name, aliases } of COMMANDS) for (const word of [name, ...aliases]) assert.equal(parseCommandLine([word]).command.name, name);
+    for (const { name, aliases, positionals } of COMMANDS) {
+      for (const word of [name, ...aliases]) assert.equal(parseCommandLine([word, ...Array<string>(positionals?.min ?? 0).fill("x")]).command.name, name);
+    }
   });
 
   it("reads options in both spellings, and --sandbox alone as hosts", () => {
@@ -60,5 +73,32 @@ describe("the command line", () => {
     const libraries = new Set([...stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/\n]+)/g)].map(([, name]) => name));
     assert.ok(stderr.includes("help.js"), stderr);
     assert.deepEqual([...libraries], ["fastest-levenshtein"]);
+  });
+
+  /** Libraries that a command which needs neither AWS, the engine nor a node must not load: each costs 40 to 400 ms. */
+  const HEAVY = ["@aws-sdk", "@smithy", "@pulumi", "ssh2", "node-ssh", "tar-stream"];
+
+  for (const argv of [["help"], ["version"], ["completion", "bash"], ["setup", "--defaults", "--config", "/nonexistent/c.yaml"], ["status"], ["list", "--cached", "--stack", "none"]]) {
+    it(`\`spot ${argv.join(" ")}\` loads none of the heavy libraries`, () => {
+      const script = `
+        const cli = process.argv[1];
+        process.argv = [process.argv[0], cli, ...${JSON.stringify(argv)}];
+        require(cli);
+        process.on("exit", () => require("node:fs").writeSync(3, Object.keys(require.cache).join("\\n")));`;
+      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/automation/cli.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent" } });
+      const loaded = output[3] ?? "";
+      assert.ok(loaded.includes("cli.js"), String(output[2]));
+      for (const library of HEAVY) assert.ok(!loaded.includes(`node_modules/${library}`), library);
+    });
+  }
+
+  it("is described by an npm script wherever its examples say so", () => {
+    const { scripts } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { scripts: Record<string, string> };
+    for (const { name, examples } of COMMANDS) {
+      for (const example of examples) {
+        const [, script] = /npm run (?:-s )?([\w-]+)/.exec(example) ?? [];
+        if (script !== undefined) assert.ok(script in scripts, `${name}: ${example}`);
+      }
+    }
   });
 });

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { bringUp, type BringUpDeps } from "../../automation/node/bring-up";
-import type { CommandResult, NodeConnection } from "../../automation/node/connection";
+import type { CommandResult, NodeConnection, RunOptions } from "../../automation/node/connection";
 import { openDialPolicy } from "../../automation/node/dial";
 import { lifeOf, type NodeRecords } from "../../automation/node/records";
 import { isSpotError, SpotError } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
 import { manifestOf } from "../../fleet/payload";
 
-const payload = { manifest: manifestOf([{ path: "scripts", type: "directory", mode: "0755" }]), sources: new Map<string, string>(), size: 0 };
+const content = readFileSync(__filename);
+const payload = {
+  manifest: manifestOf([{ path: "a.js", type: "file", mode: "0644", size: content.length, sha256: createHash("sha256").update(content).digest("hex") }]),
+  sources: new Map([["a.js", __filename]]),
+  size: content.length,
+};
 const digest = payload.manifest.digest;
 
 type Change = Partial<Omit<NodeRecords, "cloudInit" | "deployment">> & { cloudInit?: Partial<NodeRecords["cloudInit"]>; deployment?: Partial<NodeRecords["deployment"]> };
@@ -52,20 +61,30 @@ describe("where a node stands, by its records", () => {
   }
 });
 
-/** A node that shows these records, one after another (the last one for ever), on a clock that only sleeping moves. */
-function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDeps> = {}) {
+/** A node's own ways: how long its upload takes, and whether logins after the first find nobody for a while. */
+interface Ways {
+  uploadMs?: number;
+  isSilent?: boolean;
+}
+
+/** A node that shows these records, one after another (the last one for ever), on a clock that only waiting moves. */
+function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDeps> = {}, { uploadMs = 0, isSilent = false }: Ways = {}) {
   const events: FleetEvent[] = [];
   const done: string[] = [];
   let now = 0;
   let logins = 0;
   let open = 0;
-  const answer = (command: string): CommandResult => {
+  const answer = async (command: string, { stdin, onStdout }: RunOptions): Promise<CommandResult> => {
     if (command.startsWith("sudo -n systemctl start")) {
       done.push("start");
       return { code: 0, stdout: "", stderr: "" };
     }
     if (command.includes("tarfile")) {
       done.push("upload");
+      now += uploadMs;
+      onStdout?.(Buffer.from('{"state": "ready"}\n'));
+      (stdin as Readable).resume();
+      await once(stdin as Readable, "end");
       return { code: 0, stdout: '{"state": "ready"}\n{"state": "stored"}\n', stderr: "" };
     }
     const next = (shown.length > 1 ? shown.shift() : shown[0]) ?? assert.fail();
@@ -78,11 +97,12 @@ function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDep
     reporter: { emit: (event) => void events.push(event), confirm: () => Promise.resolve(true) },
     wait: true,
     clock: { now: () => now, sleep: (ms) => Promise.resolve(void (now += ms)) },
-    connect: () => {
+    connect: ({ onWaiting }) => {
       logins += 1;
+      if (isSilent && logins > 1) onWaiting?.("nothing listens on its SSH port yet");
       open += 1;
       const close = (): Promise<void> => Promise.resolve(void (open -= 1));
-      const connection: NodeConnection = { isOpen: true, run: async (command) => answer(command), close, [Symbol.asyncDispose]: close };
+      const connection: NodeConnection = { isOpen: true, run: answer, close, [Symbol.asyncDispose]: close };
       return Promise.resolve(connection);
     },
     ...more,
@@ -92,6 +112,7 @@ function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDep
     run: () => bringUp({ ref, username: "ubuntu", privateKey: "", token: "", payload }, deps),
     done,
     said: () => events.map((event) => (event.type === "waiting" ? event.reason : event.type === "node" ? `[${event.phase}]` : event.type)),
+    reached: () => events.flatMap((event) => (event.type === "node" ? event.message : [])),
     logins: () => logins,
     open: () => open,
   };
@@ -110,6 +131,27 @@ describe("bringing a node up", () => {
     assert.deepEqual(node.done, ["upload", "start"]);
     assert.deepEqual(node.said(), ["cloud-init (modules-final)", "[uploaded]", "[deploying]", "step units", "its reboot", "[rebooted]"]);
     assert.equal(node.open(), 0);
+  });
+
+  it("says in one word what was reached", async () => {
+    const node = journey([fresh, uploaded, working, rebooted]);
+    await node.run();
+    assert.deepEqual(node.reached(), ["Uploaded", "Deployment started", "Rebooted"]);
+  });
+
+  it("tells the progress of an upload only when it takes long", async () => {
+    const slow = journey([fresh, uploaded, working, rebooted], {}, { uploadMs: 5_000 });
+    await slow.run();
+    assert.deepEqual(slow.said().slice(0, 2), ["upload, 100 %", "[uploaded]"]);
+    const quick = journey([fresh, uploaded, working, rebooted]);
+    await quick.run();
+    assert.equal(quick.said()[0], "[uploaded]");
+  });
+
+  it("takes a node that does not answer after its deployment for one that reboots", async () => {
+    const node = journey([working, complete, rebooted], {}, { isSilent: true });
+    await node.run();
+    assert.deepEqual(node.said(), ["its reboot", "[rebooted]"]);
   });
 
   const resumes: Array<[string, Array<NodeRecords | SpotError>, string[]]> = [

@@ -93,7 +93,7 @@ describe("uploading the payload", () => {
     }
     return { manifest: manifestOf(entries), sources, size };
   }
-  const sourceOf = (given: Payload, path: string): string => given.sources.get(path) ?? assert.fail(path);
+  const sourceOf = (given: Payload, path: string): string => String(given.sources.get(path) ?? assert.fail(path));
   const usual = () => payload({ "scripts/run.py": "print('hello')\n", [LONG_NAME]: "x", "files/empty.txt": "", "files/big": randomBytes(3_000_000) });
   const tree = async (): Promise<string[]> => (await readdir(paths.uploadRoot, { recursive: true })).sort();
 

@@ -15,14 +15,20 @@ describe("obtaining the Pulumi CLI", () => {
   let dir: string;
   let cacheDir: string;
   let told: string[];
+  /** Ends whatever a test still has running, also when it failed. */
+  let over: AbortController;
 
   beforeEach(() => {
     dir = realpathSync(mkdtempSync(path.join(tmpdir(), "spot-pulumi-cli-")));
     cacheDir = path.join(dir, "cache");
     told = [];
+    over = new AbortController();
   });
 
-  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  afterEach(() => {
+    over.abort();
+    rmSync(dir, { recursive: true, force: true });
+  });
 
   /** A fake CLI that writes one line per call to `<folder>/calls`. */
   function fakeCli(folder: string, { answer = `echo v${PULUMI_CLI_VERSION}`, host = true, padded = false } = {}): string {
@@ -41,7 +47,7 @@ describe("obtaining the Pulumi CLI", () => {
   const inCache = () => path.join(cacheDir, "pulumi", PULUMI_CLI_VERSION, "bin");
   const calls = (folder: string) => (existsSync(path.join(folder, "calls")) ? readFileSync(path.join(folder, "calls"), "utf8").trim().split("\n") : []);
 
-  function obtain({ ways = [] as Way[], env = {}, signal }: { ways?: Way[]; env?: NodeJS.ProcessEnv; signal?: AbortSignal } = {}) {
+  function obtain({ ways = [] as Way[], env = {}, signal = over.signal }: { ways?: Way[]; env?: NodeJS.ProcessEnv; signal?: AbortSignal } = {}) {
     return obtainFrom(ways, { cacheDir, env: { PATH: "", ...env }, report: (detail) => told.push(detail), signal });
   }
 

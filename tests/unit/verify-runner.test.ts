@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { verificationReport } from "../../automation/verify/report";
-import { verify, wavesOf, type VerifyOptions, type VerifyTarget } from "../../automation/verify/runner";
+import { verify, wavesOf, type NextStep, type VerifyOptions, type VerifyTarget } from "../../automation/verify/runner";
 import { selectChecks, selectNames } from "../../automation/verify/select";
 import type { CheckResult } from "../../automation/verify/result";
 import { ConnectError } from "../../automation/node/connect";
 import type { CommandResult } from "../../automation/node/connection";
 import { checks, type Check, type NodeCheck, type NodeExpectation } from "../../fleet/checks";
+import type { DiagnosisStep } from "../../fleet/diagnosis";
 import { isSpotError, SpotError } from "../../fleet/errors";
 
 const expectation = { name: "us-west-2-0", username: "ubuntu", units: { installed: {}, enabled: [], workloads: [] } } as unknown as NodeExpectation;
@@ -56,7 +57,7 @@ function scripted(script: Script, more: Partial<VerifyTarget> = {}) {
     assert.ok(nodes[0]);
     return { node: nodes[0], isVerified, of: (id: string): CheckResult => nodes[0]?.results.find((r) => r.id === id) ?? assert.fail(id) };
   };
-  return { run, ran, deadlines, connection, counts: () => ({ connections, closed }), advance: (ms: number) => (now += ms) };
+  return { run, target, ran, deadlines, connection, counts: () => ({ connections, closed }), advance: (ms: number) => (now += ms) };
 }
 
 describe("running the check list", () => {
@@ -122,7 +123,7 @@ describe("running the check list", () => {
         return Promise.reject(new SpotError("E_SSH", "The connection was lost."));
       },
     });
-    const { of } = await node.run([onNode("X1"), onNode("X2", [], { needs: ["X0"] }), onNode("X3", ["X1"])], { goOn: () => true });
+    const { of } = await node.run([onNode("X1"), onNode("X2", [], { needs: ["X0"] }), onNode("X3", ["X1"])], { after: () => "next" });
     assert.equal(of("X1").status, "failed");
     assert.equal(of("X2").because, "the connection was lost during X1");
   });
@@ -142,7 +143,7 @@ describe("running the check list", () => {
 
   it("never connects when the cloud already says no", async () => {
     const node = scripted({}, { cloud: { account: "123456789012" } });
-    const { of } = await node.run(selectChecks("B3"));
+    const { of } = await node.run(selectChecks({ only: "B3" }));
     assert.equal(of("A2").status, "failed");
     assert.equal(of("B3").because, "A2");
     assert.equal(node.counts().connections, 0);
@@ -171,9 +172,65 @@ describe("running the check list", () => {
 
   it("stops when told to, and says after which check", async () => {
     const node = scripted({ X2: "bad" });
-    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], { goOn: (_, { status }) => status === "ok" });
+    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], { after: (_, { status }) => (status === "ok" ? "next" : "quit") });
     assert.deepEqual(node.ran, ["X1", "X2"]);
-    assert.equal(of("X3").because, "the run was stopped after X2");
+    assert.equal(of("X3").because, "the run was stopped after X2 of us-west-2-0");
+  });
+
+  it("runs a check again when asked to, and leaves the next one out", async () => {
+    const answers = ["bad", "good"];
+    const node = scripted({ X1: () => answers.shift() ?? "good" });
+    const steps: NextStep[] = ["repeat", "skip-next", "next"];
+    const shown: string[] = [];
+    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], { after: (_, { id, status }) => (shown.push(`${id} ${status}`), steps.shift() ?? "next") });
+    assert.deepEqual(shown, ["X1 failed", "X1 ok", "X3 ok"]);
+    assert.equal(of("X2").because, "it was left out");
+  });
+
+  it("waits no longer for what is pending than it was told", async () => {
+    const node = scripted({ X1: "soon" });
+    await node.run([onNode("X1", [], { patienceMs: 10_000 })], { patienceMs: 2_000 });
+    assert.equal(node.ran.length, 3);
+    await node.run([onNode("X1", [], { patienceMs: 10_000 })], { patienceMs: 0 });
+    assert.equal(node.ran.length, 4);
+  });
+
+  it("a verdict can say what it means when it does not hold, and why", async () => {
+    const { of, isVerified } = await scripted({}).run([onNode("X1", [], { judge: () => ({ ok: false, expected: "", actual: "", severity: "warn", cause: "because" }) })]);
+    assert.deepEqual([of("X1").status, of("X1").cause, isVerified], ["warning", "because", true]);
+  });
+
+  it("diagnoses a connection that failed, once, and names the first thing that is wrong", async () => {
+    let asked = 0;
+    const diagnose = (): Promise<DiagnosisStep[]> => {
+      asked += 1;
+      return Promise.resolve([{ subject: "route", state: "problem", evidence: "none" }]);
+    };
+    const node = scripted({}, { connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "nothing listens"))), diagnose });
+    const { of } = await node.run(checks.filter(({ id }) => /^B[1-3]$/.test(id)));
+    assert.equal(asked, 1);
+    assert.deepEqual([of("B1").cause, of("B1").diagnosis?.length, of("B3").because], ["route: none", 1, "B1"]);
+  });
+
+  it("compares between all nodes, also with those that came later", async () => {
+    const target = (name: string, value: string): VerifyTarget => ({
+      ...scripted({ X1: value }).target,
+      ref: { name, region: "us-west-2", instanceId: `i-${name}` },
+    });
+    const compared: Check = { ...onNode("X1"), where: "fleet", valueOf: ({ stdout }) => stdout, judge: (value, others) => ({ ok: ![...others.values()].includes(value ?? ""), expected: "", actual: [...others.keys()].join() }) } as Check;
+    const seen: string[] = [];
+    const { nodes, isVerified } = await verify([target("a", "1"), target("b", "2"), target("c", "1")], { checks: [compared], concurrency: 1, onResult: ({ name }, { status }) => seen.push(`${name} ${status}`) });
+    assert.deepEqual(nodes.map(({ results }) => results[0]?.status), ["failed", "ok", "failed"]);
+    assert.equal(isVerified, false);
+    assert.ok(seen.includes("a failed"));
+  });
+
+  it("stops the whole run, not one node alone", async () => {
+    const first = scripted({ X1: "bad" });
+    const second = scripted({});
+    const { nodes } = await verify([first.target, { ...second.target, ref: { ...second.target.ref, name: "us-west-2-1" } }], { checks: [onNode("X1")], after: () => "quit" });
+    assert.deepEqual(second.ran, []);
+    assert.equal(nodes[1]?.results[0]?.because, "the run was stopped after X1 of us-west-2-0");
   });
 
   it("shows no secret", async () => {
@@ -199,16 +256,21 @@ describe("running the check list", () => {
 });
 
 describe("choosing checks", () => {
-  const ids = (only?: string): string[] => selectChecks(only).map(({ id }) => id);
+  const ids = (only?: string): string[] => selectChecks({ only }).map(({ id }) => id);
   it("takes all by default", () => assert.deepEqual(ids(), checks.map(({ id }) => id)));
-  it("adds what the chosen ones need, in the list's order", () => assert.deepEqual(ids("d1"), ["A1", "A2", "A3", "B1", "B2", "B3", "C1", "D1"]));
+  it("adds what the chosen ones need, in the list's order", () => assert.deepEqual(ids("d1"), ["A1", "A2", "A3", "A4", "B1", "B2", "B3", "C1", "D1"]));
+  it("takes phases, and what both ask for", () => {
+    assert.ok(selectChecks({ phase: "files" }).some(({ id }) => id === "D6"));
+    assert.deepEqual(selectChecks({ phase: "cloud", only: "A1,D*" }).map(({ id }) => id), ["A1"]);
+    assert.throws(() => selectChecks({ phase: "cloud", only: "D*" }), (error: unknown) => isSpotError(error) && error.code === "E_USAGE");
+  });
   it("knows patterns", () => {
     assert.deepEqual(selectNames("D2,E*", ["D1", "D2", "E1", "E2"], "check"), ["D2", "E1", "E2"]);
     assert.deepEqual(selectNames("us-*", ["eu-west-1-0", "us-west-2-0"], "node"), ["us-west-2-0"]);
   });
   for (const wrong of ["Z9", "D2,Z*", "", " , "]) {
     it(`refuses "${wrong}", which chooses nothing`, () =>
-      assert.throws(() => selectChecks(wrong), (error: unknown) => isSpotError(error) && error.code === "E_USAGE"));
+      assert.throws(() => selectChecks({ only: wrong }), (error: unknown) => isSpotError(error) && error.code === "E_USAGE"));
   }
   it("puts what is independent into one wave", () => {
     const waves = wavesOf([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["gone"]), onNode("X4", ["X2", "X1"])]);

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { hostRequirements } from "../../sandbox/hosts/requirements";
+import { FIRST_RUN_MS } from "../support/sandbox";
+import { Workbench } from "../support/workbench";
+
+describe("logging in on booted nodes", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  let bench: Workbench;
+  before(async function () {
+    if (!hostRequirements().possible) this.skip();
+    bench = new Workbench();
+    bench.config({ "us-west-2": 2 });
+    const up = await spot("up", "--no-wait");
+    assert.equal(up.code, 0, up.stderr + up.stdout);
+  });
+  after(() => bench?.[Symbol.asyncDispose]());
+
+  const spot = (name: string, ...args: string[]) => bench.start([name, "--sandbox", "--stack", bench.stack, "--config", bench.configFile, ...args], { plain: true }).done;
+  const pins = () => path.join(bench.home, "scratch/known_hosts");
+
+  it("`ssh` runs a command with the pinned host key and answers with its exit code", async () => {
+    const { stdout, code, stderr } = await spot("ssh", "us-west-2-0", "--", "echo $((6*7)); exit 5");
+    assert.equal(code, 5, stderr);
+    assert.equal(stdout, "42\n");
+    const words = await spot("ssh", "us-west-2-0", "--", "echo", "two  words", "$HOME");
+    assert.equal(words.stdout, "two  words $HOME\n", "words arrive as they were typed");
+  });
+
+  it("`ssh` refuses another host key than the pinned one", async () => {
+    const [id] = readdirSync(pins());
+    const node = (JSON.parse((await spot("list", "--json")).stdout) as { nodes: { name: string; instanceId: string }[] }).nodes.find(({ instanceId }) => instanceId === id)!;
+    writeFileSync(path.join(pins(), id!), `${id} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n`);
+    const { code, stdout, stderr } = await spot("ssh", node.name, "--", "echo in");
+    assert.equal(code, 255, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /HOST IDENTIFICATION HAS CHANGED|Host key verification failed/);
+  });
+
+  it("`exec` runs on all nodes, names each line's node, and sums up where it failed", async () => {
+    for (const id of readdirSync(pins())) writeFileSync(path.join(pins(), id), "");
+    const broken = await spot("exec", "--", "true");
+    assert.equal(broken.code, 4, "a key file that was changed by hand is no reason to trust anew");
+    assert.match(broken.stdout, /0 of 2 nodes: exit code 0\.\n {2}us-west-2-0: /);
+  });
+
+  it("`logs` shows the node's own files", async () => {
+    rmSync(pins(), { recursive: true });
+    const { stdout, code, stderr } = await spot("logs", "us-west-2-1");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /==> \/var\/log\/cloud-init-output\.log <==/);
+    const some = await spot("exec", "--node", "us-west-2-1", "--json", "--", "hostname");
+    const { nodes } = JSON.parse(some.stdout) as { nodes: { node: string; code: number }[] };
+    assert.deepEqual(nodes.map(({ node, code: exit }) => [node, exit]), [["us-west-2-1", 0]]);
+  });
+});

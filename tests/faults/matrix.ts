@@ -1,0 +1,152 @@
+import { CreateTagsCommand, DeleteTagsCommand, EC2Client, RunInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { imageId, images } from "../../sandbox/gateway/images";
+import { clientOf, until } from "../support/sandbox";
+import { Workbench, type Outcome } from "../support/workbench";
+import type { Deed, Expectation, Scenario } from "./scenarios";
+
+/** A stranger's instance: it keeps the sandbox alive after `down`, and must outlive every scenario. */
+const STRANGERS_REGION = "us-east-2";
+
+type Calls = Record<string, Record<string, number>>;
+
+/** Runs one scenario on the real executable and engine. Answers with what was not as expected; empty: all was. */
+export async function runScenario(scenario: Scenario): Promise<string[]> {
+  const bench = new Workbench();
+  const problems: string[] = [];
+  try {
+    await prepare(bench, scenario);
+    const command = scenario.command ?? ["up"];
+    const first = await bench.spot(command[0] === "up" ? [...command, "--json"] : command);
+    const launches = launchesIn(await bench.control<Calls>("GET", "calls"));
+    const told = command[0] === "up" ? await human(first) : first.stdout + first.stderr;
+    await calm(bench);
+    problems.push(...(await compare(bench, first, told, scenario.expect)));
+    if (scenario.expect.launches !== undefined && launches !== scenario.expect.launches) problems.push(`${launches} launches, expected ${scenario.expect.launches}`);
+
+    const again = scenario.again ?? wholeFleet(scenario);
+    if (again) {
+      const second = await bench.spot(scenario.again && command[0] !== "up" ? command : ["up"]);
+      problems.push(...(await compare(bench, second, second.stdout + second.stderr, again)).map((problem) => `again: ${problem}`));
+    }
+    problems.push(...(await nothingLeft(bench)));
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error));
+  } finally {
+    await bench[Symbol.asyncDispose]();
+  }
+  return problems;
+}
+
+/** Everything is well by default after another `up`. */
+function wholeFleet({ expect, counts = { a: 1, b: 1, c: 1 }, command }: Scenario): Expectation | undefined {
+  const nodes = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return expect.nodes === nodes && command === undefined ? undefined : { exit: 9, nodes };
+}
+
+async function prepare(bench: Workbench, { counts, config, standing, deed, faults, quotas, timings, limits }: Scenario): Promise<void> {
+  bench.config(standing?.counts ?? { "us-west-2": 1 });
+  const begun = standing ? await bench.spot(["up"]) : await bench.spot(["preview"]);
+  if (begun.code !== (standing ? 9 : 0)) throw new Error(`the fleet could not be prepared (${begun.code}): ${begun.stderr}`);
+  bench.config(counts, config);
+  const stranger = new EC2Client(clientOf(await bench.sandbox(), STRANGERS_REGION));
+  await stranger.send(new RunInstancesCommand({ ImageId: imageId(images[0]!, STRANGERS_REGION), InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
+  stranger.destroy();
+  if (deed) await deeds[deed](bench);
+  for (const quota of quotas ?? []) await bench.control("PUT", "quotas", quota);
+  if (timings) await bench.control("PUT", "timings", timings);
+  if (limits) await bench.control("PUT", "limits", { enabled: true });
+  if (faults) await bench.control("POST", "faults", faults);
+  await bench.control("DELETE", "calls");
+}
+
+const deeds: Record<Deed, (bench: Workbench) => Promise<void>> = {
+  "terminate one": async (bench) => {
+    const [node] = await bench.nodes();
+    const client = new EC2Client(clientOf(await bench.sandbox(), node!.region));
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [node!.instanceId] }));
+    client.destroy();
+    await until("the instance ended", async () => (await bench.live()).instances.every(({ InstanceId }) => InstanceId !== node!.instanceId));
+  },
+  "untag one": async (bench) => {
+    const [node] = await bench.nodes();
+    const client = new EC2Client(clientOf(await bench.sandbox(), node!.region));
+    const tags = (await bench.live()).instances.find(({ InstanceId }) => InstanceId === node!.instanceId)?.Tags ?? [];
+    await client.send(new DeleteTagsCommand({ Resources: [node!.instanceId], Tags: tags }));
+    await client.send(new CreateTagsCommand({ Resources: [node!.instanceId], Tags: [{ Key: "Name", Value: "renamed" }] }));
+    client.destroy();
+  },
+};
+
+/** The faults are over: AWS is as it always was. */
+async function calm(bench: Workbench): Promise<void> {
+  await bench.control("DELETE", "faults");
+  for (const code of ["L-34B43A08", "L-1216C47A"]) {
+    for (const region of [undefined, "us-east-1", "us-west-2"]) await bench.control("PUT", "quotas", { code, value: 256, region });
+  }
+  await bench.control("PUT", "timings", { newIdUnknownMs: 0, natDeletingMs: 0 });
+  await bench.control("PUT", "limits", { enabled: false });
+}
+
+interface Result {
+  type: string;
+  failures: { class: string }[];
+}
+
+async function compare(bench: Workbench, outcome: Outcome, told: string, expect: Expectation): Promise<string[]> {
+  const problems: string[] = [];
+  if (outcome.code !== expect.exit) problems.push(`exit code ${outcome.code}, expected ${expect.exit}: ${tail(told)}`);
+  const nodes = (await bench.nodes()).filter(({ state }) => state === "running" || state === "pending");
+  if (nodes.length !== expect.nodes) problems.push(`${nodes.length} nodes, expected ${expect.nodes}: ${tail(told)}`);
+  const recorded = nodes.map(({ instanceId }) => instanceId).sort();
+  const live = (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort();
+  if (recorded.join() !== live.join()) problems.push(`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`);
+  if (expect.says && !expect.says.test(told)) problems.push(`does not say ${expect.says}: ${tail(told)}`);
+  const zones = nodes.map(({ availabilityZone }) => availabilityZone).filter((zone) => expect.avoids?.includes(zone));
+  if (zones.length > 0) problems.push(`nodes in ${zones.join(", ")}`);
+  if (expect.classes) {
+    const result = outcome.stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Result).find(({ type }) => type === "result");
+    const classes = [...new Set(result?.failures.map((failure) => failure.class))].sort();
+    if (classes.join() !== expect.classes.join()) problems.push(`classes ${classes.join(", ") || "none"}, expected ${expect.classes.join(", ")}`);
+  }
+  return problems;
+}
+
+/** What a person would have read of a run that spoke JSON: every message with its advice. */
+async function human({ stdout, stderr }: Outcome): Promise<string> {
+  const lines = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const texts = lines.map((line) => {
+    const error = line.error as { message?: string; next?: string; cause?: string } | undefined;
+    if (line.type === "result") return `${JSON.stringify(line.failures)} ${JSON.stringify(line.attempts)} Rolled back: ${((line.rolledBack as string[] | undefined) ?? []).join(", ")} ${JSON.stringify(line.nodes)}`;
+    const level = String(line.level ?? "").toUpperCase();
+    return `${String(line.subject ?? "")}] ${level}: ${String(line.message ?? "")} ${error?.message ?? ""} ${error?.cause ?? ""} ${error?.next ?? ""}`;
+  });
+  return `${texts.join("\n")}\n${stderr}`;
+}
+
+const tail = (text: string): string => text.trim().split("\n").slice(-6).join(" | ").slice(-900);
+
+function launchesIn(calls: Calls): number {
+  return Object.entries(calls).reduce((sum, [region, actions]) => sum + (region === STRANGERS_REGION ? 0 : (actions["RunInstances"] ?? 0)), 0);
+}
+
+/** Brought down, and then counted by somebody who knows nothing of our records. */
+async function nothingLeft(bench: Workbench): Promise<string[]> {
+  const down = await bench.spot(["down"]);
+  const problems = down.code === 0 ? [] : [`down: exit code ${down.code}: ${tail(down.stdout + down.stderr)}`];
+  const { instances, vpcs } = await bench.live();
+  if (instances.length > 0) problems.push(`orphans: ${instances.map(({ InstanceId }) => InstanceId).join(", ")}`);
+  if (vpcs.length > 0) problems.push(`left: ${vpcs.join(", ")}`);
+  const strangers = (await bench.control<{ region: string; state: string }[]>("GET", "instances")).filter(({ region, state }) => region === STRANGERS_REGION && state !== "terminated");
+  if (strangers.length !== 1) problems.push("the stranger's instance was touched");
+  return problems;
+}
+
+/** Some of the scenarios, the same for the same seed. */
+export function sample<T>(all: readonly T[], size: number, seed: number): T[] {
+  let state = seed >>> 0;
+  const keyed = all.map((entry) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return { entry, key: state };
+  });
+  return keyed.sort((a, b) => a.key - b.key).slice(0, size).map(({ entry }) => entry);
+}

@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
+import { descendants, kill, Workbench, type Outcome } from "../support/workbench";
+import { providersBelow } from "../kill/victims";
+
+interface Told {
+  code: string;
+  class: string;
+  message: string;
+  next: string;
+}
+
+/** The failures of a run with --json, by its last line. */
+function failures({ stdout, stderr }: Outcome): Told[] {
+  const last = stdout.trim().split("\n").map((line) => JSON.parse(line) as { type: string; failures?: Told[] }).find(({ type }) => type === "result");
+  assert.ok(last?.failures, stdout + stderr);
+  return last.failures;
+}
+
+describe("when something breaks: record and cloud come together again", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  let bench: Workbench;
+  beforeEach(() => (bench = new Workbench()));
+  afterEach(() => bench[Symbol.asyncDispose]());
+
+  const ids = async () => Object.fromEntries((await bench.nodes()).map(({ name, instanceId }) => [name, instanceId]));
+  const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
+  const stateFile = () => path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${bench.stack}.json`);
+  const faults = (...rules: object[]) => bench.control("POST", "faults", rules);
+  const noFaults = () => bench.control("DELETE", "faults");
+  const fleet = async (counts: Record<string, number>) => {
+    bench.config(counts);
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+  };
+  const terminate = async (region: string, id: string) => {
+    const client = new EC2Client(clientOf(await bench.sandbox(), region));
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+    client.destroy();
+  };
+
+  it("L40: says that the state is cut off, shows the fleet by its tags, overwrites nothing, and restores the backup", async () => {
+    await fleet({ "us-west-2": 2 });
+    const before = await ids();
+    const whole = readFileSync(stateFile());
+    const half = whole.subarray(0, 1000);
+    for (const damage of [Buffer.from("{}"), Buffer.alloc(0), half]) {
+      writeFileSync(stateFile(), damage);
+      const up = await bench.spot(["up"]);
+      assert.equal(up.code, 1, `${damage.length} bytes: ${up.stderr}`);
+      assert.match(up.stderr, /E_STATE/);
+    }
+
+    const list = await bench.spot(["list"]);
+    assert.equal(list.code, 1);
+    assert.match(list.stderr, /the stack's state is damaged/);
+    for (const id of Object.values(before)) assert.match(list.stdout, new RegExp(`${id}.*not recorded`));
+    for (const command of ["preview", "verify"]) {
+      const refused = await bench.spot([command]);
+      assert.equal(refused.code, 1, command);
+      assert.match(refused.stderr, /E_STATE/);
+    }
+    assert.deepEqual(readFileSync(stateFile()), half, "nothing wrote over it");
+
+    const declined = await bench.spot(["recover"]);
+    assert.match(declined.stderr, /E_DECLINED/);
+    assert.deepEqual(readFileSync(stateFile()), half);
+    const recovered = await bench.spot(["recover", "--yes"]);
+    assert.equal(recovered.code, 0, recovered.stderr);
+    const kept = readdirSync(path.dirname(stateFile())).find((name) => name.includes(".damaged-"));
+    assert.deepEqual(readFileSync(path.join(path.dirname(stateFile()), kept!)), half, "the damaged state is kept");
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    assert.deepEqual(await live(), Object.values(await ids()).sort());
+    assert.deepEqual(await ids(), before, "no node was made anew");
+  });
+
+  it("L40: does not take a lost state for an empty fleet, and ends the fleet by its lineage when told to", async () => {
+    await fleet({ "us-west-2": 1, "us-east-1": 1 });
+    const { lineage } = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
+    const before = await live();
+    rmSync(stateFile());
+
+    const list = await bench.spot(["list", "--json"]);
+    assert.equal(list.code, 1);
+    const listing = JSON.parse(list.stdout) as { problem: Told; nodes: { instanceId: string; recorded: boolean }[] };
+    assert.match(listing.problem.message, /the state of stack \S+ is gone, while 2 instances/);
+    assert.deepEqual(listing.nodes.map(({ instanceId }) => instanceId).sort(), before);
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 1, up.stderr);
+    assert.match(up.stderr, /E_STATE/);
+    assert.deepEqual(await live(), before, "nothing was ended, nothing made");
+
+    const declined = await bench.spot(["recover", "--lineage", lineage]);
+    assert.match(declined.stderr, /E_DECLINED/);
+    assert.deepEqual(await live(), before);
+    const ended = await bench.spot(["recover", "--lineage", lineage, "--yes"]);
+    assert.equal(ended.code, 0, ended.stderr + ended.stdout);
+    assert.match(ended.stdout, /Proven/);
+    assert.deepEqual(await bench.live(), { instances: [], vpcs: [] });
+  });
+
+  it("L44: lists fleets whose record is elsewhere as not ours, and ends one of them only by its lineage", async () => {
+    await fleet({ "us-west-2": 1 });
+    const { lineage } = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
+    const [lost] = await live();
+    rmSync(stateFile());
+    rmSync(bench.stackFile);
+
+    const strange = await bench.spot(["list"]);
+    assert.match(strange.stdout, /Not ours/);
+    assert.match(strange.stdout, new RegExp(`${lineage}.*us-west-2-0.*${lost}`));
+    await fleet({ "us-west-2": 1 });
+    const mine = Object.values(await ids());
+    const refused = await bench.spot(["recover", "--lineage", "0123456789abcdef", "--yes"]);
+    assert.match(refused.stderr, /E_NOT_FOUND/);
+    const own = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
+    const whole = await bench.spot(["recover", "--lineage", own.lineage, "--yes"]);
+    assert.match(whole.stderr, /E_USAGE.*whose state is whole/);
+    assert.equal((await live()).length, 2);
+    assert.equal((await bench.spot(["recover", "--lineage", lineage, "--yes"])).code, 0);
+    assert.deepEqual(await live(), mine);
+  });
+
+  it("L27: waits for what a killed run left running, and makes nothing twice", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["preview"]);
+    await faults({ action: "RunInstances", when: "after", effect: { delayMs: 3000 } });
+    const run = bench.start(["up"]);
+    await until("instances exist that nobody has recorded", async () => (await live()).length === 2, 60_000);
+    const below = descendants(run.child.pid!);
+    kill(run.child.pid!);
+    await run.done.catch(() => undefined);
+
+    const next = await bench.spot(["up"]);
+    assert.equal(next.code, 9, next.stderr);
+    assert.match(next.stderr, /a killed run left \d+ processes/);
+    assert.deepEqual(await live(), Object.values(await ids()).sort());
+    assert.equal((await live()).length, 2);
+    assert.ok(!descendants(process.pid).some((pid) => below.includes(pid)));
+  });
+
+  it("L27: finds what was created just before the provider was killed, in the same run or the next", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["preview"]);
+    await faults({ action: "RunInstances", when: "after", effect: { delayMs: 3000 } });
+    const run = bench.start(["up"]);
+    await until("instances exist", async () => (await live()).length === 2, 60_000);
+    const provider = providersBelow(run.child.pid!);
+    assert.ok(provider.length > 0);
+    provider.forEach(kill);
+    const broken = await run.done;
+    assert.notEqual(broken.code, 9, broken.stderr);
+    await noFaults();
+    assert.equal((await bench.spot(["up"])).code, 9);
+    assert.deepEqual(await live(), Object.values(await ids()).sort());
+    assert.equal((await live()).length, 2);
+  });
+
+  it("L39: of two runs begun at once one works, the other names it and touches nothing", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["preview"]);
+    const both = await Promise.all([bench.spot(["up"]), bench.spot(["up"])]);
+    assert.deepEqual(both.map(({ code }) => code).sort(), [7, 9], both.map(({ stderr }) => stderr).join("\n"));
+    assert.match(both.find(({ code }) => code === 7)!.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);
+    assert.equal((await live()).length, 2);
+    assert.deepEqual(await live(), Object.values(await ids()).sort());
+  });
+
+  it("L28: one stale id, and one that is unknown for a moment, spoil nothing", async () => {
+    await fleet({ "us-west-2": 3 });
+    const nodes = await ids();
+    await terminate("us-west-2", nodes["us-west-2-1"]!);
+    await faults({ action: "TerminateInstances", nth: 1, effect: { error: { code: "InvalidInstanceID.NotFound", message: "The instance ID does not exist", status: 400 } } });
+    const down = await bench.spot(["down"]);
+    assert.equal(down.code, 0, down.stdout + down.stderr);
+    assert.match(down.stdout, /Proven/);
+  });
+
+  it("L29: a throttled `list` says so and changes no record", async () => {
+    await fleet({ "us-west-2": 1, "us-east-1": 1 });
+    const before = readFileSync(stateFile());
+    await faults({ action: "DescribeInstances", region: "us-east-1", effect: { error: { code: "RequestLimitExceeded", status: 503 } } });
+    const throttled = await bench.spot(["list"]);
+    assert.equal(throttled.code, 4, throttled.stderr);
+    assert.match(throttled.stdout, /us-east-1-0 .*unknown/);
+    assert.match(throttled.stdout, /us-west-2-0 .*running/);
+    assert.deepEqual(readFileSync(stateFile()), before);
+    await noFaults();
+    assert.equal((await bench.nodes()).filter(({ state }) => state === "running").length, 2);
+  });
+
+  it("L30: names expired credentials and how to log in again, and resumes", async () => {
+    bench.config({ "us-west-2": 1, "us-east-1": 1 });
+    await bench.spot(["preview"]);
+    await faults({ action: "RunInstances", effect: { error: { code: "ExpiredToken", message: "The security token included in the request is expired", status: 400 } } });
+    const expired = await bench.spot(["up", "--json"]);
+    assert.equal(expired.code, 3, expired.stdout);
+    for (const failure of failures(expired)) {
+      assert.equal(failure.class, "auth");
+      assert.match(failure.next, /[Ll]og in/);
+    }
+    await noFaults();
+    assert.equal((await bench.spot(["up"])).code, 9);
+    assert.equal((await live()).length, 2);
+  });
+
+  it("L26: a lost answer makes no second instance, and an outage ends with its class and the next action", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["preview"]);
+    await faults({ action: "RunInstances", when: "after", nth: 1, effect: { drop: true } }, { action: "CreateVpc", nth: 1, effect: { drop: true } });
+    const lost = await bench.spot(["up"]);
+    assert.equal(lost.code, 9, lost.stderr);
+    assert.equal((await live()).length, 2);
+
+    bench.config({ "us-west-2": 3 });
+    await faults({ action: "RunInstances", effect: { drop: true } });
+    const out = await bench.spot(["up", "--json"]);
+    assert.equal(out.code, 4, out.stdout);
+    for (const failure of failures(out)) {
+      assert.equal(failure.class, "transient");
+      assert.match(failure.next, /again/);
+    }
+    await noFaults();
+    assert.equal((await bench.spot(["up"])).code, 9);
+    assert.equal((await live()).length, 3);
+  });
+
+  it("L26: `down` outlasts an outage of AWS's API", async () => {
+    await fleet({ "us-west-2": 1 });
+    await faults({ action: "TerminateInstances", effect: { drop: true } });
+    const run = bench.start(["down"]);
+    await until("the tool asks for it by the tag", async () => ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.TerminateInstances ?? 0) > 4, 90_000);
+    await noFaults();
+    const down = await run.done;
+    assert.equal(down.code, 0, down.stdout + down.stderr);
+    assert.match(down.stdout, /Proven/);
+  });
+
+  it("L38: names what is left, answers with 8, and ends it the next time", async () => {
+    await fleet({ "us-west-2": 1 });
+    await faults({ action: "DeleteVpc", effect: { error: { code: "OperationNotPermitted", message: "not now", status: 400 } } });
+    const down = await bench.spot(["down"]);
+    assert.equal(down.code, 8, down.stdout + down.stderr);
+    assert.match(down.stdout, /LEFT[\s\S]*vpc +us-west-2 +vpc-/);
+    await noFaults();
+    assert.equal((await bench.spot(["down"])).code, 0);
+  });
+
+  it("L41: a region that is closed to us is not looked at, proves nothing, and stops no other", async () => {
+    await fleet({ "us-west-2": 1, "eu-west-1": 1 });
+    await faults({ action: "*", region: "eu-west-1", effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized", status: 403 } } });
+    const down = await bench.spot(["down"]);
+    assert.equal(down.code, 8, down.stdout + down.stderr);
+    assert.match(down.stdout, /Not looked at: eu-west-1/);
+    await noFaults();
+    assert.deepEqual((await bench.live()).instances.map(({ Placement }) => Placement?.AvailabilityZone?.slice(0, -1)), ["eu-west-1"]);
+    assert.equal((await bench.spot(["down"])).code, 0);
+  });
+
+  it("goes up again after a `down` that was broken off half-way through a network", async () => {
+    await fleet({ "us-west-2": 1 });
+    await faults({ action: "DeleteVpc", effect: { delayMs: 5000 } });
+    const run = bench.start(["down"]);
+    await until("the subnets are gone", async () => "DeleteVpc" in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}), 60_000);
+    for (const pid of [run.child.pid!, ...descendants(run.child.pid!)]) kill(pid);
+    await run.done;
+    await noFaults();
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    const { instances, vpcs } = await bench.live();
+    assert.deepEqual([instances.length, vpcs.length], [1, 1]);
+  });
+
+  it("ends a reading command at once when interrupted", async () => {
+    await fleet({ "us-west-2": 1 });
+    await bench.control("DELETE", "calls");
+    await faults({ action: "DescribeInstances", effect: { delayMs: 20_000 } });
+    const run = bench.start(["list"]);
+    await until("it asks AWS", async () => "DescribeInstances" in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}), 30_000);
+    const asked = Date.now();
+    run.child.kill("SIGINT");
+    const outcome = await run.done;
+    assert.equal(outcome.code, 130, outcome.stderr);
+    assert.ok(Date.now() - asked < 5000);
+    assert.equal(outcome.stdout, "");
+    await noFaults();
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * A run of many nodes without nodes: the real view, log and signals, fed with the events of a fleet that comes up.
+ * `node replay-main.js COUNT STEP_MS`. It goes on with the next step when STEP_MS have passed, and ends with the last.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { awsRegionNames } from "../../fleet/aws-regions";
+import type { FleetEvent, NodePhase } from "../../fleet/events";
+import { watchSignals } from "../../automation/interrupts";
+import { liveReporter } from "../../automation/ui/live";
+import { advance, emptyProgress } from "../../automation/ui/progress";
+
+const REGIONS = awsRegionNames.slice(0, 6);
+const [count = 3, stepMs = 100] = process.argv.slice(2).map(Number);
+
+const nodes = Array.from({ length: count }, (_, i) => {
+  const region = REGIONS[i % REGIONS.length]!;
+  return { name: `${region}-${Math.floor(i / REGIONS.length)}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.${Math.floor(i / 250)}.${i % 250}` };
+});
+
+function* steps(): Generator<FleetEvent[]> {
+  yield [{ type: "expected", nodes: nodes.map(({ name, region }) => ({ name, region })) }];
+  const told: [NodePhase, string][] = [["created", "Created"], ["uploaded", "Uploaded"], ["deploying", "Deployment started"], ["rebooted", "Rebooted"], ["verified", "Verified"]];
+  for (const [phase, message] of told) {
+    yield nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for` }));
+    yield nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message }));
+    if (phase === "uploaded") yield [{ type: "message", level: "warning", message: "a warning that stays" }];
+  }
+}
+
+async function main(): Promise<void> {
+  const progress = emptyProgress(Date.now());
+  const view = liveReporter(process, progress, { title: "up", yes: false, verbose: false });
+  const emit = (event: FleetEvent): void => {
+    advance(progress, event, Date.now());
+    view.emit(event);
+  };
+  const interrupts = watchSignals((stage) => emit({ type: "message", level: "warning", message: `interrupted ${stage}` }));
+  for (const events of steps()) {
+    if (interrupts.soft.aborted) break;
+    events.forEach(emit);
+    await sleep(stepMs, undefined, { signal: interrupts.soft }).catch(() => undefined);
+  }
+  process.stdout.write("RESULT\n");
+  view.end();
+  interrupts.release();
+  process.exitCode = interrupts.soft.aborted ? 130 : 0;
+}
+
+void main();

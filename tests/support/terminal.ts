@@ -1,0 +1,100 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { until } from "./sandbox";
+
+/** A shell word. */
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** tmux is a real terminal with a screen that can be read. Debian's package; installed once when root and missing. */
+export function ensureTmux(): boolean {
+  const there = () => spawnSync("tmux", ["-V"]).status === 0;
+  if (!there() && process.platform === "linux" && process.getuid?.() === 0) spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "tmux"], { stdio: "ignore" });
+  return there();
+}
+
+export interface TerminalOptions {
+  columns: number;
+  rows: number;
+  cwd: string;
+  /** The whole environment, but for TERM. */
+  env: NodeJS.ProcessEnv;
+}
+
+/** A program in a terminal of its own, with a server of its own that ends with it. */
+export class TestTerminal {
+  private readonly server = `spot-test-${randomBytes(4).toString("hex")}`;
+  private readonly dir = mkdtempSync(path.join(os.tmpdir(), "spot-terminal-"));
+  private readonly codeFile = path.join(this.dir, "code");
+
+  constructor(command: string[], { columns, rows, cwd, env }: TerminalOptions) {
+    const script = path.join(this.dir, "run");
+    const exports = Object.entries(env).flatMap(([name, value]) => (value === undefined || name === "TERM" || !/^\w+$/.test(name) ? [] : [`export ${name}=${quoted(value)}`]));
+    // env -i: what tmux's server inherits must not reach the program.
+    // Ctrl-C reaches the shell too, which must live to tell the exit code.
+    writeFileSync(script, [...exports, "trap : INT", `cd ${quoted(cwd)}`, command.map(quoted).join(" "), `echo $? > ${quoted(this.codeFile)}`, "exec sleep 3600"].join("\n"));
+    this.tmux("new-session", "-d", "-x", String(columns), "-y", String(rows), `env -i PATH=${quoted(env.PATH ?? "")} TERM=tmux-256color sh ${quoted(script)}`);
+    this.tmux("set-option", "-g", "history-limit", "10000");
+  }
+
+  /** What stands on the screen now, a string a row, blanks at the ends cut. */
+  screen(): string[] {
+    return this.tmux("capture-pane", "-p").replace(/\n+$/, "").split("\n");
+  }
+
+  /** The scrollback too; lines that the terminal broke are joined. */
+  everything(): string {
+    return this.tmux("capture-pane", "-p", "-J", "-S", "-");
+  }
+
+  /** With the colours' escape sequences. */
+  coloured(): string {
+    return this.tmux("capture-pane", "-p", "-e");
+  }
+
+  resize(columns: number, rows: number): void {
+    this.tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** tmux's names of keys: `C-c`, `Enter`, or text. */
+  type(...keys: string[]): void {
+    this.tmux("send-keys", ...keys);
+  }
+
+  /** Waits until the screen matches. */
+  async shows(pattern: RegExp, ms = 20_000): Promise<string[]> {
+    try {
+      await until(String(pattern), () => pattern.test(this.screen().join("\n")), ms);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.screen().join("\n")}`);
+    }
+    return this.screen();
+  }
+
+  /** Waits for the end of the program; its exit code. */
+  async ended(ms = 60_000): Promise<number> {
+    const code = await until("the program ended", () => this.exitCode(), ms).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.screen().join("\n")}`);
+    });
+    return Number(code);
+  }
+
+  [Symbol.dispose](): void {
+    spawnSync("tmux", ["-L", this.server, "kill-server"]);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  private exitCode(): string | undefined {
+    try {
+      return readFileSync(this.codeFile, "utf8").trim() || undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private tmux(...args: string[]): string {
+    return execFileSync("tmux", ["-L", this.server, "-f", "/dev/null", ...args], { encoding: "utf8" });
+  }
+}

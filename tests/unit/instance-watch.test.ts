@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { InstanceWatch } from "../../automation/operations/instance-watch";
+import type { Instance } from "../../automation/cloud/inventory";
+import { isSpotError } from "../../fleet/errors";
+
+const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({ InstanceId, State: { Name }, ...(Message ? { StateReason: { Message } } : {}) });
+const ref = (instanceId: string, region = "us-west-2") => ({ instanceId, region });
+
+/** Work that ends only when it is told that the instance is gone. */
+const untilGone = (gone: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => gone.addEventListener("abort", () => reject(new Error("aborted")), { once: true }));
+
+describe("watching instances that are set up", () => {
+  it("ends the work on one that ended, with the cloud's reason, and lets the others go on", async () => {
+    const asked: string[] = [];
+    const watch = new InstanceWatch(async (region) => {
+      asked.push(region);
+      return [instance("i-1", "terminated", "Server.SpotInstanceTermination: no capacity"), instance("i-2", "running")];
+    }, 1);
+    let isOver = false;
+    const other = watch.during(ref("i-2"), async (gone) => {
+      while (!isOver) await new Promise((resolve) => setTimeout(resolve, 1));
+      return gone.aborted;
+    });
+    await assert.rejects(watch.during(ref("i-1"), untilGone), (error: unknown) => {
+      assert.ok(isSpotError(error));
+      assert.deepEqual([error.code, error.cause], ["E_INSTANCE_GONE", "Server.SpotInstanceTermination: no capacity"]);
+      return true;
+    });
+    isOver = true;
+    assert.equal(await other, false);
+    assert.deepEqual([...new Set(asked)], ["us-west-2"], "one call for all instances of a region");
+  });
+
+  it("does not take a region that fails, or an instance that is not listed yet, for an end", async () => {
+    let looks = 0;
+    const watch = new InstanceWatch(async (region) => {
+      looks += 1;
+      if (region === "eu-west-1") throw new Error("throttled");
+      return [];
+    }, 1);
+    const work = async (gone: AbortSignal) => {
+      while (looks < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+      return gone.aborted;
+    };
+    assert.deepEqual(await Promise.all([watch.during(ref("i-1"), work), watch.during(ref("i-2", "eu-west-1"), work)]), [false, false]);
+  });
+
+  it("asks nothing once the work is over, and throws what the work throws", async () => {
+    let looks = 0;
+    const watch = new InstanceWatch(async () => ((looks += 1), []), 1);
+    await assert.rejects(watch.during(ref("i-1"), () => Promise.reject(new Error("its own"))), /its own/);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(looks, 0);
+  });
+});

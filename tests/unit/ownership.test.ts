@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { ownerOf } from "../../fleet/ownership";
+
+describe("whose a thing in AWS is (L42, L44)", () => {
+  const rows: [tags: Record<string, string>, owner: string][] = [
+    [{ "spot-deployer:lineage": "mine", Name: "anything" }, "ours"],
+    [{ "spot-deployer:lineage": "theirs", ManagedBy: "spot-deployer" }, "another fleet"],
+    [{ ManagedBy: "spot-deployer" }, "another fleet"],
+    [{ ManagedBy: "SpotDeployer", Name: "spot-us-west-2" }, "predecessor"],
+    [{ Name: "spot-deployer-us-west-2" }, "predecessor"],
+    [{ Name: "spot-deployers-friend" }, "nobody"],
+    [{ Name: "my-spot-deployer-copy" }, "nobody"],
+    [{ Project: "spot" }, "nobody"],
+    [{}, "nobody"],
+  ];
+  for (const [tags, owner] of rows) {
+    it(`${JSON.stringify(tags)} is ${owner}`, () => assert.equal(ownerOf(tags, "mine"), owner));
+  }
+
+  it("a name alone never makes it ours", () => assert.notEqual(ownerOf({ Name: "fleet-us-west-2" }, "mine"), "ours"));
+});

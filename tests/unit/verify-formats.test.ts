@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { html } from "../../automation/verify/formats/html";
+import { junit } from "../../automation/verify/formats/junit";
+import { tap } from "../../automation/verify/formats/tap";
+import { timelineOf } from "../../automation/verify/formats/timeline";
+import { isHealthy, parseMinHealthy } from "../../automation/verify/health";
+import { reportSchema } from "../../automation/verify/report-schema";
+import { verificationReport, type VerificationReport } from "../../automation/verify/report";
+import { isSpotError } from "../../fleet/errors";
+import { sampleReport } from "../support/verification";
+
+const report = sampleReport();
+
+describe("the report's forms", () => {
+  it("JUnit: a suite for each node, a case for each check, failures in full, skipped with their reason", () => {
+    const text = junit(report);
+    assert.equal(XMLValidator.validate(text), true);
+    const { testsuites } = new XMLParser({ ignoreAttributes: false, isArray: (name) => ["testsuite", "testcase"].includes(name) }).parse(text) as { testsuites: Record<string, unknown> & { testsuite: Record<string, unknown>[] } };
+    assert.deepEqual([testsuites["@_tests"], testsuites["@_failures"], testsuites["@_skipped"]], ["8", "1", "1"]);
+    const [well, broken] = testsuites.testsuite as { "@_name": string; "@_failures": string; testcase: Record<string, unknown>[] }[];
+    assert.deepEqual([well?.["@_name"], well?.["@_failures"], broken?.["@_failures"]], ["us-west-2-0", "0", "1"]);
+    const failed = broken?.testcase.find((entry) => "failure" in entry) as { "@_name": string; failure: { "@_message": string; "#text": string } };
+    assert.equal(failed["@_name"], "D2 every file of the payload");
+    assert.match(failed.failure["@_message"], /<script>alert\(1\)<\/script> & "quoted"/);
+    assert.match(failed.failure["#text"], /run: cd \/opt.*\n.*expected: all in order/s);
+    assert.ok(broken?.testcase.some((entry) => "skipped" in entry));
+    assert.ok(broken?.testcase.some((entry) => /WARNING/.test(String(entry["system-out"]))));
+  });
+
+  it("JUnit holds no character that XML has no place for", () => {
+    const [node] = report.nodes;
+    const odd = { ...report, nodes: [{ ...node!, results: [{ ...node!.results[0]!, status: "failed" as const, actual: "a\u0000\u001b[31mb\ud800\u{1f600}" }] }] };
+    assert.equal(XMLValidator.validate(junit(odd)), true);
+    assert.match(junit(odd), /message="a\[31mb\u{1f600}"/u);
+  });
+
+  it("TAP: numbered, skips and warnings by directive, diagnostics for what fails", () => {
+    const lines = tap(report).split("\n");
+    assert.deepEqual(lines.slice(0, 2), ["TAP version 13", "1..8"]);
+    assert.equal(lines.filter((line) => /^(not )?ok \d+ - /.test(line)).length, 8);
+    assert.ok(lines.some((line) => /^ok \d+ - us-west-2-1 D6 .* # SKIP skipped because of D2$/.test(line)));
+    assert.ok(lines.some((line) => /^not ok \d+ - us-west-2-1 K1 .* # TODO warning$/.test(line)));
+    assert.ok(lines.includes("not ok 6 - us-west-2-1 D2 every file of the payload"));
+    const block = lines.slice(lines.indexOf("  ---") + 1, lines.indexOf("  .."));
+    assert.ok(block.some((line) => line.startsWith('  actual: "files/')));
+  });
+
+  it("HTML: whole by itself, and nothing of a node's output becomes a part of the page", () => {
+    const page = html(report);
+    assert.doesNotMatch(page, /(src|href)="(?!data:)|@import|url\(/);
+    assert.doesNotMatch(page, /<script>alert/);
+    assert.match(page, /NOT VERIFIED/);
+    assert.match(page, /&#60;script&#62;alert\(1\)/);
+  });
+
+  it("JSON: as its schema says", () => {
+    assert.deepEqual(reportSchema.parse(JSON.parse(JSON.stringify(report))), report);
+    assert.throws(() => reportSchema.parse({ ...report, extra: 1 }));
+  });
+
+  it("the timeline begins at the launch and counts from there", () => {
+    const { bars, seconds } = timelineOf(report.nodes[0]!);
+    assert.deepEqual(bars.map(({ name, from, length, isMoment }) => [name, from, length, isMoment]), [["launched", 0, 0, true], ["directories", 10, 2, false]]);
+    assert.equal(seconds, 12);
+    assert.deepEqual(timelineOf({ ...report.nodes[0]!, results: [] }), { bars: [], seconds: 0 });
+  });
+});
+
+describe("how many nodes make a healthy fleet", () => {
+  const fleet = (...verified: boolean[]): VerificationReport => verificationReport({ nodes: verified.map((isVerified, n) => ({ ...report.nodes[0]!, node: `n-${n}`, isVerified })), isVerified: verified.every(Boolean) }, { stack: "s", at: new Date(0) });
+  for (const [min, verified, healthy] of [
+    [undefined, [true, true], true],
+    [undefined, [true, false], false],
+    ["50%", [true, false], true],
+    ["51%", [true, false], false],
+    ["0%", [false], true],
+    ["0%", [], false],
+    ["1", [true, false, false], true],
+    ["2", [true, false, false], false],
+  ] as const) {
+    it(`${min ?? "all"} of ${verified.length} with ${verified.filter(Boolean).length} verified: ${healthy ? "healthy" : "not"}`, () =>
+      assert.equal(isHealthy(fleet(...verified), min === undefined ? undefined : parseMinHealthy(min)), healthy));
+  }
+  for (const wrong of ["", "101%", "-1", "80 %", "most"]) {
+    it(`refuses "${wrong}"`, () => assert.throws(() => parseMinHealthy(wrong), (error: unknown) => isSpotError(error) && error.code === "E_USAGE"));
+  }
+});
