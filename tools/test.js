@@ -14,12 +14,16 @@ const path = require("node:path");
 const root = path.resolve(__dirname, "..");
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 
+/** Integration tests that take minutes each: whole matrices, every option, every mistake. */
+const THOROUGH = /^(cleanup-vpcs|command-line|fault-sample|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
+
 /** What there is to run. `booted`: needs real hosts, so where they can boot a skipped test is a failure. */
 const SUITES = [
   { name: "unit", mocha: "unit", standard: true },
   { name: "instance", python: "tests/instance", standard: true },
-  { name: "integration", mocha: "integration", needsSetUp: true, standard: true },
+  { name: "integration", mocha: "integration", except: THOROUGH, needsSetUp: true, standard: true },
   { name: "sample", mocha: "e2e", only: /^sample\.test\.js$/, needsSetUp: true, booted: true, standard: true },
+  { name: "thorough", mocha: "integration", only: THOROUGH, needsSetUp: true },
   { name: "kill", mocha: "kill", needsSetUp: true },
   { name: "e2e", mocha: "e2e", except: /^sample\.test\.js$/, needsSetUp: true, booted: true },
 ];

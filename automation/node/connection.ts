@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import type { NodeSSH } from "node-ssh";
 import type { ClientChannel } from "ssh2";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
@@ -34,6 +35,23 @@ export interface NodeConnection extends AsyncDisposable {
 /** How long a peer gets to answer a polite goodbye before the socket is destroyed. */
 const GOODBYE_MS = 500;
 
+const ADMITTED_MS = 100;
+
+/**
+ * Asks again while the server refuses a further channel: it counts one that has ended until its process is gone
+ * (MaxSessions, sshd_config(5)), which takes a while on a busy node. Nothing was run when it refuses.
+ */
+async function onceAdmitted<T>(execute: () => Promise<T>, isOver: () => boolean): Promise<T> {
+  for (;;) {
+    try {
+      return await execute();
+    } catch (error) {
+      if (isOver() || !/Channel open failure/.test(wordsOf(error))) throw error;
+      await delay(ADMITTED_MS);
+    }
+  }
+}
+
 /**
  * Wraps a connected client. The wrapper's listener on "error" must be the first thing done after the connection: the
  * library takes its own away, and a reset or a missed keepalive would end the process.
@@ -66,6 +84,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
     // Collected as bytes: the library decodes each chunk alone and so breaks characters that span two.
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
+    let isOver = false;
     let channel: ClientChannel | undefined;
     let fail!: (reason: SpotError) => void;
     const failed = new Promise<never>((_, reject) => (fail = reject));
@@ -75,7 +94,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
       channel?.close();
       fail(new SpotError("E_SSH", `A command on ${name} did not end within ${deadlineMs / 1000} s: ${command.slice(0, 120)}`));
     }, deadlineMs);
-    const executed = ssh.execCommand(command, {
+    const execute = () => ssh.execCommand(command, {
       ...(stdin === undefined ? {} : { stdin }),
       noTrim: true,
       onChannel: (opened) => {
@@ -89,6 +108,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
       },
       onStderr: (chunk) => stderr.push(chunk),
     });
+    const executed = onceAdmitted(execute, () => isOver);
     // Whichever loses the race may still reject.
     executed.catch(() => undefined);
     failed.catch(() => undefined);
@@ -104,6 +124,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
       if (isClosed || cause !== undefined) throw lost();
       throw new SpotError("E_SSH", { message: `A command could not be run on ${name}: ${wordsOf(error)}`, cause: error });
     } finally {
+      isOver = true;
       clearTimeout(timer);
       pending.delete(fail);
     }

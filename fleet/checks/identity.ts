@@ -1,7 +1,13 @@
 import type { Check } from "./types";
-import { equal, firstLine, isRecord, listed, parsed, QUICK, REPLACE, same, UPLOAD_ROOT } from "./verdicts";
+import { equal, firstLine, isRecord, listed, nothingIn, parsed, QUICK, REPLACE, same, UPLOAD_ROOT } from "./verdicts";
 
 const IDENTITY = "/opt/sensor/config/node_identity.json";
+
+const SENSOR_CONFIG = "/opt/sensor/config/sensor-config.json";
+const BACALHAU_CONFIG = "/bacalhau_node/config.yaml";
+
+/** As instance/scripts/workloads.py has it; in brackets, so that no shell takes a part of it for its own. */
+const PLACEHOLDER = "[$][{][^}]*[}]|[{][{][^}]*[}][}]|<[A-Z][A-Z_]+>|(CHANGE|REPLACE)_?ME";
 
 /** G: who the node is, and what it was told to run. */
 export const identityChecks: readonly Check[] = [
@@ -56,10 +62,13 @@ export const identityChecks: readonly Check[] = [
   },
   {
     id: "G5", title: "rendered configuration without placeholders", phase: "identity", where: "node", needs: ["F6"], severity: "fail", deadlineMs: QUICK,
-    // The file with the token is looked at with sudo, and only names of files come back.
+    // By root, because of the token; of the files only the names come back.
     command: () =>
-      "sudo -n sh -c 'ls -1 /opt/sensor/config/sensor-config.json; grep -lE \"\\$\\{[^}]*\\}|\\{\\{[^}]*\\}\\}|<[A-Z][A-Z_]+>|(CHANGE|REPLACE)_?ME\" /opt/sensor/config/sensor-config.json /bacalhau_node/config.yaml; find /bacalhau_node/config.yaml -perm /077' 2>/dev/null; true",
-    judge: ({ stdout }) => equal("/opt/sensor/config/sensor-config.json", stdout.trim().split("\n").join(", ") || "none"),
-    cause: "A file named is missing, still holds a placeholder, or can be read by others (a file is named once for each).", next: "Read /opt/startup.log on the node.",
+      `sudo -n sh -c '[ -e ${SENSOR_CONFIG} ] || echo "missing: ${SENSOR_CONFIG}"; grep -lE "${PLACEHOLDER}" ${SENSOR_CONFIG} ${BACALHAU_CONFIG} | sed "s/^/a placeholder in /"; find ${BACALHAU_CONFIG} -perm /077 -printf "readable by others: %p\\n"; echo looked' 2>/dev/null`,
+    judge: ({ stdout }) => {
+      const lines = stdout.trim().split("\n");
+      return lines.at(-1) === "looked" ? nothingIn(lines.slice(0, -1).join("\n")) : { ok: false, expected: "none", actual: "the files could not be looked at" };
+    },
+    cause: "The startup's rendering is not whole, or a file was changed since.", next: "Read /opt/startup.log on the node.",
   },
 ];

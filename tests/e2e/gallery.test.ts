@@ -27,7 +27,7 @@ const [BROKEN, WELL] = ["us-west-2-0", "us-west-2-1"];
 const PATIENCE = { broken: 1_500, healed: 15_000 } as const;
 
 /** All that an own login leaves on a node (node.md 4), and what the node writes by itself, all the time. */
-const LEFT_BY_A_LOGIN = /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin)|tmp|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)/;
+const LEFT_BY_A_LOGIN = /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin|motd\.dynamic)|tmp|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)|^\/run$/;
 const WRITTEN_ALWAYS = /^\/(opt\/sensor\/data|run\/spot-deployer)(\/|$)/;
 
 describeHosts("the gallery of broken nodes", () => {

@@ -31,6 +31,8 @@ export interface FakeHostOptions {
   /** The one user key that is let in. Absent: every one is, as a relay would that wants to see what comes. */
   userKey?: TestKey;
   answer: (command: string) => Answer;
+  /** Whether it opens one more channel now; always, by default. */
+  admits?: () => boolean;
   /** Any free one by default. */
   port?: number;
 }
@@ -45,7 +47,7 @@ export interface FakeHost extends AsyncDisposable {
   logins(): number;
 }
 
-export async function startFakeHost({ hostKey, userKey, answer, port: wanted = 0 }: FakeHostOptions): Promise<FakeHost> {
+export async function startFakeHost({ hostKey, userKey, answer, admits, port: wanted = 0 }: FakeHostOptions): Promise<FakeHost> {
   const commands: string[] = [];
   const sockets = new Set<Socket>();
   let bytes = 0;
@@ -61,7 +63,8 @@ export async function startFakeHost({ hostKey, userKey, answer, port: wanted = 0
       if (context.signature) logins += 1;
       context.accept();
     });
-    connection.on("session", (accept) => {
+    connection.on("session", (accept, reject) => {
+      if (admits?.() === false) return void reject();
       accept().on("exec", (acceptExec, _reject, { command }) => {
         commands.push(command);
         const channel = acceptExec();

@@ -214,6 +214,18 @@ describe("connecting to a node", () => {
       assert.deepEqual(await connection.run("x", { deadlineMs: 2_000 }), { code: 3, stdout: "grün\n", stderr: "warning\n" });
     });
 
+    it("is asked for again while the node has no room for one more", async () => {
+      let refusals = 3;
+      let asked = 0;
+      const more = await startFakeHost({ hostKey, userKey, answer: telling(rightProof, () => ({ code: 0, stdout: "here" })), admits: () => ++asked === 1 || refusals-- <= 0 });
+      cleanUp.use(more);
+      const connection = await connect(more.port);
+      assert.equal((await connection.run("x", { deadlineMs: 5_000 })).stdout, "here");
+      assert.equal(asked, 5, "the proof, three refusals, and the one that was admitted");
+      refusals = Infinity;
+      await assert.rejects(connection.run("x", { deadlineMs: 300 }), failsWith("E_SSH", /did not end within/));
+    });
+
     it("cut off by a reset is a lost connection, not an empty answer", async () => {
       const connection = await running(({ channel, socket }) => {
         channel.write("partial");

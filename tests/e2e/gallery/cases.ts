@@ -115,8 +115,8 @@ export const galleryCases: GalleryCase[] = [
   { name: "identity of another instance", ...altered(IDENTITY, `ID=i-0123456789abcdef0; ${REGENERATE} ${IDENTITY}`), failing: ["G2"], says: /i-0123456789abcdef0/ },
   { name: "identity edited", ...altered(IDENTITY, `sed -i 's/"firmware_version": "[^"]*"/"firmware_version": "9.9.9"/' ${IDENTITY}`), failing: ["G3"], says: /differ/ },
   { name: "identity of another node of the fleet", ...altered(IDENTITY, `ID=$OTHER; ${REGENERATE} ${IDENTITY}`), failing: ["G2", "G4"], says: /i-[0-9a-f]{17}/, elsewhere: ["G4"] },
-  { name: "placeholder left", ...altered("/opt/sensor/config/sensor-config.json", `sed -i '1s/{/{"x": "$''{SITE}",/' /opt/sensor/config/sensor-config.json`), failing: ["G5"], says: /sensor-config\.json, \/opt\/sensor\/config\/sensor-config\.json/ },
-  { name: "secret readable by everybody", breaks: "install -m 644 /dev/null /bacalhau_node/config.yaml", heals: "rm /bacalhau_node/config.yaml", failing: ["G5"], says: /\/bacalhau_node\/config\.yaml/ },
+  { name: "placeholder left", ...altered("/opt/sensor/config/sensor-config.json", `sed -i '1s/{/{"x": "$''{SITE}",/' /opt/sensor/config/sensor-config.json`), failing: ["G5"], says: /a placeholder in \/opt\/sensor\/config\/sensor-config\.json/ },
+  { name: "secret readable by everybody", breaks: "install -m 644 /dev/null /bacalhau_node/config.yaml", heals: "rm /bacalhau_node/config.yaml", failing: ["G5"], says: /readable by others: \/bacalhau_node\/config\.yaml/ },
   // Workload and health
   { name: "sensor that writes nothing", breaks: `systemctl kill -s STOP sensor.service && python3 -c 'import sqlite3; d = sqlite3.connect("/opt/sensor/data/sensor_data.db"); d.execute("DELETE FROM sensor_readings"); d.commit()'`, heals: "systemctl kill -s CONT sensor.service", failing: ["H5"], says: /no reading/ },
   { name: "disk full", breaks: "mount -t tmpfs -o size=64k,mode=755 full /opt/sensor/data && dd if=/dev/zero of=/opt/sensor/data/full bs=4k status=none 2>/dev/null; true", heals: "umount /opt/sensor/data", failing: ["H5"], warning: ["K1"], says: /unable to open database/ },
