@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { openFleet } from "../automation/operations/verify";
 import { openSession } from "../automation/session";
 import type { VerifyTarget } from "../automation/verify/runner";
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
   const up = await bench.spot(["up"]);
   if (up.code !== 0) throw new Error(up.stdout + up.stderr);
   const never = new AbortController().signal;
+  setMaxListeners(0, never);
   const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
   const session = await openSession({ projectDir: bench.root, env: bench.env, reporter, interrupts: { soft: never, hard: never }, sandbox: "hosts", stack: bench.stack, reading: true }, false);
   try {

@@ -3,13 +3,14 @@ import { buffer } from "node:stream/consumers";
 import type { Check, CloudFacts } from "../../fleet/checks";
 import { debugSections } from "../../fleet/debug-sections";
 import { wordsOf } from "../../fleet/errors";
-import { withoutSecrets } from "../../fleet/masking";
+import { mapTexts, withoutSecrets } from "../../fleet/masking";
 import { consoleOutput } from "../cloud/node-facts";
 import type { StateNode } from "../engine/state";
 import type { NodeConnection } from "../node/connection";
 import type { Session } from "../session";
 import { explanation } from "../verify/formats/explanation";
 import type { NodeVerification } from "../verify/result";
+import type { VerifyTarget } from "../verify/runner";
 import type { FleetNodes } from "./fleet-nodes";
 
 /** A gzipped tar archive, its summary first, and the summary by itself. No secret is in either. */
@@ -21,6 +22,8 @@ export interface DebugBundle {
 /** One file of a bundle, or why it could not be had. */
 type Collected = { file: string; text: string; failure?: undefined } | { file: string; text?: undefined; failure: string };
 
+/** The check that logs in. */
+const LOGIN = "B3";
 const CONNECT_MS = 20_000;
 const SECTION_MS = 30_000;
 const AT_A_TIME = 4;
@@ -34,29 +37,36 @@ export async function debugBundle(session: Session, fleet: FleetNodes, node: Sta
   if (target === undefined) throw new Error("a node has one target");
   const { region } = node.pin.pool;
   const [verification, console] = await Promise.all([
-    // As it stands: nothing is waited for.
+    // A login is waited for, and nothing else for longer.
     fleet.verify([node], { checks: options.checks, patienceMs: CONNECT_MS }),
     consoleOutput(session.cloud, region, node.instanceId),
   ]);
+  const hide = (text: string): string => withoutSecrets(text, [...fleet.secretsOf([node]), ...options.secrets]);
+  // Text by text, so that it stays JSON.
+  const json = (value: unknown): string => `${JSON.stringify(mapTexts(value, hide), null, 2)}\n`;
   const cloud: Collected[] = [
     { file: "cloud/facts.json", text: json(target.cloud) },
     console.failure === undefined ? { file: "cloud/console.txt", text: console.value } : { file: "cloud/console.txt", failure: console.failure },
   ];
-  const sections = debugSections(target.expectation);
-  const onNode = await target.connect(CONNECT_MS).then(
-    (connection) => collect(connection, sections.map(({ file, command }) => ({ file, command: command(target.expectation) }))),
-    (error: unknown) => sections.map(({ file }): Collected => ({ file, failure: wordsOf(error) })),
-  );
   const found = verification.nodes[0];
   if (found === undefined) throw new Error("a node has one verification");
-  const hide = (text: string): string => withoutSecrets(text, [...fleet.secretsOf([node]), ...options.secrets]);
+  const onNode = await sectionsOf(target, found);
   const files = [...cloud, { file: "verification.json", text: json(found) }, ...onNode];
   const summary = hide(summaryOf({ node: found, cloud: target.cloud, files, at: options.at, stack: session.target.stack }));
   const archive = await archiveOf([{ file: "summary.md", text: summary }, ...files.flatMap(({ file, text }) => (text === undefined ? [] : [{ file, text: hide(text) }]))], options.at);
   return { archive, summary };
 }
 
-const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+/** What only a login gives. Where the check list found no way in, it is not tried again. */
+async function sectionsOf({ expectation, connect }: VerifyTarget, { results }: NodeVerification): Promise<Collected[]> {
+  const sections = debugSections(expectation);
+  const without = (failure: string): Collected[] => sections.map(({ file }) => ({ file, failure }));
+  const obstacle = results.find(({ phase, status }) => (phase === "cloud" || phase === "reach") && status === "failed");
+  if (obstacle !== undefined && results.some(({ id, status }) => id === LOGIN && status !== "ok")) return without(`no login: see ${obstacle.id}`);
+  const connection = await connect(CONNECT_MS).catch((error: unknown) => wordsOf(error));
+  if (typeof connection === "string") return without(connection);
+  return collect(connection, sections.map(({ file, command }) => ({ file, command: command(expectation) })));
+}
 
 async function collect(connection: NodeConnection, sections: { file: string; command: string }[]): Promise<Collected[]> {
   const { default: pMap } = await import("p-map");

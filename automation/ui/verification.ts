@@ -1,4 +1,5 @@
 import { phases } from "../../fleet/checks";
+import { reasonSkipped } from "../verify/formats/explanation";
 import type { CheckResult, NodeVerification, Verification } from "../verify/result";
 import { coloursFor, type Terminal } from "./console";
 import { tableText } from "./table";
@@ -32,7 +33,7 @@ function problemsOf(node: NodeVerification, paint: (text: string) => string): st
   for (const { status, because, id } of node.results) if (status === "skipped") skipped.set(because ?? "", [...(skipped.get(because ?? "") ?? []), id]);
   return [
     ...told.flatMap((result) => ["", paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`), ...resultLines(result)]),
-    ...[...skipped].map(([because, ids]) => `${node.node}: ${ids.join(", ")} skipped because of ${because}`),
+    ...[...skipped].map(([because, ids]) => `${node.node}: ${ids.join(", ")} ${reasonSkipped({ because })}`),
   ];
 }
 

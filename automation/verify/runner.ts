@@ -1,6 +1,7 @@
 import type { Check, ClientFacts, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Severity, Verdict } from "../../fleet/checks";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
 import { wordsOf } from "../../fleet/errors";
+import { mapTexts } from "../../fleet/masking";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../node/clock";
 import { ConnectError } from "../node/connect";
@@ -301,12 +302,5 @@ const STATUS_OF: Record<Severity, CheckStatus> = { fail: "failed", warn: "warnin
 /** The result with every secret replaced, wherever it stands. */
 function masked(result: CheckResult, secrets: readonly string[]): CheckResult {
   const hide = (text: string): string => secrets.reduce((shown, secret) => (secret === "" ? shown : shown.replaceAll(secret, "***")), text);
-  return deepMap(result, hide) as CheckResult;
-}
-
-function deepMap(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === "string") return change(value);
-  if (Array.isArray(value)) return value.map((item) => deepMap(item, change));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, deepMap(item, change)]));
+  return mapTexts(result, hide) as CheckResult;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
 import {
   AuthorizeSecurityGroupIngressCommand,
   DeleteRouteCommand,
@@ -46,6 +47,7 @@ describeHosts("the gallery of broken nodes", () => {
     ids = await bench.ids();
     host = bench.host(ids[BROKEN!] ?? "");
     const never = new AbortController().signal;
+    setMaxListeners(0, never);
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
     session = await openSession({ projectDir: bench.root, env: bench.env, reporter, interrupts: { soft: never, hard: never }, sandbox: "hosts", stack: bench.stack, reading: true }, false);
     const config = loadConfig(bench.configFile);

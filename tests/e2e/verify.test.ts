@@ -51,7 +51,7 @@ describeHosts("verify and debug, as typed", () => {
     const { stdout, status, stderr } = typed("\nr\n\ns\nx\nq\n", "--one-at-a-time", "--only", "D4");
     const seen = [...stdout.matchAll(/^([A-Z]\d+) /gm)].map(([, id]) => id);
     // A1; A2 twice; A3, after which A4 is left out, so that B1 is what comes next.
-    assert.deepEqual(seen, ["A1", "A2", "A2", "A3"], stdout + stderr);
+    assert.deepEqual(seen, ["A1", "A2", "A2", "A3", "B1"], stdout + stderr);
     assert.match(stdout, /A1 credentials valid\n {2}here: +aws sts get-caller-identity\n {2}expected: an account\n/);
     assert.match(stdout, /npx spot ssh us-west-2-0/);
     assert.equal(status, 5);

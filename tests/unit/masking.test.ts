@@ -15,7 +15,7 @@ describe("masking secrets", () => {
     it(`hides ${what}`, () => assert.equal(withoutSecrets(text, ["hunter22", ""]), shown));
   }
   it("leaves the rest as it is", () => {
-    const text = "sshd[1]: Accepted publickey for ubuntu from 198.18.0.1\nSTEP units: ok: 4 units\n";
+    const text = "TOKEN=$(curl -X PUT http://169.254.169.254) \"token: $TOKEN\"\nsshd[1]: Accepted publickey for ubuntu from 198.18.0.1\nSTEP units: ok: 4 units\n";
     assert.equal(withoutSecrets(text, []), text);
   });
 });

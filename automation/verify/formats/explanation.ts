@@ -1,7 +1,8 @@
 import type { CheckResult } from "../result";
 
-/** Why a check was skipped, as a phrase. */
-export const reasonSkipped = ({ because }: CheckResult): string => `skipped because of ${because ?? "an earlier check"}`;
+/** Why a check was skipped, as a phrase: because of another check, or for a reason of its own. */
+export const reasonSkipped = ({ because = "an earlier check" }: Pick<CheckResult, "because">): string =>
+  `skipped${/^[A-Z](\d+|-[\w-]+)$/.test(because) ? " because of" : ":"} ${because}`;
 
 /** What was run, expected and found, why and what next: one line each (a line of the output may have more). */
 export function explanation({ command, expected, actual, cause, next, diagnosis }: CheckResult): string[] {
