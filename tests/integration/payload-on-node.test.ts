@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { manifestText } from "../../fleet/payload";
@@ -37,13 +37,17 @@ describe("the payload as the node reads it", () => {
 
     const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, places);
     const there = path.join(root, "node");
-    for (const folder of ["scripts", "config", "services"]) cpSync(path.join(places.packageRoot, "instance", folder), path.join(there, folder), { recursive: true });
-    cpSync(path.join(places.projectDir, "files"), path.join(there, "files"), { recursive: true, verbatimSymlinks: true });
-    rmSync(path.join(there, "config"), { recursive: true });
-    rmSync(path.join(there, "services"), { recursive: true });
+    for (const entry of payload.manifest.entries) {
+      const target = path.join(there, entry.path);
+      mkdirSync(path.dirname(target), { recursive: true });
+      if (entry.type === "link") symlinkSync(entry.target, target);
+      else if (entry.type === "directory") mkdirSync(target, { recursive: true });
+      else writeFileSync(target, bytesOf(payload.sources.get(entry.path)), { mode: Number.parseInt(entry.mode, 8) });
+    }
     writeFileSync(path.join(there, "manifest.json"), manifestText(payload.manifest));
     return there;
   }
+  const bytesOf = (source: string | Buffer | undefined): Buffer => (typeof source === "string" ? readFileSync(source) : (source ?? assert.fail("no content")));
   const differences = (there: string): string => execFileSync("python3", ["-c", CHECK, scripts, there], { encoding: "utf8" });
 
   it("has the digest that Python computes, and no difference", () => {
