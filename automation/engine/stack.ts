@@ -159,7 +159,9 @@ export class EngineStack {
 
   /** @throws SpotError E_STATE for a state that is cut off, or empty as no engine writes it */
   private async export(): Promise<unknown> {
-    const result = await this.pulumi(["stack", "export", "--stack", this.options.stack]);
+    const read = () => this.pulumi(["stack", "export", "--stack", this.options.stack]);
+    let result = await read();
+    if (result.code !== 0 && this.stateFiles?.dropCutAttributes()) result = await read();
     if (result.code !== 0) {
       if (/no stack named/i.test(result.stderr)) return undefined;
       throw engineError(result);

@@ -21,6 +21,11 @@ export interface StateFiles {
   backup(): StateBackup | undefined;
   /** Puts a backup in the state's place. What stood there is kept beside it: answers where, when there was anything. */
   restore(backup: StateBackup): string | undefined;
+  /**
+   * Removes the attributes beside the state when a kill cut them off: the engine writes them in place, and then cannot
+   * read the whole state that they describe. It needs none. True: there was something to remove.
+   */
+  dropCutAttributes(): boolean;
   /** Takes the state out of the engine's sight and keeps it: answers where, when there was anything. */
   setAside(): string | undefined;
 }
@@ -48,6 +53,12 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
       renameSync(draft, state);
       return kept;
     },
+    dropCutAttributes() {
+      const file = attributes(state);
+      if (!existsSync(file) || isJson(file)) return false;
+      rmSync(file, { force: true });
+      return true;
+    },
     setAside,
   };
 }
@@ -55,6 +66,15 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
 function readBackup(file: string): StateBackup | undefined {
   const latest = checkpointOf(file)?.latest;
   return latest ? { file, at: statSync(file).mtime, state: stateOf({ deployment: latest }) } : undefined;
+}
+
+function isJson(file: string): boolean {
+  try {
+    JSON.parse(readFileSync(file, "utf8"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function checkpointOf(file: string): { latest?: object } | undefined {

@@ -78,6 +78,19 @@ describe("when something breaks: record and cloud come together again", function
     assert.deepEqual(await ids(), before, "no node was made anew");
   });
 
+  it("L27: reads a whole state whose attributes a kill cut off", async () => {
+    await fleet({ "us-west-2": 1 });
+    const before = await ids();
+    const attributes = `${stateFile()}.attrs`;
+    assert.ok(readFileSync(attributes).length > 0, "the engine writes this file beside the state");
+    for (const command of ["list", "up", "down"]) {
+      writeFileSync(attributes, "");
+      const outcome = await bench.spot([command]);
+      assert.equal(outcome.code, command === "up" ? 9 : 0, outcome.stderr);
+      if (command === "up") assert.deepEqual(await ids(), before, "no node was made anew");
+    }
+  });
+
   it("L40: does not take a lost state for an empty fleet, and ends the fleet by its lineage when told to", async () => {
     await fleet({ "us-west-2": 1, "us-east-1": 1 });
     const { lineage } = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
