@@ -3,10 +3,12 @@ import type { Reporter } from "../fleet/events";
 import { packageRoot } from "../project/package-root";
 import { readConfig } from "../project/config-file";
 import type { SandboxMode } from "../sandbox/control";
-import type { Interrupts } from "./interrupts";
+import { admitListeners, neverInterrupted, type Interrupts } from "./interrupts";
 import { down, type DownRequest, type DownResult } from "./operations/down";
 import { list, type Listing } from "./operations/list";
-import { planUp, up, type UpPlan, type UpResult } from "./operations/up";
+import { planUp, type UpPlan } from "./operations/plan-up";
+import { up } from "./operations/up";
+import type { UpResult } from "./operations/up-run";
 import { verifyFleet } from "./operations/verify";
 import { openSession, type Session } from "./session";
 import type { Verification } from "./verify/result";
@@ -52,7 +54,7 @@ export class Fleet {
 
   /** Runs the check list; `only` and `nodes` are patterns such as `D2,E*`. */
   verify(options: { only?: string; nodes?: string } = {}): Promise<Verification> {
-    return this.within(false, (session) => verifyFleet(session, { ...this.definition(), ...options }));
+    return this.within(false, (session) => verifyFleet(session, { ...this.definition(), choice: { only: options.only }, nodes: options.nodes }));
   }
 
   /** Ends the fleet, or a part of it, and proves it by listing again. */
@@ -68,7 +70,8 @@ export class Fleet {
 
   private async within<T>(start: boolean, work: (session: Session) => Promise<T>): Promise<T> {
     const { config } = this.definition();
-    const { reporter, sandbox, profile, env = process.env, interrupts = { soft: new AbortController().signal, hard: new AbortController().signal } } = this.options;
+    const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
+    admitListeners(interrupts);
     const session = await openSession(
       { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, stack: this.options.stack ?? config.stack, backend: config.backend },
       start,

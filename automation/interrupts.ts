@@ -10,6 +10,19 @@ export interface Interrupts {
 }
 
 /**
+ * Every call that is under way listens to the signals of its run: as many as there are regions and nodes. Node takes
+ * eleven for a leak and warns.
+ */
+export function admitListeners({ soft, hard }: Interrupts): void {
+  setMaxListeners(0, soft, hard);
+}
+
+/** Of a run that nobody can interrupt. */
+export function neverInterrupted(): Interrupts {
+  return { soft: new AbortController().signal, hard: new AbortController().signal };
+}
+
+/**
  * npm sends a signal on that the terminal has already sent to the whole group (under some shells), so two within a
  * second are one wish.
  */
@@ -26,8 +39,8 @@ export function watchSignals(
 ): Interrupts & { release(): void } {
   const soft = new AbortController();
   const hard = new AbortController();
-  // Every call that is under way listens: as many as there are regions and nodes.
-  for (const { signal } of [soft, hard]) setMaxListeners(0, signal);
+  const interrupts = { soft: soft.signal, hard: hard.signal };
+  admitListeners(interrupts);
   let last = -Infinity;
   const handler = () => {
     const at = now();
@@ -40,8 +53,7 @@ export function watchSignals(
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) source.on(signal, handler);
   return {
-    soft: soft.signal,
-    hard: hard.signal,
+    ...interrupts,
     release: () => {
       for (const signal of signals) source.off(signal, handler);
     },

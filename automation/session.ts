@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { isSpotError, SpotError } from "../fleet/errors";
 import type { Reporter } from "../fleet/events";
@@ -12,6 +12,7 @@ import { EMPTY_STATE, type StackState } from "./engine/state";
 import type { Interrupts } from "./interrupts";
 import { pathsOf, type Paths } from "./paths";
 import { resolveTarget, type Target } from "./target";
+import { writeWhole } from "./whole-file";
 
 /** What the caller of the library gives. */
 export interface SessionOptions {
@@ -138,12 +139,21 @@ export function ensurePassphrase(session: Session): void {
   if (session.stackExists && session.state.resources.length > 0) {
     throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
   }
-  mkdirSync(session.keys, { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
+  writeWhole(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
 }
 
 /** The session as it is after something changed the state. */
 export async function reread(session: Session): Promise<Session> {
   const recorded = await session.stack.readState();
   return { ...session, state: recorded ?? EMPTY_STATE, damaged: undefined, stackExists: recorded !== undefined };
+}
+
+/** Only an emulated API has no hosts behind it. */
+export function bootsHosts({ target }: Session): boolean {
+  return target.sandbox?.mode !== "api";
+}
+
+/** Every region of configuration, record and settings. */
+export function fleetRegions({ state, settings }: Session, configured: string[] = []): string[] {
+  return [...new Set([...configured, ...state.regions, ...Object.keys(settings.pins?.regions ?? {})])].sort();
 }

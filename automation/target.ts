@@ -78,7 +78,14 @@ export function logFolder({ sandbox, ...place }: { sandbox?: SandboxMode; projec
 
 /** @throws SpotError E_SANDBOX_* when the sandbox cannot be started, E_NOT_FOUND when a reading command finds none */
 export async function resolveTarget(options: TargetOptions): Promise<Target> {
-  return options.sandbox ? sandboxTarget(options, options.sandbox) : awsTarget(options);
+  const target = options.sandbox ? await sandboxTarget(options, options.sandbox) : awsTarget(options);
+  options.reporter.emit({ type: "message", level: "debug", subject: "target", message: targetText(target) });
+  return target;
+}
+
+function targetText({ stack, endpoint, env }: Target): string {
+  const cloud = endpoint === undefined ? `AWS, ${env.AWS_PROFILE ? `profile ${env.AWS_PROFILE}` : "credentials of the environment"}` : `sandbox at ${endpoint}`;
+  return `${cloud}; stack ${stack}, state in ${env.PULUMI_BACKEND_URL ?? "the engine's own place"}`;
 }
 
 function awsTarget({ env, stack, backend, profile, paths, projectDir }: TargetOptions): Target {

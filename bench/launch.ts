@@ -11,11 +11,13 @@ import { renderUserData } from "../fleet/user-data";
 import { packageRoot } from "../project/package-root";
 import type { HostDriver } from "../sandbox/hosts/driver";
 import { createNspawnDriver } from "../sandbox/hosts/nspawn";
+import { rootsOf } from "../sandbox/roots";
 import { callerAddress, claimNetwork, hostAddresses } from "../sandbox/network";
 import { makeKey } from "../tests/support/fake-host";
 import { FleetBench } from "../tests/support/fleet-bench";
 import { testCacheDir, until } from "../tests/support/sandbox";
 import { descendants, REGIONS } from "../tests/support/workbench";
+import { openUp } from "../tests/support/wide-open";
 
 /**
  * From launch to verified, by part, beside the bare floor: the same number of hosts with the same user data, booted and
@@ -102,7 +104,7 @@ async function bareFloor(nodes: number): Promise<{ boot: number; reboot: number 
   const { network, release } = claimNetwork(home, "hosts");
   let driver: HostDriver | undefined;
   try {
-    driver = await createNspawnDriver({ home, cacheDir: testCacheDir, sandboxId: home, network, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined });
+    driver = await createNspawnDriver({ home, cacheDir: testCacheDir, sandboxId: home, network, roots: rootsOf.hosts, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined });
     const booting = driver;
     const template = readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8");
     const key = makeKey();
@@ -120,6 +122,7 @@ async function bareFloor(nodes: number): Promise<{ boot: number; reboot: number 
           instanceId, region: "us-west-2", availabilityZone: "us-west-2a", amiId: "ami-0123456789abcdef0", instanceType: "t3.medium", market: "spot",
           publicAddress: address, privateAddress: "10.0.0.10", userData: Buffer.from(userData), publicKeys: [], httpTokens: "required", tags: {},
         });
+        await openUp(booting, instanceId);
         const finished = path.join(home, "hosts", instanceId, "upper/var/lib/cloud/instances", instanceId, "boot-finished");
         await until("cloud-init is done", () => existsSync(finished), WAIT_MS);
         await answers(address);

@@ -23,7 +23,7 @@ export function debugSections({ units }: NodeExpectation): DebugSection[] {
     { file: "logs/startup.log", command: () => tail("/opt/startup.log") },
     { file: "logs/cloud-init.log", command: () => tail("/var/log/cloud-init.log") },
     { file: "logs/cloud-init-output.log", command: () => tail("/var/log/cloud-init-output.log") },
-    { file: "records/steps.txt", command: () => each("/var/lib/spot-deployer/steps/*.json /var/lib/spot-deployer/steps-startup/*.json") },
+    { file: "records/steps.txt", command: () => each("/var/lib/spot-deployer/steps*/*.json") },
     { file: "records/state.txt", command: () => each("/var/lib/spot-deployer/*.json /run/spot-deployer/*.json /etc/spot-deployer/node.json") },
     { file: "cloud-init/status.json", command: () => "cat /run/cloud-init/status.json" },
     { file: "cloud-init/timings.txt", command: () => "cloud-init analyze show" },

@@ -1,5 +1,5 @@
-import { cloudChecks } from "./checks/cloud";
-import type { CloudFacts, Looked, NodeExpectation } from "./checks/types";
+import { admitting, cloudChecks, notAdmitted } from "./checks/cloud";
+import type { CloudFacts, Looked } from "./checks/types";
 
 /** One thing on the way to a node's shell, and what it shows. */
 export interface DiagnosisStep {
@@ -14,7 +14,6 @@ export type ReachStage = "banner" | "host-key" | "login";
 
 /** What is known when no login succeeded. */
 export interface FailedReach {
-  node: NodeExpectation;
   cloud: CloudFacts;
   stage: ReachStage;
   /** The lower layer's words. */
@@ -30,14 +29,19 @@ const FATAL = /kernel panic|emergency mode|out of memory: killed process|failed 
 const WENT_DOWN = /reached target .*(shutdown|power-?off|reboot|halt)|reboot: (power down|restarting|system halted)/i;
 
 /** Everything between here and a node's shell, in the order in which it is passed, each with its evidence. */
-export function diagnose({ node, cloud, stage, failure, console }: FailedReach): DiagnosisStep[] {
-  return [instanceState(cloud), consoleOutput(console), ofCheck("security group", "A4", cloud, node), route(cloud), publicAddress(cloud), ...connection(stage, failure)];
+export function diagnose({ cloud, stage, failure, console }: FailedReach): DiagnosisStep[] {
+  return [instanceState(cloud), consoleOutput(console), securityGroup(cloud), route(cloud), publicAddress(cloud), ...connection(stage, failure)];
 }
 
-/** The first thing that is wrong: the likely cause, in one sentence. */
-export function rootOf(steps: readonly DiagnosisStep[]): string | undefined {
+/** The check whose advice helps when one of these is what is wrong. Of the others, it is that of the check that failed. */
+const ADVISED_BY: Readonly<Record<string, string>> = { "instance state": "A2", "security group": "A4", route: "A3", "public address": "A3" };
+
+/** The first thing that is wrong: the likely cause, in one sentence, and what to do when that is known. */
+export function rootOf(steps: readonly DiagnosisStep[]): { cause: string; next?: string } | undefined {
   const found = steps.find(({ state }) => state === "problem");
-  return found && `${found.subject}: ${found.evidence}`;
+  if (found === undefined) return undefined;
+  const adviser = cloudChecks.find(({ id }) => id === ADVISED_BY[found.subject]);
+  return { cause: `${found.subject}: ${found.evidence}`, ...(adviser ? { next: adviser.next } : {}) };
 }
 
 function instanceState({ instance, unanswered }: CloudFacts): DiagnosisStep {
@@ -64,11 +68,13 @@ function plain(line: string): string {
   return line.replace(/\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]/g, "").trim();
 }
 
-function ofCheck(subject: string, id: string, cloud: CloudFacts, node: NodeExpectation): DiagnosisStep {
-  const check = cloudChecks.find((candidate) => candidate.id === id);
-  if (check?.where !== "cloud") throw new Error(`${id} is no check of the cloud`);
-  const { ok, actual, severity } = check.judge(cloud, node);
-  return { subject, state: ok ? "ok" : severity === "warn" ? "unknown" : "problem", evidence: actual };
+/** Nothing came through, so an address that no group admits is a problem here, however uncertain it is. */
+function securityGroup({ groups, caller }: CloudFacts): DiagnosisStep {
+  const subject = "security group";
+  if (groups === undefined || groups.failure !== undefined) return { subject, state: "unknown", evidence: groups?.failure ?? "no such instance" };
+  if (caller === undefined) return { subject, state: "unknown", evidence: "your own address could not be found out" };
+  const [found] = admitting(groups.value, caller.cidr);
+  return found ? { subject, state: "ok", evidence: `${found.id} admits SSH from ${caller.cidr}` } : { subject, state: "problem", evidence: notAdmitted(caller.cidr) };
 }
 
 function route({ internetRoute }: CloudFacts): DiagnosisStep {

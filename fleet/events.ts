@@ -1,4 +1,5 @@
 import type { NodeChange } from "./changes";
+import type { CheckStatus, Phase } from "./checks/types";
 import type { ErrorInfo } from "./errors";
 import type { NodeRef } from "./model";
 
@@ -24,8 +25,8 @@ export type FleetEvent =
   | { type: "changes"; stack: string; account: string; changes: NodeChange[] }
   /** The nodes that a run without changes is about, before it begins on them. */
   | { type: "expected"; nodes: NodeRef[] }
-  /** A check of a node has its result; `done` of `total` are over, `held` tells whether this one did. */
-  | { type: "check"; node: NodeRef; id: string; title: string; held: boolean; done: number; total: number };
+  /** A check of a node has its result; of all its checks, and of those of the phase, so many are over. */
+  | { type: "check"; node: NodeRef; id: string; title: string; phase: Phase; status: CheckStatus; done: number; total: number; inPhase: { done: number; total: number } };
 
 /** A question that a person answers; scripts answer it with --yes. */
 export interface Question {

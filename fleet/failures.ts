@@ -23,6 +23,7 @@ interface Row {
 
 const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
 const RETRY = "It passes by itself: run the command again, finished work is kept.";
+const ANSWER_LOST = "An earlier call made it and its answer was lost: run the command again, which clears it up first.";
 const NEXT_POOL = "Other zones are tried by themselves; if none has room, choose another machine_type or region.";
 const SPOT_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
 const ON_DEMAND_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
@@ -84,6 +85,13 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   IdempotentParameterMismatch: { class: "transient", hint: RETRY },
   // Just after its creation EC2 does not know an instance everywhere.
   "InvalidInstanceID.NotFound": { class: "transient", hint: RETRY },
+
+  // A call that took effect and whose answer was lost, asked again: what it made is known to AWS alone.
+  "InvalidPermission.Duplicate": { class: "transient", hint: ANSWER_LOST },
+  "InvalidGroup.Duplicate": { class: "transient", hint: ANSWER_LOST },
+  "InvalidSubnet.Conflict": { class: "transient", hint: ANSWER_LOST },
+  RouteAlreadyExists: { class: "transient", hint: ANSWER_LOST },
+  "Resource.AlreadyAssociated": { class: "transient", hint: ANSWER_LOST },
 
   "InvalidAMIID.NotFound": { class: "config", hint: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region." },
   "InvalidAMIID.Unavailable": { class: "config", hint: "The image was withdrawn: use `image: auto`, or another AMI id." },

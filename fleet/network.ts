@@ -15,3 +15,9 @@ export function subnetCidr(availabilityZone: string): string {
 
 /** Descriptions of the SSH rules: by them a later run tells a caller's confirmed address from a configured block. */
 export const SSH_RULE = { configured: "SSH", caller: "SSH from a confirmed caller address" } as const;
+
+/** Description of the rule that lets everything out. */
+export const EGRESS_RULE = "everything out";
+
+/** Every IPv4 address: where the way out leads. */
+export const EVERYWHERE = "0.0.0.0/0";

@@ -7,10 +7,29 @@ export interface SetupAnswers {
   privateKey: string | undefined;
 }
 
+/** How many regions `setup` proposes. */
+const PROPOSED = 3;
+
+/** Regions to propose, nearest first, and how that was found: a phrase for whoever is asked. */
+export interface RegionProposal {
+  regions: string[];
+  because: string;
+}
+
 /**
- * Regions near a time zone (IANA name), all of them enabled in every account: without credentials neither latency nor
- * price can be asked, and where the clock says that somebody sits is a fair guess of the first.
+ * The regions whose APIs answered fastest. Where too few answered (no network, a proxy, an emulated AWS), those near
+ * the clock's time zone.
+ * @param latencies milliseconds by region
  */
+export function proposedRegions(latencies: ReadonlyMap<string, number>, timeZone: string): RegionProposal {
+  const nearest = [...latencies].sort(([, a], [, b]) => a - b).slice(0, PROPOSED);
+  if (nearest.length === PROPOSED) {
+    return { regions: nearest.map(([region]) => region), because: `nearest by latency: ${nearest.map(([region, ms]) => `${region} ${Math.round(ms)} ms`).join(", ")}` };
+  }
+  return { regions: NEAR.find(({ zone }) => zone.test(timeZone))?.regions ?? ELSEWHERE, because: `by the time zone ${timeZone}: the latency of AWS's regions could not be measured` };
+}
+
+/** Regions near a time zone (IANA name), all of them enabled in every account: where the clock is set is a fair guess. */
 const NEAR: { zone: RegExp; regions: string[] }[] = [
   { zone: /^Europe\//, regions: ["eu-west-1", "eu-central-1", "eu-north-1"] },
   { zone: /^Africa\//, regions: ["eu-west-1", "eu-west-3", "eu-central-1"] },
@@ -20,10 +39,6 @@ const NEAR: { zone: RegExp; regions: string[] }[] = [
   { zone: /^America\/(Sao_Paulo|Argentina.*|Santiago|Montevideo)$/, regions: ["sa-east-1", "us-east-1", "us-east-2"] },
 ];
 const ELSEWHERE = ["us-west-2", "us-east-1", "eu-west-1"];
-
-export function proposedRegions(timeZone: string): string[] {
-  return NEAR.find(({ zone }) => zone.test(timeZone))?.regions ?? ELSEWHERE;
-}
 
 /** The answers as a config.yaml. */
 export function setupText({ regions, count, machineType, privateKey }: SetupAnswers): string {

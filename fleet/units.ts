@@ -12,7 +12,7 @@ const OURS = "services/";
 const NEVER_ENABLED = ["spot-reboot.service"];
 
 /** Ours that end when their work is done. */
-const ONESHOT = ["bacalhau-startup.service", ...NEVER_ENABLED];
+const ONESHOT = ["bacalhau-startup.service", "spot-own-units.service", ...NEVER_ENABLED];
 
 /** Travels with every payload, and is installed only when config.yaml asks for it. */
 const BACALHAU_UNIT = "bacalhau.service";

@@ -9,7 +9,7 @@ import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule
 import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule";
 import * as pulumi from "@pulumi/pulumi";
 import type { Pins, RegionPin } from "../fleet/model";
-import { SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/network";
+import { EGRESS_RULE, EVERYWHERE, SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/network";
 import { ownerTags, type Owner } from "../fleet/tags";
 
 export interface RegionNetworkArgs {
@@ -47,7 +47,7 @@ export class RegionNetwork extends pulumi.ComponentResource {
       const table = new RouteTable(region, { region, vpcId: vpc.id, tags }, child);
       const route = new Route(
         region,
-        { region, routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id },
+        { region, routeTableId: table.id, destinationCidrBlock: EVERYWHERE, gatewayId: gateway.id },
         child,
       );
       for (const zone of pin.availabilityZones) {
@@ -82,7 +82,7 @@ export class RegionNetwork extends pulumi.ComponentResource {
     ];
     const egress = new SecurityGroupEgressRule(
       `${region}-out`,
-      { region, securityGroupId: group.id, ipProtocol: "-1", cidrIpv4: "0.0.0.0/0", description: "everything out", tags },
+      { region, securityGroupId: group.id, ipProtocol: "-1", cidrIpv4: EVERYWHERE, description: EGRESS_RULE, tags },
       child,
     );
     for (const waiting of Object.values(this.ready)) waiting.push(egress, ...rules);

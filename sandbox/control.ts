@@ -12,8 +12,11 @@ import { callerAddress, releaseDeadClaim } from "./network";
 import { endProcess, isRunning } from "./process";
 import { homeFiles, readRecord, removeRecord, type DaemonRecord, type ExitRecord, type SandboxRecord } from "./records";
 
-/** `hosts` boots a real host per instance; `api` answers API calls only. */
-export type SandboxMode = "api" | "hosts";
+/**
+ * `hosts` boots a real host per instance, all of one release; `images` does so of the release that the instance's image
+ * names; `api` answers API calls only.
+ */
+export type SandboxMode = "hosts" | "images" | "api";
 
 /** A running sandbox. */
 export interface Sandbox {
@@ -212,25 +215,31 @@ async function cleanUp(home: string): Promise<string | undefined> {
 /** Asks once for all that is missing, then installs it. Returns the interpreter that has moto. */
 async function installMissing(o: SandboxOptions): Promise<string> {
   const moto = await findMoto(o.cacheDir);
-  const hosts = o.mode === "hosts" ? await missingForHosts(o) : { what: [], install: async () => undefined };
+  const hosts = o.mode === "api" ? { what: [], install: async () => undefined } : await missingForHosts(o, o.mode);
   const what = [...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]), ...hosts.what];
   if (what.length > 0 && !(await o.confirmInstall(what))) throw new SpotError("E_DECLINED", "The sandbox was not set up: the installation was declined.");
   await hosts.install();
   return moto.installed ? moto.python : installMoto(o.cacheDir, o.report, o.signal);
 }
 
-async function missingForHosts(o: SandboxOptions): Promise<{ what: string[]; install(): Promise<void> }> {
-  const [{ hostRequirements, install }, { ensureImage, imagePath }] = await Promise.all([import("./hosts/requirements.js"), import("./hosts/image.js")]);
+async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "api">): Promise<{ what: string[]; install(): Promise<void> }> {
+  const [{ hostRequirements, install }, { ensureImage, imagePath }, { recipes }, { rootsOf }] = await Promise.all([
+    import("./hosts/requirements.js"), import("./hosts/image.js"), import("./hosts/recipe.js"), import("./roots.js"),
+  ]);
   const requirements = hostRequirements();
   if (!requirements.possible) throw new SpotError("E_SANDBOX_SETUP", { message: "Hosts cannot boot on this machine.", cause: requirements.reason });
   const packages = requirements.missingPackages;
   const what = packages.length > 0 ? [`system packages: ${packages.join(", ")}`] : [];
-  if (!existsSync(imagePath(o.cacheDir))) what.push(`a Debian root image for hosts (from this machine's package sources, 330 MB) into ${o.cacheDir}`);
+  for (const release of rootsOf[mode].releases) {
+    const recipe = recipes[release];
+    const origin = recipe.sources === undefined ? "this machine's package sources" : "its distribution's archive";
+    if (!existsSync(imagePath(o.cacheDir, recipe))) what.push(`a root image of ${release} for hosts (from ${origin}, 330 MB) into ${o.cacheDir}`);
+  }
   return {
     what,
     install: async () => {
       await install(packages, o.report);
-      await ensureImage(o.cacheDir, o.report);
+      for (const release of rootsOf[mode].releases) await ensureImage(o.cacheDir, o.report, recipes[release]);
     },
   };
 }
@@ -260,7 +269,7 @@ function revived(error: ErrorInfo): SpotError {
 }
 
 function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
-  const switches: Record<SandboxMode, string> = { hosts: "--sandbox", api: "--sandbox=api" };
+  const switches: Record<SandboxMode, string> = { hosts: "--sandbox", images: "--sandbox=images", api: "--sandbox=api" };
   return new SpotError("E_SANDBOX_SETUP", {
     message: `A sandbox runs here in mode "${running}", and mode "${o.mode}" was asked for.`,
     next: `Use ${switches[running]}, or stop it first: \`npm run sandbox -- down\` (its instances are lost).`,

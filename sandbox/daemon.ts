@@ -12,7 +12,7 @@ import { Gateway } from "./gateway/server";
 import { Quotas } from "./gateway/quotas";
 import { defaultTimings } from "./gateway/timings";
 import { InstanceTypes } from "./gateway/types";
-import type { HostDriver } from "./hosts/driver";
+import type { HostDriver, HostEnded } from "./hosts/driver";
 import { noHosts } from "./hosts/none";
 import { startMoto } from "./moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "./network";
@@ -30,14 +30,11 @@ export interface DaemonOptions {
 
 const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
-/** How each mode gets its hosts. */
-const drivers: Record<SandboxMode, (options: DaemonOptions, network: string, ended: (instanceId: string) => void) => Promise<HostDriver>> = {
-  api: async () => noHosts,
-  hosts: async ({ home, cacheDir, sandbox }, network, onEnded) => {
-    const { createNspawnDriver } = await import("./hosts/nspawn.js");
-    return createNspawnDriver({ home, cacheDir, sandboxId: sandbox.id, network, callerAddress: callerAddress(network), report: log, onEnded });
-  },
-};
+async function createDriver({ home, cacheDir, mode, sandbox }: DaemonOptions, network: string, onEnded: HostEnded): Promise<HostDriver> {
+  if (mode === "api") return noHosts;
+  const [{ createNspawnDriver }, { rootsOf }] = await Promise.all([import("./hosts/nspawn.js"), import("./roots.js")]);
+  return createNspawnDriver({ home, cacheDir, sandboxId: sandbox.id, network, roots: rootsOf[mode], callerAddress: callerAddress(network), report: log, onEnded });
+}
 
 /**
  * Runs a sandbox in this process until it is told to stop (SIGTERM, SIGINT) or its moto dies, and then takes down all
@@ -60,7 +57,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
 
     const moto = new Moto(server.port);
     undo.push(() => moto.close());
-    const driver = await drivers[options.mode](options, network, (id) => instances.terminate(id, endReasons.shutdown));
+    const driver = await createDriver(options, network, (id) => instances.terminate(id, endReasons.shutdown));
     undo.push(() => driver.close());
     const instances: Instances = new Instances(driver, moto, log);
     const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };

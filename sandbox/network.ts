@@ -12,6 +12,7 @@ import { tryLock } from "./lock";
  */
 const pools: Record<SandboxMode, { base: string; prefix: number; count: number }> = {
   hosts: { base: "198.18.0.0", prefix: 24, count: 256 },
+  images: { base: "198.18.0.0", prefix: 24, count: 256 },
   api: { base: "198.19.0.0", prefix: 22, count: 64 },
 };
 

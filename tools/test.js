@@ -15,7 +15,7 @@ const root = path.resolve(__dirname, "..");
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
-const THOROUGH = /^(cleanup-vpcs|command-line|fault-sample|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
+const THOROUGH = /^(cleanup-vpcs|command-line|config-keys|fault-sample|options|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
 
 /** What there is to run. `booted`: needs real hosts, so where they can boot a skipped test is a failure. */
 const SUITES = [

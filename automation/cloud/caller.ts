@@ -1,21 +1,22 @@
 import { isIP } from "node:net";
+import type { Caller } from "../../fleet/checks";
 import type { Target } from "../target";
 
 /** AWS's own answer to "which address do I come from". */
 const SERVICE = "https://checkip.amazonaws.com";
 
-/** The address from which the nodes of a target see this machine, as a CIDR block of one; undefined when it cannot be found out in time. */
-export async function callerOf({ sandbox }: Pick<Target, "sandbox">): Promise<string | undefined> {
-  return sandbox ? cidrOfAddress(sandbox.callerAddress) : await callerCidr();
+/** The address from which the nodes of a target see this machine; undefined when it cannot be found out in time. */
+export async function callerOf({ sandbox }: Pick<Target, "sandbox">): Promise<Caller | undefined> {
+  const cidr = cidrOfAddress(sandbox?.callerAddress ?? (await seenAddress()));
+  return cidr === undefined ? undefined : { cidr, isCertain: sandbox !== undefined };
 }
 
-async function callerCidr(): Promise<string | undefined> {
+async function seenAddress(): Promise<string> {
   try {
     const answer = await fetch(SERVICE, { signal: AbortSignal.timeout(5000) });
-    const address = (await answer.text()).trim();
-    return cidrOfAddress(address);
+    return (await answer.text()).trim();
   } catch {
-    return undefined;
+    return "";
   }
 }
 

@@ -12,6 +12,8 @@ import {
   type Instance,
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ErrorClass } from "../../fleet/errors";
 import { MANAGED_BY, Tag } from "../../fleet/model";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
@@ -92,6 +94,23 @@ export async function inventory(cloud: Cloud, lineage: string, regions: string[]
     }),
   );
 }
+
+/** How long a region that does not answer is asked again. */
+const PATIENCE_MS = 60_000;
+
+/** The same; but a region that is throttled or out of reach is asked again for a while, since much depends on its answer. */
+export async function patientInventory(cloud: Cloud, lineage: string, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
+  const looked = new Map<string, RegionInventory>();
+  const deadline = Date.now() + PATIENCE_MS;
+  for (let silent = regions, wait = 500; ; wait = Math.min(wait * 2, 5_000)) {
+    for (const answer of await inventory(cloud, lineage, silent)) looked.set(answer.region, answer);
+    silent = silent.filter((region) => PASSING.has(looked.get(region)?.error?.class ?? ""));
+    if (silent.length === 0 || signal.aborted || Date.now() + wait > deadline) return [...looked.values()];
+    await sleep(wait, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+const PASSING: ReadonlySet<string> = new Set<ErrorClass>(["throttle", "transient"]);
 
 /**
  * The instances of a lineage in one region, terminated ones too, by one call a page.

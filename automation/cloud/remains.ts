@@ -1,6 +1,7 @@
 import {
   CancelSpotInstanceRequestsCommand,
   DeleteEgressOnlyInternetGatewayCommand,
+  DeleteFleetsCommand,
   DeleteKeyPairCommand,
   DeleteLaunchTemplateCommand,
   DeleteNatGatewayCommand,
@@ -8,8 +9,10 @@ import {
   DeleteNetworkInterfaceCommand,
   DeleteVpcEndpointsCommand,
   DeleteVpcPeeringConnectionCommand,
+  DeleteVpnGatewayCommand,
   DescribeAddressesCommand,
   DescribeEgressOnlyInternetGatewaysCommand,
+  DescribeFleetsCommand,
   DescribeInstancesCommand,
   DescribeKeyPairsCommand,
   DescribeLaunchTemplatesCommand,
@@ -22,13 +25,17 @@ import {
   DescribeVpcEndpointsCommand,
   DescribeVpcPeeringConnectionsCommand,
   DescribeVpcsCommand,
+  DescribeVpnGatewaysCommand,
   DetachNetworkInterfaceCommand,
+  DetachVpnGatewayCommand,
   DisassociateAddressCommand,
   ReleaseAddressCommand,
   RevokeSecurityGroupEgressCommand,
   RevokeSecurityGroupIngressCommand,
+  paginateDescribeFleets,
   type EC2Client,
   type Filter,
+  type FleetData,
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import type { Cloud } from "./clients";
@@ -91,6 +98,16 @@ export const REMAINS: readonly Kind[] = [
     },
   },
   {
+    kind: "fleet",
+    list: async (client, filters) => {
+      const fleets: FleetData[] = [];
+      for await (const page of paginateDescribeFleets({ client }, {})) fleets.push(...(page.Fleets ?? []));
+      return fleets.filter(({ FleetState }) => !FleetState?.startsWith("deleted")).map((f) => found(f.FleetId, f.FleetState, f.Tags)).filter(({ tags }) => carries(tags, filters));
+    },
+    remove: deleteFleet,
+    gone: async (client, id) => ((await client.send(new DescribeFleetsCommand({ FleetIds: [id] }))).Fleets ?? []).every(({ FleetState }) => FleetState === "deleted" || FleetState === "failed"),
+  },
+  {
     kind: "launch-template",
     list: async (client, Filters) => ((await client.send(new DescribeLaunchTemplatesCommand({ Filters }))).LaunchTemplates ?? []).map((t) => found(t.LaunchTemplateId, t.LaunchTemplateName, t.Tags)),
     remove: (client, LaunchTemplateId) => client.send(new DeleteLaunchTemplateCommand({ LaunchTemplateId })),
@@ -122,6 +139,16 @@ export const REMAINS: readonly Kind[] = [
     list: async (client, Filters) => ((await client.send(new DescribeVpcPeeringConnectionsCommand({ Filters }))).VpcPeeringConnections ?? []).filter(({ Status }) => Status?.Code !== "deleted").map((p) => found(p.VpcPeeringConnectionId, p.Status?.Code, p.Tags)),
     vpcFilter: "requester-vpc-info.vpc-id",
     remove: (client, VpcPeeringConnectionId) => client.send(new DeleteVpcPeeringConnectionCommand({ VpcPeeringConnectionId })),
+  },
+  {
+    kind: "vpn-gateway",
+    list: async (client, Filters) => ((await client.send(new DescribeVpnGatewaysCommand({ Filters }))).VpnGateways ?? []).filter(({ State }) => State !== "deleted" && State !== "deleting").map((g) => found(g.VpnGatewayId, g.State, g.Tags)),
+    vpcFilter: "attachment.vpc-id",
+    remove: async (client, VpnGatewayId) => {
+      const { VpnGateways } = await client.send(new DescribeVpnGatewaysCommand({ VpnGatewayIds: [VpnGatewayId] }));
+      for (const { VpcId, State } of VpnGateways?.[0]?.VpcAttachments ?? []) if (VpcId && State === "attached") await client.send(new DetachVpnGatewayCommand({ VpnGatewayId, VpcId }));
+      await client.send(new DeleteVpnGatewayCommand({ VpnGatewayId }));
+    },
   },
   {
     kind: "network-interface",
@@ -177,6 +204,21 @@ export const REMAINS: readonly Kind[] = [
     remove: (client, KeyPairId) => client.send(new DeleteKeyPairCommand({ KeyPairId })),
   },
 ];
+
+/** DescribeFleets cannot be asked by tag. */
+function carries(tags: Record<string, string>, filters: readonly Filter[]): boolean {
+  return filters.every(({ Name = "", Values = [] }) => {
+    const value = tags[Name.slice("tag:".length)] ?? "";
+    return Values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
+  });
+}
+
+/** A fleet that keeps its size would make its instances anew, so it takes them with it. */
+async function deleteFleet(client: EC2Client, id: string): Promise<void> {
+  const { UnsuccessfulFleetDeletions } = await client.send(new DeleteFleetsCommand({ FleetIds: [id], TerminateInstances: true }));
+  const refusal = UnsuccessfulFleetDeletions?.[0]?.Error;
+  if (refusal && refusal.Code !== "fleetIdDoesNotExist") throw new Error(`${refusal.Code}: ${refusal.Message}`);
+}
 
 /** A group cannot go while a rule of another one, or of its own, names it. */
 async function revokeNamed(client: EC2Client, groupId: string): Promise<void> {

@@ -14,9 +14,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
     try {
       const found = await preflight(session, { config, configFile: configPath(context) });
-      const exitCode = exitCodeFor(found);
+      const exitCode = preflightExitCode(found);
       if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
-      else terminal.stdout.write(`${text(found)}\n`);
+      else terminal.stdout.write(`${preflightText(found)}\n`);
       return exitCode;
     } finally {
       session.cloud.close();
@@ -27,12 +27,13 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 const isBad = ({ findings }: RegionReport): boolean => findings.some(({ level }) => level === "error");
 
 /** A fault of this machine's stops everything; a region's stops that region. */
-function exitCodeFor({ local, regions }: Preflight): ExitCode {
+export function preflightExitCode({ local, regions }: Preflight): ExitCode {
   if (local.length > 0 || (regions.length > 0 && regions.every(isBad))) return ExitCode.usage;
   return regions.some(isBad) ? ExitCode.partial : ExitCode.ok;
 }
 
-function text({ account, arn, local, regions }: Preflight): string {
+/** One line for each region, and below it each problem with what to do about it. */
+export function preflightText({ account, arn, local, regions }: Preflight): string {
   const width = Math.max(...regions.map(({ region }) => region.length), 0);
   const good = regions.filter((region) => !isBad(region)).length;
   return [

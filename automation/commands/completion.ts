@@ -25,7 +25,7 @@ const optionsOf = ({ options }: CommandDefinition): string[] =>
 function wordsOf(command: CommandDefinition): string[] {
   if (command.name === "help") return COMMANDS.map(({ name }) => name);
   const usage = command.positionals?.usage ?? "";
-  return usage.includes("|") ? usage.split("|").map((word) => word.trim()).filter((word) => /^[a-z]+$/.test(word)) : [];
+  return usage.includes("|") ? usage.split("|").map((part) => part.trim().split(" ", 1)[0]!).filter((word) => /^[a-z]+$/.test(word)) : [];
 }
 
 function bash(): string {
@@ -50,7 +50,7 @@ complete -o default -F _spot ${PROGRAMS.join(" ")}`;
 
 function zsh(): string {
   const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-  const named = (name: string, summary: string) => quoted(`${name.replaceAll(":", "\\:")}:${summary}`);
+  const named = (name: string, summary: string) => quoted([name.replaceAll(":", "\\:"), ...(summary === "" ? [] : [summary])].join(":"));
   const cases = COMMANDS.map((command) => {
     const rows = [...wordsOf(command).map((word) => named(word, "")), ...command.options.map((name) => named(`--${name}`, OPTIONS[name].description))];
     return `    ${[command.name, ...command.aliases].join("|")}) entries=(${rows.join(" ")}) ;;`;

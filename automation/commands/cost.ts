@@ -31,7 +31,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
           `${tableText(
             ["NODE", "ZONE", "TYPE", "MARKET", "STATE", "$/H NOW", "$/H ON DEMAND", "SAVED", "SO FAR"],
             rows.map(({ node, cost }) => [node.name, node.availabilityZone, node.instanceType, node.market, node.state, dollars(cost.hourly), dollars(cost.onDemandHourly), saved(cost), dollars(cost.soFar)]),
-          )}\n\nThe fleet: ${dollars(total.hourly)} an hour, ${dollars(total.savedHourly)} an hour less than on demand; ${dollars(total.soFar)} so far${total.unknown > 0 ? `; the price of ${total.unknown} nodes is not known` : ""}.\nAn estimate in US dollars; storage and traffic not counted.\n`,
+          )}\n\nThe fleet: ${dollars(total.hourly)} an hour, ${dollars(total.savedHourly)} an hour less than on demand; ${dollars(total.soFar)} so far${total.unknown > 0 ? `; ${unknownText(total.unknown)}` : ""}.\nAn estimate in US dollars; storage and traffic not counted.\n`,
         );
       }
       for (const { region, error } of failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
@@ -41,3 +41,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     }
   });
 }
+
+/** What runs on demand costs what AWS's price list says, which is another service with permissions of its own. */
+const unknownText = (nodes: number): string =>
+  `the price of ${nodes === 1 ? "one node" : `${nodes} nodes`} is not known: it runs on demand (https://aws.amazon.com/ec2/pricing/on-demand/), or AWS did not tell its spot price (--verbose says why)`;

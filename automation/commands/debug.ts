@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
@@ -14,9 +14,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return onNodes(context, async ({ session, fleet, config }) => {
     const node = nodeNamed(session, positionals[0]!);
     const at = new Date();
-    const token = config.bacalhau?.tokenFile;
-    const secrets = token === undefined ? [] : [readFileSync(token, "utf8").trim()];
-    const { archive, summary } = await debugBundle(session, await fleet(), node, { checks: checksFor(config), secrets, at });
+    const { archive, summary } = await debugBundle(session, await fleet(), node, { checks: checksFor(config), at });
     const file = path.resolve(`debug-${node.name}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}.tar.gz`);
     try {
       writeFileSync(file, archive, { mode: 0o600 });

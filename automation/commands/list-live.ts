@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExitCode } from "../../fleet/exit-codes";
 import { costOf, pricesOf } from "../operations/cost";
 import { list, type ListedNode } from "../operations/list";
 import { openSession, type Session } from "../session";
+import { CLEAR } from "../ui/screen";
 import type { PricedNode } from "../ui/table";
+import { writeWhole } from "../whole-file";
 import type { CommandContext } from "./context";
 import { cacheFile, placeFrom, type Seen } from "./list";
 import { reading, reporterFor, sessionOptions } from "./shell";
@@ -36,9 +37,6 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
   });
 }
 
-/** Home, and everything below erased: the scrollback stays. */
-const CLEAR = "\u001b[H\u001b[J";
-
 /** The listing and, at the same time, the prices of the pools on record. */
 async function look(session: Session): Promise<Seen> {
   const { nodes: recorded } = session.state;
@@ -51,6 +49,5 @@ async function look(session: Session): Promise<Seen> {
 
 /** For `list --cached`. */
 function keep({ target }: Session, seen: Seen): void {
-  mkdirSync(target.scratch, { recursive: true });
-  writeFileSync(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
+  writeWhole(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
 }

@@ -1,8 +1,11 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/suggest";
+import type { SandboxMode } from "../../sandbox/control";
 import type { ParsedOptions } from "./context";
 import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition, type OptionName } from "./table";
+
+const SANDBOX_MODES: readonly SandboxMode[] = ["hosts", "images", "api"];
 
 export interface ParsedCommandLine {
   command: CommandDefinition;
@@ -65,8 +68,8 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
     if (values[token.name] !== undefined) throw usage(command, `--${token.name} stands twice`);
     values[token.name] = token.value ?? true;
   }
-  if (values.sandbox !== undefined && values.sandbox !== "hosts" && values.sandbox !== "api") {
-    throw usage(command, `--sandbox=${String(values.sandbox)}: only hosts and api are known`);
+  if (values.sandbox !== undefined && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
+    throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);
   }
   return { values, positionals };
 }

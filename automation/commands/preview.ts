@@ -1,5 +1,5 @@
 import { ExitCode } from "../../fleet/exit-codes";
-import { planUp, refuseStaleBuild } from "../operations/up";
+import { planUp, refuseStaleBuild } from "../operations/plan-up";
 import { openSession } from "../session";
 import { changeLine } from "../ui/lines";
 import { jsonLine } from "../ui/json";

@@ -7,17 +7,23 @@ import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/setup";
 import { didYouMean } from "../../fleet/suggest";
+import { ec2Endpoint, latencies } from "../cloud/latency";
 import { askText } from "../ui/console";
 import { diffText } from "../ui/diff";
 import type { CommandContext } from "./context";
 import { configPath } from "./shell";
 
-/** Writes a config.yaml by a few questions. Asks AWS nothing, so it needs no credentials. */
+/** How long `setup` listens for the nearest regions; the farthest answer within half of it. */
+const LATENCY_DEADLINE_MS = 1000;
+
+/** Writes a config.yaml by a few questions. Of AWS it opens connections at most, so it needs no credentials. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { options, terminal } = context;
+  const { options, terminal, env } = context;
   const file = configPath(context);
   const interactive = !options.defaults && Boolean(terminal.stdin.isTTY && terminal.stderr.isTTY);
-  const proposal: SetupAnswers = { regions: proposedRegions(Intl.DateTimeFormat().resolvedOptions().timeZone), count: 3, machineType: "t3.medium", privateKey: undefined };
+  const { regions, because } = proposedRegions(await regionLatencies(env), Intl.DateTimeFormat().resolvedOptions().timeZone);
+  terminal.stderr.write(`Regions proposed ${because}.\n`);
+  const proposal: SetupAnswers = { regions, count: 3, machineType: "t3.medium", privateKey: undefined };
   const answers = interactive ? await askAll(context, proposal) : proposal;
   const text = setupText(answers);
   const before = existsSync(file) ? readFileSync(file, "utf8") : undefined;
@@ -27,9 +33,19 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   }
   terminal.stderr.write(`${before === undefined ? `${file}:\n\n${text}` : `${file} exists. What would change:\n\n${diffText(before, text)}`}\n`);
   await permit(context, { file, exists: before !== undefined, interactive });
-  writeFileSync(file, text);
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new SpotError("E_USAGE", { message: `${file} cannot be written`, cause, next: "Name a file in a folder that exists and that you may write to." });
+  }
   terminal.stdout.write(`Wrote ${file}. Next: \`npm run up -- --sandbox\` to try it here, \`npm run up\` for AWS.\n`);
   return ExitCode.ok;
+}
+
+/** Of the regions that every account has. An endpoint of the user's choice stands for all of them: no latency to tell. */
+async function regionLatencies(env: NodeJS.ProcessEnv): Promise<Map<string, number>> {
+  if (env.AWS_ENDPOINT_URL || env.AWS_ENDPOINT_URL_EC2) return new Map();
+  return latencies(awsRegionNames.filter((name) => !awsRegions[name].optIn), LATENCY_DEADLINE_MS, ec2Endpoint);
 }
 
 /** An existing file is never overwritten unasked: not by --defaults either, only by a yes. */

@@ -21,9 +21,8 @@ import type { CommandContext } from "./context";
  * @param live the command works on nodes: a live view where a person looks on, and a record for `status`
  */
 export function reporterFor(context: CommandContext, progress: boolean, live = progress): Reporter {
-  const { command, args, options, env } = context;
-  const folder = logFolder({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), env });
-  const journal = new Journal({ folder, file: options["log-file"] && path.resolve(options["log-file"]), command, args, recorded: live });
+  const { command, args, options } = context;
+  const journal = new Journal({ folder: logsOf(context), file: options["log-file"] && path.resolve(options["log-file"]), command, args, recorded: live });
   const view = viewFor(context, journal, { progress, live });
   context.end = (exitCode, error) => {
     view.end?.();
@@ -47,6 +46,11 @@ function viewFor({ command, options, terminal }: CommandContext, { progress: sta
   if (options.json) return progress ? jsonReporter(terminal, options) : silentReporter(terminal, options);
   if (live && !options.plain && !options.quiet && canDraw(terminal)) return liveReporter(terminal, state, { ...options, title: command });
   return consoleReporter(terminal, options);
+}
+
+/** The folder of the logs, of the last run's record and of the last verification's report. */
+export function logsOf({ options, env }: CommandContext): string {
+  return logFolder({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), env });
 }
 
 /** The configuration's path: named ones from where the user stands, the default one beside Pulumi.yaml. */

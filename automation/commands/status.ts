@@ -1,25 +1,43 @@
 import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
-import { packageRoot } from "../../project/package-root";
-import { pathsOf } from "../paths";
 import { processStartedAt } from "../processes";
-import { logFolder } from "../target";
 import { clock } from "../ui/frame";
 import { recordFile, type RunRecord } from "../ui/journal";
 import { jsonLine } from "../ui/json";
 import { countText } from "../ui/progress";
 import { ageText, tableText } from "../ui/table";
+import { keptReport } from "../verify/kept";
 import type { CommandContext } from "./context";
+import { logsOf } from "./shell";
 
-/** Reads the record of the last run; asks nobody. */
-export async function run({ options, terminal, env }: CommandContext): Promise<ExitCode> {
-  const folder = logFolder({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), env });
+/** What is told of the last verification. */
+interface Verified {
+  at: string;
+  stack: string;
+  nodes: number;
+  verified: number;
+  /** Path of its page. */
+  report: string;
+}
+
+/** Reads the records of the last run and of the last verification; asks nobody. */
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const folder = logsOf(context);
   const record = readRecord(recordFile(folder));
   const state = record.endedAt !== null ? "ended" : processStartedAt(record.pid) === "none" ? "broken off" : "running";
-  if (options.json) jsonLine(terminal, { ...record, state });
-  else terminal.stdout.write(`${text(record, state, Date.now())}\n`);
+  const verified = lastVerified(folder);
+  if (options.json) jsonLine(terminal, { ...record, state, ...(verified ? { verification: verified } : {}) });
+  else terminal.stdout.write(`${text(record, state, verified, Date.now())}\n`);
   return ExitCode.ok;
+}
+
+function lastVerified(folder: string): Verified | undefined {
+  const kept = keptReport(folder);
+  if (kept === undefined) return undefined;
+  const { at, stack, summary } = kept.report;
+  return { at, stack, nodes: summary.nodes, verified: summary.verified, report: kept.page };
 }
 
 function readRecord(file: string): RunRecord {
@@ -30,7 +48,7 @@ function readRecord(file: string): RunRecord {
   }
 }
 
-function text(record: RunRecord, state: string, now: number): string {
+function text(record: RunRecord, state: string, verification: Verified | undefined, now: number): string {
   const { command, args, startedAt, endedAt, exitCode, nodes, failures, error, log } = record;
   const end = endedAt === null ? now : Date.parse(endedAt);
   const how = state === "ended" ? `ended with exit code ${exitCode}` : state === "running" ? `is running (process ${record.pid})` : "was broken off; run it again: it clears up and goes on";
@@ -40,5 +58,6 @@ function text(record: RunRecord, state: string, now: number): string {
     ...(nodes.length > 0 ? [`${nodes.length} nodes: ${countText(nodes)}`, tableText(["NODE", "STAGE", "REASON"], nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]))] : []),
     ...problems.flatMap(({ code, message, next }) => [`${code}: ${message}`, `  next: ${next}`]),
     `log: ${log}`,
+    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${verification.nodes} nodes of stack ${verification.stack} verified; its report: ${verification.report}`] : []),
   ].join("\n");
 }

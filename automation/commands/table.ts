@@ -16,7 +16,7 @@ export interface OptionDefinition {
 
 /** Every option that any command takes: one name means one thing everywhere. */
 export const OPTIONS = {
-  sandbox: { value: "[=hosts|api]", description: "act on a local AWS instead of the real one: hosts boots real hosts, api boots nothing" },
+  sandbox: { value: "[=hosts|images|api]", description: "act on a local AWS instead of the real one: hosts boots real hosts, images such of each image's own release, api boots nothing" },
   config: { value: "FILE", description: "the fleet's configuration (default: config.yaml)" },
   stack: { value: "NAME", description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
   profile: { value: "NAME", description: "the AWS profile to use" },
@@ -223,7 +223,7 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "setup",
     aliases: ["init"],
-    summary: "write a config.yaml by a few questions; needs no AWS credentials",
+    summary: "write a config.yaml by a few questions, with the nearest regions proposed; needs no AWS credentials",
     options: ["config", "defaults", "yes", "debug"],
     examples: ["npm run setup", "npm run setup -- --defaults --config fleet.yaml"],
     load: () => import("./setup.js"),
@@ -266,7 +266,7 @@ export const COMMANDS: CommandDefinition[] = [
     name: "sandbox",
     aliases: [],
     summary: "look at the local AWS, let it interrupt a node, or end it with everything in it",
-    options: ["seconds", "json", "verbose", "debug"],
+    options: ["seconds", "json", "debug"],
     positionals: { usage: "status | interrupt NODE | rebalance NODE | down", max: 2 },
     examples: ["npm run sandbox -- status", "npm run sandbox -- interrupt us-west-2-0 --seconds 30", "npm run sandbox -- rebalance us-west-2-0", "npm run sandbox -- down"],
     load: () => import("./sandbox.js"),

@@ -2,13 +2,17 @@ import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { enoughNodes, poolText } from "../../fleet/pools";
 import { list } from "../operations/list";
-import { bootsHosts, refuseStaleBuild, up, type Part, type UpResult } from "../operations/up";
-import { openSession } from "../session";
+import { refuseStaleBuild, type Part } from "../operations/plan-up";
+import { up } from "../operations/up";
+import type { UpResult } from "../operations/up-run";
+import { bootsHosts, openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import { nodeTable, tableText } from "../ui/table";
 import { verificationText } from "../ui/verification";
+import { keepReport } from "../verify/kept";
+import { verificationReport } from "../verify/report";
 import type { CommandContext } from "./context";
-import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, exitCodeOf, interruptible, logsOf, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return runUp(context);
@@ -38,16 +42,24 @@ function isHealthyEnough({ verification, definition, session }: UpResult, standi
   return well >= enoughNodes(minHealthy, definition.slots.length);
 }
 
+/** Keeps the report of the verification, when nodes came as far as that; its page's path. */
+async function kept(context: CommandContext, { verification, session }: UpResult): Promise<string | undefined> {
+  if (verification === undefined || verification.nodes.length === 0) return undefined;
+  return keepReport(logsOf(context), verificationReport(verification, { stack: session.target.stack, at: new Date() }));
+}
+
 /** Failures that a fleet may live with: a node or a region less. */
 const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["capacity", "quota", "price", "opt-in", "throttle", "transient", "deployment", "ssh", "verification", "config"]);
 
-async function report({ options, terminal }: CommandContext, result: UpResult, part?: Part): Promise<ExitCode> {
+async function report(context: CommandContext, result: UpResult, part?: Part): Promise<ExitCode> {
+  const { options, terminal } = context;
   const listing = await list(result.session);
   const changed = result.changes.filter(({ kind }) => kind !== "same");
   const standing = listing.nodes.filter(({ state }) => state === "running" || state === "pending").length;
   const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
   const exitCode = exitCodeFor(result, standing);
   const { attempts, rolledBack } = result;
+  const page = await kept(context, result);
   if (options.json) {
     jsonLine(terminal, { type: "result", command: "up", exitCode, changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })), untouched: result.untouched, rolledBack, failures: result.failures, attempts, nodes: listing.nodes, verified: result.verification?.isVerified ?? false, verification: result.verification });
     return exitCode;
@@ -64,6 +76,7 @@ async function report({ options, terminal }: CommandContext, result: UpResult, p
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...(result.failures.length > 0 ? [`${result.failures.length} failed; see the ERROR lines above. \`up\` again tries only what is missing.`] : []),
     ...(standing > 0 ? [verdict(result, part ? (result.verification?.nodes.length ?? 0) : standing)] : []),
+    ...(page === undefined ? [] : [`Its report: ${page}`]),
   ];
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;

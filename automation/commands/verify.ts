@@ -4,16 +4,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../operations/verify";
-import { openSession } from "../session";
+import { openSession, type SessionOptions } from "../session";
 import { jsonLine } from "../ui/json";
 import { OneAtATime } from "../ui/one-at-a-time";
+import { CLEAR } from "../ui/screen";
 import { tableText } from "../ui/table";
 import { verificationText } from "../ui/verification";
 import { isHealthy, parseMinHealthy } from "../verify/health";
+import { keepReport } from "../verify/kept";
 import { checkRows, verificationReport, type VerificationReport } from "../verify/report";
 import type { Verification } from "../verify/result";
+import { selectChecks } from "../verify/select";
 import type { CommandContext, ParsedOptions } from "./context";
-import { configFor, configPath, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, logsOf, reading, reporterFor, sessionOptions } from "./shell";
 
 /** Between two looks of --watch. */
 const WATCH_MS = 10_000;
@@ -26,17 +29,18 @@ const EXCLUDE: [keyof ParsedOptions, keyof ParsedOptions][] = [
   ["one-at-a-time", "watch"],
   ["one-at-a-time", "until-first-failure"],
   ["watch", "tap"],
+  ...(["node", "one-at-a-time", "until-first-failure", "watch", "deadline", "min-healthy", "junit", "tap", "report"] as const).map((option): [keyof ParsedOptions, keyof ParsedOptions] => ["list", option]),
 ];
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
-  if (options.list) return listChecks(context);
   const { min, deadlineMs } = understood(options);
+  if (options.list) return listChecks(context);
   // A person who goes through the list sees it alone, and so does who reads the result as it comes again and again.
   const reporter = reporterFor(context, false, !options["one-at-a-time"] && !options.watch);
   const { config } = configFor(context, reporter);
   return reading(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), reading: true }, false);
+    const place = { ...sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), reading: true };
     const person = options["one-at-a-time"] ? new OneAtATime(terminal) : undefined;
     const request: VerifyRequest = {
       config,
@@ -49,19 +53,30 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       ...(person ? { after: person.after, before: person.before } : {}),
       ...(options["until-first-failure"] ? { after: (_node, { status }) => (status === "failed" ? "quit" : "next") } : {}),
     };
+    // What waits for an answer would wait for ever.
+    interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
     try {
       for (;;) {
-        const verification = await verifyFleet(session, request);
+        const { verification, stack } = await look(place, request);
         interrupts.soft.throwIfAborted();
-        await tell(context, verification, session.target.stack);
+        await tell(context, verification, stack);
         if (!options.watch) return isHealthy(verification, min) ? ExitCode.ok : ExitCode.verificationFailed;
         await delay(WATCH_MS, undefined, { signal: interrupts.soft });
       }
     } finally {
       person?.close();
-      session.cloud.close();
     }
   });
+}
+
+/** Opens the stack for one look: a node that was replaced meanwhile is the new one in the next. */
+async function look(place: SessionOptions, request: VerifyRequest): Promise<{ verification: Verification; stack: string }> {
+  const session = await openSession(place, false);
+  try {
+    return { verification: await verifyFleet(session, request), stack: session.target.stack };
+  } finally {
+    session.cloud.close();
+  }
 }
 
 /** What must be wrong before anything is done. @throws SpotError E_USAGE */
@@ -70,11 +85,13 @@ function understood(options: ParsedOptions): { min: ReturnType<typeof parseMinHe
     if (options[one] && options[other]) throw new SpotError("E_USAGE", { message: `--${one} and --${other} exclude each other`, next: "Run `spot help verify`." });
   }
   for (const file of [options.junit, options.report]) if (file !== undefined) assertWritable(file);
-  const seconds = options.deadline === undefined ? undefined : Number(options.deadline);
-  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds > 0)) {
-    throw new SpotError("E_USAGE", { message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 or more`, next: "Run `spot help verify`." });
+  if (options.deadline !== undefined && !/^[1-9]\d{0,4}$/.test(options.deadline)) {
+    throw new SpotError("E_USAGE", { message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 to 99999`, next: "Run `spot help verify`." });
   }
-  return { min: options["min-healthy"] === undefined ? undefined : parseMinHealthy(options["min-healthy"]), deadlineMs: seconds && seconds * 1000 };
+  return {
+    min: options["min-healthy"] === undefined ? undefined : parseMinHealthy(options["min-healthy"]),
+    deadlineMs: options.deadline === undefined ? undefined : Number(options.deadline) * 1000,
+  };
 }
 
 function assertWritable(file: string): void {
@@ -85,12 +102,17 @@ function assertWritable(file: string): void {
   }
 }
 
-/** The result in every form that was asked for. Each form is loaded only then. */
-async function tell({ options, terminal }: CommandContext, verification: Verification, stack: string): Promise<void> {
+/** The result in every form that was asked for, and kept for a later look. Each form is loaded only then. */
+async function tell(context: CommandContext, verification: Verification, stack: string): Promise<void> {
+  const { options, terminal } = context;
   const report = verificationReport(verification, { stack, at: new Date() });
+  const page = await keepReport(logsOf(context), report);
   if (options.json) jsonLine(terminal, report);
   else if (options.tap) terminal.stdout.write((await import("../verify/formats/tap.js")).tap(report));
-  else terminal.stdout.write(`${verificationText(terminal, verification)}\n`);
+  else {
+    if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
+    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}Report: ${page}\n`);
+  }
   if (options.junit !== undefined) write(options.junit, (await import("../verify/formats/junit.js")).junit, report);
   if (options.report !== undefined) write(options.report, (await import("../verify/formats/html.js")).html, report);
 }
@@ -104,7 +126,7 @@ function write(file: string, format: (report: VerificationReport) => string, rep
 }
 
 function listChecks({ options, terminal }: CommandContext): ExitCode {
-  const rows = checkRows();
+  const rows = checkRows(selectChecks({ only: options.only, phase: options.phase }));
   if (options.json) jsonLine(terminal, rows);
   else terminal.stdout.write(`${tableText(["ID", "PHASE", "CHECK", "NEEDS", "SEVERITY"], rows.map(({ id, phase, title, needs, severity }) => [id, phase, title, needs.join(" "), severity]))}\n`);
   return ExitCode.ok;

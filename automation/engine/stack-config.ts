@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { SpotError } from "../../fleet/errors";
 import type { Pins } from "../../fleet/model";
 import { parsePins, PROJECT, StackKey } from "../../fleet/stack-config";
+import { writeWhole } from "../whole-file";
 
 /** Our plain keys of `Pulumi.<stack>.yaml`. Secrets go through the engine (engine/stack.ts). */
 export interface StackSettings {
@@ -54,11 +55,5 @@ export function writeStackSettings(file: string, settings: StackSettings): void 
   const after = document.toString();
   if (after === before) return;
   // A reader (plain `pulumi up`) sees the old file or the new one, never half of it.
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, after);
-    renameSync(temporary, file);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
+  writeWhole(file, after);
 }

@@ -45,9 +45,16 @@ export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
 /** The URNs of a node that the state does not hold (any more): its component and its instance (infra/spot-node.ts). */
 export function nodeUrns(stack: string, name: string, market: Market): string[] {
   const component = "spot-deployer:infra:SpotNode";
-  const urn = (type: string, resource: string) => `urn:pulumi:${stack.split("/").pop()!}::${PROJECT}::${type}::${resource}`;
-  return [urn(component, name), urn(`${component}$${INSTANCE_TYPE}`, `${name}-${market}`)];
+  return [urnOf(stack, component, name), urnOf(stack, `${component}$${INSTANCE_TYPE}`, `${name}-${market}`)];
 }
+
+/** Targets for all of a region's network that the state does not hold: its component and what is in it (infra/region-network.ts). */
+export function networkUrns(stack: string, region: string): string[] {
+  const component = "spot-deployer:infra:RegionNetwork";
+  return [urnOf(stack, component, region), urnOf(stack, `${component}$**`, `${region}**`)];
+}
+
+const urnOf = (stack: string, type: string, name: string): string => `urn:pulumi:${stack.split("/").pop()!}::${PROJECT}::${type}::${name}`;
 
 interface Deployment {
   deployment?: {
@@ -56,6 +63,7 @@ interface Deployment {
       custom?: boolean;
       id?: string;
       delete?: boolean;
+      pendingReplacement?: boolean;
       inputs?: Record<string, unknown>;
       outputs?: Record<string, unknown>;
       created?: string;
@@ -67,6 +75,8 @@ interface Deployment {
 /** Reads what `pulumi stack export` prints (secrets stay encrypted in it). */
 export function stateOf(exported: unknown): StackState {
   const deployment = (exported as Deployment | null)?.deployment;
+  // Deleted to be made anew, and not made yet: the engine remembers it, but it is not there.
+  const awaited = new Set((deployment?.resources ?? []).flatMap(({ urn, pendingReplacement }) => (pendingReplacement ? [urn] : [])));
   const resources = (deployment?.resources ?? []).map(
     (resource): StateResource => ({
       urn: resource.urn,
@@ -81,7 +91,7 @@ export function stateOf(exported: unknown): StackState {
   const owned = resources.filter((resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"));
   return {
     resources,
-    nodes: owned.filter(({ type, id }) => type === INSTANCE_TYPE && id !== "").map(nodeOf),
+    nodes: owned.filter(({ urn, type, id }) => type === INSTANCE_TYPE && id !== "" && !awaited.has(urn)).map(nodeOf),
     lineage: owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined),
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
     pending: (deployment?.pending_operations ?? []).map(({ resource }) => ({ urn: resource?.urn ?? "", region: text(resource?.inputs?.region) || undefined })),

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { utils } from "ssh2";
 import { SpotError } from "../../fleet/errors";
+import { writeWhole } from "../whole-file";
 
 /** The key pair that logs in on the nodes. */
 export interface KeyPair {
@@ -22,10 +23,9 @@ export function fleetKeyPair(folder: string, mayMake: boolean): KeyPair {
     if (!mayMake) {
       throw new SpotError("E_KEY_LOST", { message: `the fleet's SSH key ${privateKeyPath} is not there, and nodes that trust it are running` });
     }
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     const pair = newPair();
-    writeFileSync(privateKeyPath, pair.private, { mode: 0o600 });
-    writeFileSync(publicKeyPath, `${pair.public}\n`, { mode: 0o644 });
+    writeWhole(privateKeyPath, pair.private, 0o600);
+    writeWhole(publicKeyPath, `${pair.public}\n`);
   }
   return { privateKeyPath, publicKey: readPublicKey(publicKeyPath) };
 }

@@ -7,10 +7,10 @@
  * `started` or `refused`) and one after (`stored` or `broken`).
  * The upload root's presence of `manifest.json` says "complete": it goes first when an older payload is replaced and
  * comes last when a new one is in place. Whatever an interrupted upload left lies under `.incoming` and goes with the
- * next one.
+ * next one, and so does what one still has there that waits on a lost connection: of several, the last to begin counts.
  */
 export const receiver = String.raw`
-import hashlib, json, os, shutil, sys, tarfile, tempfile
+import contextlib, fcntl, hashlib, json, os, shutil, sys, tarfile, tempfile
 
 root, records, digest = sys.argv[1:4]
 incoming = os.path.join(root, ".incoming")
@@ -87,7 +87,19 @@ def receive(stream, staging):
         os.chmod(os.path.join(staging, path), int(wanted[path]["mode"], 8))
     return problems
 
+@contextlib.contextmanager
+def alone():
+    """For the short moments in which two receivers would be in each other's way."""
+    held = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
 def put_in_place(staging, old):
+    if not os.path.isdir(staging):
+        raise OSError("a later upload has taken this one's place")
     os.mkdir(old)
     if os.path.exists(marker):
         os.rename(marker, os.path.join(old, "manifest.json"))
@@ -112,9 +124,13 @@ def main():
         say("started", reason="its deployment has started, and a configured node is never changed")
         return 1
     try:
-        shutil.rmtree(incoming, ignore_errors=True)
-        os.makedirs(incoming, exist_ok=True)
-        staging = tempfile.mkdtemp(prefix="new-", dir=incoming)
+        os.makedirs(root, exist_ok=True)
+        with alone():
+            shutil.rmtree(incoming, ignore_errors=True)
+            os.mkdir(incoming)
+            own = tempfile.mkdtemp(prefix="upload-", dir=incoming)
+        staging = os.path.join(own, "new")
+        os.mkdir(staging)
     except OSError as error:
         say("refused", reason="%s cannot be written: %s" % (root, error))
         return 1
@@ -125,14 +141,18 @@ def main():
         if problems:
             say("broken", problems=problems)
             return 1
-        put_in_place(staging, tempfile.mktemp(prefix="old-", dir=incoming))
+        with alone():
+            put_in_place(staging, os.path.join(own, "old"))
         say("stored")
         return 0
     except (tarfile.TarError, OSError, ValueError, KeyError, EOFError) as error:
         say("broken", problems=["%s: %s" % (type(error).__name__, error)])
         return 1
     finally:
-        shutil.rmtree(incoming, ignore_errors=True)
+        # Its own alone: a node may notice a lost connection only when the next upload is under way.
+        shutil.rmtree(own, ignore_errors=True)
+        with contextlib.suppress(OSError), alone():
+            os.rmdir(incoming)
 
 sys.exit(main())
 `;

@@ -97,7 +97,8 @@ export function lifeOf({ bootId, cloudInit, payloadDigest, deployment }: NodeRec
   const { complete, steps, result, isActive } = deployment;
   if (complete !== null) {
     if (complete.digest !== digest) return { state: "failed", reason: `it was deployed with another payload (${complete.digest.slice(0, 12)}…)` };
-    return complete.bootId === bootId ? { state: "rebooting", waitingFor: "its reboot" } : { state: "rebooted" };
+    if (complete.bootId !== bootId) return { state: "rebooted" };
+    return result === null || result === "success" ? { state: "rebooting", waitingFor: "its reboot" } : { state: "failed", reason: "its reboot, which could not be started" };
   }
   const failed = steps.find((step) => step.status === "failed");
   if (failed) return { state: "failed", reason: `step ${failed.name}: ${failed.detail}` };

@@ -4,7 +4,8 @@ import { exclusively } from "../run-lock";
 import type { Session } from "../session";
 import { createError, failureInfo } from "./engine-report";
 import { clearBrokenRun } from "./recover";
-import { planUp, prepareStack } from "./up";
+import { planUp } from "./plan-up";
+import { prepareStack } from "./prepare-stack";
 
 export interface AllowMeResult {
   /** The caller's address as a CIDR block. */

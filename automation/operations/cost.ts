@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { costBetween, currentPrice, dollars, type NodeCost } from "../../fleet/cost";
 import { wordsOf } from "../../fleet/errors";
 import type { Pool } from "../../fleet/model";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../cloud/prices";
 import type { Session } from "../session";
+import { writeWhole } from "../whole-file";
 import type { ListedNode } from "./list";
 
 /** Prices change by the hour at most; within one, `list` asks for none. */
@@ -45,10 +46,7 @@ export async function pricesOf(session: Session, pools: Pick<Pool, "region" | "i
       }
     }),
   );
-  if (changed) {
-    mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(file, JSON.stringify(kept));
-  }
+  if (changed) writeWhole(file, JSON.stringify(kept));
   return new Map(regions.flatMap((region) => (kept[region] ? [[region, kept[region].prices] as const] : [])));
 }
 

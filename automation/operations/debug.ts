@@ -22,8 +22,6 @@ export interface DebugBundle {
 /** One file of a bundle, or why it could not be had. */
 type Collected = { file: string; text: string; failure?: undefined } | { file: string; text?: undefined; failure: string };
 
-/** The check that logs in. */
-const LOGIN = "B3";
 const CONNECT_MS = 20_000;
 const SECTION_MS = 30_000;
 const AT_A_TIME = 4;
@@ -32,7 +30,7 @@ const AT_A_TIME = 4;
  * Everything that can be had of a node, whatever state it is in: the check list, what AWS says and, when a login
  * succeeds, its logs, records and journals. Only reads.
  */
-export async function debugBundle(session: Session, fleet: FleetNodes, node: StateNode, options: { checks: readonly Check[]; secrets: readonly string[]; at: Date }): Promise<DebugBundle> {
+export async function debugBundle(session: Session, fleet: FleetNodes, node: StateNode, options: { checks: readonly Check[]; at: Date }): Promise<DebugBundle> {
   const [target] = await fleet.targets([node]);
   if (target === undefined) throw new Error("a node has one target");
   const { region } = node.pin.pool;
@@ -41,7 +39,8 @@ export async function debugBundle(session: Session, fleet: FleetNodes, node: Sta
     fleet.verify([node], { checks: options.checks, patienceMs: CONNECT_MS }),
     consoleOutput(session.cloud, region, node.instanceId),
   ]);
-  const hide = (text: string): string => withoutSecrets(text, [...fleet.secretsOf([node]), ...options.secrets]);
+  const secrets = fleet.secretsOf([node]);
+  const hide = (text: string): string => withoutSecrets(text, secrets);
   // Text by text, so that it stays JSON.
   const json = (value: unknown): string => `${JSON.stringify(mapTexts(value, hide), null, 2)}\n`;
   const cloud: Collected[] = [
@@ -57,12 +56,15 @@ export async function debugBundle(session: Session, fleet: FleetNodes, node: Sta
   return { archive, summary };
 }
 
-/** What only a login gives. Where the check list found no way in, it is not tried again. */
+/**
+ * What only a login gives. A login that failed a moment ago is not tried again; one that was not tried, because a check
+ * of the cloud failed, or that found its sudo refused, is: what can be had without is worth having.
+ */
 async function sectionsOf({ expectation, connect }: VerifyTarget, { results }: NodeVerification): Promise<Collected[]> {
   const sections = debugSections(expectation);
   const without = (failure: string): Collected[] => sections.map(({ file }) => ({ file, failure }));
-  const obstacle = results.find(({ phase, status }) => (phase === "cloud" || phase === "reach") && status === "failed");
-  if (obstacle !== undefined && results.some(({ id, status }) => id === LOGIN && status !== "ok")) return without(`no login: see ${obstacle.id}`);
+  const unreached = results.find(({ diagnosis }) => diagnosis !== undefined);
+  if (unreached !== undefined) return without(`no login: see ${unreached.id}`);
   const connection = await connect(CONNECT_MS).catch((error: unknown) => wordsOf(error));
   if (typeof connection === "string") return without(connection);
   return collect(connection, sections.map(({ file, command }) => ({ file, command: command(expectation) })));

@@ -107,7 +107,7 @@ export function keyPairOf(session: Session, config: FleetConfig): KeyPair {
 
 async function callersOf(session: Session, config: FleetConfig, recorded: string[]): Promise<{ callers: string[]; newCaller?: string }> {
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
-  const current = await callerOf(session.target);
+  const current = (await callerOf(session.target))?.cidr;
   if (current === undefined) {
     if (recorded.length > 0) return { callers: recorded };
     throw new SpotError("E_NETWORK", {

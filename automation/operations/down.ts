@@ -2,17 +2,16 @@ import { rmSync } from "node:fs";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { callerIdentity } from "../cloud/identity";
-import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
+import { enabledRegions, patientInventory, type CloudObject } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
 import { exclusively } from "../run-lock";
-import { reread, type Session } from "../session";
+import { fleetRegions, reread, type Session } from "../session";
 import { selectNames } from "../verify/select";
 import { leaveCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { createError, failureInfo, nodeListener } from "./engine-report";
 import { refOf } from "./fleet-nodes";
 import { clearBrokenRun } from "./recover";
-import { fleetRegions } from "./up";
 
 /** What is to end; nothing named: the whole fleet. */
 export interface DownRequest {
@@ -103,7 +102,7 @@ function within({ nodes }: Scope, { tags }: CloudObject): boolean {
 }
 
 async function remaining(session: Session, scope: Scope): Promise<CloudObject[]> {
-  const look = await inventory(session.cloud, session.lineage, scope.regions);
+  const look = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   return look.flatMap(({ objects }) => objects).filter((object) => within(scope, object));
 }
 
@@ -140,7 +139,7 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
 
 async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "notLookedAt">> {
   const used = new Set(fleetRegions(session));
-  const looked = await inventory(session.cloud, session.lineage, scope.regions);
+  const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   return {
     leftovers: looked.flatMap(({ objects }) => objects).filter((object) => within(scope, object)),
     notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : [])),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { applicationDirectories, type Check, type CloudFacts, type NodeExpectation } from "../../fleet/checks";
+import { applicationDirectories, type Caller, type Check, type CloudFacts, type NodeExpectation, type Phase } from "../../fleet/checks";
 import { diagnose, type ReachStage } from "../../fleet/diagnosis";
 import { errorInfo, isSpotError, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { hostKeyToken } from "../../fleet/generation";
@@ -19,7 +19,6 @@ import { openKnownHosts, type KnownHosts } from "../node/known-hosts";
 import type { Login } from "../node/ssh-program";
 import type { CheckResult, Verification } from "../verify/result";
 import { verify, type VerifyOptions, type VerifyTarget } from "../verify/runner";
-import { leaveCluster } from "./cluster";
 import type { Session } from "../session";
 import type { StateNode } from "../engine/state";
 import { InstanceWatch } from "./instance-watch";
@@ -58,7 +57,7 @@ export class FleetNodes {
   private readonly watch: InstanceWatch;
   private readonly queue: (() => void)[] = [];
   private busy = 0;
-  private caller: Promise<string | undefined> | undefined;
+  private caller: Promise<Caller | undefined> | undefined;
 
   constructor(
     private readonly access: FleetAccess,
@@ -87,12 +86,10 @@ export class FleetNodes {
     return new Map(ended);
   }
 
-  /** The instance ended: its host key means nothing any more, its address may soon be another's, the cluster lost a node. */
+  /** The instance ended: its host key means nothing any more, and its address may soon be another's. */
   async forget(instanceId: string): Promise<void> {
     this.journeys.delete(instanceId);
     await this.knownHosts.forget(instanceId);
-    const api = this.access.definition.config.bacalhau?.api;
-    if (api !== undefined) await leaveCluster(this.access.session, api, [instanceId]);
   }
 
   /** Runs the check list on these nodes, on one connection each. */
@@ -114,18 +111,22 @@ export class FleetNodes {
   private checkEvents(targets: VerifyTarget[], checks: readonly Check[]): (node: NodeRef, result: CheckResult) => void {
     const { reporter } = this.access.session;
     reporter.emit({ type: "expected", nodes: targets.map(({ ref }) => ref) });
-    const totals = new Map(targets.map(({ ref, expectation }) => [ref.name, checks.filter(({ applies }) => applies?.(expectation) ?? true).length]));
-    const done = new Map<string, number>();
-    return (node, { id, title, status }) => {
-      done.set(node.name, (done.get(node.name) ?? 0) + 1);
-      const held = status !== "failed" && status !== "skipped";
-      reporter.emit({ type: "check", node, id, title, held, done: done.get(node.name)!, total: totals.get(node.name) ?? 0 });
+    const asked = new Map(targets.map(({ ref, expectation }) => [ref.name, checks.filter(({ applies }) => applies?.(expectation) ?? true)]));
+    const over = new Map<string, CheckResult[]>();
+    return (node, result) => {
+      const { id, title, phase, status } = result;
+      const all = asked.get(node.name) ?? [];
+      const done = [...(over.get(node.name) ?? []), result];
+      over.set(node.name, done);
+      const inPhase = (list: readonly { phase: Phase }[]): number => list.filter((other) => other.phase === phase).length;
+      reporter.emit({ type: "check", node, id, title, phase, status, done: done.length, total: all.length, inPhase: { done: inPhase(done), total: inPhase(all) } });
     };
   }
 
   /** What must not be seen in anything that is shown of these nodes. */
   secretsOf(nodes: StateNode[]): string[] {
-    return [this.access.fleetSecret, ...nodes.map(({ name, generation }) => this.token(name, generation))];
+    const file = this.access.definition.config.bacalhau?.tokenFile;
+    return [this.access.fleetSecret, ...nodes.map(({ name, generation }) => this.token(name, generation)), ...(file === undefined ? [] : [readFileSync(file, "utf8").trim()])];
   }
 
   /** The nodes as AWS shows them now, and the way to each. */
@@ -143,7 +144,7 @@ export class FleetNodes {
         diagnose: async (stage: ReachStage, failure: string) => {
           const { cloud: aws } = this.access.session;
           const [now, console] = await Promise.all([this.facts([node]), consoleOutput(aws, ref.region, node.instanceId)]);
-          return diagnose({ node: expectation, cloud: now(node), stage, failure, console });
+          return diagnose({ cloud: now(node), stage, failure, console });
         },
       };
     });

@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Instance } from "../cloud/inventory";
-import { SpotError } from "../../fleet/errors";
+import { isSpotError, SpotError } from "../../fleet/errors";
 
 const EVERY_MS = 10_000;
+
+/** How often EC2 is asked about an instance whose connection was lost, at a tenth of the usual distance. */
+const LAST_LOOKS = 4;
 
 /** States from which a one-time spot instance does not come back. */
 const ENDED = new Set(["shutting-down", "terminated", "stopping", "stopped"]);
@@ -31,10 +35,19 @@ export class InstanceWatch {
     try {
       return await work(gone.signal);
     } catch (error) {
+      if (wasCutOff(error)) await this.lookForTheLastTime(gone.signal);
       throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
       this.watched.delete(instanceId);
       if (this.watched.size === 0) clearTimeout(this.timer);
+    }
+  }
+
+  /** A line that was cut may be the first sign of an end that EC2 shows a moment later. */
+  private async lookForTheLastTime(gone: AbortSignal): Promise<void> {
+    for (let looks = 0; looks < LAST_LOOKS && !gone.aborted; looks += 1) {
+      if (looks > 0) await sleep(this.everyMs / 10);
+      await this.look();
     }
   }
 
@@ -57,3 +70,5 @@ export class InstanceWatch {
     );
   }
 }
+
+const wasCutOff = (error: unknown): boolean => isSpotError(error) && (error.code === "E_SSH" || error.code === "E_UPLOAD");

@@ -1,9 +1,8 @@
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
 import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
-import type { Session } from "../session";
+import { fleetRegions, type Session } from "../session";
 import { lostState } from "./recover";
-import { fleetRegions } from "./up";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
 export interface ListedNode {

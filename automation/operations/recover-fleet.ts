@@ -3,10 +3,9 @@ import { errorInfo, SpotError } from "../../fleet/errors";
 import { callerIdentity } from "../cloud/identity";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
 import { exclusively } from "../run-lock";
-import { reread, type Session } from "../session";
+import { fleetRegions, reread, type Session } from "../session";
 import { endByTags, forgetStack, type DownResult } from "./down";
 import { clearBrokenRun, lostState, recover } from "./recover";
-import { fleetRegions } from "./up";
 
 /** What a recovery without a lineage came to. */
 export interface RecoverResult {

@@ -1,6 +1,7 @@
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
-import { sweep } from "../cloud/sweep";
+import { networkParts, type NetworkPart } from "../cloud/network-parts";
+import { deleteWithin, sweep } from "../cloud/sweep";
 import { lockedError, lockState } from "../engine/lock";
 import type { StateResource } from "../engine/state";
 import { endStrays, straysOf } from "../engine/strays";
@@ -8,6 +9,9 @@ import { reread, type Session } from "../session";
 
 /** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
 const STRAY_PATIENCE_MS = 10_000;
+
+/** How long AWS may hold back a rule or a route. */
+const PART_PATIENCE_MS = 30_000;
 
 /** Resource types whose objects `inventory` lists: for these, not being listed means being gone. */
 const LISTED_TYPES: Record<string, "instance" | "network"> = {
@@ -53,20 +57,42 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
   return { session, doubtful: new Set(pending.flatMap(({ region }) => region ?? [])) };
 }
 
+/** What there is in AWS, as one moment showed it. */
+export interface Look {
+  regions: RegionInventory[];
+  /** Of the groups and tables that the record held then. */
+  parts: NetworkPart[];
+}
+
+/** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
+export async function lookAt(session: Session, regions: string[]): Promise<Look> {
+  const idsIn = (region: string, type: string) => session.state.resources.flatMap((resource) => (resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : []));
+  const [inventories, parts] = await Promise.all([
+    inventory(session.cloud, session.lineage, regions),
+    Promise.all(
+      regions.map((region) =>
+        networkParts(session.cloud, { region, groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"), tables: idsIn(region, "aws:ec2/routeTable:RouteTable") }).catch(() => []),
+      ),
+    ),
+  ]);
+  return { regions: inventories, parts: parts.flat() };
+}
+
 /**
  * Ends what is ours by lineage and not in the record: nobody else ever will. Safe beside other runs by its order: what
  * was listed before the lock was seen free is in the record read after that, or its run died without recording it.
  * @param look what was listed before this call
  * @throws SpotError E_LOCKED while another run is at work
  */
-export async function endOrphans(session: Session, look: RegionInventory[]): Promise<Session> {
-  if (orphansOf(session, look).length === 0) return session;
+export async function endOrphans(session: Session, look: Look): Promise<Session> {
+  if (orphansOf(session, look.regions).length === 0 && strayParts(session, look.parts).length === 0) return session;
   await clearDeadLock(session);
   const current = await reread(session);
-  const orphans = orphansOf(current, look);
+  await removeParts(current, strayParts(current, look.parts));
+  const orphans = orphansOf(current, look.regions);
   const failures = await sweep(current.cloud, current.lineage, orphans, {
     signal: current.interrupts.hard,
-    onDeleted: ({ kind, id, region }) => say(current, `ended ${kind} ${id} in ${region}: created by an earlier run and never recorded`),
+    onDeleted: ({ kind, id, region }) => say(current, `ended ${kind} ${id} in ${region}: created and never recorded`),
   });
   for (const { object, error } of failures) {
     current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
@@ -75,10 +101,10 @@ export async function endOrphans(session: Session, look: RegionInventory[]): Pro
 }
 
 async function reconcile(opened: Session, regions: string[], doubtful: Set<string>): Promise<Session> {
-  const look = await inventory(opened.cloud, opened.lineage, regions);
-  refuseLostState(opened, look);
+  const look = await lookAt(opened, regions);
+  refuseLostState(opened, look.regions);
   const session = await endOrphans(opened, look);
-  return forgetLost(session, look, doubtful);
+  return forgetLost(session, look.regions, doubtful);
 }
 
 /**
@@ -105,6 +131,26 @@ function orphansOf(session: Session, look: RegionInventory[]): CloudObject[] {
   return look
     .flatMap(({ objects }) => objects)
     .filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use") && !(kind === "instance" && detail === "shutting-down"));
+}
+
+/** Parts in AWS that the record does not have: asking for them again would be refused for ever. */
+function strayParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
+  const ids = new Set(state.resources.map(({ id }) => id));
+  const tablesWithRoute = new Set(state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId));
+  return parts.filter(({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)));
+}
+
+async function removeParts(session: Session, parts: NetworkPart[]): Promise<void> {
+  await Promise.all(
+    parts.map(async ({ kind, region, holder, remove }) => {
+      try {
+        await deleteWithin(Date.now() + PART_PATIENCE_MS, remove, session.interrupts.hard);
+        say(session, `removed a ${kind} of ${holder} in ${region}: made and never recorded`);
+      } catch (error) {
+        session.reporter.emit({ type: "message", level: "warning", subject: region, message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}` });
+      }
+    }),
+  );
 }
 
 /**

@@ -34,12 +34,12 @@ export async function verifyFleet(session: Session, request: VerifyRequest): Pro
   return fleet.verify(chosen, { ...options, checks });
 }
 
-/** The nodes of the state that a pattern fits; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
+/** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
 export function nodesNamed({ state, target }: Session, patterns: string | undefined): StateNode[] {
   if (state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
   const names = state.nodes.map(({ name }) => name);
   const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
-  return state.nodes.filter(({ name }) => chosen.has(name));
+  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
 /**

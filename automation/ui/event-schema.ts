@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkStatuses, phases } from "../../fleet/checks/types";
 import type { FleetEvent } from "../../fleet/events";
 
 const error = z.object({
@@ -24,7 +25,7 @@ const events = {
   task: z.object({ time, type: z.literal("task"), task: z.string(), state: z.enum(["started", "progress", "done", "failed"]), detail: z.string().optional(), seconds: z.number().optional() }),
   changes: z.object({ time, type: z.literal("changes"), stack: z.string(), account: z.string(), changes: z.array(z.looseObject({ name: z.string(), kind: z.enum(["create", "replace", "delete", "same"]), reason: z.string().optional() })) }),
   expected: z.object({ time, type: z.literal("expected"), nodes: z.array(node) }),
-  check: z.object({ time, type: z.literal("check"), node, id: z.string(), title: z.string(), held: z.boolean(), done: z.int(), total: z.int() }),
+  check: z.object({ time, type: z.literal("check"), node, id: z.string(), title: z.string(), phase: z.enum(phases), status: z.enum(checkStatuses), done: z.int(), total: z.int(), inPhase: z.object({ done: z.int(), total: z.int() }) }),
 } satisfies { [K in FleetEvent["type"]]: z.ZodType<{ type: K }> };
 
 /** The last line: how the run ended, or the error that ended it. */

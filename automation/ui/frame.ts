@@ -1,5 +1,6 @@
 import type { Level } from "../../fleet/events";
 import { LEVEL_WORDS, type Told } from "./lines";
+import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "./progress";
 
 /** A piece of a line, with the meaning that its colour comes from. */
@@ -43,22 +44,29 @@ export function frame({ title, progress, events, now, width, height }: FrameInpu
   // The cursor rests on a line of its own below.
   const room = Math.max(1, height - 1 - head.length);
   const forEvents = Math.min(LEAST_EVENTS, events.length);
-  const body = nodes.length + forEvents + 1 <= room ? nodes.map(nodeLine(nodes, now, width)) : regionLines(nodes, now, Math.max(1, room - forEvents - 1));
+  const table = nodeLines(nodes, now, width);
+  const body = table.length + forEvents + 1 <= room ? table : regionLines(nodes, now, Math.max(1, room - forEvents - 1));
   const shown = events.slice(-Math.max(0, Math.min(MOST_EVENTS, room - body.length - 1)));
   const tail = room - body.length - 1 > 0 && shown.length > 0 ? [[], ...shown.map(eventLine)] : [];
   return [...head, ...body, ...tail].slice(0, Math.max(1, height - 1)).map((line) => fitted(line, width));
 }
 
-function nodeLine(nodes: NodeProgress[], now: number, width: number): (node: NodeProgress) => FrameLine {
+/** A line a node; while checks run, with a column a phase, and a line above that names them. */
+function nodeLines(nodes: NodeProgress[], now: number, width: number): FrameLine[] {
   const longest = Math.max(...nodes.map(({ name }) => name.length));
-  return (node) => [
+  const matrix = matrixOf(nodes, width);
+  const before = (node: NodeProgress): FrameLine => [
     { text: `${node.name.padEnd(longest)}  ` },
     { text: node.stage.padEnd(10), tone: TONES[node.stage] ?? "info" },
     { text: `${elapsed(node, now).padStart(6)}  ` },
     ...(width >= WIDE ? [{ text: `${(node.instanceId ? `${node.instanceId} @ ${node.address ?? "-"}` : "").padEnd(38)}  `, tone: "debug" as const }] : []),
-    { text: activity(node), tone: node.stage === "failed" ? "error" : undefined },
   ];
+  const lines = nodes.map((node): FrameLine => [...before(node), ...cellsOf(matrix, node), { text: activity(node), tone: node.stage === "failed" ? "error" : undefined }]);
+  if (matrix === undefined) return lines;
+  return [[{ text: "".padEnd(lineText(before(nodes[0]!)).length) }, ...matrix.heads], ...lines];
 }
+
+const cellsOf = (matrix: Matrix | undefined, node: NodeProgress): FrameLine => (matrix ? [...matrix.cellsOf(node), { text: " " }] : []);
 
 /** Many nodes: a line a region, each with the node that has been under way for longest. */
 function regionLines(nodes: NodeProgress[], now: number, room: number): FrameLine[] {

@@ -1,8 +1,9 @@
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
 import type { ExitCode } from "../../fleet/exit-codes";
+import { writeWhole } from "../whole-file";
 import { errorLines, teller, toldText } from "./lines";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
 
@@ -56,6 +57,8 @@ export class Journal {
   private readonly startedAt = new Date();
   private readonly failures: ErrorInfo[] = [];
   private descriptor: number | undefined;
+  /** Debug messages that came before anything else: by themselves they are not worth a file. */
+  private readonly early: string[] = [];
   private recordedAt = 0;
   private isOver = false;
 
@@ -70,7 +73,11 @@ export class Journal {
     const now = new Date();
     advance(this.progress, event, now.getTime());
     if ("error" in event && event.error) this.failures.push(event.error);
-    for (const told of this.tell(event)) this.write(`${now.toISOString()} ${toldText(told)}`);
+    for (const told of this.tell(event)) {
+      const line = `${now.toISOString()} ${toldText(told)}`;
+      if (told.level === "debug" && this.descriptor === undefined) this.early.push(line);
+      else this.write(line);
+    }
     if (this.options.recorded && now.getTime() - this.recordedAt >= RECORD_EVERY_MS) this.record();
   }
 
@@ -99,7 +106,8 @@ export class Journal {
     mkdirSync(path.dirname(this.file), { recursive: true });
     if (file === undefined) forgetOldLogs(folder);
     const descriptor = openSync(this.file, "w", 0o600);
-    writeSync(descriptor, `${this.startedAt.toISOString()} spot ${[command, ...args].join(" ")} (process ${process.pid}, node ${process.version}, ${process.platform})\n`);
+    const head = `${this.startedAt.toISOString()} spot ${[command, ...args].join(" ")} (process ${process.pid}, node ${process.version}, ${process.platform})`;
+    writeSync(descriptor, `${[head, ...this.early].join("\n")}\n`);
     return descriptor;
   }
 
@@ -120,10 +128,7 @@ export class Journal {
       ...(end?.error === undefined ? {} : { error: errorInfo(end.error) }),
       log: this.file,
     };
-    mkdirSync(folder, { recursive: true });
-    const whole = path.join(folder, `.last-run.${process.pid}`);
-    writeFileSync(whole, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-    renameSync(whole, recordFile(folder));
+    writeWhole(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600);
   }
 }
 

@@ -53,7 +53,7 @@ export function teller(): (event: FleetEvent) => Told[] {
       ...changes.filter(({ kind }) => kind !== "same").map((change): Told => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
     ],
     expected: () => [],
-    check: ({ node, id, title, held }) => [{ level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${held ? "holds" : "does not hold"}` }],
+    check: ({ node, id, title, status }) => [{ level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${status}` }],
   };
   return (event) => (handlers[event.type] as (event: FleetEvent) => Told[])(event);
 }

@@ -4,7 +4,7 @@ import type { NodeRef } from "../../fleet/model";
 import type { CheckResult } from "../verify/result";
 import type { NextStep } from "../verify/runner";
 import { coloursFor, type Terminal } from "./console";
-import { resultLines } from "./verification";
+import { commandText, resultLines } from "./verification";
 
 const KEYS: Record<string, NextStep> = { "": "next", r: "repeat", s: "skip-next", q: "quit" };
 
@@ -31,7 +31,7 @@ export class OneAtATime {
       this.write(`\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: npx spot ssh ${ref.name}`)}\n`);
     }
     const where = check.where === "cloud" || check.where === "client" ? "here" : "node";
-    this.write(`\n${bold(`${check.id} ${check.title}`)}\n  ${where}:     ${check.command(expectation).split("\n").join("\n            ")}\n`);
+    this.write(`\n${bold(`${check.id} ${check.title}`)}\n${commandText(where, check.command(expectation))}\n`);
   };
 
   /** Shows the result and waits for what to do. */

@@ -1,3 +1,4 @@
+import type { Phase } from "../../fleet/checks/types";
 import type { FleetEvent, NodePhase } from "../../fleet/events";
 import type { NodeRef } from "../../fleet/model";
 
@@ -18,7 +19,17 @@ export interface NodeProgress {
   endedAt?: number;
   /** What it waits for, or why it failed. */
   reason?: string;
-  checks?: { done: number; total: number; failed: string[] };
+  checks?: { done: number; total: number; failed: string[]; skipped: number; phases: Partial<Record<Phase, PhaseProgress>> };
+}
+
+/** How far a node's checks of one phase are. */
+export interface PhaseProgress {
+  /** With which their ids begin. */
+  letter: string;
+  done: number;
+  total: number;
+  failed: number;
+  skipped: number;
 }
 
 /** A run as far as its events tell: what the live view draws and `status` shows. */
@@ -82,15 +93,24 @@ function move(node: NodeProgress, stage: Stage, reason: string | undefined, now:
   node.endedAt = ENDS.has(stage) ? now : undefined;
 }
 
-function checked(node: NodeProgress, { id, title, held, done, total }: Extract<FleetEvent, { type: "check" }>, now: number): void {
+function checked(node: NodeProgress, { id, title, phase, status, done, total, inPhase }: Extract<FleetEvent, { type: "check" }>, now: number): void {
   node.beganAt ??= now;
   // The first result of a pass begins anew: a node can be verified twice in one run.
-  const before = done === 1 ? [] : (node.checks?.failed ?? []);
-  node.checks = { done, total, failed: held ? before : [...before, `${id} ${title}`] };
+  const before = done === 1 ? undefined : node.checks;
+  const [failed, skipped] = [status === "failed" ? 1 : 0, status === "skipped" ? 1 : 0];
+  const ofPhase = before?.phases[phase];
+  node.checks = {
+    done,
+    total,
+    failed: [...(before?.failed ?? []), ...(failed ? [`${id} ${title}`] : [])],
+    skipped: (before?.skipped ?? 0) + skipped,
+    phases: { ...before?.phases, [phase]: { letter: id.charAt(0), ...inPhase, failed: (ofPhase?.failed ?? 0) + failed, skipped: (ofPhase?.skipped ?? 0) + skipped } },
+  };
   node.reason = undefined;
   if (done < total) return;
-  const { failed } = node.checks;
-  move(node, failed.length === 0 ? "verified" : "failed", failed.length === 0 ? undefined : failed.join(", "), now);
+  // What was skipped because of a failed check is no reason of its own.
+  const why = node.checks.failed.join(", ") || (node.checks.skipped > 0 ? `${node.checks.skipped} checks were skipped` : undefined);
+  move(node, why === undefined ? "verified" : "failed", why, now);
 }
 
 /** `12 deploying, 3 verified`: in the order of a node's life. */

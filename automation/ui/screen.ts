@@ -1,4 +1,6 @@
 const ESC = "\u001b[";
+/** Home, and everything below erased: the scrollback stays. */
+export const CLEAR = `${ESC}H${ESC}J`;
 /** DEC private modes (xterm's control sequences); terminals that lack one ignore it. */
 const BEGIN = `${ESC}?2026h${ESC}?25l${ESC}?7l`;
 const END = `${ESC}?7h${ESC}?2026l`;

@@ -39,12 +39,21 @@ function problemsOf(node: NodeVerification, paint: (text: string) => string): st
 
 /** What was run, expected and found, why and what next: one indented line each. */
 export function resultLines({ command, expected, actual, because, cause, next, diagnosis }: CheckResult): string[] {
-  const rows: [string, string | undefined][] = [["run", command], ["expected", expected], ["actual", actual], ["because", because], ["cause", cause], ["next", next]];
+  const rows: [string, string | undefined][] = [["expected", expected], ["actual", actual], ["because", because], ["cause", cause], ["next", next]];
   return [
-    ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`  ${`${label}:`.padEnd(10)}${indented(text)}`])),
+    ...(command === undefined ? [] : [commandText("run", command)]),
+    ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`${labelled(label)}${indented(text)}`])),
     ...(diagnosis === undefined ? [] : ["  on the way there:", ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`)]),
   ];
 }
+
+/** A command as it can be pasted: one line stands behind its label, several stand below it with nothing before them. */
+export function commandText(label: string, command: string): string {
+  const text = command.trimEnd();
+  return text.includes("\n") ? `  ${label}:\n${text}` : `${labelled(label)}${text}`;
+}
+
+const labelled = (label: string): string => `  ${`${label}:`.padEnd(10)}`;
 
 function indented(text: string): string {
   return text.trimEnd().split("\n").join("\n            ");

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { phases } from "../../fleet/checks";
+import { checkStatuses, phases } from "../../fleet/checks";
 import type { VerificationReport } from "./report";
 
 const time = z.iso.datetime();
@@ -12,7 +12,7 @@ const result = z.strictObject({
   id: text,
   title: text,
   phase: z.enum(phases),
-  status: z.enum(["ok", "failed", "warning", "info", "skipped"]),
+  status: z.enum(checkStatuses),
   command: text.optional(),
   expected: text.optional(),
   actual: text.optional(),

@@ -1,7 +1,7 @@
-import { checks, type Check } from "../../fleet/checks";
+import type { Check } from "../../fleet/checks";
 import type { CheckStatus, Verification } from "./result";
 
-/** The JSON document of `verify --json` and of the stored report. `version` changes when a reader would break. */
+/** The JSON document of `verify --json` and of the report that is kept (kept.ts). `version` changes when a reader would break. */
 export interface VerificationReport extends Verification {
   version: 1;
   /** ISO 8601, UTC. */
@@ -29,7 +29,7 @@ export function verificationReport(verification: Verification, about: { stack: s
 /** What `verify --list` shows of one check. */
 export type CheckRow = Pick<Check, "id" | "title" | "phase" | "needs" | "severity" | "where">;
 
-/** The check list as rows, for the table of `verify --list` and for docs/checks.md. */
-export function checkRows(): CheckRow[] {
+/** Checks as rows, for the table of `verify --list`. */
+export function checkRows(checks: readonly Check[]): CheckRow[] {
   return checks.map(({ id, title, phase, needs, severity, where }) => ({ id, title, phase, needs, severity, where }));
 }

@@ -1,8 +1,7 @@
-import type { Phase, Span } from "../../fleet/checks";
+import type { CheckStatus, Phase, Span } from "../../fleet/checks";
 import type { DiagnosisStep } from "../../fleet/diagnosis";
 
-/** `warning` and `info`: the check does not hold, but its severity says that the node works all the same. */
-export type CheckStatus = "ok" | "failed" | "warning" | "info" | "skipped";
+export type { CheckStatus };
 
 /** One check of one node: what was run, what was expected and found, and, when it does not hold, why and what next. */
 export interface CheckResult {

@@ -22,7 +22,10 @@ export interface VerifyTarget {
   diagnose?(stage: ReachStage, failure: string): Promise<DiagnosisStep[]>;
 }
 
-/** What to do after a result: `skip-next` leaves the next check of this node out, `quit` ends the whole run. */
+/**
+ * What to do after a result: `skip-next` leaves the next check of this node out (what needs it is run all the same: who
+ * leaves it out answers for it), `quit` ends the whole run.
+ */
 export type NextStep = "next" | "repeat" | "skip-next" | "quit";
 
 export interface VerifyOptions {
@@ -53,7 +56,11 @@ const NODES_AT_A_TIME = 24;
 const CHANNELS_AT_A_TIME = 6;
 const NODE_DEADLINE_MS = 300_000;
 const CONNECT_MS = 20_000;
+/** What a login gets whatever the patience: none succeeds in no time. */
+const LOGIN_MS = 5_000;
 const RETRY_MS = 1_000;
+
+const LEFT_OUT = "it was left out";
 
 /** Runs the check list on every node. Never throws for what a node does or fails to do: that is a result. */
 export async function verify(targets: readonly VerifyTarget[], options: VerifyOptions): Promise<Verification> {
@@ -132,7 +139,7 @@ class NodeRun {
   private async oneAtATime(after: NonNullable<VerifyOptions["after"]>): Promise<void> {
     let step: NextStep = "next";
     for (const check of this.chosen) {
-      const because = this.fleet.stopped ?? (step === "skip-next" ? "it was left out" : undefined);
+      const because = this.fleet.stopped ?? (step === "skip-next" ? LEFT_OUT : undefined);
       if (because !== undefined) {
         this.keep(check, skipped(check, because));
         step = "next";
@@ -185,7 +192,7 @@ class NodeRun {
   }
 
   private async settle(check: Check): Promise<CheckResult> {
-    const obstacle = check.needs.find((id) => ["failed", "skipped"].includes(this.results.get(id)?.status ?? "ok"));
+    const obstacle = check.needs.find((id) => this.isObstacle(id));
     if (obstacle !== undefined) return skipped(check, this.rootOf(obstacle));
     if (this.clock.now() >= this.end) return skipped(check, "the time for this node is over");
 
@@ -199,7 +206,7 @@ class NodeRun {
     const verdict = check.where === "client" ? check.judge(reach.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reach ? reach.failure : "" };
     const result = this.judged(check, verdict, start, command);
     if (verdict.ok || !("failure" in reach) || reach.diagnosis.length === 0) return result;
-    return { ...result, cause: rootOf(reach.diagnosis) ?? check.cause, diagnosis: reach.diagnosis };
+    return { ...result, ...rootOf(reach.diagnosis), diagnosis: reach.diagnosis };
   }
 
   private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
@@ -238,7 +245,7 @@ class NodeRun {
   private async reach(): Promise<Reach> {
     const address = this.target.ref.address ?? "no address";
     try {
-      const connection = await this.target.connect(Math.max(1, Math.min(this.patienceFor(CONNECT_MS), this.end - this.clock.now())));
+      const connection = await this.target.connect(Math.max(1, Math.min(Math.max(this.patienceFor(CONNECT_MS), LOGIN_MS), this.end - this.clock.now())));
       return { connection, facts: { address } };
     } catch (error) {
       const stage = error instanceof ConnectError ? error.stage : "banner";
@@ -269,6 +276,11 @@ class NodeRun {
       ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
       milliseconds: this.clock.now() - start,
     };
+  }
+
+  private isObstacle(id: string): boolean {
+    const result = this.results.get(id);
+    return result?.status === "failed" || (result?.status === "skipped" && result.because !== LEFT_OUT);
   }
 
   /** The check that really failed, behind a row of skipped ones: that is the one worth naming. */

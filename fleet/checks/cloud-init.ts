@@ -1,16 +1,12 @@
-import type { Check, CommandOutput, Span, Verdict } from "./types";
+import type { Check, CommandOutput, NodeExpectation, Span, Verdict } from "./types";
 import { allOf, firstLine, isRecord, listed, nothingIn, parsed, QUICK, REPLACE, SLOW } from "./verdicts";
 
 /** C: what the first boot did. */
 export const cloudInitChecks: readonly Check[] = [
   {
     id: "C1", title: "cloud-init finished", phase: "cloud-init", where: "node", needs: ["B3"], severity: "fail", deadlineMs: QUICK, patienceMs: SLOW,
-    command: () => "cloud-init status --format json",
-    judge: ({ stdout, stderr }) => {
-      const status = parsed(stdout)?.status;
-      // "error" is an end, too: C2 says of what.
-      return { ok: status === "done" || status === "error", expected: "done", actual: typeof status === "string" ? status : firstLine(stderr, stdout), pending: status === "running" };
-    },
+    command: () => "cloud-init status --format json; systemctl list-jobs --no-legend --no-pager",
+    judge: judgeCloudInitEnd,
     cause: "A stage of cloud-init hangs.", next: "Read /var/log/cloud-init-output.log on the node.",
   },
   {
@@ -49,6 +45,28 @@ export const cloudInitChecks: readonly Check[] = [
     cause: "The record of cloud-init's stages is not whole.", next: "Read /var/log/cloud-init.log on the node.",
   },
 ];
+
+/**
+ * The last stage comes after multi-user.target, and so after every unit that it wants. Where the start of an installed
+ * unit is all that it waits for, that is a warning: the checks after this one name the unit, and why.
+ */
+function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExpectation): Verdict {
+  const end = stdout.lastIndexOf("}") + 1;
+  const status = parsed(stdout.slice(0, end))?.status;
+  // "error" is an end, too: C2 says of what.
+  const ok = status === "done" || status === "error";
+  const actual = typeof status === "string" ? status : firstLine(stderr, stdout);
+  const starting = stdout.slice(end).split("\n").flatMap((line) => /^\s*\d+ (\S+)\s+start\s+running/.exec(line)?.[1] ?? []);
+  if (status !== "running" || starting.length === 0) return { ok, expected: "done", actual, pending: status === "running" };
+  const isOurs = starting.every((name) => Object.hasOwn(units.installed, name));
+  return {
+    ok,
+    expected: "done",
+    actual: `running; the boot waits for ${listed(starting)}`,
+    pending: true,
+    ...(isOurs ? { severity: "warn", cause: `${listed(starting)} hangs in its start, and cloud-init's last stage comes after it.` } : {}),
+  };
+}
 
 /** status.json has the errors of each stage; since cloud-init 23.4 also the recoverable ones. Before, the log has them. */
 function judgeCloudInitErrors({ stdout }: CommandOutput): Verdict {

@@ -7,12 +7,16 @@ import { firstLine, lastLine } from "./verdicts";
 
 type Subject = OwnCheck["subject"];
 
-/** How a subject is looked at: a command for the node, and how to judge what it prints. */
+/** How a subject is looked at: a command for the node, how to judge what it prints, and what is likely when it does not hold. */
 interface Look<S> {
   title(subject: S): string;
   command(subject: S, deadlineSeconds: number): string;
   judge(output: CommandOutput, subject: S): Verdict;
+  cause: string;
 }
+
+/** What timeout(1) answers when it had to end the command. */
+const TIMED_OUT = 124;
 
 const contains = (text: string, wanted: string | undefined, expected: string): Verdict => {
   const ok = wanted === undefined || text.includes(wanted);
@@ -22,9 +26,14 @@ const contains = (text: string, wanted: string | undefined, expected: string): V
 const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   command: {
     title: ({ command }) => `\`${command.split("\n", 1)[0]}\` succeeds`,
-    command: ({ command }) => command,
-    judge: ({ code, stdout, stderr }, subject) =>
-      code === 0 ? contains(stdout, subject.contains, "exit code 0") : { ok: false, expected: "exit code 0", actual: `exit code ${code}: ${lastLine(stderr.trim() === "" ? stdout : stderr)}` },
+    // By `timeout`, so that nothing of it goes on on the node when its time is over.
+    command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${quote(command)}`,
+    judge: ({ code, stdout, stderr }, subject) => {
+      if (code === 0) return contains(stdout, subject.contains, "exit code 0");
+      const said = code === TIMED_OUT ? "it did not end within its deadline" : lastLine(stderr.trim() === "" ? stdout : stderr);
+      return { ok: false, expected: "exit code 0", actual: `exit code ${code}: ${said}` };
+    },
+    cause: "What the command looks for is not so on the node, or it could not be run there.",
   },
   http: {
     title: ({ url, status }) => `${url} answers ${status}`,
@@ -35,17 +44,20 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
       if (code !== 0) return { ok: false, expected: `status ${status}`, actual: firstLine(stderr, `curl ended with ${code}`) };
       return got === String(status) ? contains(stdout.slice(0, end), wanted, `status ${status}`) : { ok: false, expected: `status ${status}`, actual: `status ${got}` };
     },
+    cause: "Nothing serves this address on the node, or what serves it is not well.",
   },
   tcp: {
     title: ({ host, port }) => `${host}:${port} accepts connections`,
-    command: ({ host, port }) => connectCommand([`${host}:${port}`]),
+    command: ({ host, port }, seconds) => connectCommand([`${host}:${port}`], seconds),
     judge: ({ stdout }, { host, port }) => judgeConnections(stdout, [`${host}:${port}`]),
+    cause: "Nothing listens there, or something on the way does not let the node through.",
   },
   file: {
     title: ({ path }) => `${path} exists`,
     command: ({ path, contains: wanted }) => `sudo -n stat -c '%F' ${quote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${quote(path)}`}`,
     judge: ({ code, stdout, stderr }, { contains: wanted }) =>
       code === 0 ? contains(stdout.slice(stdout.indexOf("\n") + 1), wanted, "it exists") : { ok: false, expected: "it exists", actual: firstLine(stderr) },
+    cause: "The file was never written, or something else was.",
   },
   service: {
     title: ({ unit }) => `${unit} active, not restarted`,
@@ -55,6 +67,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
       const active = activeOf(states, [unit]);
       return active.ok ? settledOf(states, [unit]) : active;
     },
+    cause: "The unit is not installed, does not start, or ends again.",
   },
 };
 
@@ -77,8 +90,8 @@ export function ownChecks(checks: readonly OwnCheck[]): NodeCheck[] {
       ...(retrySeconds > 0 ? { patienceMs: retrySeconds * 1000 } : {}),
       command: () => look.command(subject, deadlineSeconds),
       judge: (output) => ({ ...look.judge(output, subject), ...(retrySeconds > 0 ? { pending: true } : {}) }),
-      cause: "What you ask of your nodes does not hold.",
-      next: `See \`checks:\` (${name}) in config.yaml.`,
+      cause: look.cause,
+      next: `Run the command on the node (\`spot ssh NODE\`). When the node is right and the expectation is not, correct \`checks:\` (${name}) in config.yaml.`,
     };
   });
 }

@@ -4,16 +4,16 @@ import { allOf } from "./verdicts";
 
 /** Tries a TCP connection to each `host:port`, and prints for each `ok` or why not. */
 const CONNECT = `import socket, sys
-for place in sys.argv[1:]:
+for place in sys.argv[2:]:
     host, port = place.rsplit(":", 1)
     try:
-        socket.create_connection((host, int(port)), 5).close()
+        socket.create_connection((host, int(port)), int(sys.argv[1])).close()
         print("ok")
     except OSError as error:
         print(error)`;
 
-/** Tries a TCP connection from the node to each `host:port`. */
-export const connectCommand = (places: readonly string[]): string => `python3 -c '${CONNECT}' ${places.map(quote).join(" ")}`;
+/** Tries a TCP connection from the node to each `host:port`, for so many seconds each. */
+export const connectCommand = (places: readonly string[], seconds = 5): string => `python3 -c '${CONNECT}' ${seconds} ${places.map(quote).join(" ")}`;
 
 /** What `connectCommand` printed: one line a place. */
 export function judgeConnections(stdout: string, places: readonly string[]): Verdict {

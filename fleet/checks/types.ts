@@ -58,8 +58,8 @@ export interface BacalhauExpectation {
 export interface CloudFacts {
   /** The caller's account; undefined when the credentials were refused. */
   account?: string;
-  /** The caller's own address as a CIDR block of one; undefined when it could not be found out. */
-  caller?: string;
+  /** Undefined when it could not be found out. */
+  caller?: Caller;
   /** Why nothing is known: the region did not answer. */
   unanswered?: string;
   /** Undefined when no such instance exists. */
@@ -74,6 +74,14 @@ export interface CloudFacts {
 }
 
 type Tags = Readonly<Record<string, string>>;
+
+/** Where the caller comes from. */
+export interface Caller {
+  /** A CIDR block of one address. */
+  cidr: string;
+  /** SSH comes from there, too. A web service sees only where HTTPS comes from: a proxy or a split tunnel sends SSH another way. */
+  isCertain: boolean;
+}
 
 /** What a call answered, or why it could not be asked. */
 export type Looked<T> = { value: T; failure?: undefined } | { value?: undefined; failure: string };
@@ -141,6 +149,10 @@ export interface Verdict {
 }
 
 export type Severity = "fail" | "warn" | "info";
+
+/** How a check ended. `warning` and `info`: it does not hold, but its severity says that the node works all the same. */
+export const checkStatuses = ["ok", "failed", "warning", "info", "skipped"] as const;
+export type CheckStatus = (typeof checkStatuses)[number];
 
 export const phases = ["cloud", "reach", "cloud-init", "files", "deployment", "units", "identity", "workload", "health", "own"] as const;
 export type Phase = (typeof phases)[number];

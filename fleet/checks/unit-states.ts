@@ -1,5 +1,5 @@
 import type { Span, Verdict } from "./types";
-import { allOf, propertiesOf } from "./verdicts";
+import { allOf, listed, propertiesOf } from "./verdicts";
 
 /** The state of units as `systemctl show` tells it. */
 export type UnitStates = ReadonlyMap<string, Record<string, string>> & { uptime: number };
@@ -25,6 +25,9 @@ export function unitStates(stdout: string): UnitStates {
 /** A unit that failed and waits for its restart is not one that is starting: waiting would only hide it. */
 const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean => ActiveState === "activating" && SubState !== "auto-restart";
 
+const hanging = (names: readonly string[]): string =>
+  `${listed(names)} hangs in its start: a unit of Type=oneshot has started when its program ends, one of Type=notify when it says READY=1.`;
+
 const described = (name: string, unit: Record<string, string> | undefined): string =>
   `${name}: ${unit ? `${unit.ActiveState} (${unit.SubState}), ${unit.Result}` : "unknown"}`;
 
@@ -41,7 +44,8 @@ export function activeOf(states: UnitStates, names: readonly string[]): Verdict 
     const seconds = Number(states.get(name)?.ActiveEnterTimestamp?.replace(/^@/, ""));
     return seconds > 0 ? [{ name, start: new Date(seconds * 1000).toISOString() }] : [];
   });
-  return { ...verdict, pending: names.some((name) => isStarting(states.get(name) ?? {})), spans };
+  const starting = names.filter((name) => isStarting(states.get(name) ?? {}));
+  return { ...verdict, pending: starting.length > 0, ...(starting.length > 0 ? { cause: hanging(starting) } : {}), spans };
 }
 
 /**

@@ -11,6 +11,8 @@ from node import Root
 
 COMMAND_SECONDS = 120
 
+STATE_PROPERTIES = "Id,Type,UnitFileState,ActiveState,SubState,Result,Job"
+
 # Ordering after these and being wanted by multi-user.target is a cycle, which systemd breaks by dropping a job:
 # the unit is enabled, and dead after boot, with nothing in its journal.
 LATER_THAN_MULTI_USER = frozenset({"multi-user.target", "graphical.target", "cloud-init.target", "cloud-final.service"})
@@ -46,6 +48,13 @@ class Systemd:
         result = _run(self._command("is-enabled", name))
         return result.stdout.strip() or result.stderr.strip() or "unknown"
 
+    def states(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What systemd knows of these units now, by name; `Job` only of one that is being started or stopped."""
+        shown = self._systemctl("show", f"--property={STATE_PROPERTIES}", *names)
+        units = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in shown.strip().split("\n\n")]
+        by_id = {unit.get("Id"): unit for unit in units}
+        return {name: by_id.get(name, {}) for name in names}
+
     def start_detached(self, name: str) -> None:
         if self._root.is_real:
             self._systemctl("start", "--no-block", name)
@@ -56,11 +65,12 @@ class Systemd:
     def _command(self, *words: str) -> list[str]:
         return ["systemctl", *([] if self._root.is_real else [f"--root={self._root.directory}"]), *words]
 
-    def _systemctl(self, *words: str, seconds: float = COMMAND_SECONDS) -> None:
+    def _systemctl(self, *words: str, seconds: float = COMMAND_SECONDS) -> str:
         result = _run(self._command(*words), seconds)
         if result.returncode != 0:
             said = (result.stderr or result.stdout).strip() or f"exit code {result.returncode}"
             raise SystemdError(f"systemctl {' '.join(words)}: {said}")
+        return result.stdout
 
 
 def values_of(unit: str, key: str) -> list[str]:

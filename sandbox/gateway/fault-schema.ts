@@ -15,6 +15,7 @@ const rule: z.ZodType<FaultRule> = z.strictObject({
   instanceType: z.string().optional(),
   nth: z.int().min(1).optional(),
   times: z.int().min(1).optional(),
+  forMs: z.int().min(1).optional(),
   probability: z.number().min(0).max(1).optional(),
   seed: z.int().optional(),
   when: z.enum(["before", "after"]).default("before"),

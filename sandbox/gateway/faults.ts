@@ -9,10 +9,12 @@ export interface FaultRule {
   region?: string;
   availabilityZone?: string;
   instanceType?: string;
-  /** The first matching call that is hit, counted from 1; it alone, unless `times` says more. */
+  /** The first matching call that is hit, counted from 1; it alone, unless `times` or `forMs` says more. */
   nth?: number;
-  /** How many calls are hit. Without it and `nth`: all. */
+  /** How many calls are hit. Without it, `nth` and `forMs`: all. */
   times?: number;
+  /** For how many milliseconds calls are hit, from the first one that is. */
+  forMs?: number;
   /** 0 to 1, drawn anew for each call in a sequence that `seed` fixes. */
   probability?: number;
   seed?: number;
@@ -33,6 +35,8 @@ interface Armed {
   rule: FaultRule & { id: string };
   seen: number;
   hit: number;
+  /** The moment of the first hit. */
+  since?: number;
   draw: () => number;
 }
 
@@ -60,9 +64,9 @@ export class Faults {
     return this.armed.some(({ rule }) => rule.availabilityZone !== undefined);
   }
 
-  /** The faults that this call meets, in the order in which they were added. */
-  meet(call: CallFacts): FaultRule[] {
-    return this.armed.filter((armed) => concerns(armed.rule, call) && strikes(armed)).map(({ rule }) => rule);
+  /** The faults that this call meets at that moment, in milliseconds, in the order in which they were added. */
+  meet(call: CallFacts, now: number): FaultRule[] {
+    return this.armed.filter((armed) => concerns(armed.rule, call) && strikes(armed, now)).map(({ rule }) => rule);
   }
 }
 
@@ -71,13 +75,15 @@ function concerns(rule: FaultRule, call: CallFacts): boolean {
   return narrowed && (rule.action === "*" || rule.action === call.action);
 }
 
-function strikes(armed: Armed): boolean {
+function strikes(armed: Armed, now: number): boolean {
   const { rule } = armed;
   armed.seen++;
-  const limit = rule.times ?? (rule.nth === undefined ? Infinity : 1);
+  const limit = rule.times ?? (rule.nth === undefined || rule.forMs !== undefined ? Infinity : 1);
+  if (armed.since !== undefined && rule.forMs !== undefined && now - armed.since >= rule.forMs) return false;
   if (armed.seen < (rule.nth ?? 1) || armed.hit >= limit) return false;
   if (rule.probability !== undefined && armed.draw() >= rule.probability) return false;
   armed.hit++;
+  armed.since ??= now;
   return true;
 }
 

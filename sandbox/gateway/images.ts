@@ -4,6 +4,8 @@ export type Architecture = "x86_64" | "arm64";
 
 export interface Image {
   name: string;
+  /** As config.yaml calls it: `ubuntu-22.04`. */
+  release: string;
   description: string;
   owner: string;
   architecture: Architecture;
@@ -39,6 +41,7 @@ function ubuntuImages(): Image[] {
   return ubuntus.flatMap(({ version, codename, volume, folder, builds }) =>
     architectures.flatMap(({ architecture, word }) =>
       builds.map((build, index) => ({
+        release: `ubuntu-${version}`,
         name: `ubuntu/images/${folder}/ubuntu-${codename}-${version}-${word}-server-${build}`,
         description: `Canonical, Ubuntu, ${version}, ${word} ${codename} image`,
         owner: CANONICAL,
@@ -58,6 +61,7 @@ function debianImages(): Image[] {
   return debians.flatMap(({ version, builds }) =>
     architectures.flatMap(({ architecture, word }) =>
       builds.map((build, index) => ({
+        release: `debian-${version}`,
         name: `debian-${version}-${word}-${build}`,
         description: `Debian ${version} (${build})`,
         owner: DEBIAN,
@@ -81,6 +85,11 @@ export function imageId(image: Image, region: string): string {
 export function imageIdByParameter(parameter: string, region: string): string | undefined {
   const image = images.find(({ parameters }) => parameters.includes(parameter));
   return image && imageId(image, region);
+}
+
+/** The release that an image of a region holds; undefined for one that nobody publishes. */
+export function releaseOf(id: string, region: string): string | undefined {
+  return images.find((image) => imageId(image, region) === id)?.release;
 }
 
 /** The images of a region in the form of moto's own image files. */

@@ -1,6 +1,7 @@
 import { wordsOf } from "../../fleet/errors";
 import type { HostDriver, HostSpec } from "../hosts/driver";
 import type { Moto } from "./moto";
+import { reachOf } from "./reach";
 
 interface EndReason {
   code: string;
@@ -34,6 +35,12 @@ export class Instances {
       await this.driver.terminate(host.instanceId);
       await this.moto.ended(host.region, host.instanceId, endReasons.failed(cause));
     });
+    this.admit(host.instanceId);
+  }
+
+  /** The region's network has changed: each of its hosts is let through what EC2 now lets through. */
+  readmit(region: string): void {
+    for (const [instanceId, instance] of this.known) if (instance.region === region) this.admit(instanceId);
   }
 
   reboot(instanceId: string): void {
@@ -61,6 +68,10 @@ export class Instances {
 
   get count(): number {
     return this.known.size;
+  }
+
+  private admit(instanceId: string): void {
+    this.enqueue(instanceId, () => this.driver.admit(instanceId, () => reachOf(this.moto, this.regionOf(instanceId) ?? "", instanceId)));
   }
 
   private enqueue(instanceId: string, work: () => Promise<void>, failed?: (cause: unknown) => Promise<void>): void {

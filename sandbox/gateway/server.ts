@@ -91,7 +91,7 @@ export class Gateway {
 
   private async faultsOf(call: Call): Promise<FaultRule[]> {
     const zone = this.faults.asksForZone ? await zoneOf(this.options.cloud, call.region, call.params) : undefined;
-    return this.faults.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined });
+    return this.faults.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined }, this.options.cloud.now().getTime());
   }
 }
 

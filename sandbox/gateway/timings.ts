@@ -1,6 +1,6 @@
 /** How long AWS takes for what moto does at once, milliseconds. Set by `PUT /_spot/timings`; 0 is at once. */
 export interface Timings {
-  /** An instance that was just made is not known to calls that name its id. */
+  /** An instance that was just made is not known to calls that name its id, and missing from listings. */
   newIdUnknownMs: number;
   /** A NAT gateway that was told to go is `deleting`, and its subnet in use. */
   natDeletingMs: number;

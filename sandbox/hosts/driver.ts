@@ -3,8 +3,10 @@
  * Every call is idempotent: terminating what is gone is a success.
  */
 export interface HostDriver {
-  /** Starts booting and returns once the host is under way; it does not wait for SSH. */
+  /** Starts booting and returns once the host is under way; it does not wait for SSH. Nothing reaches it yet. */
   launch(host: HostSpec): Promise<void>;
+  /** Lets through to the host and out of it what this tells, and nothing else. Where there is no host, nobody asks. */
+  admit(instanceId: string, reach: () => Promise<Reach>): Promise<void>;
   /** Restarts the host on the same disk, as EC2's RebootInstances does. */
   reboot(instanceId: string): Promise<void>;
   /** Ends the host and removes its disk, namespace and processes; resolves when nothing of it is left. */
@@ -35,6 +37,27 @@ export interface HostSpec {
   httpTokens: "required" | "optional";
   tags: Record<string, string>;
 }
+
+/** What EC2's network lets through to an instance and out of it. */
+export interface Reach {
+  /** The address blocks to and from which an internet gateway leads. */
+  internet: readonly string[];
+  ingress: readonly AddressRule[];
+  egress: readonly AddressRule[];
+}
+
+/** One rule of a security group, about a block of addresses. */
+export interface AddressRule {
+  /** `tcp`, `udp`, `icmp`, a number, or `-1` for all. */
+  protocol: string;
+  /** Of tcp and udp; absent: all ports. */
+  fromPort?: number;
+  toPort?: number;
+  cidr: string;
+}
+
+/** An instance before there are a gateway, a route and a rule. */
+export const unreachable: Reach = { internet: [], ingress: [], egress: [] };
 
 export type HostNotice =
   | { kind: "interruption"; action: "terminate"; at: Date }

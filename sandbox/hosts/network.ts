@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { admit, METADATA_ADDRESS } from "./admission";
 import { run } from "./command";
+import { unreachable } from "./driver";
 
 /*
  * One bridge per sandbox, one network namespace and one pair of virtual interfaces per host. The bridge is not
@@ -8,8 +10,6 @@ import { run } from "./command";
  * (forwarding, bridge filtering, other tables) stay as they are; where its firewall drops forwarded packets and
  * filters bridges (Docker does both), hosts do not reach each other, but the machine still reaches every host.
  */
-
-export const METADATA_ADDRESS = "169.254.169.254";
 
 /** What exists on the machine for a sandbox's network. Names are the kernel's, at most 15 characters. */
 export interface NetworkRecord {
@@ -84,13 +84,14 @@ export async function removeNetwork({ bridge, table }: NetworkRecord): Promise<v
   await run("nft", ["-f", "-"], { input: `add table inet ${table}\ndelete table inet ${table}\n` });
 }
 
-/** Makes a host's namespace, ready for use: the host itself may not change its interface. */
+/** Makes a host's namespace, ready for use and shut: the host itself may not change its interface. */
 export async function attachHost({ namespace, link }: LinkRecord, at: { bridge: string; address: string; prefix: number; gateway: string }): Promise<void> {
   await ip(
     `netns add ${namespace}`,
     `link add ${link} type veth peer name eth0 address ${macOf(at.address)} netns ${namespace}`,
     `link set ${link} master ${at.bridge} up`,
   );
+  await admit(namespace, unreachable);
   await run("ip", ["-n", namespace, "-batch", "-"], {
     input: ["link set lo up", `address add ${at.address}/${at.prefix} dev eth0`, "link set eth0 up", `route add default via ${at.gateway}`].join("\n"),
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
 import { readRecord, writeRecord } from "../records";
+import { admit } from "./admission";
 import { cgroupFolders } from "./cgroup";
 import type { HostDriver, HostEnded, HostSpec } from "./driver";
 import { bootHost, consoleTail, hostFolders, InitSignal, killHost, prepareHost, REBOOT_CODE, removeHost, signalInit, type Boot, type HostOptions } from "./host";
@@ -11,6 +12,7 @@ import { ensureImage } from "./image";
 import type { MetadataInstance } from "./metadata";
 import { startMetadataServer, type MetadataServer } from "./metadata-server";
 import { createNetwork, fenceNetwork, linkRecord, networkRecord, removeNetwork, type NetworkRecord } from "./network";
+import { recipes, type Release } from "./recipe";
 
 export interface NspawnOptions {
   /** The sandbox's home; everything of the hosts is in `<home>/hosts`. */
@@ -20,10 +22,17 @@ export interface NspawnOptions {
   sandboxId: string;
   /** The hosts' network, `a.b.c.0/24`. */
   network: string;
+  roots: Roots;
   /** The machine's own address in that network: where hosts see connections come from. */
   callerAddress: string;
   report: (detail: string) => void;
   onEnded: HostEnded;
+}
+
+/** Which releases hosts boot, and which of them a host. */
+export interface Roots {
+  releases: readonly Release[];
+  of(host: HostSpec): Release;
 }
 
 /** How long a host may take to power off or to go down for a reboot before it is forced. */
@@ -134,13 +143,14 @@ async function until(condition: () => boolean, patienceMs = Infinity): Promise<b
  * @throws SpotError E_SANDBOX_SETUP when the image, the network or the metadata service cannot be made.
  */
 export async function createNspawnDriver(options: NspawnOptions): Promise<HostDriver> {
-  const { home, sandboxId, callerAddress: gateway, report, onEnded } = options;
+  const { home, sandboxId, callerAddress: gateway, report, onEnded, roots } = options;
   const prefix = Number(options.network.split("/")[1]);
   const network = networkRecord(sandboxId);
   const hosts = new Map<string, Host>();
 
   await cleanUpHosts(home);
-  const image = await ensureImage(options.cacheDir, report);
+  const images = new Map<Release, string>();
+  for (const release of roots.releases) images.set(release, await ensureImage(options.cacheDir, report, recipes[release]));
   await mkdir(hostsFolder(home), { recursive: true });
   writeRecord(networkFile(home), network);
   const metadata = await startNetwork().catch(async (error: unknown) => {
@@ -166,7 +176,7 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
     const link = linkRecord(sandboxId, spec.instanceId);
     return {
       folder: hostFolder(home, spec.instanceId),
-      image,
+      image: images.get(roots.of(spec)) as string,
       record: { ...link, cgroup: cgroupFolders(link.namespace) },
       network: { bridge: network.bridge, address: spec.publicAddress, prefix, gateway },
     };
@@ -191,6 +201,9 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
         throw error;
       }
       void follow(spec.instanceId, host);
+    },
+    async admit(instanceId, reach) {
+      if (hosts.has(instanceId)) await admit(linkRecord(sandboxId, instanceId).namespace, await reach());
     },
     async reboot(instanceId) {
       await hosts.get(instanceId)?.reboot();

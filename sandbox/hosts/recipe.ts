@@ -1,6 +1,10 @@
-/** What the hosts' root image is made of. Data only: any change of it makes another image. */
+import { UBUNTU_ARCHIVE_KEY } from "./ubuntu-archive-key";
+
+/** What a root image of the hosts is made of. Data only: any change of it makes another image. */
 export interface ImageRecipe {
   suite: string;
+  /** Where its packages come from, in apt's own form (sources.list(5), deb822). Absent: the machine's own sources. */
+  sources?: string;
   /** Installed in the image. */
   packages: string[];
   /** In a local apt repository inside the image, with what they need: user data can install them without a network. */
@@ -20,8 +24,7 @@ const lines = (...all: string[]): string => all.map((line) => `${line}\n`).join(
 const yaml = (values: Record<string, unknown>): string =>
   lines(...Object.entries(values).map(([key, value]) => `${key}: ${JSON.stringify(value)}`));
 
-export const imageRecipe: ImageRecipe = {
-  suite: "bookworm",
+const recipe: Omit<ImageRecipe, "suite"> = {
   packages: [
     "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-yaml", "sudo", "cloud-init", "iproute2",
     "ca-certificates", "curl", "procps",
@@ -66,3 +69,26 @@ export const imageRecipe: ImageRecipe = {
     }),
   },
 };
+
+/** An Ubuntu's archive with its updates, whose builds the images in AWS are made of. */
+const ubuntu = (suite: string): ImageRecipe => ({
+  ...recipe,
+  suite,
+  sources: lines(
+    "Types: deb", "URIs: http://archive.ubuntu.com/ubuntu", `Suites: ${suite} ${suite}-updates`, "Components: main universe", "Signed-By:",
+    ...UBUNTU_ARCHIVE_KEY.split("\n").map((line) => ` ${line || "."}`),
+  ),
+  removed: [...recipe.removed, "etc/apt/sources.list.d/*"],
+});
+
+/** The releases that a host can boot, by the name that `image` has for them in config.yaml. */
+export const recipes = {
+  "debian-12": { suite: "bookworm", ...recipe },
+  "ubuntu-22.04": ubuntu("jammy"),
+  "ubuntu-24.04": ubuntu("noble"),
+} satisfies Record<string, ImageRecipe>;
+
+export type Release = keyof typeof recipes;
+
+/** What every host boots unless asked otherwise: it needs nothing but the machine's own package sources. */
+export const DEFAULT_RELEASE: Release = "debian-12";

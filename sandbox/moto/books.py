@@ -14,6 +14,7 @@ from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.vpcs import VPCBackend
 
 
 class NoFreeAddress(EC2ClientError):
@@ -65,6 +66,7 @@ def begin_termination(instance: Any) -> Any:
 
 original_terminate = Instance.terminate
 original_prep_nics = Instance.prep_nics
+original_create_default_vpc = VPCBackend.create_default_vpc
 
 
 def finish_termination(region: str, instance_id: str, code: str, message: str) -> None:
@@ -87,6 +89,16 @@ def prep_nics(instance: Any, nic_spec: list[dict[str, Any]], *args: Any, **kwarg
     for index, nic in instance.nics.items():
         if int(index) not in kept:
             nic.delete_on_termination = True
+
+
+def create_default_vpc(backend: Any) -> Any:
+    """The default VPC has a gateway, and its main table a route to it ("Default VPCs", VPC User Guide; moto: neither)."""
+    vpc = original_create_default_vpc(backend)
+    gateway = backend.create_internet_gateway()
+    backend.attach_internet_gateway(gateway.id, vpc.id)
+    (table,) = backend.describe_route_tables(filters={"vpc-id": vpc.id, "association.main": "true"})
+    backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+    return vpc
 
 
 def block_devices(image: Any) -> list[dict[str, Any]]:
@@ -112,6 +124,7 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
     replace(Instance, "terminate", begin_termination)
     replace(Instance, "prep_nics", prep_nics)
     Instance.spot_instance_request_id = property(spot_request_id)
+    replace(VPCBackend, "create_default_vpc", create_default_vpc)
 
     # Filters of DescribeInstances that EC2 knows and moto answers with HTTP 500.
     utils.filter_dict_attribute_mapping.update(

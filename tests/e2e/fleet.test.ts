@@ -129,6 +129,24 @@ describeHosts("a fleet of booted hosts", () => {
     assert.match(read.stdout, /eu-west-1-0: F7, .*skipped because of D4/);
   });
 
+  it("is repaired: the node that is named, then every node that does not pass, and no other", async () => {
+    const broken = await bench.ids();
+    const one = await bench.spot(["repair", "us-west-2-0"]);
+    assert.equal(one.code, 0, one.stdout + one.stderr);
+    assert.match(one.stderr, /replace us-west-2-0 .*it does not pass verification/);
+    const { "us-west-2-0": mended, ...others } = await bench.ids();
+    assert.notEqual(mended, broken["us-west-2-0"]);
+    assert.deepEqual(others, { "us-east-1-0": broken["us-east-1-0"], "eu-west-1-0": broken["eu-west-1-0"] }, "the others are broken too, but were not named");
+
+    const rest = await bench.spot(["repair"]);
+    assert.equal(rest.code, 0, rest.stdout + rest.stderr);
+    assert.match(rest.stdout, /^VERIFIED: 3 of 3 nodes\.$/m);
+    const now = await bench.ids();
+    assert.equal(now["us-west-2-0"], mended, "a node that passes is left alone");
+    for (const name of ["us-east-1-0", "eu-west-1-0"]) assert.notEqual(now[name], broken[name]);
+    assert.deepEqual(sorted((await bench.live()).instances.map(({ InstanceId }) => InstanceId ?? "")), sorted(Object.values(now)), "what was replaced is gone");
+  });
+
   it("shows a login that leads elsewhere as that, and sends nothing there", async () => {
     const { network } = await bench.sandbox();
     await waylaid(network, () => ({ code: 0 }), async (relay) => {

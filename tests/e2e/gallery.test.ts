@@ -27,8 +27,11 @@ const [BROKEN, WELL] = ["us-west-2-0", "us-west-2-1"];
 /** What is waited for: a broken node does not get better, a healed one needs its services to settle. */
 const PATIENCE = { broken: 1_500, healed: 15_000 } as const;
 
+/** The order in which the way to a node's shell is looked at, when there is no login. */
+const ON_THE_WAY = ["instance state", "console output", "security group", "route", "public address", "banner", "host key", "authentication"];
+
 /** All that an own login leaves on a node (node.md 4), and what the node writes by itself, all the time. */
-const LEFT_BY_A_LOGIN = /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin|motd\.dynamic)|tmp|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)|^\/run$/;
+const LEFT_BY_A_LOGIN = /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin|motd\.dynamic)|tmp\/systemd-private|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)|^\/(run|tmp)$/;
 const WRITTEN_ALWAYS = /^\/(opt\/sensor\/data|run\/spot-deployer)(\/|$)/;
 
 describeHosts("the gallery of broken nodes", () => {
@@ -78,6 +81,7 @@ describeHosts("the gallery of broken nodes", () => {
     for (const { id, status, because } of node.results) if (status === "skipped") assert.ok(failing.includes(because ?? ""), `${id} was skipped because of ${because}`);
     const first = node.results.find(({ id }) => id === (failing[0] ?? warning[0]));
     if (says) assert.match(`${first?.actual}\n${first?.cause}`, says);
+    if (first?.phase === "reach" && first.diagnosis !== undefined) assert.deepEqual(first.diagnosis.map(({ subject }) => subject), ON_THE_WAY);
   };
 
   it("finds nothing wrong with the healthy fleet, twenty times in a row", async () => {
@@ -99,6 +103,22 @@ describeHosts("the gallery of broken nodes", () => {
     assert.ok(before.files.length > 5_000, "the whole file system was looked at");
     assert.deepEqual(changed.filter((path) => !LEFT_BY_A_LOGIN.test(path) && !WRITTEN_ALWAYS.test(path)), []);
     assert.equal(after.units, before.units);
+  });
+
+  it("shows of each check a command that, pasted into a shell on the node, gives what the check found", async () => {
+    const [target] = await fleet.targets(session.state.nodes.filter(({ name }) => name === BROKEN));
+    const { results } = of(await verify(PATIENCE.healed));
+    const onNode = checks.flatMap((check) => (check.where === "node" && results.some(({ id }) => id === check.id) ? [check] : []));
+    assert.ok(onNode.length > 40);
+    for (const check of onNode) {
+      const result = results.find(({ id }) => id === check.id) ?? assert.fail(check.id);
+      const asked = Date.now();
+      // An interactive shell, as a person has one: it also takes `!` for its history.
+      const pasted = Buffer.from(`PS1= PS2=\n${result.command}\nexit $?\n`).toString("base64");
+      const [code = "", ...stdout] = (await host.run(`echo ${pasted} | base64 -d | runuser -l ubuntu -c 'bash --norc -i' 2>/root/stderr >/root/stdout; echo $?; cat /root/stdout`)).split("\n");
+      const verdict = check.judge({ code: Number(code), stdout: stdout.join("\n"), stderr: await host.run("cat /root/stderr"), at: (asked + Date.now()) / 2 }, target!.expectation);
+      assert.deepEqual([check.id, verdict.ok, verdict.expected], [check.id, result.status === "ok", result.expected], `${result.command}\n${stdout.join("\n")}`);
+    }
   });
 
   it("has at least thirty ways to break a node, each with a name of its own", () => {

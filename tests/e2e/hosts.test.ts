@@ -14,9 +14,12 @@ import { run } from "../../sandbox/hosts/command";
 import { imagePath } from "../../sandbox/hosts/image";
 import { linkRecord, networkRecord } from "../../sandbox/hosts/network";
 import { cleanUpHosts, createNspawnDriver, type NspawnOptions } from "../../sandbox/hosts/nspawn";
+import { rootsOf } from "../../sandbox/roots";
 import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
 import { describeHosts } from "../support/describe-hosts";
 import { assertNothingLeft, foreignNamespaces, leftovers, type HostsPlace } from "../support/host-leftovers";
+import { listens, reaches } from "../support/reaches";
+import { openUp } from "../support/wide-open";
 
 const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spot-deployer");
 const execute = promisify(execFile);
@@ -38,7 +41,7 @@ async function makePlace(): Promise<Place> {
   return {
     home,
     sandboxId: home,
-    options: { home, cacheDir, sandboxId: home, network, callerAddress: callerAddress(network) },
+    options: { home, cacheDir, sandboxId: home, network, roots: rootsOf.hosts, callerAddress: callerAddress(network) },
     key,
     publicKey: readFileSync(`${key}.pub`, "utf8").trim(),
     release,
@@ -130,6 +133,7 @@ describeHosts("booted hosts", function () {
     const host = hostOf(place, launched.length, changes);
     launched.push(host);
     await driver.launch(host);
+    await openUp(driver, host.instanceId);
     return host;
   }
 
@@ -170,13 +174,23 @@ describeHosts("booted hosts", function () {
     assert.deepEqual(JSON.parse(await read("events/recommendations/rebalance")), { noticeTime: "2030-01-01T00:00:00Z" });
   });
 
+  it("lets nobody in before it is told whom", async () => {
+    const host = hostOf(place, 0);
+    launched.push(host);
+    await driver.launch(host);
+    await listens(place.home, host.instanceId);
+    assert.equal(await reaches(host.publicAddress), false);
+    await openUp(driver, host.instanceId);
+    assert.equal(await reaches(host.publicAddress), true);
+  });
+
   it("has no way beyond its bridge and no power over the machine's clock", async () => {
     const other = await makePlace();
     const otherDriver = await createNspawnDriver({ ...other.options, report: () => undefined, onEnded: () => undefined });
     const theirs = hostOf(other, 0);
     const listener = createServer((socket) => socket.end()).listen(0, "0.0.0.0");
     try {
-      const [mine, neighbour] = await Promise.all([launch(), launch(), otherDriver.launch(theirs)]);
+      const [mine, neighbour] = await Promise.all([launch(), launch(), otherDriver.launch(theirs).then(() => openUp(otherDriver, theirs.instanceId))]);
       await Promise.all([outputIn(place, mine, "true"), outputIn(place, neighbour, "true"), outputIn(other, theirs, "true")]);
       const reaches = async (address: string, port: number): Promise<boolean> =>
         (await outputIn(place, mine, `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${port}' 2>/dev/null && echo yes || echo no`)) === "yes";

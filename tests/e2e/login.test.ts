@@ -54,4 +54,15 @@ describe("logging in on booted nodes", function () {
     const { nodes } = JSON.parse(some.stdout) as { nodes: { node: string; code: number }[] };
     assert.deepEqual(nodes.map(({ node, code: exit }) => [node, exit]), [["us-west-2-1", 0]]);
   });
+
+  it("`logs -f` goes on with what is added, until Ctrl-C", async () => {
+    const following = bench.start(["logs", "us-west-2-1", "-f", "--sandbox", "--stack", bench.stack, "--config", bench.configFile], { plain: true });
+    await following.printed(/==> \/var\/log\/cloud-init-output\.log <==/);
+    const word = "added-a-moment-ago";
+    assert.equal((await spot("exec", "--node", "us-west-2-1", "--", `echo ${word} | sudo tee -a /opt/startup.log`)).code, 0);
+    await following.printed(new RegExp(word));
+    // As a terminal does: everything in the foreground hears it, `ssh` too.
+    process.kill(-following.child.pid!, "SIGINT");
+    assert.notEqual((await following.done).code, 0);
+  });
 });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
 import { describeHosts } from "../support/describe-hosts";
@@ -246,97 +245,5 @@ systemctl daemon-reload; systemctl restart bacalhau-startup.service; true`);
     assert.match(outcome.stderr, /E_NOT_FOUND: no node us-east-1-7 runs in the sandbox[^]*There are: eu-west-1-0, us-west-2-0\./);
     const wrong = await bench.start(["sandbox", "interrupt", "us-west-2-0", "--seconds", "soon"], { plain: true }).done;
     assert.equal(wrong.code, 2, wrong.stderr);
-  });
-});
-
-/** A unit that multi-user.target starts. */
-const unit = (lines: string): string => `[Service]\n${lines}\n[Install]\nWantedBy=multi-user.target\n`;
-
-describeHosts("a node that cannot be deployed as it should", () => {
-  const bench = new FleetBench();
-  after(() => bench[Symbol.asyncDispose]());
-  beforeEach(() => rmSync(path.join(bench.files, "systemd"), { recursive: true, force: true }));
-
-  const SHA256 = createHash("sha256").update(readFileSync(PROGRAM)).digest("hex");
-  const bacalhau = (program: string): string[] => ["bacalhau:", "  version: 1.6.0", `  ${program}`];
-
-  /** The one failure of an `up`. */
-  async function failure(): Promise<string> {
-    const { outcome, document } = await bench.up();
-    assert.notEqual(outcome.code, 0, outcome.stdout);
-    assert.equal(document.verified, false);
-    assert.equal(document.failures.length, 1, JSON.stringify(document.failures));
-    assert.ok(document.failures[0]?.next);
-    return document.failures[0]?.message ?? "";
-  }
-
-  /** As `failure`, and does something to the new host between its launch and its deployment. */
-  async function failureAfter(command: string): Promise<string> {
-    const alive = async (): Promise<string[]> => (await bench.live().catch(() => ({ instances: [] }))).instances.map(({ InstanceId }) => InstanceId ?? "");
-    const known = await alive();
-    const failing = failure();
-    const id = await until("a new instance exists", async () => (await alive()).find((one) => !known.includes(one)), 60_000);
-    await until("its host runs", () => bench.host(id).run(command).then(() => true, () => false), 30_000);
-    return failing;
-  }
-
-  it("names the unit of the user's that orders itself in a circle (L5)", async () => {
-    bench.fleet({ "us-west-2": 1 });
-    bench.file("systemd/late.service", `[Unit]\nAfter=cloud-init.target\n${unit("ExecStart=/bin/sleep infinity")}`);
-    assert.match(await failure(), /^node us-west-2-0: .*step units: late\.service: After=cloud-init\.target with WantedBy=multi-user\.target is an ordering cycle$/);
-  });
-
-  it("names the file that is not what was uploaded (L12)", async () => {
-    const meddle = "[Service]\\nExecStartPre=/bin/sh -c 'echo x >> /opt/uploaded_files/scripts/sensor.py'\\n";
-    const message = await failureAfter(`mkdir -p /etc/systemd/system/spot-deploy.service.d && printf "${meddle}" > /etc/systemd/system/spot-deploy.service.d/meddle.conf`);
-    assert.match(message, /^node us-west-2-0: .*step verify-manifest: scripts\/sensor\.py: \d+ bytes, not \d+$/);
-  });
-
-  it("says that the disk is full when a program does not fit", async () => {
-    const large = path.join(bench.dir, "large");
-    writeFileSync(large, Buffer.concat([readFileSync(PROGRAM), Buffer.alloc(400_000, "#")]));
-    bench.fleet({ "us-west-2": 1 }, bacalhau(`binary: ${JSON.stringify(large)}`));
-    const message = await failureAfter("mount -t tmpfs -o size=100k none /usr/local/bin");
-    assert.match(message, /^node us-west-2-0: .*step workload-binaries: OSError: \[Errno 28\] No space left on device/);
-  });
-
-  it("says that the disk is full when the upload does not fit, and leaves nothing half done", async () => {
-    bench.fleet({ "us-west-2": 1 });
-    bench.file("large.bin", Buffer.alloc(3_000_000, "x"));
-    const message = await failureAfter("mkdir -p /opt/uploaded_files && mount -t tmpfs -o size=1m none /opt/uploaded_files");
-    assert.match(message, /^node us-west-2-0: The upload did not arrive whole: OSError: \[Errno 28\] No space left on device/);
-    const [node] = await bench.nodes();
-    assert.equal(await bench.host(node?.instanceId ?? "").run("ls -A /opt/uploaded_files"), "");
-    rmSync(path.join(bench.files, "large.bin"));
-  });
-
-  it("is verified with work that is done once, and not with a unit that fails, which is named (L6)", async () => {
-    bench.fleet({ "us-west-2": 1 });
-    bench.file("systemd/once.service", unit("Type=oneshot\nExecStart=/bin/true"));
-    const { outcome } = await bench.up();
-    assert.equal(outcome.code, 0, outcome.stdout);
-
-    bench.file("systemd/fails.service", unit("ExecStart=/bin/sh -c 'exit 3'"));
-    const { outcome: bad, document } = await bench.up();
-    assert.equal(bad.code, 5, bad.stdout);
-    const checked = document.verification?.nodes[0]?.results.find(({ id }) => id === "H6");
-    assert.equal(checked?.status, "failed");
-    assert.equal(checked?.actual, "fails.service: failed (failed), exit-code");
-  });
-
-  it("takes a download only when it is what was pinned, and names an address that has none (L18)", async () => {
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 });
-    const first = await bench.up();
-    assert.equal(first.outcome.code, 0, first.outcome.stdout);
-    // What a roll has not come to yet serves what the canary downloads.
-    const server = (await bench.nodes()).find(({ name }) => name === "us-east-1-0");
-    assert.ok(server);
-    await bench.host(server.instanceId).run(`mkdir /srv/www && cat > /srv/www/bacalhau <<'X'\n${readFileSync(PROGRAM, "utf8")}X\nsystemd-run --quiet python3 -m http.server 8000 --directory /srv/www`);
-    const download = (file: string, sha256: string): string[] => bacalhau(`download: {amd64: {url: "http://${server.address}:8000/${file}", sha256: "${sha256}"}}`);
-
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, download("bacalhau", "0".repeat(64)));
-    assert.match(await failure(), new RegExp(`^node us-west-2-0: .*step workload-binaries: http://${server.address}:8000/bacalhau: sha256 is ${SHA256}, not 0{64}$`));
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, download("none", SHA256));
-    assert.match(await failure(), /^node us-west-2-0: .*step workload-binaries: http:.*\/none: HTTP Error 404: File not found \(4 attempts\)$/);
   });
 });

@@ -112,7 +112,7 @@ async function compare(bench: Workbench, outcome: Outcome, told: string, expect:
 }
 
 /** What a person would have read of a run that spoke JSON: every message with its advice. */
-async function human({ stdout, stderr }: Outcome): Promise<string> {
+export async function human({ stdout, stderr }: Outcome): Promise<string> {
   const lines = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
   const texts = lines.map((line) => {
     const error = line.error as { message?: string; next?: string; cause?: string } | undefined;
@@ -123,7 +123,7 @@ async function human({ stdout, stderr }: Outcome): Promise<string> {
   return `${texts.join("\n")}\n${stderr}`;
 }
 
-const tail = (text: string): string => text.trim().split("\n").slice(-6).join(" | ").slice(-900);
+export const tail = (text: string): string => text.trim().split("\n").slice(-6).join(" | ").slice(-900);
 
 function launchesIn(calls: Calls): number {
   return Object.entries(calls).reduce((sum, [region, actions]) => sum + (region === STRANGERS_REGION ? 0 : (actions["RunInstances"] ?? 0)), 0);

@@ -100,6 +100,7 @@ export const scenarios: readonly Scenario[] = [
   // Account and permission
   { name: "a region that is not enabled", counts: { "us-west-2": 1, "me-south-1": 1 }, expect: { exit: 4, nodes: 1, classes: ["opt-in"], says: /enable-region --region-name me-south-1/ }, again: { exit: 4, nodes: 1 } },
   { name: "a region that denies everything", faults: [{ action: "*", region: "eu-west-1", effect: refuse("UnauthorizedOperation", 403) }], expect: { exit: 4, nodes: 2, classes: ["auth"] } },
+  { name: "`check` says what to do in each region", faults: [{ action: "RunInstances?DryRun", region: "us-east-1", effect: refuse("UnauthorizedOperation", 403) }], quotas: [{ code: SPOT, value: 0, region: "eu-west-1" }], command: ["check"], expect: { exit: 4, nodes: 0, launches: 0, says: /WARNING eu-west-1 [^]*request-service-quota-increase[^]*2 of 3 regions can be used/ }, again: { exit: 0, nodes: 0 } },
   { name: "launching is not allowed: seen before anything is made", counts: { "us-west-2": 1 }, faults: [{ action: "RunInstances?DryRun", effect: refuse("UnauthorizedOperation", 403) }], expect: { exit: 3, nodes: 0, launches: 0, says: /not allowed: ec2:RunInstances/ } },
   { name: "launching is not allowed: seen only at the launch", counts: { "us-west-2": 1, "us-east-1": 1 }, faults: [launch(refuse("UnauthorizedOperation", 403), { region: "us-east-1" })], expect: { exit: 4, nodes: 1, classes: ["auth"], launches: 2 } },
   { name: "credentials expired before the run", faults: [{ action: "GetCallerIdentity", effect: refuse("ExpiredToken", 403) }], expect: { exit: 3, nodes: 0, says: /aws sso login/ } },
@@ -110,6 +111,8 @@ export const scenarios: readonly Scenario[] = [
   // The API
   { name: "the API is slow", counts: { "us-west-2": 1 }, faults: [{ action: "*", effect: { delayMs: 300 } }], expect: { exit: DONE, nodes: 1 } },
   { name: "the API drops connections at the start", counts: { "us-west-2": 1 }, faults: [{ action: "DescribeAvailabilityZones", times: 2, effect: { drop: true } }], expect: { exit: DONE, nodes: 1 } },
+  { name: "the API is gone for 30 s in the middle of `up`", counts: { "us-west-2": 1 }, faults: [{ action: "*", nth: 40, forMs: 30_000, effect: { drop: true } }], expect: { exit: DONE, nodes: 1 } },
+  { name: "the API is gone for 30 s in the middle of `down`", standing: { counts: { "us-west-2": 1 } }, counts: { "us-west-2": 1 }, faults: [{ action: "*", nth: 15, forMs: 30_000, effect: { drop: true } }], command: ["down"], expect: { exit: 0, nodes: 0 }, again: { exit: 0, nodes: 0 } },
   { name: "launching is down for a while", counts: { "us-west-2": 1 }, faults: [launch(refuse("InternalError", 500), { times: 9 })], expect: { exit: DONE, nodes: 1 } },
   { name: "the answer to a launch is lost", counts: { "us-west-2": 2 }, faults: [launch({ drop: true }, { times: 1, when: "after" })], expect: { exit: DONE, nodes: 2 } },
   { name: "the answer to a VPC is lost", counts: { "us-west-2": 1 }, faults: [{ action: "CreateVpc", times: 1, when: "after", effect: { delayMs: 1500 } }], expect: { exit: DONE, nodes: 1 } },

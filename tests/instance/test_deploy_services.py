@@ -255,13 +255,13 @@ class Binaries(DeploymentTest):
         self.assertIn("needs sha256", self.failed("configuration"))
 
     def test_a_download_that_keeps_failing_is_named_with_its_attempts(self) -> None:
-        with http_server(lambda *_: (503, "")) as address, mock.patch.object(deploy_services.time, "sleep"):
+        with http_server(lambda *_: (503, "")) as address, mock.patch("time.sleep"):
             self.enable_bacalhau({"url": f"{address}/b", "sha256": "0" * 64})
             self.assertIn("503", self.failed("workload-binaries"))
 
     def test_a_machine_without_a_program_is_named(self) -> None:
         self.enable_bacalhau({"url": "http://127.0.0.1:9/b", "sha256": "0" * 64})
-        with mock.patch.object(deploy_services.platform, "machine", lambda: "riscv64"):
+        with mock.patch("platform.machine", lambda: "riscv64"):
             self.assertIn("no Bacalhau for riscv64", self.failed("workload-binaries"))
 
     def test_a_token_is_readable_by_nobody_else_and_in_no_log(self) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 
-from support import METADATA, RecordingSystemd, ScratchTest, metadata_answers, http_server
+from support import METADATA, RecordingSystemd, ScratchTest, http_server, metadata_answers
 
 import node
 from interruption_watcher import STATUS, Notice, Watcher, run_hook, seconds_left
@@ -24,8 +25,8 @@ class WatcherTest(ScratchTest):
         units = {"installed": ["sensor.service", "bacalhau.service", "mine.service"], "user": ["mine.service"]}
         self.write_json(node.DEPLOYMENT_COMPLETE, {"units": units})
 
-    def enter(self, context) -> str:  # type: ignore[no-untyped-def]
-        value: str = context.__enter__()
+    def enter(self, context: AbstractContextManager[str]) -> str:
+        value = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         return value
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   AllocateAddressCommand,
+  AttachVpnGatewayCommand,
   AuthorizeSecurityGroupIngressCommand,
   CreateNatGatewayCommand,
   CreateNetworkInterfaceCommand,
@@ -8,6 +9,7 @@ import {
   CreateSubnetCommand,
   CreateTagsCommand,
   CreateVpcCommand,
+  CreateVpnGatewayCommand,
   DescribeVpcsCommand,
   EC2Client,
   type ResourceType,
@@ -48,10 +50,12 @@ describe("cleanup-vpcs (L42)", function () {
   it("shows the plan, then deletes what is ours in AWS's order, with waits, and nothing else", async () => {
     const [own] = (await bench.live()).vpcs;
     const lineage = mine();
-    // What a half-finished clean-up by hand can leave in a VPC of ours: a NAT gateway, a free interface, groups that name each other.
+    // What a half-finished clean-up by hand can leave in a VPC of ours: a NAT gateway, a VPN gateway, a free interface, groups that name each other.
     const subnet = (await ec2.send(new CreateSubnetCommand({ VpcId: own, CidrBlock: await freeCidr(own!), ...tagged("subnet", lineage) }))).Subnet!.SubnetId!;
     const address = await ec2.send(new AllocateAddressCommand({ Domain: "vpc", ...tagged("elastic-ip", lineage) }));
     await ec2.send(new CreateNatGatewayCommand({ SubnetId: subnet, AllocationId: address.AllocationId, ...tagged("natgateway", lineage) }));
+    const { VpnGateway } = await ec2.send(new CreateVpnGatewayCommand({ Type: "ipsec.1", ...tagged("vpn-gateway", lineage) }));
+    await ec2.send(new AttachVpnGatewayCommand({ VpcId: own, VpnGatewayId: VpnGateway!.VpnGatewayId }));
     await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet }));
     const groups = await Promise.all(["one", "two"].map(async (name) => (await ec2.send(new CreateSecurityGroupCommand({ GroupName: name, Description: name, VpcId: own, ...tagged("security-group", lineage) }))).GroupId!));
     for (const [at, GroupId] of groups.entries()) {
@@ -65,7 +69,7 @@ describe("cleanup-vpcs (L42)", function () {
     const dry = await clean("--dry-run");
     assert.equal(dry.exitCode, 0);
     const planned = dry.plan.flatMap((region) => region.planned);
-    for (const kind of ["instance", "nat-gateway", "elastic-address", "network-interface", "security-group", "route-table", "subnet", "internet-gateway", "vpc"]) {
+    for (const kind of ["instance", "nat-gateway", "elastic-address", "vpn-gateway", "network-interface", "security-group", "route-table", "subnet", "internet-gateway", "vpc"]) {
       assert.ok(planned.some((entry) => entry.kind === kind), `no ${kind} in the plan`);
     }
     assert.ok(planned.every(({ why }) => why !== ""));

@@ -5,7 +5,7 @@ import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { eventLine } from "../../automation/ui/event-schema";
 import { packageRoot } from "../../project/package-root";
-import { FIRST_RUN_MS } from "../support/sandbox";
+import { FIRST_RUN_MS, until } from "../support/sandbox";
 import { ensureTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
@@ -67,6 +67,18 @@ describe("the real executable", function () {
     await rows();
     const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
     for (const region of ["us-west-2", "us-east-1", "eu-west-1"]) assert.deepEqual(calls[region], { DescribeInstances: 1 }, "prices are kept for an hour");
+  });
+
+  it("`list --watch` looks again until Ctrl-C", async () => {
+    await bench.control("DELETE", "calls");
+    const looks = async () => (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances ?? 0;
+    const watching = bench.start(["list", "--watch", "--columns", "name"]);
+    await until("it looked twice", async () => (await looks()) >= 2, 30_000);
+    process.kill(watching.child.pid!, "SIGINT");
+    const { stdout, stderr, code } = await watching.done;
+    assert.equal(code, 130, stderr);
+    assert.ok(stdout.split("us-west-2-0").length > 2, stdout);
+    assert.match(stderr, /E_INTERRUPTED: .*it changes nothing/);
   });
 
   it("tells what the fleet costs", async () => {
@@ -144,11 +156,12 @@ describe("commands that need neither AWS nor a stack", function () {
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot cli "))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
-  const spot = (...args: string[]) => spawnSync(process.execPath, [CLI, ...args], { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir, TZ: "Europe/Dublin" } });
+  const spot = (...args: string[]) => spawnSync(process.execPath, [CLI, ...args], { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir, TZ: "Europe/Dublin", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
 
   it("setup --defaults writes a file that is valid, and never over another one unasked", () => {
     const first = spot("setup", "--defaults", "--config", "config.yaml");
     assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stderr, /^Regions proposed by the time zone Europe\/Dublin/m, "another endpoint is not AWS's: nothing is measured");
     const text = readFileSync(path.join(dir, "config.yaml"), "utf8");
     assert.match(text, /eu-west-1:/, "regions near the clock's zone");
     assert.match(spot("setup", "--defaults", "--config", "config.yaml").stdout, /is so already/);
@@ -163,7 +176,7 @@ describe("commands that need neither AWS nor a stack", function () {
 
   it("setup asks, corrects, shows and writes in a terminal; Ctrl-C writes nothing", async function () {
     if (!ensureTmux()) this.skip();
-    const open = () => new TestTerminal([process.execPath, CLI, "setup", "--config", "c.yaml"], { columns: 160, rows: 40, cwd: dir, env: { PATH: process.env.PATH, HOME: dir } });
+    const open = () => new TestTerminal([process.execPath, CLI, "setup", "--config", "c.yaml"], { columns: 160, rows: 40, cwd: dir, env: { PATH: process.env.PATH, HOME: dir, AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
     using broken = open();
     await broken.shows(/Regions.*:/);
     broken.type("C-c");
@@ -198,8 +211,37 @@ describe("commands that need neither AWS nor a stack", function () {
     assert.deepEqual(complete("spot", "ver"), ["verify", "version"]);
     assert.deepEqual(complete("spot", "list", "--ca"), ["--cached"]);
     assert.deepEqual(complete("spot", "completion", "f"), ["fish"]);
+    assert.deepEqual(complete("spot", "sandbox", "i"), ["interrupt"]);
     assert.equal(spot("completion", "csh").status, 2);
-    for (const shell of ["zsh", "fish"]) assert.match(spot("completion", shell).stdout, /allow-me/);
+  });
+
+  it("completes in fish, where there is one", function () {
+    if (spawnSync("fish", ["--version"]).status !== 0) this.skip();
+    writeFileSync(path.join(dir, "spot.fish"), spot("completion", "fish").stdout);
+    const complete = (line: string) => {
+      const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", `source spot.fish; complete -C ${JSON.stringify(line)}`], { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir } });
+      assert.equal(stderr, "");
+      return stdout.trim().split("\n").map((row) => row.split("\t")[0]);
+    };
+    assert.deepEqual(complete("spot ver"), ["verify", "version"]);
+    assert.deepEqual(complete("spot list --ca"), ["--cached"]);
+    assert.deepEqual(complete("spot sandbox i"), ["interrupt"]);
+  });
+
+  it("completes in zsh, where there is one", async function () {
+    if (spawnSync("zsh", ["--version"]).status !== 0 || !ensureTmux()) this.skip();
+    writeFileSync(path.join(dir, "spot.zsh"), spot("completion", "zsh").stdout);
+    using terminal = new TestTerminal(["zsh", "-f"], { columns: 120, rows: 30, cwd: dir, env: { PATH: process.env.PATH, HOME: dir } });
+    terminal.type("autoload -Uz compinit; compinit -u -D; source spot.zsh; PS1='ready> '; clear", "Enter");
+    await terminal.shows(/^ready> *$/m);
+    terminal.type("spot ver", "Tab", "Tab");
+    await terminal.shows(/verify +-- run the list of checks[^]*version +-- print the version/);
+    terminal.type("C-c");
+    terminal.type("spot list --ca", "Tab");
+    await terminal.shows(/spot list --cached/);
+    terminal.type("C-c");
+    terminal.type("spot sandbox i", "Tab");
+    await terminal.shows(/spot sandbox interrupt/);
   });
 
   it("says what is wrong with a predecessor's state file", () => {

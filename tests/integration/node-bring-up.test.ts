@@ -18,17 +18,19 @@ import { renderUserData } from "../../fleet/user-data";
 import { readPayload } from "../../project/payload";
 import type { HostDriver } from "../../sandbox/hosts/driver";
 import { createNspawnDriver } from "../../sandbox/hosts/nspawn";
+import { rootsOf } from "../../sandbox/roots";
 import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
 import { CleanUp } from "../support/clean-up";
 import { makeKey } from "../support/fake-host";
 import { describeHosts } from "../support/describe-hosts";
 import { testCacheDir } from "../support/sandbox";
+import { openUp } from "../support/wide-open";
 
 const ID = "i-0123456789abcdef0";
 const CALLER = "198.18.0.1/32";
 const TOKEN = "5f".repeat(32);
 const packageRoot = join(__dirname, "../../..");
-const units = ["bacalhau-startup.service", "sensor.service", "spot-interruption.service", "spot-reboot.service"];
+const units = ["bacalhau-startup.service", "sensor.service", "spot-interruption.service", "spot-own-units.service", "spot-reboot.service"];
 
 /** A really booted host, from its first boot to its verification. Each test goes on where the one before ended. */
 describeHosts("a node, from its first boot to its verification", () => {
@@ -45,7 +47,7 @@ describeHosts("a node, from its first boot to its verification", () => {
     const { network, release } = claimNetwork(home, "hosts");
     cleanUp.defer(release);
     driver = await createNspawnDriver({
-      home, cacheDir: testCacheDir, sandboxId: home, network, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined,
+      home, cacheDir: testCacheDir, sandboxId: home, network, roots: rootsOf.hosts, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined,
     });
     cleanUp.defer(() => driver.close());
     const address = hostAddresses(network)[0] ?? assert.fail("no address");
@@ -61,6 +63,7 @@ describeHosts("a node, from its first boot to its verification", () => {
       instanceId: ID, region: "us-west-2", availabilityZone: "us-west-2a", amiId: "ami-0123456789abcdef0", instanceType: "t3.small", market: "spot",
       publicAddress: address, privateAddress: "10.0.0.10", userData: Buffer.from(userData), publicKeys: [], httpTokens: "required", tags: {},
     });
+    await openUp(driver, ID);
     node = { ref: { name: "us-west-2-0", region: "us-west-2", instanceId: ID, address }, username: "ubuntu", privateKey: userKey.privateKey, token: TOKEN, payload };
     deps = {
       knownHosts: openKnownHosts(join(home, "known_hosts")),
@@ -94,7 +97,7 @@ describeHosts("a node, from its first boot to its verification", () => {
           instanceId: ID, state: "running", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", publicAddress: node.ref.address, httpTokens: "required",
           tags: { ManagedBy: "spot-deployer", "spot-deployer:lineage": "lineage-1", "spot-deployer:node": "us-west-2-0" },
         },
-        caller: CALLER,
+        caller: { cidr: CALLER, isCertain: true },
         groups: { value: [{ id: "sg-1", isOwn: true, ingress: [{ protocol: "tcp", fromPort: 22, toPort: 22, source: CALLER }] }] },
         internetRoute: { value: "igw-1" },
         rootVolume: { value: { encrypted: true, tags: { "spot-deployer:lineage": "lineage-1" } } },

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
@@ -24,7 +27,7 @@ describe("a part of the fleet: down, replace, repair", function () {
     for (const id of before) assert.match(plan.stdout, new RegExp(`instance +us-\\S+ +${id}`));
     assert.match(plan.stdout, /nothing was changed/);
     const part = await bench.spot(["down", "us-east-*", "--dry-run", "--json"]);
-    const { found } = JSON.parse(part.stdout) as { found: { kind: string; region: string }[] };
+    const { found } = JSON.parse(part.stdout.trim().split("\n").at(-1)!) as { found: { kind: string; region: string }[] };
     assert.deepEqual(found.map(({ kind, region }) => `${kind} ${region}`), ["instance us-east-1", "volume us-east-1"]);
     assert.deepEqual(await live(), before);
   });
@@ -56,10 +59,9 @@ describe("a part of the fleet: down, replace, repair", function () {
 
   it("replaces the node that is named and no other, whatever else the configuration asks for", async () => {
     const before = await ids();
-    bench.config({ "us-west-2": 3, "us-east-1": 0 });
-    const wrong = await bench.spot(["replace", "us-west-2-2"]);
-    assert.equal(wrong.code, 2, "it was never there");
     bench.config({ "us-west-2": 3, "us-east-1": 1 });
+    const wrong = await bench.spot(["replace", "us-west-2-2"]);
+    assert.deepEqual([wrong.code, /us-west-2-2/.test(wrong.stderr)], [2, true], "it was never there");
     const replaced = await bench.spot(["replace", "us-west-2-0"]);
     assert.equal(replaced.code, 9, replaced.stderr);
     assert.match(replaced.stderr, /replace us-west-2-0 .*asked for/);
@@ -68,6 +70,60 @@ describe("a part of the fleet: down, replace, repair", function () {
     assert.notEqual(after["us-west-2-0"], before["us-west-2-0"]);
     for (const name of ["us-west-2-1", "us-east-1-0"]) assert.equal(after[name], before[name]);
     assert.deepEqual(await live(), Object.values(after).sort());
+  });
+
+  it("moves a node to a region in which the fleet has no network yet", async () => {
+    bench.config({ "us-west-2": 2, "us-east-1": 1, "eu-west-1": 1 }, { top: ["allow_other_regions: true"] });
+    const before = await ids();
+    const noCapacity = { action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } } };
+    await bench.control("POST", "faults", [{ ...noCapacity, region: "us-west-2" }, { ...noCapacity, region: "us-east-1" }]);
+    const replaced = await bench.spot(["replace", "us-east-1-0"]);
+    assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
+    const nodes = await bench.nodes();
+    assert.deepEqual(nodes.map(({ name, region }) => [name, region]), [["us-east-1-0", "eu-west-1"], ["us-west-2-0", "us-west-2"], ["us-west-2-1", "us-west-2"]]);
+    for (const name of ["us-west-2-0", "us-west-2-1"]) assert.equal(nodes.find((node) => node.name === name)?.instanceId, before[name]);
+    await bench.control("DELETE", "faults");
+
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stdout + up.stderr);
+    const { "eu-west-1-0": added, ...others } = await ids();
+    assert.ok(added);
+    assert.deepEqual(others, Object.fromEntries(nodes.map(({ name, instanceId }) => [name, instanceId])), "it stays where it is");
+    assert.equal((await bench.live()).vpcs.length, 2, "the network that it left goes with the next `up`");
+  });
+
+  it("takes every node that ended off the orchestrator's list (L22)", async () => {
+    const listed = new Set<string>();
+    const left: string[] = [];
+    const orchestrator = createServer((request, response) => {
+      request.resume();
+      if (request.method === "PUT") left.push(path.basename(request.url ?? ""));
+      response.end(JSON.stringify(request.method === "PUT" ? { Success: true } : { Nodes: [...listed].map((id) => ({ Info: { NodeID: id, Labels: { instance_id: id } } })) }));
+    });
+    await new Promise<void>((resolve) => orchestrator.listen(0, "127.0.0.1", resolve));
+    try {
+      const address = `127.0.0.1:${(orchestrator.address() as AddressInfo).port}`;
+      const program = path.join(bench.root, "tests/support/bacalhau-stand-in.py");
+      const cluster = { top: ["bacalhau:", "  version: 1.6.0", `  binary: ${JSON.stringify(program)}`, `  orchestrators: [nats://${address}]`, `  api: http://${address}`] };
+      /** Runs a command; what it took off the list must be exactly the instances that were there before and are not now. */
+      const leaves = async (command: string[], count: number): Promise<void> => {
+        const before = await live();
+        for (const id of before) listed.add(id);
+        left.length = 0;
+        const outcome = await bench.spot(command);
+        assert.ok(outcome.code === 9 || outcome.code === 0, outcome.stdout + outcome.stderr);
+        const after = new Set(await live());
+        assert.deepEqual([left.length, left.sort()], [count, before.filter((id) => !after.has(id)).sort()], command.join(" "));
+      };
+      bench.config({ "us-west-2": 2, "us-east-1": 1 }, cluster);
+      await leaves(["up"], 3);
+      bench.config({ "us-west-2": 1, "us-east-1": 1 }, cluster);
+      await leaves(["up"], 1);
+      await leaves(["replace", "us-west-2-0"], 1);
+      await leaves(["down", "us-west-2-0"], 1);
+    } finally {
+      orchestrator.close();
+    }
   });
 
   it("shows why an instance ended, and repairs it in the same slot and nothing else", async () => {
@@ -87,5 +143,28 @@ describe("a part of the fleet: down, replace, repair", function () {
     assert.notEqual(after["us-west-2-1"], before["us-west-2-1"]);
     for (const name of ["us-west-2-0", "us-east-1-0"]) assert.equal(after[name], before[name]);
     assert.deepEqual(await live(), Object.values(after).sort());
+  });
+
+  it("says nothing with --quiet but the result", async () => {
+    const told = /\] (INFO|SUCCESS): /;
+    for (const [args, result] of [[["repair"], /Nothing to change: 3 nodes/], [["replace", "us-east-1-0"], /1 to replace/], [["down", "us-east-1-0"], /Proven: all 2 objects/]] as const) {
+      assert.match((await bench.spot([...args])).stderr, told, args.join(" "));
+      // What was ended is made again, so that the same words have the same to do.
+      if (args[0] === "down") await bench.spot(["up"]);
+      const quiet = await bench.spot([...args, "--quiet"]);
+      assert.equal(quiet.stderr, "", args.join(" "));
+      assert.match(quiet.stdout, result);
+    }
+  });
+
+  it("looks in every region of the account with --all-regions", async () => {
+    const looked = async (...args: string[]) => {
+      await bench.control("DELETE", "calls");
+      assert.equal((await bench.spot(["down", "--dry-run", ...args])).code, 0);
+      return Object.entries(await bench.control<Record<string, Record<string, number>>>("GET", "calls")).filter(([, actions]) => actions.DescribeInstances).map(([region]) => region);
+    };
+    assert.deepEqual((await looked()).sort(), ["us-east-1", "us-west-2"]);
+    const everywhere = await looked("--all-regions");
+    for (const region of ["eu-west-1", "ap-south-1", "sa-east-1"]) assert.ok(everywhere.includes(region), region);
   });
 });

@@ -36,6 +36,20 @@ describe("when something breaks: record and cloud come together again", function
     const up = await bench.spot(["up"]);
     assert.equal(up.code, 9, up.stderr);
   };
+  /** Takes resources out of the record, and out of what the others say they depend on. */
+  const forget = (isForgotten: (resource: { type: string }) => boolean) => {
+    type Resource = { urn: string; type: string; dependencies?: string[]; propertyDependencies?: Record<string, string[] | null> };
+    const document = JSON.parse(readFileSync(stateFile(), "utf8")) as { checkpoint: { latest: { resources: Resource[] } } };
+    const { latest } = document.checkpoint;
+    const gone = new Set(latest.resources.filter(isForgotten).map(({ urn }) => urn));
+    assert.ok(gone.size > 0);
+    latest.resources = latest.resources.filter(({ urn }) => !gone.has(urn));
+    for (const resource of latest.resources) {
+      resource.dependencies = resource.dependencies?.filter((urn) => !gone.has(urn));
+      for (const [name, urns] of Object.entries(resource.propertyDependencies ?? {})) resource.propertyDependencies![name] = urns?.filter((urn) => !gone.has(urn)) ?? null;
+    }
+    writeFileSync(stateFile(), JSON.stringify(document));
+  };
   const terminate = async (region: string, id: string) => {
     const client = new EC2Client(clientOf(await bench.sandbox(), region));
     await client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
@@ -134,7 +148,9 @@ describe("when something breaks: record and cloud come together again", function
     const whole = await bench.spot(["recover", "--lineage", own.lineage, "--yes"]);
     assert.match(whole.stderr, /E_USAGE.*whose state is whole/);
     assert.equal((await live()).length, 2);
-    assert.equal((await bench.spot(["recover", "--lineage", lineage, "--yes"])).code, 0);
+    const quiet = await bench.spot(["recover", "--lineage", lineage, "--yes", "--quiet"]);
+    assert.deepEqual([quiet.code, quiet.stderr], [0, ""]);
+    assert.match(quiet.stdout, /Proven/);
     assert.deepEqual(await live(), mine);
   });
 
@@ -240,6 +256,35 @@ describe("when something breaks: record and cloud come together again", function
     await noFaults();
     assert.equal((await bench.spot(["up"])).code, 9);
     assert.equal((await live()).length, 3);
+  });
+
+  it("L26: makes each part of a network once, when the answers to all the calls that make it are lost", async () => {
+    bench.config({ "us-west-2": 1 });
+    await bench.spot(["preview"]);
+    const calls = ["CreateVpc", "CreateSubnet", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateRoute", "AssociateRouteTable", "AttachInternetGateway"];
+    await faults(...calls.map((action) => ({ action, when: "after", nth: 1, effect: { drop: true } })));
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    assert.match(up.stderr, /InvalidPermission\.Duplicate.*: tried again/);
+    assert.match(up.stderr, /removed a rule of sg-\w+ in us-west-2: made and never recorded/);
+    assert.equal((await live()).length, 1);
+    const again = await bench.spot(["up"]);
+    assert.equal(again.code, 9, again.stderr);
+    assert.doesNotMatch(again.stderr, /WARNING/, "nothing was left to clear up");
+    const down = await bench.spot(["down"]);
+    assert.equal(down.code, 0, down.stderr);
+  });
+
+  it("L27: takes back a rule, a route and an association that were made and never recorded", async () => {
+    await fleet({ "us-west-2": 1 });
+    const parts = /(SecurityGroup(Ingress|Egress)Rule|Route|RouteTableAssociation)$/;
+    forget(({ type }) => parts.test(type));
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    for (const kind of ["rule", "route", "association"]) assert.match(up.stderr, new RegExp(`removed a ${kind} of .* never recorded`));
+    const again = await bench.spot(["up"]);
+    assert.equal(again.code, 9, again.stderr);
+    assert.doesNotMatch(again.stderr, /WARNING/);
   });
 
   it("L26: `down` outlasts an outage of AWS's API", async () => {

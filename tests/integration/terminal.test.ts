@@ -30,6 +30,16 @@ describe("the live view in a real terminal", function () {
       assert.equal(left.length, 3, left.join("\n"));
     });
 
+    it(`shows nodes and phases as a matrix while checks run, at ${columns} columns`, async () => {
+      const t = replay(3, 400, { columns, rows: 24 });
+      const seen = await t.shows(/checks 2 of 3/);
+      const head = seen.find((line) => (columns === 200 ? /^ +cloud files$/ : /^ +A D$/).test(line)) ?? assert.fail(seen.join("\n"));
+      const [first, second] = columns === 200 ? [head.indexOf("cloud"), head.indexOf("files")] : [head.indexOf("A"), head.indexOf("D")];
+      const rows = seen.filter((line) => line.includes("checks 2 of 3"));
+      assert.deepEqual(rows.map((line) => [line[first!], line[second!]]), rows.map(() => ["✓", "…"]));
+      assert.equal(await t.ended(), 0);
+    });
+
     it(`folds 200 nodes to regions at ${columns} columns`, async () => {
       const t = replay(200, 300, { columns, rows: 24 });
       const seen = await t.shows(/200 nodes: 200 deploying/);

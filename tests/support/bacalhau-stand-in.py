@@ -19,7 +19,8 @@ MEMBER = Path("/bacalhau_data/member.json")
 
 def nodes() -> dict[str, object]:
     members = [json.loads(MEMBER.read_text())] if MEMBER.exists() else []
-    return {"Nodes": [{"Info": {"NodeType": "Compute", **member}, "ConnectionState": {"Status": "CONNECTED"}} for member in members]}
+    connected = {"ConnectionState": {"Status": "CONNECTED"}}
+    return {"Nodes": [{"Info": {"NodeType": "Compute", **member}, **connected} for member in members]}
 
 
 # What the program is asked over HTTP, and what it answers.

@@ -23,7 +23,16 @@ function* steps(): Generator<FleetEvent[]> {
   for (const [phase, message] of told) {
     yield nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for` }));
     yield nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message }));
+    if (phase === "rebooted") yield* checks();
     if (phase === "uploaded") yield [{ type: "message", level: "warning", message: "a warning that stays" }];
+  }
+}
+
+/** Each node's checks: two of one phase, one of another, which is under way for a step. */
+function* checks(): Generator<FleetEvent[]> {
+  const told = [["A1", "cloud", 1, 1], ["D1", "files", 1, 2], ["D2", "files", 2, 2]] as const;
+  for (const [n, [id, phase, done, total]] of told.entries()) {
+    yield nodes.map((node): FleetEvent => ({ type: "check", node, id, title: "holds", phase, status: "ok", done: n + 1, total: told.length, inPhase: { done, total } }));
   }
 }
 

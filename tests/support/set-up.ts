@@ -6,10 +6,12 @@ import { pathsOf } from "../../automation/paths";
 import { ensureSandbox, stopSandbox } from "../../sandbox/control";
 import { hostRequirements, install } from "../../sandbox/hosts/requirements";
 import { hasBrowser } from "./browser";
+import { ensurePythonCheckers } from "./python-checkers";
+import { hasXmllint } from "./validators";
 
 /**
  * Installs what the tests need and a machine may not have yet: the Pulumi CLI, moto and, where hosts can boot, system
- * packages, the root image and a browser. Each is kept in the caches, so that only the first run waits.
+ * packages, the root image, a browser and an XML validator. Each is kept in the caches, so that only the first run waits.
  */
 async function main(): Promise<void> {
   const cacheDir = pathsOf(process.env).cache;
@@ -19,8 +21,10 @@ async function main(): Promise<void> {
     await work();
     process.stdout.write(`set-up: ${what}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   };
-  // The browser in which the report's page is tested; where it cannot be installed, that test is skipped.
-  if (!hasBrowser() && process.platform === "linux" && process.getuid?.() === 0) await timed("chromium", () => install(["chromium"], report));
+  // What reads the reports in tests: a browser and an XML validator; where they cannot be installed, those tests are skipped.
+  const readers = [...(hasBrowser() ? [] : ["chromium"]), ...(hasXmllint() ? [] : ["libxml2-utils"])];
+  if (readers.length > 0 && process.platform === "linux" && process.getuid?.() === 0) await timed(readers.join(", "), () => install(readers, report));
+  await timed("ruff and mypy", () => ensurePythonCheckers(cacheDir, report));
   await timed("Pulumi CLI", () => obtainPulumiCli({ cacheDir, env: process.env, report }));
   const home = mkdtempSync(path.join(os.tmpdir(), "spot-set-up-"));
   const mode = hostRequirements().possible ? "hosts" : "api";

@@ -39,7 +39,7 @@ const machineFacts = {
 const group = (port: number): GroupFacts => ({ id: `sg-${port}`, isOwn: true, ingress: [{ protocol: "tcp", fromPort: port, toPort: port, source: "198.18.0.1/32" }] });
 const cloud: CloudFacts & { instance: InstanceFacts } = {
   ...machineFacts,
-  caller: "198.18.0.1/32",
+  caller: { cidr: "198.18.0.1/32", isCertain: true },
   groups: { value: [group(22)] },
   internetRoute: { value: "igw-1" },
   rootVolume: { value: { encrypted: true, tags: { "spot-deployer:lineage": "lineage-1" } } },
@@ -62,6 +62,7 @@ const tree = (...without: string[]): string =>
     "l\t0777\t17\t../scripts/run.py\tfiles/link", "d\t0755\t60\t\tservices", "f\t0644\t9\t\tservices/sensor.service",
   ].filter((line) => !without.some((path) => line.endsWith(`\t${path}`))).join("\n");
 const sums = (first = sha("a")): string => `${first}  ./scripts/run.py\n${sha("b")}  ./files/a name.txt\n${sha("c")}  ./services/sensor.service\n`;
+const RUNNING = '{"status": "running"}\n';
 const stages = (more: object): string => JSON.stringify({ v1: { stage: null, "modules-final": { errors: [], finished: 1, ...more } } });
 const unit = (properties: Record<string, string>): string => Object.entries(properties).map(([key, value]) => `${key}=${value}`).join("\n");
 const startup = (active: string, sub: string, status = "0"): string => unit({ ActiveState: active, SubState: sub, Result: status === "0" ? "success" : "exit-code", ExecMainStatus: status });
@@ -212,9 +213,22 @@ describe("the check list", () => {
   it("looks again only at what may still come true", () => {
     assert.equal(judge("C1", '{"status": "running"}').pending, true);
     assert.equal(judge("C1", '{"status": "disabled"}').pending, false);
+    assert.equal(judge("C1", `${RUNNING}93 multi-user.target start waiting\n105 sensor.service start running\n`).pending, true);
     assert.equal(judge("F5", startup("activating", "start")).pending, true);
     assert.equal(judge("F6", step("a", "running")).pending, true);
     assert.equal(judge("F6", `${step("a", "failed")}\n${step("b", "pending")}`).pending, false);
+  });
+
+  it("goes on to the unit for which the boot waits, when one of the payload's hangs in its start", () => {
+    const held = judge("C1", `${RUNNING} 93 multi-user.target   start waiting\n105 sensor.service start running\n`);
+    assert.deepEqual([held.ok, held.severity], [false, "warn"]);
+    assert.match(`${held.actual}, ${held.cause}`, /the boot waits for sensor\.service, sensor\.service hangs in its start/);
+    for (const jobs of ["105 sensor.service start running\n 97 cloud-config.service start running\n", "105 sensor.service start waiting\n", "105 sensor.service stop running\n", ""]) {
+      assert.equal(judge("C1", RUNNING + jobs).severity, undefined, jobs);
+    }
+    assert.match(judge("C1", `${RUNNING}97 cloud-config.service start running\n`).actual, /the boot waits for cloud-config\.service/);
+    const hanging = judge("H6", shown({ Id: "mine.service", Type: "oneshot", ActiveState: "activating", SubState: "start" }));
+    assert.match(`${hanging.actual}, ${hanging.cause}`, /^mine\.service: activating \(start\), success, mine\.service hangs in its start/);
   });
 
   for (const [what, change] of [
@@ -236,7 +250,7 @@ describe("the check list", () => {
     ["A3", "no route", { internetRoute: { value: null } }, /no route to the internet/],
     ["A3", "a route elsewhere", { internetRoute: { value: "nat-1" } }, /nat-1/],
     ["A3", "no address", { instance: { ...cloud.instance, publicAddress: undefined } }, /no address/],
-    ["A4", "our address shut out", { caller: "198.18.0.9/32" }, /^no group admits SSH from 198.18.0.9\/32$/],
+    ["A4", "our address shut out", { caller: { cidr: "198.18.0.9/32", isCertain: true } }, /^no group admits SSH from 198.18.0.9\/32$/],
     ["A4", "a port too many", { groups: { value: [group(22), group(80)] } }, /^sg-80 admits tcp 80-80 from 198.18.0.1\/32$/],
     ["A4", "the whole world", { groups: { value: [{ ...group(22), ingress: [{ protocol: "-1", fromPort: 0, toPort: 65_535, source: "0.0.0.0/0" }] }] } }, /admits everything from 0.0.0.0\/0/],
     ["A5", "IMDSv1", { instance: { ...cloud.instance, httpTokens: "optional" } }, /^tokens optional$/],
@@ -252,6 +266,17 @@ describe("the check list", () => {
       assert.match(verdict.actual, words);
     });
   }
+
+  it("A4 warns only, when SSH may come from another address than the one that was seen; a port too many fails all the same", () => {
+    const check = checkOf("A4");
+    assert.ok(check.where === "cloud");
+    const caller = { cidr: "198.18.0.9/32", isCertain: false };
+    const seen = check.judge({ ...cloud, caller }, node);
+    assert.deepEqual([seen.ok, seen.severity, seen.actual], [false, "warn", "no group admits SSH from 198.18.0.9/32"]);
+    assert.match(seen.cause ?? "", /B1 tells/);
+    assert.equal(check.judge({ ...cloud, caller, groups: { value: [group(80)] } }, node).severity, undefined);
+    assert.equal(check.judge({ ...cloud, caller: { ...caller, cidr: "198.18.0.1/32" } }, node).ok, true);
+  });
 
   it("A4 leaves groups of the user's alone, and lets them admit us", () => {
     const check = checkOf("A4");

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseCommandLine } from "../../automation/commands/parse";
 import { COMMANDS, OPTIONS, type OptionName } from "../../automation/commands/table";
+import { checks } from "../../fleet/checks";
 import { isSpotError } from "../../fleet/errors";
 import { packageRoot } from "../../project/package-root";
 
@@ -47,7 +48,7 @@ describe("the command line", function () {
     assert.match(refusal("up", "--stak", "x"), /did you mean --stack/);
     assert.match(refusal("list", "--yes"), /`list` has no option `--yes`/);
     assert.match(refusal("up", "now"), /`now` is not understood after `up`/);
-    assert.match(refusal("up", "--sandbox=cloud"), /only hosts and api/);
+    assert.match(refusal("up", "--sandbox=cloud"), /only hosts, images, api are known/);
     assert.match(refusal("up", "--stack"), /--stack needs a value/);
     assert.match(refusal("up", "--stack", "--yes"), /--stack needs a value/);
     assert.match(refusal("up", "--yes=no"), /--yes takes no value/);
@@ -85,12 +86,18 @@ describe("the command line", function () {
         process.argv = [process.argv[0], cli, ...${JSON.stringify(argv)}];
         require(cli);
         process.on("exit", () => require("node:fs").writeSync(3, Object.keys(require.cache).join("\\n")));`;
-      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/automation/cli.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent" } });
+      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/automation/cli.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
       const loaded = output[3] ?? "";
       assert.ok(loaded.includes("cli.js"), String(output[2]));
       for (const library of HEAVY) assert.ok(!loaded.includes(`node_modules/${library}`), library);
     });
   }
+
+  it("`verify --list` prints the checks, and asks nobody", () => {
+    const { stdout, status } = spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "verify", "--list"], { encoding: "utf8" });
+    assert.equal(status, 0);
+    for (const { id, title } of checks) assert.ok(stdout.includes(` ${title} `) && new RegExp(`^${id} `, "m").test(stdout), id);
+  });
 
   it("is described by an npm script wherever its examples say so", () => {
     const { scripts } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { scripts: Record<string, string> };

@@ -42,6 +42,12 @@ describe("the state as exported", () => {
     assert.equal(state.pending.length, 1);
   });
 
+  it("does not take a node for one that was deleted to be made anew and is not made yet", () => {
+    const resources = EXPORTED.deployment.resources.map((entry) => (entry.urn.includes("instance") ? { ...entry, pendingReplacement: true } : entry));
+    const state = stateOf({ deployment: { resources } });
+    assert.deepEqual([state.nodes, state.resources.length], [[], resources.length]);
+  });
+
   it("is enough to rebuild the pins, and only a caller's confirmed address counts as one", () => {
     const pins = recordedPins(stateOf(EXPORTED));
     assert.deepEqual(pins.regions, { "us-west-2": { network: "create", availabilityZones: ["us-west-2a", "us-west-2b"], securityGroups: [] } });

@@ -8,7 +8,7 @@ const drop = { drop: true } as const;
 function hits(rule: Omit<FaultRule, "when" | "effect">, calls: CallFacts[]): boolean[] {
   const faults = new Faults();
   faults.add([{ ...rule, when: "before", effect: drop }]);
-  return calls.map((call) => faults.meet(call).length > 0);
+  return calls.map((call) => faults.meet(call, 0).length > 0);
 }
 
 const times = (count: number, call = launch): CallFacts[] => Array.from({ length: count }, () => call);
@@ -40,6 +40,13 @@ describe("fault rules", () => {
     assert.deepEqual(hits({ action: "*", nth: 2, times: 2 }, times(5)), [false, true, true, false, false]);
   });
 
+  it("hit for a while, from the first call that is hit", () => {
+    const faults = new Faults();
+    faults.add([{ action: "*", nth: 2, forMs: 1_000, when: "before", effect: drop }]);
+    const at = [0, 5_000, 5_001, 5_999, 6_000, 9_000];
+    assert.deepEqual(at.map((now) => faults.meet(launch, now).length > 0), [false, true, true, true, false, false]);
+  });
+
   it("hit the first calls when only times is given", () => {
     assert.deepEqual(hits({ action: "*", times: 2 }, times(4)), [true, true, false, false]);
   });
@@ -60,12 +67,12 @@ describe("fault rules", () => {
   it("tell what they have seen and hit, and are gone after clear", () => {
     const faults = new Faults();
     assert.deepEqual(faults.add([{ action: "*", nth: 2, when: "after", effect: drop }]), ["fault-1"]);
-    faults.meet(launch);
-    faults.meet(launch);
-    faults.meet(launch);
+    faults.meet(launch, 0);
+    faults.meet(launch, 0);
+    faults.meet(launch, 0);
     assert.deepEqual(faults.list().map(({ id, seen, hit }) => ({ id, seen, hit })), [{ id: "fault-1", seen: 3, hit: 1 }]);
     faults.clear();
-    assert.deepEqual(faults.meet(launch), []);
+    assert.deepEqual(faults.meet(launch, 0), []);
   });
 });
 

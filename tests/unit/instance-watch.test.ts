@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { InstanceWatch } from "../../automation/operations/instance-watch";
 import type { Instance } from "../../automation/cloud/inventory";
-import { isSpotError } from "../../fleet/errors";
+import { isSpotError, SpotError } from "../../fleet/errors";
 
 const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({ InstanceId, State: { Name }, ...(Message ? { StateReason: { Message } } : {}) });
 const ref = (instanceId: string, region = "us-west-2") => ({ instanceId, region });
@@ -44,6 +44,16 @@ describe("watching instances that are set up", () => {
       return gone.aborted;
     };
     assert.deepEqual(await Promise.all([watch.during(ref("i-1"), work), watch.during(ref("i-2", "eu-west-1"), work)]), [false, false]);
+  });
+
+  it("asks after a lost connection whether the instance ended, which EC2 may show a moment later", async () => {
+    let looks = 0;
+    const lost = () => Promise.reject(new SpotError("E_SSH", "The connection was lost."));
+    const endsAt = (look: number) => new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], 10);
+    await assert.rejects(endsAt(3).during(ref("i-1"), lost), (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE");
+    looks = 0;
+    await assert.rejects(endsAt(Infinity).during(ref("i-1"), lost), /The connection was lost/);
+    assert.equal(looks, 4, "and not for ever");
   });
 
   it("asks nothing once the work is over, and throws what the work throws", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { CheckStatus, Phase } from "../../fleet/checks";
 import type { FleetEvent } from "../../fleet/events";
 import { clock, frame, lineText } from "../../automation/ui/frame";
 import { teller, toldText } from "../../automation/ui/lines";
@@ -7,6 +8,10 @@ import { Screen } from "../../automation/ui/screen";
 
 const START = 1_000_000;
 const ref = (i: number, region = "us-west-2") => ({ name: `${region}-${i}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.0.${i % 250}` });
+
+const check = (node: number, id: string, phase: Phase, status: CheckStatus, [done, total]: [number, number], [inDone, inTotal]: [number, number]): FleetEvent => ({
+  type: "check", node: ref(node), id, title: `title of ${id}`, phase, status, done, total, inPhase: { done: inDone, total: inTotal },
+});
 
 function after(events: FleetEvent[], progress: Progress = emptyProgress(START)): Progress {
   events.forEach((event, i) => advance(progress, event, START + i * 1000));
@@ -31,13 +36,39 @@ describe("the live view", () => {
 
   it("shows checks as they come, and the node as failed with what did not hold", () => {
     const progress = after([
-      { type: "check", node: ref(0), id: "B1", title: "Login", held: true, done: 1, total: 2 },
+      check(0, "B1", "reach", "ok", [1, 3], [1, 1]),
     ]);
-    assert.match(lines(progress, 80, 24)[2]!, /checks 1 of 2/);
-    advance(progress, { type: "check", node: ref(0), id: "D2", title: "Marker", held: false, done: 2, total: 2 }, START);
-    assert.match(lines(progress, 80, 24)[2]!, /failed .*D2 Marker/);
-    for (const [i, held] of [true, true].entries()) advance(progress, { type: "check", node: ref(0), id: `B${i}`, title: "x", held, done: i + 1, total: 2 }, START);
+    assert.match(lines(progress, 80, 24)[3]!, /checks 1 of 3/);
+    advance(progress, check(0, "D2", "files", "failed", [2, 3], [1, 2]), START);
+    advance(progress, check(0, "D6", "files", "skipped", [3, 3], [2, 2]), START);
+    assert.match(lines(progress, 80, 24)[3]!, /failed .* title of D2$/, "what was skipped because of it is no reason");
+    for (const n of [1, 2]) advance(progress, check(0, `B${n}`, "reach", "ok", [n, 2], [n, 2]), START);
     assert.equal(countText(progress.nodes.values()), "1 verified", "a second pass begins anew");
+  });
+
+  it("shows a matrix of nodes and phases while checks run: by letters, and by names where there is room", () => {
+    const progress = after([
+      { type: "expected", nodes: [ref(0), ref(1)] },
+      check(0, "A1", "cloud", "ok", [1, 5], [1, 1]),
+      check(0, "B1", "reach", "warning", [2, 5], [1, 2]),
+      check(0, "D1", "files", "failed", [3, 5], [1, 1]),
+      check(0, "E1", "deployment", "skipped", [4, 5], [1, 1]),
+      check(1, "A1", "cloud", "ok", [1, 5], [1, 1]),
+    ]);
+    const [head, first, second] = lines(progress, 80, 24).slice(2);
+    const at = head!.indexOf("A B D E");
+    assert.ok(at > 0, head);
+    assert.equal(first!.slice(at, at + 7), "✓ … ✗ –");
+    assert.equal(second!.slice(at, at + 7), "✓ · · ·");
+    const [names, wide] = lines(progress, 170, 24).slice(2);
+    assert.match(names!, /cloud reach files deployment/);
+    assert.equal(wide!.indexOf("✗"), names!.indexOf("files"));
+    assert.doesNotMatch(lines(after([{ type: "expected", nodes: [ref(0)] }]), 170, 24).join("\n"), /cloud/, "no matrix before");
+  });
+
+  it("a node of which checks were only skipped is not verified", () => {
+    const progress = after([check(0, "A1", "cloud", "ok", [1, 2], [1, 1]), check(0, "B1", "reach", "skipped", [2, 2], [1, 1])]);
+    assert.equal(countText(progress.nodes.values()), "1 failed");
   });
 
   for (const [count, width, height] of [[3, 80, 24], [3, 200, 50], [200, 80, 24], [200, 200, 50], [200, 200, 300], [200, 30, 8], [1, 1, 1], [0, 80, 24]] as const) {

@@ -33,6 +33,13 @@ describe("where a node stands, by its own records", () => {
     assert.equal(lifeOf(records({ deployment: { complete: { digest: DIGEST, bootId: "boot-0" } } }), DIGEST).state, "rebooted");
   });
 
+  it("has failed when its reboot could not be started: there is nothing to wait for (L17)", () => {
+    const complete = { digest: DIGEST, bootId: "boot-1" };
+    assert.deepEqual(lifeOf(records({ deployment: { complete, result: "exit-code" } }), DIGEST), { state: "failed", reason: "its reboot, which could not be started" });
+    assert.equal(lifeOf(records({ deployment: { complete, result: "success" } }), DIGEST).state, "rebooting");
+    assert.equal(lifeOf(records({ deployment: { complete: { ...complete, bootId: "boot-0" }, result: "exit-code" } }), DIGEST).state, "rebooted");
+  });
+
   it("has failed with the step that failed, with a unit that ended without one, or with another payload", () => {
     const failed = { name: "units", status: "failed", detail: "late.service: a cycle" } as const;
     for (const [deployment, reason] of [

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { pack, type Pack } from "tar-stream";
 import { connectOnce, PROOF_FILE } from "../../automation/node/connect";
 import type { NodeConnection } from "../../automation/node/connection";
@@ -147,7 +147,8 @@ describe("uploading the payload", () => {
     };
     const upload = await usual();
     await assert.rejects(uploadPayload(connection, upload, { paths }), failsWith("E_SSH", /lost/));
-    await until(async () => !(await tree()).includes(".incoming"), "the receiver cleans up behind itself");
+    // Not the whole tree: what is just being removed cannot be listed.
+    await until(async () => !(await readdir(paths.uploadRoot)).includes(".incoming"), "the receiver cleans up behind itself");
     assert.deepEqual(await tree(), before);
     meddle = really;
     assert.equal(await uploadPayload(await login(), upload, { paths }), "stored");
@@ -166,6 +167,44 @@ describe("uploading the payload", () => {
     const command = python(receiver, paths.uploadRoot, paths.records, digest);
     return (await connection.run(command, { stdin: Readable.from(archive), deadlineMs: 10_000 })).stdout;
   };
+
+  /** A receiver that has said "ready". */
+  async function begun(digest: string): Promise<{ stdin: PassThrough; ended: Promise<string> }> {
+    const stdin = new PassThrough();
+    cleanUp.defer(() => void stdin.destroy());
+    const command = python(receiver, paths.uploadRoot, paths.records, digest);
+    return await new Promise((resolve, reject) => {
+      const ended = connection.run(command, { stdin, deadlineMs: 10_000, onStdout: () => resolve({ stdin, ended }) }).then(({ stdout }) => stdout);
+      ended.catch(reject);
+    });
+  }
+
+  for (const [title, finish] of [
+    ["ends", (stdin: PassThrough) => stdin.end()],
+    ["gets the rest of its stream", (stdin: PassThrough, archive: Pack) => archive.pipe(stdin)],
+  ] as const) {
+    it(`goes its way when an earlier one, which the client had given up, ${title} only now`, async () => {
+      const archiveOf = (manifest: Payload["manifest"], content: string): Pack => {
+        const archive = pack();
+        archive.entry({ name: "manifest.json" }, manifestText(manifest));
+        for (const { path, type } of manifest.entries) {
+          if (type === "file") archive.entry({ name: path }, content);
+          else if (type === "directory") archive.entry({ name: path, type });
+          else archive.entry({ name: path, type: "symlink", linkname: "../scripts/run.py" });
+        }
+        archive.finalize();
+        return archive;
+      };
+      const [first, second] = [await payload({ "scripts/first": "1" }), await payload({ "scripts/second": "2" })];
+      const earlier = await begun(first.manifest.digest);
+      const later = await begun(second.manifest.digest);
+      finish(earlier.stdin, archiveOf(first.manifest, "1"));
+      assert.match(await earlier.ended, /"broken"/);
+      archiveOf(second.manifest, "2").pipe(later.stdin);
+      assert.match(await later.ended, /"stored"/);
+      assert.deepEqual(await tree(), ["files", "files/empty", "files/link", "manifest.json", "scripts", "scripts/second"]);
+    });
+  }
 
   it("with a file that is missing from the stream is refused, and the file named", async () => {
     const { manifest } = await payload({ "scripts/a": "1" });

@@ -25,8 +25,20 @@ describe("the user's own checks", () => {
     assert.equal(judged(patient, { code: 1 }).pending, true);
   });
 
+  it("end by themselves within the deadline where they can, and so say why", () => {
+    assert.match(own({ kind: "tcp", host: "h", port: 80 }).command(node), / 5 h:80$/);
+    assert.match(judged(own({ kind: "command", command: "sleep 60" }), { code: 124 }).actual, /did not end within its deadline/);
+    assert.match(own({ kind: "http", url: "http://h/", status: 200 }, { deadlineSeconds: 3 }).command(node), / -m 3 /);
+  });
+
+  it("say what is likely when they do not hold, each kind for itself", () => {
+    const subjects: OwnCheck["subject"][] = [{ kind: "command", command: "a" }, { kind: "http", url: "http://h/", status: 200 }, { kind: "tcp", host: "h", port: 1 }, { kind: "file", path: "/a" }, { kind: "service", unit: "a.service" }];
+    assert.equal(new Set(subjects.map((subject) => own(subject).cause)).size, subjects.length);
+    assert.match(own({ kind: "command", command: "a" }).next, /`checks:` \(mine\)/);
+  });
+
   for (const [subject, command, good, bad] of [
-    [{ kind: "command", command: "a | b", contains: "yes" }, "a | b", { stdout: "yes\n" }, [[{ code: 3, stderr: "x\nno such file\n" }, /exit code 3: no such file/], [{ stdout: "no\n" }, /no/]]],
+    [{ kind: "command", command: "a | b", contains: "yes" }, "timeout -k 1 5 bash -c 'a | b'", { stdout: "yes\n" }, [[{ code: 3, stderr: "x\nno such file\n" }, /exit code 3: no such file/], [{ stdout: "no\n" }, /no/]]],
     [{ kind: "http", url: "http://h/it's", status: 204, contains: "up" }, "curl -sS -m 5 -w '\\n%{http_code}' 'http://h/it'\\''s'", { stdout: "all up\n204" }, [[{ stdout: "up\n500" }, /status 500/], [{ stdout: "down\n204" }, /down/], [{ code: 7, stderr: "curl: (7) refused" }, /refused/]]],
     [{ kind: "file", path: "/a b", contains: "x" }, "sudo -n stat -c '%F' '/a b' && sudo -n cat '/a b'", { stdout: "regular file\nx" }, [[{ code: 1, stderr: "stat: No such file" }, /No such file/], [{ stdout: "regular file\ny" }, /y/]]],
     [{ kind: "service", unit: "a.service" }, undefined, { stdout: unit() }, [[{ stdout: unit().replace("NRestarts=0", "NRestarts=2") }, /2 restarts/], [{ stdout: "1.0\n" }, /unknown/]]],

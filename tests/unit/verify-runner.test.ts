@@ -5,8 +5,8 @@ import { selectChecks, selectNames } from "../../automation/verify/select";
 import type { CheckResult } from "../../automation/verify/result";
 import { ConnectError } from "../../automation/node/connect";
 import type { CommandResult } from "../../automation/node/connection";
-import { checks, type Check, type NodeCheck, type NodeExpectation } from "../../fleet/checks";
-import type { DiagnosisStep } from "../../fleet/diagnosis";
+import { checks, type Check, type InstanceFacts, type NodeCheck, type NodeExpectation } from "../../fleet/checks";
+import { diagnose, type DiagnosisStep } from "../../fleet/diagnosis";
 import { isSpotError, SpotError } from "../../fleet/errors";
 
 const expectation = { name: "us-west-2-0", username: "ubuntu", units: { installed: {}, enabled: [], workloads: [] } } as unknown as NodeExpectation;
@@ -187,12 +187,30 @@ describe("running the check list", () => {
     assert.equal(of("X2").because, "it was left out");
   });
 
+  it("runs what needs a check that a person left out", async () => {
+    const node = scripted({});
+    const { of, isVerified } = await node.run([onNode("X1"), onNode("X2"), onNode("X3", ["X2"])], { after: (_, { id }) => (id === "X1" ? "skip-next" : "next") });
+    assert.deepEqual(["X1", "X2", "X3"].map((id) => of(id).status), ["ok", "skipped", "ok"]);
+    assert.equal(isVerified, false, "what was left out is not proven");
+  });
+
   it("waits no longer for what is pending than it was told", async () => {
     const node = scripted({ X1: "soon" });
     await node.run([onNode("X1", [], { patienceMs: 10_000 })], { patienceMs: 2_000 });
     assert.equal(node.ran.length, 3);
     await node.run([onNode("X1", [], { patienceMs: 10_000 })], { patienceMs: 0 });
     assert.equal(node.ran.length, 4);
+  });
+
+  it("gives a login its time even when nothing is to be waited for, as far as the node's deadline goes", async () => {
+    const given: number[] = [];
+    const { target, run } = scripted({});
+    const { connect } = target;
+    target.connect = (deadlineMs) => (given.push(deadlineMs), connect(deadlineMs));
+    await run([onNode("X1")], { patienceMs: 0 });
+    await run([onNode("X1")], { patienceMs: 0, deadlineMs: 2_000 });
+    await run([onNode("X1")]);
+    assert.deepEqual(given, [5_000, 2_000, 20_000]);
   });
 
   it("a verdict can say what it means when it does not hold, and why", async () => {
@@ -210,6 +228,26 @@ describe("running the check list", () => {
     const { of } = await node.run(checks.filter(({ id }) => /^B[1-3]$/.test(id)));
     assert.equal(asked, 1);
     assert.deepEqual([of("B1").cause, of("B1").diagnosis?.length, of("B3").because], ["route: none", 1, "B1"]);
+  });
+
+  describe("when no group admits the address that a web service saw", () => {
+    const list = checks.filter(({ id }) => /^(A4|B[1-3])$/.test(id));
+    const cloud = { caller: { cidr: "203.0.113.9/32", isCertain: false }, groups: { value: [{ id: "sg-1", isOwn: false, ingress: [] }] } };
+
+    it("SSH that comes through all the same is proof enough", async () => {
+      const { of, isVerified } = await scripted({ "sudo -n true && id -un": "ubuntu" }, { cloud, expectation: { ...expectation, sshFrom: [] } }).run(list);
+      assert.deepEqual(["A4", "B1", "B2", "B3"].map((id) => of(id).status), ["warning", "ok", "ok", "ok"]);
+      assert.equal(isVerified, true);
+    });
+
+    it("SSH that does not come through is the failure, with that as its cause and `allow-me` as what to do", async () => {
+      const failure = { stage: "banner", failure: "no answer", console: { failure: "not asked" } } as const;
+      const node = scripted({}, { cloud, expectation: { ...expectation, sshFrom: [] }, connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "no answer"))), diagnose: () => Promise.resolve(diagnose({ ...failure, cloud: { ...cloud, instance: { state: "running" } as InstanceFacts } })) });
+      const { of } = await node.run(list);
+      assert.deepEqual(["A4", "B1", "B2", "B3"].map((id) => of(id).status), ["warning", "failed", "skipped", "skipped"]);
+      assert.match(of("B1").cause ?? "", /^security group: no group admits SSH from 203\.0\.113\.9/);
+      assert.match(of("B1").next ?? "", /allow-me/);
+    });
   });
 
   it("compares between all nodes, also with those that came later", async () => {

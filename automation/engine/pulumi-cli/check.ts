@@ -1,5 +1,6 @@
-import { accessSync, constants, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import { writeWhole } from "../../whole-file";
 import { run } from "./run";
 
 /** What is looked for, on every way. */
@@ -105,11 +106,8 @@ function readMemo(file: string): Memo {
 
 /** A cache that cannot be written costs a fifth of a second each time, nothing more. */
 function writeMemo(file: string, memo: Memo): void {
-  const draft = `${file}.${process.pid}`;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(draft, JSON.stringify(memo));
-    renameSync(draft, file);
+    writeWhole(file, JSON.stringify(memo));
   } catch {
     return;
   }

@@ -4,11 +4,12 @@ import { explanation, reasonSkipped } from "./explanation";
 
 /** The report as JUnit XML: a suite for each node, a case for each check. Warnings do not fail, so they are output. */
 export function junit({ nodes, stack, at }: VerificationReport): string {
-  const totals = totalsOf(nodes.flatMap(({ results }) => results));
+  // Strict readers (Jenkins' schema) know no number of skipped cases for the whole.
+  const { tests, failures, errors } = totalsOf(nodes.flatMap(({ results }) => results));
   const seconds = nodes.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    open("testsuites", { name: `verify ${stack}`, ...totals, time: seconds.toFixed(3) }),
+    open("testsuites", { name: `verify ${stack}`, tests, failures, errors, time: seconds.toFixed(3) }),
     ...nodes.flatMap((node) => suite(node, at)),
     "</testsuites>",
     "",

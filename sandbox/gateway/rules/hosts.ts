@@ -22,8 +22,14 @@ function hostSpec(call: Call, instance: Node, cloud: Cloud): HostSpec {
   };
 }
 
-/** Calls that move hosts. */
+/** Changes after which other hosts, or the same ones from elsewhere, can be reached. */
+const changesReach = /^(?!Describe)\w*(Route|InternetGateway|SecurityGroup|InstanceAttribute|InterfaceAttribute)/;
+
+/** Calls that move hosts, or what leads to them. */
 export const hostRules: Rule[] = [
+  after("ec2:*", (call, _answer, cloud) => {
+    if (changesReach.test(call.action)) cloud.instances.readmit(call.region);
+  }),
   after("ec2:ImportKeyPair", (call, _answer, cloud) => {
     const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64").toString("utf8").trim();
     cloud.publicKeys.set(`${call.region}/${call.params.get("KeyName")}`, key);

@@ -1,6 +1,6 @@
 import { AwsError, listOf } from "../call";
 import { after, before, instead, type Cloud, type Rule } from "../rule";
-import { items, parseXml, text } from "../xml";
+import { ec2Answer, items, parseXml, text } from "../xml";
 
 const notImitated = (action: string): Rule =>
   instead(`ec2:${action}`, () => {
@@ -10,13 +10,27 @@ const notImitated = (action: string): Rule =>
 /** NAT gateways on their way out, by id. */
 const isDeleting = (cloud: Cloud, until: number): boolean => cloud.now().getTime() < until;
 
+const isUnknownYet = (cloud: Cloud, instanceId: string): boolean => {
+  const bornAt = cloud.bornAt.get(instanceId);
+  return bornAt !== undefined && cloud.now().getTime() - bornAt < cloud.timings.newIdUnknownMs;
+};
+
 /** What lives on for a while, or refuses to end, in EC2 and not in moto. */
 export const lifecycleRules: Rule[] = [
   // "Eventual consistency in the Amazon EC2 API": a new id may be unknown for a moment.
   before("ec2:*", (call, cloud) => {
-    if (cloud.timings.newIdUnknownMs === 0) return;
-    const young = listOf(call.params, "InstanceId").concat(listOf(call.params, "ResourceId")).find((id) => cloud.now().getTime() - (cloud.bornAt.get(id) ?? 0) < cloud.timings.newIdUnknownMs);
+    const young = listOf(call.params, "InstanceId").concat(listOf(call.params, "ResourceId")).find((id) => isUnknownYet(cloud, id));
     if (young !== undefined) throw new AwsError("InvalidInstanceID.NotFound", `The instance ID '${young}' does not exist`);
+  }),
+  // A listing that does not name it leaves it out meanwhile.
+  after("ec2:DescribeInstances", (_call, answer, cloud) => {
+    if (![...cloud.bornAt.keys()].some((id) => isUnknownYet(cloud, id))) return;
+    const content = parseXml(answer.body);
+    const known = items(content, "reservationSet").map((reservation) => ({
+      ...reservation,
+      instancesSet: { item: items(reservation, "instancesSet").filter((instance) => !isUnknownYet(cloud, text(instance, "instanceId"))) },
+    }));
+    return ec2Answer("DescribeInstances", { ...content, reservationSet: { item: known.filter(({ instancesSet }) => instancesSet.item.length > 0) } });
   }),
   after("ec2:RunInstances", (_call, answer, cloud) => {
     for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.bornAt.set(text(instance, "instanceId"), cloud.now().getTime());

@@ -52,10 +52,10 @@ export const galleryCases: GalleryCase[] = [
     heals: "rm /etc/ssh/ssh_host_* && cp -a /root/keys/* /etc/ssh/ && rm -r /root/keys && systemctl restart ssh",
     failing: ["B2"], says: /host key: .*another host key than the one that was proven/,
   },
-  { name: "key refused", ...hidden("/home/ubuntu/.ssh/authorized_keys"), failing: ["B3"], says: /authentication: .*refuses the login of ubuntu/ },
+  { name: "key refused (L37)", ...hidden("/home/ubuntu/.ssh/authorized_keys"), failing: ["B3"], says: /authentication: .*refuses the login of ubuntu/ },
   { name: "sudo taken away", ...hidden("/etc/sudoers.d/90-cloud-init-users"), failing: ["B3"], says: /password/ },
-  { name: "metadata service dead", breaks: `ip route add blackhole 169.254.169.254 && ${watcherSays("error")}`, heals: `ip route del blackhole 169.254.169.254 && ${watcherSays("ok")}`, failing: ["B4", "H7"], says: /no answer/ },
-  { name: "no reboot happened", ...altered(`${STATE}/deployment-complete.json`, `sed -i "s/\\"bootId\\": \\"[^\\"]*\\"/\\"bootId\\": \\"$(cat /proc/sys/kernel/random/boot_id)\\"/" ${STATE}/deployment-complete.json`), failing: ["B5"], says: /still [0-9a-f-]{36}/ },
+  { name: "metadata service dead (L21)", breaks: `ip route add blackhole 169.254.169.254 && ${watcherSays("error")}`, heals: `ip route del blackhole 169.254.169.254 && ${watcherSays("ok")}`, failing: ["B4", "H7"], says: /no answer/ },
+  { name: "no reboot happened (L3)", ...altered(`${STATE}/deployment-complete.json`, `sed -i "s/\\"bootId\\": \\"[^\\"]*\\"/\\"bootId\\": \\"$(cat /proc/sys/kernel/random/boot_id)\\"/" ${STATE}/deployment-complete.json`), failing: ["B5"], says: /still [0-9a-f-]{36}/ },
   { name: "resolver dead", ...altered("/etc/nsswitch.conf", "sed -i 's/^hosts:.*/hosts: dns/' /etc/nsswitch.conf"), failing: ["B7"], says: /is not resolved/ },
   // Cloud-init
   { name: "cloud-init still running", ...altered("/run/cloud-init/status.json", `python3 -c 'import json; p="/run/cloud-init/status.json"; s=json.load(open(p)); s["v1"]["stage"]="modules-final"; s["v1"]["modules-final"]["finished"]=None; json.dump(s, open(p, "w"))'`), failing: ["C1"], says: /running/ },
@@ -65,18 +65,18 @@ export const galleryCases: GalleryCase[] = [
   { name: "package missing", breaks: "dpkg -r jq", heals: "DEBIAN_FRONTEND=noninteractive apt-get -qq install jq", failing: ["C4"], says: /jq: not installed/ },
   { name: "package half configured", ...altered("/var/lib/dpkg/status", "sed -i '/^Package: procps$/,/^$/s/install ok installed/install ok half-configured/' /var/lib/dpkg/status"), warning: ["C5"], says: /procps/ },
   {
-    name: "dpkg locked",
+    name: "dpkg locked (L14)",
     breaks: `setsid python3 -c 'import fcntl, time; f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, fcntl.LOCK_EX); open("/root/locked", "w"); time.sleep(600)' >/dev/null 2>&1 & echo $! > /root/locker; ${waitFor("[ -e /root/locked ]")}`,
     heals: "kill $(cat /root/locker) && rm /root/locked /root/locker", warning: ["C5"], says: /POSIX.*WRITE/,
   },
   // Files
   { name: "upload root of another owner", breaks: `chown root ${UPLOAD}`, heals: `chown ubuntu ${UPLOAD}`, failing: ["D1"], says: /root 755/ },
   { name: "file missing", ...hidden(`${UPLOAD}/files/hello.txt`), failing: ["D2", "D3"], says: /files\/hello\.txt: missing/ },
-  { name: "script altered by one byte", ...altered(`${UPLOAD}/scripts/metadata.py`, `printf X | dd of=${UPLOAD}/scripts/metadata.py bs=1 seek=9 conv=notrunc status=none`), failing: ["D2"], says: /scripts\/metadata\.py: content differs/ },
+  { name: "script altered by one byte (L12)", ...altered(`${UPLOAD}/scripts/metadata.py`, `printf X | dd of=${UPLOAD}/scripts/metadata.py bs=1 seek=9 conv=notrunc status=none`), failing: ["D2"], says: /scripts\/metadata\.py: content differs/ },
   { name: "script cut off", ...altered(`${UPLOAD}/scripts/metadata.py`, `truncate -s 100 ${UPLOAD}/scripts/metadata.py`), failing: ["D2"], says: /scripts\/metadata\.py: 100 bytes, not \d+/ },
   { name: "script not executable", breaks: `chmod 644 ${UPLOAD}/scripts/startup.py`, heals: `chmod 755 ${UPLOAD}/scripts/startup.py`, failing: ["D2"], says: /scripts\/startup\.py: mode 0644, not 0755/ },
   { name: "foreign file", breaks: `touch ${UPLOAD}/scripts/extra.py`, heals: `rm ${UPLOAD}/scripts/extra.py`, failing: ["D3"], says: /scripts\/extra\.py/ },
-  { name: "directory missing", ...hidden("/opt/sensor/exports"), failing: ["D4"], says: /\/opt\/sensor\/exports: missing/ },
+  { name: "directory missing (L2)", ...hidden("/opt/sensor/exports"), failing: ["D4"], says: /\/opt\/sensor\/exports: missing/ },
   { name: "directory of another owner", breaks: "chown nobody /opt/sensor/logs", heals: "chown root /opt/sensor/logs", failing: ["D4"], says: /\/opt\/sensor\/logs nobody 755/ },
   { name: "directory open to everybody", breaks: "chmod 777 /bacalhau_data", heals: "chmod 700 /bacalhau_data", failing: ["D4"], says: /\/bacalhau_data root 777/ },
   { name: "another payload", ...altered(`${UPLOAD}/manifest.json`, `sed -i 's/"digest":"...../"digest":"00000/' ${UPLOAD}/manifest.json`), failing: ["D5"], says: /00000/ },
@@ -88,9 +88,9 @@ export const galleryCases: GalleryCase[] = [
   // Units
   { name: "unit file changed", ...altered("/etc/systemd/system/sensor.service", "echo '# changed' >> /etc/systemd/system/sensor.service"), failing: ["F1"], says: /sensor\.service: differs from services\/sensor\.service/ },
   { name: "unit masked", breaks: "mv /etc/systemd/system/sensor.service /root/ && ln -s /dev/null /etc/systemd/system/sensor.service && systemctl daemon-reload", heals: "rm /etc/systemd/system/sensor.service && mv /root/sensor.service /etc/systemd/system/ && systemctl daemon-reload", failing: ["F1"], says: /sensor\.service: differs/ },
-  { name: "unit disabled", breaks: "systemctl disable -q sensor.service", heals: "systemctl enable -q sensor.service", failing: ["F3"], says: /sensor\.service: disabled/ },
+  { name: "unit disabled (L4, L6)", breaks: "systemctl disable -q sensor.service", heals: "systemctl enable -q sensor.service", failing: ["F3"], says: /sensor\.service: disabled/ },
   {
-    name: "units that order themselves in a circle",
+    name: "units that order themselves in a circle (L5)",
     breaks: "cd /run/systemd/system && printf '[Unit]\\nAfter=two.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' > one.service && printf '[Unit]\\nRequires=one.service\\nBefore=one.service\\nAfter=one.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' > two.service && systemctl daemon-reload; systemctl start two.service; true",
     heals: "rm /run/systemd/system/one.service /run/systemd/system/two.service && systemctl daemon-reload", failing: ["F4"], says: /ordering cycle/,
   },
@@ -104,7 +104,7 @@ export const galleryCases: GalleryCase[] = [
   { name: "service that exits at once", ...runAs("sensor.service", ["Type=simple", "Restart=no", "ExecStart=", "ExecStart=/bin/false"], `; ${waitFor("systemctl is-failed -q sensor.service")}`), failing: ["F7"], says: /sensor\.service: failed \(failed\), exit-code/ },
   { name: "service that hangs in its start", ...runAs("sensor.service", ["TimeoutStartSec=600", "ExecStart=", "ExecStart=/bin/sleep 900"], `; ${waitFor('[ "$(systemctl is-active sensor.service)" = activating ]')}`), failing: ["F7"], says: /sensor\.service: activating \(start\)/ },
   {
-    name: "service that restarts for ever",
+    name: "service that restarts for ever (L7)",
     ...runAs("sensor.service", ["Type=simple", "Restart=always", "RestartSec=50ms", "ExecStart=", `ExecStart=/bin/sh -c "timeout 15 ${SENSOR}; exit 1"`], `; ${waitFor("[ $(systemctl show -p NRestarts --value sensor.service) -gt 0 ] || { systemctl kill sensor.service; false; }")}`),
     failing: ["F8"], says: /sensor\.service: \d+ restarts/,
   },
@@ -121,5 +121,6 @@ export const galleryCases: GalleryCase[] = [
   { name: "sensor that writes nothing", breaks: `systemctl kill -s STOP sensor.service && python3 -c 'import sqlite3; d = sqlite3.connect("/opt/sensor/data/sensor_data.db"); d.execute("DELETE FROM sensor_readings"); d.commit()'`, heals: "systemctl kill -s CONT sensor.service", failing: ["H5"], says: /no reading/ },
   { name: "disk full", breaks: "mount -t tmpfs -o size=64k,mode=755 full /opt/sensor/data && dd if=/dev/zero of=/opt/sensor/data/full bs=4k status=none 2>/dev/null; true", heals: "umount /opt/sensor/data", failing: ["H5"], warning: ["K1"], says: /unable to open database/ },
   { name: "a unit of the user's own stopped", breaks: "systemctl stop mine.service", heals: "systemctl start mine.service", failing: ["H6"], says: /mine\.service: inactive \(dead\)/ },
+  { name: "a unit of the user's own that hangs in its start", ...runAs("mine.service", ["Type=oneshot", "ExecStart=", "ExecStart=/bin/sleep 900"], `; ${waitFor('[ "$(systemctl is-active mine.service)" = activating ]')}`), failing: ["H6"], says: /mine\.service: activating \(start\)[^]*mine\.service hangs in its start/ },
   { name: "a check of the user's own fails", breaks: "touch /tmp/wrong", heals: "rm /tmp/wrong", failing: ["U-nothing-wrong"], says: /exit code 1/ },
 ];

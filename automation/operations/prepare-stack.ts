@@ -1,0 +1,33 @@
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { StackKey } from "../../fleet/stack-config";
+import { qualified } from "../engine/stack";
+import { writeStackSettings } from "../engine/stack-config";
+import { ensurePassphrase, type Session } from "../session";
+import type { UpPlan } from "./plan-up";
+
+/** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
+export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
+  ensurePassphrase(session);
+  // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
+  writePins(session, plan);
+  if (!session.stackExists) await session.stack.ensure();
+  const key = qualified(StackKey.fleetSecret);
+  let secret = await session.stack.readSecretConfig(key);
+  if (secret === undefined) {
+    secret = (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ?? randomBytes(32).toString("hex");
+    await session.stack.writeSecretConfig(key, secret);
+  }
+  return secret;
+}
+
+/** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
+export function writePins(session: Session, { decisions, definition }: UpPlan): void {
+  const relative = path.relative(session.projectDir, definition.configFile);
+  writeStackSettings(session.stack.configFile, {
+    lineage: session.lineage,
+    configFile: relative.startsWith("..") ? definition.configFile : relative,
+    endpoint: session.target.endpoint,
+    pins: decisions.pins,
+  });
+}

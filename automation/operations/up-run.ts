@@ -1,0 +1,305 @@
+import { replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/changes";
+import { checksFor } from "../../fleet/checks";
+import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { classifyFailure } from "../../fleet/failures";
+import type { EngineOutcome, UpOptions } from "../engine/stack";
+import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
+import { pinsOf } from "../pins";
+import { reread, type Session } from "../session";
+import type { NodeVerification, Verification } from "../verify/result";
+import type { FleetDefinition } from "../../project/definition";
+import { createError, failureInfo, nodeListener } from "./engine-report";
+import { Failover, type Attempt } from "./failover";
+import { refOf, type FleetNodes } from "./fleet-nodes";
+import { confirmed, type UpPlan, type UpRequest } from "./plan-up";
+import { writePins } from "./prepare-stack";
+import { endOrphans, lookAt } from "./recover";
+import { reportVerified } from "./verify";
+
+/** How an `up` ended. */
+export interface UpResult {
+  account: string;
+  changes: NodeChange[];
+  /** Resources that the engine changed, other than nodes. */
+  otherChanges: number;
+  /** What failed, each with its class and next action. */
+  failures: ErrorInfo[];
+  /** Nodes that a stopped roll left as they were. */
+  untouched: string[];
+  /** Every pool that refused a node, in order, whether or not another one took it. */
+  attempts: Attempt[];
+  /** Nodes that were made and removed again because others failed (`--rollback-on-failure`). */
+  rolledBack: string[];
+  /** Absent where nothing was verified: nothing boots here, `--no-wait`, or no node got that far. */
+  verification?: Verification;
+  definition: FleetDefinition;
+  session: Session;
+}
+
+/** The part of `up` that changes things: engine runs, nodes brought up beside them, replacements in turn. */
+export class UpRun {
+  private readonly failures: ErrorInfo[];
+  private readonly failover: Failover;
+  /** Aborted when AWS refuses the credentials: no region can be worked in any more. */
+  private readonly stop = new AbortController();
+  /** Nodes that wait for their turn to be replaced. */
+  private readonly untouched = new Set<string>();
+  private readonly outcomes: EngineOutcome[] = [];
+  private readonly verified = new Map<string, NodeVerification>();
+  private changes: NodeChange[];
+
+  constructor(
+    private session: Session,
+    private readonly plan: UpPlan,
+    private readonly fleet: FleetNodes | undefined,
+    private readonly request: UpRequest,
+    /** Every region in which the fleet may have something. */
+    private readonly regions: string[],
+  ) {
+    this.changes = plan.changes;
+    this.failures = plan.decisions.failedRegions.map(({ error }) => error);
+    this.failover = new Failover(session, plan.decisions, plan.definition.slots);
+  }
+
+  async go(): Promise<UpResult> {
+    const { account, definition } = this.plan;
+    const { untouched } = this;
+    const batches = this.batchesOf(this.changes);
+    for (const name of batches.flat()) untouched.add(name);
+    // With replacements to roll, everything else is done first: they are left out of that run and then taken in turn.
+    let going = await this.engineBeside([...untouched]);
+    if (!this.isStopped) await this.resumeUnchanged();
+    await this.replaceHalfBuilt();
+    // Nodes that have the new payload already, of a roll that stopped, come before any that has not.
+    const ahead = this.changes.filter(({ name, kind }) => kind !== "delete" && !untouched.has(name)).map(({ name }) => name);
+    if (going && batches.length > 0) going = await this.proves(ahead);
+    await this.roll(batches, going, untouched);
+    let verification = await this.verifyAll(untouched);
+    if (verification && this.request.part?.replace === "broken") verification = await this.repair(verification, untouched);
+    const rolledBack = this.request.rollback && !this.isStopped && (this.failures.length > 0 || verification?.isVerified === false) ? await this.rollBack() : [];
+    await this.endUnrecorded();
+    if (this.outcomes.some(({ interrupted }) => interrupted) || this.session.interrupts.soft.aborted) {
+      this.failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
+    }
+    const steps = this.outcomes.flatMap((outcome) => outcome.steps);
+    return {
+      account,
+      changes: this.changes,
+      otherChanges: steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE).length,
+      failures: this.failures,
+      untouched: [...untouched],
+      attempts: this.failover.attempts,
+      rolledBack,
+      verification,
+      definition,
+      session: await reread(this.session),
+    };
+  }
+
+  private batchesOf(changes: readonly NodeChange[]): string[][] {
+    return replacementBatches(changes, this.request.config.maxUnavailable, this.plan.definition.slots.length);
+  }
+
+  /** Everything that is no replacement; in a run on a part of the fleet only the nodes of the part that are missing. */
+  private async engineBeside(replaced: string[]): Promise<boolean> {
+    if (!this.request.part) return this.engine(replaced.length === 0 ? {} : { exclude: this.urns(replaced) });
+    const missing = this.plan.changes.flatMap((change) => (change.kind === "create" ? [change.to] : []));
+    if (missing.length === 0) return true;
+    return this.engine({ target: this.missingUrns(missing) });
+  }
+
+  /** Replaces batch by batch; one that fails, or does not prove itself, leaves the rest as it is. */
+  private async roll(batches: string[][], going: boolean, untouched: Set<string>): Promise<void> {
+    for (const batch of batches) {
+      if (!going || this.isStopped) break;
+      const urns = this.urns(batch);
+      // A part is replaced because it was asked for, whether or not the program sees a difference.
+      for (const name of batch) untouched.delete(name);
+      going = await this.engine({ target: urns, ...(this.request.part ? { replace: urns } : {}) });
+      if (going) going = await this.proves(batch);
+    }
+  }
+
+  /** Replaces what did not pass and looks again. */
+  private async repair(first: Verification, untouched: Set<string>): Promise<Verification | undefined> {
+    const passed = new Set(first.nodes.filter(({ isVerified }) => isVerified).map(({ node }) => node));
+    const failing = this.changes.flatMap((change): NodeChange[] =>
+      change.kind === "same" && !passed.has(change.name) ? [{ ...change, kind: "replace", reason: "it does not pass verification" }] : [],
+    );
+    if (failing.length === 0 || this.isStopped) return first;
+    const { account } = this.plan;
+    this.session.reporter.emit({ type: "changes", stack: this.session.target.stack, account, changes: failing });
+    await confirmed({ ...this.plan, changes: failing });
+    this.failures.length = 0;
+    const replaced = new Map(failing.map((change) => [change.name, change]));
+    this.changes = this.changes.map((change) => replaced.get(change.name) ?? change);
+    for (const name of replaced.keys()) {
+      untouched.add(name);
+      this.verified.delete(name);
+    }
+    await this.roll(this.batchesOf(failing), true, untouched);
+    return this.verifyAll(untouched);
+  }
+
+  /**
+   * A call whose answer was lost, or that a provider was killed in, may have taken effect all the same. Another run
+   * that has begun meanwhile clears up by itself.
+   */
+  private async endUnrecorded(): Promise<void> {
+    const didSomething = this.outcomes.some(({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"));
+    if (!didSomething || this.session.interrupts.hard.aborted) return;
+    try {
+      this.session = await endOrphans(this.session, await lookAt(this.session, this.regions));
+    } catch (error) {
+      if (!isSpotError(error) || error.code !== "E_LOCKED") throw error;
+    }
+  }
+
+  private urns(names: string[]): string[] {
+    const urnOf = new Map(this.session.state.nodes.map(({ name, urn }) => [name, urn]));
+    return names.map((name) => urnOf.get(name)!);
+  }
+
+  /** An engine run, and the rounds that follow it until nothing more can be moved or tried again. True: all succeeded. */
+  private async engine(options: UpOptions): Promise<boolean> {
+    for (let round = options; ; round = this.nextRound(round)) {
+      // No target at all would mean everything.
+      if (round.target?.length === 0) return true;
+      const outcome = await this.engineOnce(round);
+      const next = await this.failover.after(outcome);
+      if (!next.again) {
+        this.failures.push(...next.failures);
+        return outcome.ok && next.failures.length === 0;
+      }
+      writePins(this.session, this.plan);
+      this.changes = this.changes.map((change) => moved(change, this.plan));
+      // What was made and is not recorded would stand in the way of the next round.
+      await this.endUnrecorded();
+    }
+  }
+
+  /** What failed is missing, or still waits to be replaced; nodes whose turn has not come are left alone. */
+  private nextRound(last: UpOptions): UpOptions {
+    if (!this.request.part) return { exclude: this.urns([...this.untouched]) };
+    const { nodes } = this.session.state;
+    const before = new Set(this.plan.session.state.nodes.map(({ instanceId }) => instanceId));
+    const waiting = nodes.filter(({ urn, instanceId }) => last.replace?.includes(urn) && before.has(instanceId)).map(({ urn }) => urn);
+    const recorded = new Set(nodes.map(({ name }) => name));
+    const missing = this.changes.flatMap(({ name, to }) => (to && !recorded.has(name) && !this.untouched.has(name) ? [to] : []));
+    return { target: [...waiting, ...this.missingUrns(missing)], ...(waiting.length > 0 ? { replace: waiting } : {}) };
+  }
+
+  /** Nodes that are to be made, with the network of every region that had none when the run began. */
+  private missingUrns(missing: readonly DesiredNode[]): string[] {
+    const { target: { stack }, state } = this.plan.session;
+    const regions = new Set(missing.map(({ pin }) => pin.pool.region).filter((region) => !state.regions.includes(region)));
+    return [...missing.flatMap(({ slot, pin }) => nodeUrns(stack, slot.name, pin.pool.market)), ...[...regions].flatMap((region) => networkUrns(stack, region))];
+  }
+
+  private async engineOnce(options: UpOptions): Promise<EngineOutcome> {
+    const outcome = await this.session.stack.up({
+      ...options,
+      stop: this.stop.signal,
+      listener: nodeListener(this.session, {
+        created: (ref) => this.fleet?.announce(ref, "created"),
+        deleted: (instanceId) => void this.fleet?.forget(instanceId),
+        failed: (failure) => {
+          if (classifyFailure(failure.message).everywhere) this.stop.abort();
+          return this.failover.willTryAgain(failure);
+        },
+      }),
+    });
+    this.outcomes.push(outcome);
+    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome);
+    this.session = await reread(this.session);
+    return outcome;
+  }
+
+  private get isStopped(): boolean {
+    return this.stop.signal.aborted || this.session.interrupts.soft.aborted;
+  }
+
+  /** All or nothing: what this run made goes again, with the networks that only it needed. What was replaced stays. */
+  private async rollBack(): Promise<string[]> {
+    const before = new Set(this.plan.session.state.nodes.map(({ name }) => name));
+    const made = this.session.state.nodes.map(({ name }) => name).filter((name) => !before.has(name));
+    const { decisions, definition } = this.plan;
+    for (const { name } of definition.slots.filter((slot) => !before.has(slot.name))) {
+      delete decisions.pins.nodes[name];
+      decisions.pins.unplaced[name] ??= "rolled back: another node of the same run failed";
+    }
+    decisions.pins = pinsOf(decisions.pins);
+    writePins(this.session, this.plan);
+    this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: ${made.length} nodes that this run made are removed` });
+    const outcome = await this.engineOnce({ exclude: this.urns([...this.untouched]) });
+    this.failures.push(...outcome.failures.map(failureInfo));
+    return made;
+  }
+
+  /** Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. */
+  private async resumeUnchanged(): Promise<void> {
+    const same = new Set(this.plan.changes.filter(({ kind }) => kind === "same").map(({ name }) => name));
+    for (const node of this.session.state.nodes) {
+      const ref = refOf(node);
+      if (same.has(node.name) && ref.address) this.fleet?.announce({ ...ref, address: ref.address }, "found");
+    }
+  }
+
+  /** Before the next batch of a roll: every node of this one came up and every check holds. */
+  private async proves(batch: string[]): Promise<boolean> {
+    if (!this.fleet) return true;
+    const outcomes = await this.fleet.outcomes();
+    if (!batch.every((name) => outcomes.get(name)?.state === "rebooted")) return false;
+    return (await this.verifyNodes(batch)).every(({ isVerified }) => isVerified);
+  }
+
+  /** A node whose deployment broke off or failed in an earlier run is made anew; one that fails now is not tried twice. */
+  private async replaceHalfBuilt(): Promise<void> {
+    if (!this.fleet || this.isStopped) return;
+    const outcomes = await this.fleet.outcomes();
+    const broken = new Map([...outcomes].flatMap(([name, outcome]) => (outcome.state === "must-replace" ? [[name, outcome.reason]] : [])));
+    if (broken.size === 0) return;
+    for (const [name, reason] of broken) {
+      this.session.reporter.emit({ type: "message", level: "warning", subject: name, message: `is replaced: ${reason}` });
+    }
+    this.changes = this.changes.map((change) => {
+      const reason = broken.get(change.name);
+      return change.kind === "same" && reason !== undefined ? { ...change, kind: "replace", reason } : change;
+    });
+    const urns = this.urns([...broken.keys()]);
+    await this.engine({ target: urns, replace: urns });
+  }
+
+  /** The whole list on every node that came up; the ones that a roll proved are not asked again. */
+  private async verifyAll(untouched: Set<string>): Promise<Verification | undefined> {
+    if (!this.fleet) return undefined;
+    const outcomes = await this.fleet.outcomes();
+    for (const [name, outcome] of outcomes) if (outcome.state === "failed" && outcome.error.class !== "interrupted") this.failures.push({ ...outcome.error, message: `node ${name}: ${outcome.error.message}` });
+    if (!this.request.wait || this.isStopped) return undefined;
+    const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
+    await this.verifyNodes(ready);
+    const nodes = [...this.verified.values()].sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+    // A node that never came up was not verified either.
+    const wanted = this.changes.filter(({ kind }) => kind !== "delete");
+    return { nodes, isVerified: wanted.length > 0 && wanted.every(({ name }) => this.verified.get(name)?.isVerified) };
+  }
+
+  private async verifyNodes(names: string[]): Promise<NodeVerification[]> {
+    const wanted = this.session.state.nodes.filter(({ name }) => names.includes(name));
+    if (!this.fleet || wanted.length === 0) return [];
+    const { nodes } = await this.fleet.verify(wanted, { checks: checksFor(this.request.config) });
+    for (const verification of nodes) {
+      this.verified.set(verification.node, verification);
+      reportVerified(this.session.reporter, verification);
+    }
+    return nodes;
+  }
+}
+
+/** A change as it is after its node went to another pool, whose image may be another one too. */
+function moved(change: NodeChange, { definition, decisions: { pins } }: UpPlan): NodeChange {
+  const pin = pins.nodes[change.name];
+  if ((change.kind !== "create" && change.kind !== "replace") || !pin || pin === change.to.pin) return change;
+  const { slot } = change.to;
+  return { ...change, to: { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) } };
+}

@@ -1,0 +1,30 @@
+import { COMMANDS, type CommandDefinition, type OptionName } from "../../automation/commands/table";
+import { probes, ProbeStage } from "../support/option-probes";
+import { FIRST_RUN_MS } from "../support/sandbox";
+import { Workbench } from "../support/workbench";
+
+/** Every option that does the same everywhere, on every command that has it. Those of one command: tests/support/effects.ts. */
+describe("options that mean one thing everywhere", function () {
+  this.timeout(FIRST_RUN_MS);
+  let bench: Workbench;
+  let stage: ProbeStage;
+  before(async () => {
+    bench = new Workbench();
+    stage = new ProbeStage(bench);
+    // Commands that read start no sandbox; and `status` needs a last run to tell of.
+    await bench.spot(["preview"]);
+    await stage.halted(COMMANDS.find(({ name }) => name === "down")!, "--sandbox=api");
+  });
+  after(async () => {
+    stage?.[Symbol.dispose]();
+    await bench?.[Symbol.asyncDispose]();
+  });
+
+  for (const [option, probe] of Object.entries(probes) as [OptionName, NonNullable<(typeof probes)[OptionName]>][]) {
+    describe(`--${option}`, () => {
+      for (const command of COMMANDS.filter(({ options }: CommandDefinition) => options.includes(option))) {
+        it(`of ${command.name}`, () => probe(stage, command));
+      }
+    });
+  }
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { listRemains, REMAINS } from "../../automation/cloud/remains";
+import type { Cloud } from "../../automation/cloud/clients";
+
+/** The sandbox imitates no EC2 fleets, so their row is held to what the API reference says. */
+describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
+  type Answers = Record<string, object>;
+  /** A client with these answers by action; everything else is empty. */
+  const clientWith = (answers: Answers, sent: { action: string; input: object }[] = []): EC2Client =>
+    Object.assign(Object.create(EC2Client.prototype) as EC2Client, {
+      config: {},
+      send: (command: { constructor: { name: string }; input: object }) => {
+        const action = command.constructor.name.replace(/Command$/, "");
+        sent.push({ action, input: command.input });
+        return Promise.resolve(answers[action] ?? {});
+      },
+    });
+  const cloudOf = (client: EC2Client) => ({ ec2: () => client }) as unknown as Cloud;
+  const fleet = (FleetId: string, FleetState: string, Tags: Record<string, string>) => ({ FleetId, FleetState, Tags: Object.entries(Tags).map(([Key, Value]) => ({ Key, Value })) });
+  const row = REMAINS.find(({ kind }) => kind === "fleet")!;
+
+  it("is found by its tags alone, and not once it is deleted", async () => {
+    const Fleets = [fleet("fleet-1", "active", { lineage: "a" }), fleet("fleet-2", "active", { lineage: "b" }), fleet("fleet-3", "deleted_terminating", { lineage: "a" }), fleet("fleet-4", "active", { Name: "spot-x" }), fleet("fleet-5", "active", {})];
+    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } })), "us-west-2", [{ tag: "lineage", values: ["a"] }, { tag: "Name", values: ["spot-*"] }]);
+    assert.deepEqual(found.map(({ kind, id }) => [kind, id]), [["fleet", "fleet-1"], ["fleet", "fleet-4"]]);
+  });
+
+  it("goes with its instances, and is gone when they are", async () => {
+    const sent: { action: string; input: object }[] = [];
+    await row.remove(clientWith({}, sent), "fleet-1");
+    assert.deepEqual(sent, [{ action: "DeleteFleets", input: { FleetIds: ["fleet-1"], TerminateInstances: true } }]);
+    const goneWhen = (state: string) => row.gone!(clientWith({ DescribeFleets: { Fleets: [fleet("fleet-1", state, {})] } }), "fleet-1");
+    assert.deepEqual(await Promise.all(["active", "deleted_terminating", "deleted"].map(goneWhen)), [false, false, true]);
+  });
+
+  it("says why AWS keeps it; one that is not there is gone", async () => {
+    const refusing = (Code: string) => row.remove(clientWith({ DeleteFleets: { UnsuccessfulFleetDeletions: [{ FleetId: "fleet-1", Error: { Code, Message: "no" } }] } }), "fleet-1");
+    await assert.rejects(refusing("fleetNotInDeletableState"), /fleetNotInDeletableState: no/);
+    await refusing("fleetIdDoesNotExist");
+  });
+
+  it("goes after instances and before launch templates, VPN gateways before interfaces and the VPC", () => {
+    const order = REMAINS.map(({ kind }) => kind);
+    const inOrder = (...kinds: string[]) => assert.deepEqual(kinds.map((kind) => order.indexOf(kind)), kinds.map((kind) => order.indexOf(kind)).sort((a, b) => a - b));
+    inOrder("spot-request", "instance", "fleet", "launch-template", "nat-gateway", "elastic-address", "vpc-endpoint", "peering-connection", "vpn-gateway", "network-interface", "security-group", "route-table", "subnet", "internet-gateway", "vpc", "key-pair");
+  });
+});
