@@ -147,34 +147,4 @@ describeHosts("a node that cannot be deployed as it should", () => {
     bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, download("none", SHA256));
     assert.match(await failure(), /^node us-west-2-0: .*step workload-binaries: http:.*\/none: HTTP Error 404: File not found \(4 attempts\)$/);
   });
-
-  it("is taken off the orchestrator's list when it ends (L22)", async () => {
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 });
-    await bench.up();
-    const [orchestrator, ends] = await Promise.all(["us-east-1-0", "us-west-2-0"].map(async (name) => (await bench.nodes()).find((node) => node.name === name)));
-    assert.ok(orchestrator && ends);
-    const host = bench.host(orchestrator.instanceId);
-    await host.run(`cat > /run/orchestrator.py <<'X'
-import json
-from http.server import BaseHTTPRequestHandler, HTTPServer
-class Orchestrator(BaseHTTPRequestHandler):
-    def answer(self, value):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(value).encode())
-    def do_GET(self):
-        self.answer({"Nodes": [{"Info": {"NodeID": "n-1", "Labels": {"instance_id": "${ends.instanceId}"}}}]})
-    def do_PUT(self):
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        with open("/run/asked", "a") as file:
-            file.write(self.path + " " + json.loads(body)["Action"] + "\\n")
-        self.answer({"Success": True})
-HTTPServer(("", 8001), Orchestrator).serve_forever()
-X
-systemd-run --quiet python3 /run/orchestrator.py`);
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, [...bacalhau(`binary: ${JSON.stringify(PROGRAM)}`), "  orchestrators: [nats://127.0.0.1:4222]", `  api: http://${orchestrator.address}:8001`]);
-    const { code, stdout, stderr } = await bench.spot(["down", "us-west-2-0"]);
-    assert.equal(code, 0, stdout + stderr);
-    assert.equal(await host.run("cat /run/asked"), "/api/v1/orchestrator/nodes/n-1 delete\n");
-  });
 });
