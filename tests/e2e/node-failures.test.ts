@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
@@ -17,7 +16,6 @@ describeHosts("a node that cannot be deployed as it should", () => {
   after(() => bench[Symbol.asyncDispose]());
   beforeEach(() => rmSync(path.join(bench.files, "systemd"), { recursive: true, force: true }));
 
-  const SHA256 = createHash("sha256").update(readFileSync(PROGRAM)).digest("hex");
   const bacalhau = (program: string): string[] => ["bacalhau:", "  version: 1.6.0", `  ${program}`];
 
   /** The one failure of an `up`. */
@@ -130,21 +128,5 @@ describeHosts("a node that cannot be deployed as it should", () => {
     await until("the node names it too", async () => (await host.run("cat /opt/startup.log")).endsWith(said), 120_000);
     assert.equal((JSON.parse(await host.run("cat /var/lib/spot-deployer/steps-own-units/01-own-units.json")) as { status: string }).status, "failed");
     assert.equal(await host.run("systemctl is-failed spot-own-units.service"), "failed\n");
-  });
-
-  it("takes a download only when it is what was pinned, and names an address that has none (L18)", async () => {
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 });
-    const first = await bench.up();
-    assert.equal(first.outcome.code, 0, first.outcome.stdout);
-    // What a roll has not come to yet serves what the canary downloads.
-    const server = (await bench.nodes()).find(({ name }) => name === "us-east-1-0");
-    assert.ok(server);
-    await bench.host(server.instanceId).run(`mkdir /srv/www && cat > /srv/www/bacalhau <<'X'\n${readFileSync(PROGRAM, "utf8")}X\nsystemd-run --quiet python3 -m http.server 8000 --directory /srv/www`);
-    const download = (file: string, sha256: string): string[] => bacalhau(`download: {amd64: {url: "http://${server.address}:8000/${file}", sha256: "${sha256}"}}`);
-
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, download("bacalhau", "0".repeat(64)));
-    assert.match(await failure(), new RegExp(`^node us-west-2-0: .*step workload-binaries: http://${server.address}:8000/bacalhau: sha256 is ${SHA256}, not 0{64}$`));
-    bench.fleet({ "us-west-2": 1, "us-east-1": 1 }, download("none", SHA256));
-    assert.match(await failure(), /^node us-west-2-0: .*step workload-binaries: http:.*\/none: HTTP Error 404: File not found \(4 attempts\)$/);
   });
 });
