@@ -21,6 +21,9 @@ interface Row {
   everywhere?: true;
 }
 
+/** Classes of failures that pass by themselves: the same call may be answered a moment later. */
+export const passingClasses: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
+
 const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
 const RETRY = "It passes by itself: run the command again, finished work is kept.";
 const ANSWER_LOST = "An earlier call made it and its answer was lost: run the command again, which clears it up first.";

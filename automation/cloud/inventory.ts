@@ -13,7 +13,7 @@ import {
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ErrorClass } from "../../fleet/errors";
+import { passingClasses } from "../../fleet/failures";
 import { MANAGED_BY, Tag } from "../../fleet/model";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
@@ -104,13 +104,14 @@ export async function patientInventory(cloud: Cloud, lineage: string, regions: s
   const deadline = Date.now() + PATIENCE_MS;
   for (let silent = regions, wait = 500; ; wait = Math.min(wait * 2, 5_000)) {
     for (const answer of await inventory(cloud, lineage, silent)) looked.set(answer.region, answer);
-    silent = silent.filter((region) => PASSING.has(looked.get(region)?.error?.class ?? ""));
+    silent = silent.filter((region) => {
+      const failure = looked.get(region)?.error?.class;
+      return failure !== undefined && passingClasses.has(failure);
+    });
     if (silent.length === 0 || signal.aborted || Date.now() + wait > deadline) return [...looked.values()];
     await sleep(wait, undefined, { signal }).catch(() => undefined);
   }
 }
-
-const PASSING: ReadonlySet<string> = new Set<ErrorClass>(["throttle", "transient"]);
 
 /**
  * The instances of a lineage in one region, terminated ones too, by one call a page.

@@ -13,6 +13,7 @@ import {
 import type { CloudFacts, GroupFacts, InstanceFacts, Looked } from "../../fleet/checks";
 import { wordsOf } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
+import { EVERYWHERE } from "../../fleet/network";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 import { describeInstances, tagRecord, type Instance } from "./inventory";
@@ -129,7 +130,7 @@ function sourcesOf({ IpProtocol = "", FromPort = 0, ToPort = 65_535, IpRanges, I
 function internetRoute({ SubnetId, VpcId }: Instance, tables: readonly RouteTable[]): string | null {
   const own = tables.find(({ Associations }) => Associations?.some((association) => association.SubnetId === SubnetId));
   const table = own ?? tables.find((candidate) => candidate.VpcId === VpcId && candidate.Associations?.some(({ Main }) => Main));
-  const route = table?.Routes?.find(({ DestinationCidrBlock, State }) => DestinationCidrBlock === "0.0.0.0/0" && State !== "blackhole");
+  const route = table?.Routes?.find(({ DestinationCidrBlock, State }) => DestinationCidrBlock === EVERYWHERE && State !== "blackhole");
   return route?.GatewayId ?? route?.NatGatewayId ?? route?.TransitGatewayId ?? route?.NetworkInterfaceId ?? null;
 }
 

@@ -17,6 +17,7 @@ import type { ProgramArchitecture } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
 import type { RegionPin } from "../../fleet/model";
 import type { TypeOffer } from "../../fleet/pools";
+import { EVERYWHERE } from "../../fleet/network";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 
@@ -270,7 +271,7 @@ async function publicSubnets(ec2: EC2Client, vpcId: string): Promise<Record<stri
   const tableOf = (subnetId: string): RouteTable | undefined =>
     RouteTables?.find((table) => table.Associations?.some((a) => a.SubnetId === subnetId)) ?? RouteTables?.find((table) => table.Associations?.some((a) => a.Main));
   const open = (Subnets ?? []).filter(({ SubnetId }) =>
-    tableOf(SubnetId!)?.Routes?.some((route) => route.DestinationCidrBlock === "0.0.0.0/0" && route.GatewayId?.startsWith("igw-")),
+    tableOf(SubnetId!)?.Routes?.some((route) => route.DestinationCidrBlock === EVERYWHERE && route.GatewayId?.startsWith("igw-")),
   );
   const byZone: Record<string, string> = {};
   for (const { SubnetId, AvailabilityZone } of open.sort((a, b) => a.SubnetId!.localeCompare(b.SubnetId!))) byZone[AvailabilityZone!] ??= SubnetId!;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../fleet/errors";
-import { classifyFailure, type Failure } from "../../fleet/failures";
+import { classifyFailure, passingClasses, type Failure } from "../../fleet/failures";
 import type { Pins, Pool, Slot } from "../../fleet/model";
 import { patternOf, poolText, type PoolPattern } from "../../fleet/pools";
 import type { EngineFailure } from "../engine/events";
@@ -26,8 +26,6 @@ const MAX_MOVES = 12;
 /** Rounds that wait for AWS to calm down: 1, 2, 4, 8 and 16 seconds, with jitter. */
 const MAX_RETRIES = 5;
 const FIRST_WAIT_MS = 1000;
-
-const RETRIED: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
 
 /** What comes after an engine run: another one, or the failures that stay. */
 export type NextStep = { again: true } | { again: false; failures: ErrorInfo[] };
@@ -62,7 +60,7 @@ export class Failover {
   willTryAgain(failure: EngineFailure): boolean {
     const { class: failureClass, closes, everywhere } = classifyFailure(failure.message);
     if (everywhere) return false;
-    return closes === undefined ? RETRIED.has(failureClass) && this.retries < MAX_RETRIES : isLaunch(failure) && this.moves < MAX_MOVES;
+    return closes === undefined ? passingClasses.has(failureClass) && this.retries < MAX_RETRIES : isLaunch(failure) && this.moves < MAX_MOVES;
   }
 
   async after(outcome: EngineOutcome): Promise<NextStep> {
@@ -70,7 +68,7 @@ export class Failover {
     if (this.session.interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere)) return stays(failures);
 
     const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.closes !== undefined);
-    const passing = failures.filter(({ judged }) => judged.closes === undefined && RETRIED.has(judged.class));
+    const passing = failures.filter(({ judged }) => judged.closes === undefined && passingClasses.has(judged.class));
     let moved = false;
     if (refused.length > 0) {
       this.close(refused);
