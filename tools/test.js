@@ -15,7 +15,7 @@ const root = path.resolve(__dirname, "..");
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
-const THOROUGH = /^(cleanup-vpcs|command-line|config-keys|fault-sample|options|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
+const THOROUGH = /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|options|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
 
 /** What there is to run. `booted`: needs real hosts, so where they can boot a skipped test is a failure. */
 const SUITES = [
@@ -62,11 +62,19 @@ async function runMocha({ mocha: folder, only = /\.test\.js$/, except = /^$/ }) 
     if (file.endsWith(".test.js") && hasSource && only.test(file) && !except.test(file)) mocha.addFile(path.join(directory, file));
   }
   await mocha.loadFilesAsync();
+  const failed = [];
   const runner = await new Promise((resolve) => {
     const started = mocha.run(() => resolve(started));
+    started.on("fail", (test, error) => failed.push(`${test.fullTitle()}\n${whyOf(error).replace(/^/gm, "    ")}`));
   });
   const { passes, failures, pending } = runner.stats;
-  return { passed: passes, failed: failures, skipped: pending };
+  return { passed: passes, failed: failures, skipped: pending, said: failed };
+}
+
+/** An error's message and what caused it, as far as it fits: mocha leaves out a cause that is text, as our errors have. */
+function whyOf({ message, cause }) {
+  const words = [message, cause instanceof Error ? cause.message : cause].filter((text) => typeof text === "string" && text !== "");
+  return words.join("\ncause: ").slice(0, 2_000);
 }
 
 function runPython({ python: folder }) {
@@ -91,6 +99,7 @@ async function main() {
   if (suites.some(({ needsSetUp }) => needsSetUp)) setUp();
   const total = { passed: 0, failed: 0, skipped: 0 };
   const rows = [];
+  const failures = [];
   for (const suite of suites) {
     console.log(`\n=== ${suite.name}`);
     const started = Date.now();
@@ -102,7 +111,10 @@ async function main() {
     }
     rows.push(`${suite.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${((Date.now() - started) / 1000).toFixed(0)} s`);
     for (const key of Object.keys(total)) total[key] += counts[key];
+    failures.push(...(counts.said ?? []).map((text) => `${suite.name}: ${text}`));
   }
+  // Once more at the end: of a long log often the end alone is kept.
+  for (const failure of failures) console.log(`\nFAILED ${failure}`);
   console.log(`\n${rows.map((row) => `  ${row}`).join("\n")}`);
   if (total.passed + total.failed === 0) {
     console.log("no test was run: that is a failure");

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { admit, METADATA_ADDRESS } from "./admission";
 import { run } from "./command";
 import { unreachable } from "./driver";
@@ -37,6 +38,9 @@ export const linkRecord = (sandboxId: string, instanceId: string): LinkRecord =>
 export function macOf(address: string): string {
   return ["02", "00", ...address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"))].join(":");
 }
+
+/** How long the kernel may hold on to an interface or a namespace that is removed. */
+const REMOVAL_MS = 2_000;
 
 const ip = (...commands: string[]): Promise<string> => run("ip", ["-batch", "-"], { input: commands.join("\n") });
 
@@ -101,9 +105,18 @@ export async function attachHost({ namespace, link }: LinkRecord, at: { bridge: 
 export async function detachHost({ namespace, link }: LinkRecord): Promise<void> {
   // The pair would go with the namespace, but only some time after.
   await removeLink(link);
-  if (existsSync(`/run/netns/${namespace}`)) await ip(`netns delete ${namespace}`);
+  await removeWhileThere(`/run/netns/${namespace}`, `netns delete ${namespace}`);
 }
 
-async function removeLink(link: string): Promise<void> {
-  if (existsSync(`/sys/class/net/${link}`)) await ip(`link delete ${link}`);
+const removeLink = (link: string): Promise<void> => removeWhileThere(`/sys/class/net/${link}`, `link delete ${link}`);
+
+/** Removes what is there; gone meanwhile is a success, and what is busy for a moment is tried again. */
+async function removeWhileThere(file: string, command: string): Promise<void> {
+  for (const deadline = Date.now() + REMOVAL_MS; existsSync(file); await sleep(20)) {
+    try {
+      return void (await ip(command));
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
 }

@@ -18,6 +18,7 @@ import { rootsOf } from "../../sandbox/roots";
 import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
 import { describeHosts } from "../support/describe-hosts";
 import { assertNothingLeft, foreignNamespaces, leftovers, type HostsPlace } from "../support/host-leftovers";
+import { InsideHost } from "../support/inside-host";
 import { listens, reaches } from "../support/reaches";
 import { openUp } from "../support/wide-open";
 
@@ -224,11 +225,14 @@ describeHosts("booted hosts", function () {
       const host = await launch();
       const first = await bootId(place, host);
       await outputIn(place, host, "cloud-init status --wait; echo kept > kept && sync");
+      // What a test runs inside ends with the host, and keeps no shutdown waiting.
+      const inside = assert.rejects(new InsideHost(place.home, host.instanceId).run("sleep 600"));
       await reboot(host);
       await eventually("another boot", 60, async () => {
         const now = await tryIn(place, host, "cat /proc/sys/kernel/random/boot_id");
         return now !== undefined && now.code === 0 && now.output !== first ? true : undefined;
       });
+      await inside;
       assert.equal(await outputIn(place, host, "cat kept"), "kept");
       assert.equal(await outputIn(place, host, "ls /var/lib/cloud/instances"), host.instanceId);
       assert.deepEqual(ended, []);

@@ -28,13 +28,19 @@ export function foreignNamespaces(): Map<string, number[]> {
   return found;
 }
 
-/** True for a host of another sandbox, which may come and go while this test runs. */
-function isOfAnotherSandbox(pid: number, own: string): boolean {
+/**
+ * True for the namespace of another sandbox's host, which may come and go while this test runs. One process tells: what
+ * its own test runs inside it is in that test's control group.
+ */
+const isOfAnotherSandbox = (pids: readonly number[], own: string): boolean =>
+  pids.map(cgroupOf).some((cgroup) => /\/spot-[0-9a-f]{8}-i-/.test(cgroup) && !cgroup.includes(own));
+
+/** Empty when the process ended meanwhile. */
+function cgroupOf(pid: number): string {
   try {
-    const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
-    return /\/spot-[0-9a-f]{8}-i-/.test(cgroup) && !cgroup.includes(own);
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
   } catch {
-    return true;
+    return "";
   }
 }
 
@@ -46,7 +52,7 @@ export async function leftovers(place: HostsPlace, instanceIds: readonly string[
   const { bridge, table } = networkRecord(place.sandboxId);
   const links = instanceIds.map((id) => linkRecord(place.sandboxId, id));
   const own = `/spot-${table.slice("spot_".length)}-`;
-  const namespaces = [...foreignNamespaces()].filter(([name, pids]) => !before.has(name) && !pids.every((pid) => isOfAnotherSandbox(pid, own)));
+  const namespaces = [...foreignNamespaces()].filter(([name, pids]) => !before.has(name) && !isOfAnotherSandbox(pids, own));
   const paths = [
     `/sys/class/net/${bridge}`,
     join(place.home, "hosts"),

@@ -17,9 +17,16 @@ export class InsideHost {
     this.folder = path.join(home, "hosts", instanceId);
   }
 
-  /** Runs a shell command as root in the host; answers its output. Throws when it fails. */
+  /**
+   * Runs a shell command as root in the host; answers its output. Throws when it fails.
+   *
+   * A shell outside the host's PID namespace waits for it. systemd stops every process before it ends them all, and
+   * nsenter itself, told that its child was stopped, would stop as well: for ever, and with it the host's shutdown,
+   * which waits until that child is reaped.
+   */
   async run(command: string): Promise<string> {
-    const { stdout } = await execute("nsenter", ["--target", String(this.pidIn("payload/init.scope")), "--mount", "--uts", "--ipc", "--net", "--pid", "--", "/bin/sh", "-c", command], { maxBuffer: MAX_OUTPUT });
+    const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--no-fork"];
+    const { stdout } = await execute("nsenter", ["--target", String(this.pidIn("payload/init.scope")), ...namespaces, "--", "/bin/sh", "-c", '/bin/sh -c "$1"; exit', "sh", command], { maxBuffer: MAX_OUTPUT });
     return stdout;
   }
 
