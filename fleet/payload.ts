@@ -37,14 +37,45 @@ export function isUnit(path: string): boolean {
   return /^(services|files\/systemd)\/[^/]+\.service$/.test(path);
 }
 
+/** The keys of a unit whose value is a command; before its program may stand how to run it. */
+const COMMANDS = /^Exec(Condition|StartPre|Start|StartPost|Reload|Stop|StopPost)$/;
+const COMMAND_MARKS = /^[-@:+!]+/;
+const WORD = /"([^"]*)"|'([^']*)'|(\S+)/g;
+/** A word that is or ends in a path of the payload. One with patterns, variables or systemd's `%` is for those who fill them in. */
+const NAMED = new RegExp(`^(?:[\\w-]+=)?(${UPLOAD_ROOT}(?:/[^\\s$%*?;|&<>\\\\"']*)?)$`);
+
 /**
- * What a unit names below the upload root and no entry is: it would fail, or be skipped in silence, at boot. Left out
- * are comments, paths that systemd completes (`%`) and those marked as optional (`-`).
+ * Which paths below the upload root a unit names in vain: no entry is there, so that it would fail or be skipped in
+ * silence at boot, or a folder is where a program is asked for. Paths marked as optional (`-`) are left out.
+ * The node judges alike (instance/scripts/deploy_services.py).
  */
-export function missingPaths(unit: string, entries: readonly Pick<PayloadEntry, "path">[]): string[] {
-  const text = unit.replace(/^\s*[#;].*$/gm, "");
-  const named = [...text.matchAll(new RegExp(`(?<![-\\w/])${UPLOAD_ROOT}/([^\\s"';:]+)`, "g"))].map((match) => (match[1] as string).replace(/\/$/, ""));
-  return [...new Set(named)].filter((name) => !name.includes("%") && !entries.some(({ path }) => path === name || path.startsWith(`${name}/`)));
+export function unitFaults(unit: string, entries: readonly Pick<PayloadEntry, "path" | "type">[]): string[] {
+  const kinds = kindsOf(entries);
+  const kindOf = (path: string): PayloadEntry["type"] | undefined => kinds.get(path.replace(/\/+$/, ""));
+  const faults = [...unit.replace(/\\\n/g, " ").matchAll(/^\s*(\w+)\s*=(.*)$/gm)].flatMap(([, key = "", value = ""]) =>
+    [...value.matchAll(WORD)].flatMap(([, double, single, bare], position) => {
+      const runs = position === 0 && COMMANDS.test(key);
+      const word = double ?? single ?? bare ?? "";
+      const whole = runs ? word.replace(COMMAND_MARKS, "") : word;
+      return (kindOf(whole) === undefined ? whole.split(/\s+/) : [whole]).flatMap((part) => {
+        const path = NAMED.exec(part)?.[1];
+        if (path === undefined) return [];
+        if (kindOf(path) === undefined) return [`${key} names ${path}, which is not uploaded`];
+        return runs && kindOf(path) === "directory" ? [`${key} names ${path}, a folder: only a file can be run`] : [];
+      });
+    }),
+  );
+  return [...new Set(faults)];
+}
+
+/** What is at each path on a node: the upload root, the entries, and the folders that they lie in. */
+function kindsOf(entries: readonly Pick<PayloadEntry, "path" | "type">[]): Map<string, PayloadEntry["type"]> {
+  const kinds = new Map<string, PayloadEntry["type"]>([[UPLOAD_ROOT, "directory"]]);
+  for (const { path, type } of entries) {
+    for (let end = path.indexOf("/"); end > 0; end = path.indexOf("/", end + 1)) kinds.set(`${UPLOAD_ROOT}/${path.slice(0, end)}`, "directory");
+    kinds.set(`${UPLOAD_ROOT}/${path}`, type);
+  }
+  return kinds;
 }
 
 /** The manifest of these entries, whatever their order. */

@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import path from "node:path";
 import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
-import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, missingPaths, nameProblem, UPLOAD_ROOT, whereLinkLeads } from "../fleet/payload";
+import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, nameProblem, unitFaults, whereLinkLeads } from "../fleet/payload";
 import type { Payload, PayloadEntry } from "../fleet/payload";
 import { contentOf, reason, tryTo, type PayloadProblem } from "./payload-files";
 import { workloadFiles } from "./workloads";
@@ -159,7 +159,7 @@ function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]
   return [
     ...start,
     ...units.flatMap(({ source }) =>
-      missingPaths(readFileSync(source, "utf8"), entries).map((name) => ({ message: `${source}: names ${UPLOAD_ROOT}/${name}, which is not uploaded` })),
+      unitFaults(readFileSync(source, "utf8"), entries).map((fault) => ({ message: `${source}: ${fault}` })),
     ),
   ];
 }

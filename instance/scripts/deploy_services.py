@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import platform
+import re
 import stat
 import sys
 import tarfile
@@ -26,7 +27,15 @@ import node  # noqa: E402
 from generate_node_identity import identity_text  # noqa: E402
 from manifest import Manifest, ManifestError, differences, load, sha256_of  # noqa: E402
 from steps import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, Runner, Step, StepError, act, arguments, nothing  # noqa: E402
-from systemd import Systemd, SystemdError, cycle_in, is_installable, values_of  # noqa: E402
+from systemd import (  # noqa: E402
+    COMMAND_MARKS,
+    COMMANDS,
+    Systemd,
+    SystemdError,
+    assignments,
+    cycle_in,
+    is_installable,
+)
 from workloads import PLACEHOLDER, Artifact, Bacalhau, WorkloadsError, load_bacalhau  # noqa: E402
 
 RECORDS = f"{node.STATE}/steps"
@@ -65,6 +74,10 @@ DOWNLOAD_TIMEOUT_SECONDS = 60
 DOWNLOAD_MAX_BYTES = 1 << 30
 SHOWN_DIFFERENCES = 20
 
+# A word of a unit that is or ends in a path inside the upload. One with patterns, variables or systemd's specifiers is for
+# those who fill them in. fleet/payload.ts judges alike, before the launch.
+UPLOADED = re.compile(rf"(?:[\w-]+=)?({re.escape(node.UPLOAD)}(?:/[^\s$%*?;|&<>\\\"']*)?)")
+
 
 class Deployment:
     """The steps of a deployment below one root."""
@@ -87,7 +100,7 @@ class Deployment:
                 self.configure,
                 self.verify_configuration,
             ),
-            Step("identity-inputs", ("scripts",), self.check_node, self.name_node, self.verify_generator),
+            Step("identity-inputs", ("scripts",), nothing, self.name_node, self.verify_identity_inputs),
             Step(
                 "workload-binaries",
                 ("configuration",),
@@ -242,9 +255,6 @@ class Deployment:
 
     # identity-inputs
 
-    def check_node(self) -> None:
-        self._node()
-
     def _node(self) -> dict[str, object]:
         try:
             value = node.read_json_object(self._root.at(node.NODE))
@@ -259,7 +269,8 @@ class Deployment:
         value = self._node()
         return f"node {value['node']} of stack {value['stack']}"
 
-    def verify_generator(self) -> None:
+    def verify_identity_inputs(self) -> None:
+        self._node()
         if hashlib.sha256(identity_text(PROBE_ID).encode()).hexdigest() != PROBE_SHA256:
             raise StepError(f"the identity of {PROBE_ID} differs under Python {platform.python_version()}")
 
@@ -323,16 +334,27 @@ class Deployment:
         return units
 
     def check_units(self) -> None:
-        manifest = self._manifest()
         for name, path in self._units().items():
             text = path.read_text(encoding="utf-8")
             later = cycle_in(text)
             if later is not None:
                 raise StepError(f"{name}: After={later} with WantedBy=multi-user.target is an ordering cycle")
-            for word in [*values_of(text, "ExecStart"), *values_of(text, "ExecStartPre"), *values_of(text, "ExecStop")]:
-                inside = word.lstrip("-@:+!").removeprefix(f"{node.UPLOAD}/")
-                if node.UPLOAD in word and not manifest.has_file(inside):
-                    raise StepError(f"{name}: names {word}, which was not uploaded")
+            for key, words in assignments(text):
+                for position, word in enumerate(words):
+                    self._require_uploaded(f"{name}: {key}", word, runs=key in COMMANDS and position == 0)
+
+    def _require_uploaded(self, where: str, word: str, runs: bool) -> None:
+        """A path inside the upload that a word is, or that stands in its text for a shell, must be there."""
+        whole = word.lstrip(COMMAND_MARKS) if runs else word
+        for part in [whole] if self._root.at(whole).exists() else whole.split():
+            named = UPLOADED.fullmatch(part)
+            if named is None:
+                continue
+            path = self._root.at(named[1])
+            if not path.exists():
+                raise StepError(f"{where} names {named[1]}, which was not uploaded")
+            if runs and path.is_dir():
+                raise StepError(f"{where} names {named[1]}, a folder: only a file can be run")
 
     def install_units(self) -> str:
         units = self._units()
@@ -409,7 +431,8 @@ def fetch(artifact: Artifact, upload: Path) -> bytes:
             return (upload / artifact.path).read_bytes()
         except OSError as error:
             raise StepError(str(error)) from error
-    for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+    attempt = 1
+    while True:
         try:
             with urllib.request.urlopen(artifact.source, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer:
                 content: bytes = answer.read(DOWNLOAD_MAX_BYTES)
@@ -418,7 +441,7 @@ def fetch(artifact: Artifact, upload: Path) -> bytes:
             if attempt == DOWNLOAD_ATTEMPTS:
                 raise StepError(f"{artifact.source}: {error} ({attempt} attempts)") from error
         time.sleep(2**attempt)
-    raise AssertionError("unreachable")
+        attempt += 1
 
 
 def unpack(content: bytes, name: str) -> bytes:

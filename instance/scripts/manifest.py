@@ -40,9 +40,6 @@ class Manifest:
     digest: str
     entries: tuple[Entry, ...]
 
-    def has_file(self, path: str) -> bool:
-        return any(entry.path == path and entry.type == "file" for entry in self.entries)
-
 
 def digest_of(entries: list[dict[str, object]]) -> str:
     """The digest of a payload: sha256 over its entries as canonical JSON, in the byte order of their paths."""

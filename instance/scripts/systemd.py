@@ -18,6 +18,15 @@ STATE_PROPERTIES = "Id,Type,UnitFileState,ActiveState,SubState,Result,Job"
 LATER_THAN_MULTI_USER = frozenset({"multi-user.target", "graphical.target", "cloud-init.target", "cloud-final.service"})
 
 
+# The keys whose value is a command.
+COMMANDS = frozenset(
+    {"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"}
+)
+# May stand before a command's program; they say how to run it.
+COMMAND_MARKS = "-@:+!"
+WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|(\S+)")
+
+
 class SystemdError(Exception):
     """A command of systemd's failed; its own words."""
 
@@ -73,10 +82,16 @@ class Systemd:
         return result.stdout
 
 
-def values_of(unit: str, key: str) -> list[str]:
-    """Every word given to a key in a unit file's text, over all its lines, continuation lines joined."""
+def assignments(unit: str) -> list[tuple[str, list[str]]]:
+    """Each key of a unit file's text with the words of its value: continuation lines joined, quotes taken off."""
     joined = re.sub(r"\\\n", " ", unit)
-    return [word for value in re.findall(rf"^\s*{key}\s*=(.*)$", joined, re.MULTILINE) for word in value.split()]
+    lines = re.findall(r"^\s*(\w+)\s*=(.*)$", joined, re.MULTILINE)
+    return [(key, ["".join(parts) for parts in WORD.findall(value)]) for key, value in lines]
+
+
+def values_of(unit: str, key: str) -> list[str]:
+    """Every word given to a key in a unit file's text, over all its lines."""
+    return [word for name, words in assignments(unit) if name == key for word in words]
 
 
 def is_installable(unit: str) -> bool:

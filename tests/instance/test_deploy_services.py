@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import platform
+import shutil
 import stat
 import tarfile
 from unittest import mock
@@ -163,6 +164,10 @@ class EachStep(DeploymentTest):
         self.write(f"{node.UPLOAD}/config/bacalhau.json", "{}")
         self.assertIn("config/bacalhau.json: 2 bytes", self.failed("verify-manifest"))
 
+    def test_L12_a_manifest_that_is_not_there_is_named(self) -> None:
+        self.root.at(node.MANIFEST).unlink()
+        self.assertRegex(self.failed("verify-manifest"), r"^\[Errno 2\].*/manifest\.json'$")
+
     def test_L12_many_differences_are_counted(self) -> None:
         for number in range(30):
             self.write(f"{node.UPLOAD}/files/{number}", "")
@@ -190,6 +195,11 @@ class EachStep(DeploymentTest):
         self.seal()
         self.assertIn("sensor.py", self.failed("scripts"))
 
+    def test_an_upload_without_scripts_is_refused(self) -> None:
+        shutil.rmtree(self.root.at(node.UPLOAD) / "scripts")
+        self.seal()
+        self.assertEqual(self.failed("scripts"), "the upload has no scripts")
+
     def test_the_user_s_interruption_hooks_are_installed_to_run(self) -> None:
         self.write(f"{node.UPLOAD}/files/on-interruption.d/10-save", "#!/bin/sh\n")
         self.seal()
@@ -214,6 +224,10 @@ class EachStep(DeploymentTest):
         self.assertIn("colour", self.failed("configuration"))
 
     def test_a_node_that_does_not_know_its_name_fails(self) -> None:
+        self.root.at(node.NODE).unlink()
+        self.assertRegex(self.failed("identity-inputs"), r"^\[Errno 2\].*/node\.json'$")
+        self.write(node.NODE, "[]")
+        self.assertRegex(self.failed("identity-inputs"), "/node.json: not a JSON object$")
         self.write_json(node.NODE, {**NODE, "generation": ""})
         self.assertIn("no generation", self.failed("identity-inputs"))
 
@@ -243,6 +257,10 @@ class Binaries(DeploymentTest):
         self.write(f"{node.UPLOAD}/files/b.tar.gz", release)
         self.enable_bacalhau({"path": "files/b.tar.gz", "sha256": sha256(release)})
         self.assertIn("no file bacalhau", self.failed("workload-binaries"))
+
+    def test_a_program_that_the_upload_lacks_is_named(self) -> None:
+        self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)})
+        self.assertRegex(self.failed("workload-binaries"), r"^\[Errno 2\].*/files/bacalhau'$")
 
     def test_L18_another_content_than_pinned_is_refused(self) -> None:
         self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM + b"!")
@@ -276,8 +294,10 @@ class Binaries(DeploymentTest):
         self.assertNotIn("s3cret-token", written)
 
     def test_a_token_that_others_can_read_or_that_is_none_is_refused(self) -> None:
-        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o644)
         self.enable_bacalhau({"url": "http://127.0.0.1:9/b", "sha256": "0" * 64}, token_file="config/token")
+        self.assertRegex(self.failed("configuration"), r"^\[Errno 2\].*/config/token'$")
+        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o644)
+        self.seal()
         self.assertIn("config/token: readable by others (mode 0644)", self.failed("configuration"))
         self.write(f"{node.UPLOAD}/config/token", "\n", 0o600)
         self.seal()
@@ -319,11 +339,58 @@ class Units(DeploymentTest):
     def test_L11_a_unit_that_names_a_file_that_was_not_uploaded_is_refused(self) -> None:
         (self.root.at(node.UPLOAD) / "scripts/sensor.py").unlink()
         self.seal()
-        self.assertIn("sensor.service: names /opt/uploaded_files/scripts/sensor.py", self.failed("units"))
+        said = "sensor.service: ExecStart names /opt/uploaded_files/scripts/sensor.py, which was not uploaded"
+        self.assertEqual(self.failed("units"), said)
+
+    def test_L11_whatever_directive_names_it(self) -> None:
+        for line in (
+            "ExecStart=-/opt/uploaded_files/files/run",
+            'ExecStart="/opt/uploaded_files/files/run it"',
+            "ExecStart=/bin/cat --from=/opt/uploaded_files/files/run",
+            "ExecStart=/bin/sh -c 'exec /opt/uploaded_files/files/run --quiet'",
+            "WorkingDirectory=/opt/uploaded_files/files/run",
+            "ConditionPathExists=/opt/uploaded_files/files/run",
+        ):
+            with self.subTest(line):
+                self.write(f"{node.UPLOAD}/files/systemd/mine.service", f"[Service]\n{line}\n{UNIT}")
+                self.seal()
+                self.assertRegex(self.failed("units"), r"mine\.service: \w+ names .*run.*, which was not uploaded")
+
+    def test_L11_a_unit_that_would_run_a_folder_is_refused(self) -> None:
+        self.write(f"{node.UPLOAD}/files/tool/run", "#!/bin/sh\n", 0o755)
+        unit = "[Service]\nExecStart=+/opt/uploaded_files/files/tool\n"
+        self.write(f"{node.UPLOAD}/files/systemd/mine.service", unit)
+        self.seal()
+        said = "mine.service: ExecStart names /opt/uploaded_files/files/tool, a folder: only a file can be run"
+        self.assertEqual(self.failed("units"), said)
+
+    def test_a_unit_may_name_what_was_uploaded_in_every_other_way(self) -> None:
+        self.write(f"{node.UPLOAD}/files/tool/run it", "#!/bin/sh\n", 0o755)
+        (self.root.at(node.UPLOAD) / "files/current").symlink_to("tool")
+        self.write(
+            f"{node.UPLOAD}/files/systemd/mine.service",
+            "[Service]\n"
+            "# ExecStart=/opt/uploaded_files/files/of-old\n"
+            'ExecStartPre=-"/opt/uploaded_files/files/tool/run it" --quiet\n'
+            "ExecStart=/usr/bin/python3 -m http.server \\\n"
+            "  --directory /opt/uploaded_files/files/tool\n"
+            "ExecStartPost=/bin/sh -c 'test -e /opt/uploaded_files/files/*.sh || true'\n"
+            "ExecReload=/bin/echo /opt/uploaded_files/files/%i.conf --x=/opt/uploaded_files/files\n"
+            "WorkingDirectory=/opt/uploaded_files/files/current\n"
+            "ReadOnlyPaths=/opt/uploaded_files /opt/uploaded_files/files/tool\n"
+            "EnvironmentFile=-/opt/uploaded_files/files/where-there-is-one\n",
+        )
+        self.seal()
+        self.assertEqual(self.run_main(), 0)
 
     def test_L4_a_unit_that_did_not_become_enabled_fails_the_step(self) -> None:
         self.systemd.refuse_to_enable = {"sensor.service"}
         self.assertIn("sensor.service is disabled", self.failed("units"))
+
+    def test_a_service_manager_that_fails_is_named(self) -> None:
+        for method in ("reload", "state_of_file"):
+            with self.subTest(method), mock.patch.object(self.systemd, method, side_effect=SystemdError("no bus")):
+                self.assertEqual(self.failed("units"), "no bus")
 
     def test_systemd_s_own_tools_are_asked_in_order(self) -> None:
         calls = self.write("/calls", "")

@@ -60,6 +60,8 @@ class Identity(unittest.TestCase):
             self.assertEqual(output.read_text(encoding="utf-8"), identity_text("i-test"))
 
     def test_L21_without_an_id_there_is_no_identity(self) -> None:
+        with self.assertRaisesRegex(ValueError, "needs an instance id"):
+            generate_identity("")
         result = run("generate_node_identity.py", "--output", "-")
         self.assertEqual((result.returncode, result.stdout), (2, ""))
         self.assertIn("INSTANCE_ID", result.stderr)

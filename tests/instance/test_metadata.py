@@ -38,6 +38,11 @@ class Metadata(unittest.TestCase):
             with self.assertRaisesRegex(MetadataError, "no value"):
                 service.require("meta-data/spot/instance-action")
 
+    def test_an_error_after_the_token_is_no_value(self) -> None:
+        with http_server(lambda method, *_: (200, "token") if method == "PUT" else (500, "oops")) as address:
+            with self.assertRaisesRegex(MetadataError, "meta-data/instance-id: the metadata service answered 500"):
+                MetadataService(address).get("meta-data/instance-id")
+
     def test_a_token_that_ended_is_renewed_once(self) -> None:
         tokens = iter(["first", "second"])
         asked: list[str] = []

@@ -10,7 +10,7 @@ import node
 import own_units
 import systemd
 from own_units import LOG, RECORDS, OwnUnits
-from systemd import Systemd
+from systemd import Systemd, SystemdError
 
 WELL = {
     "Type": "simple",
@@ -45,6 +45,14 @@ class States(ScratchTest):
         self.assertEqual(run.call_args.args[0][-3:], ["a.service", "b.service", "c.service"])
         self.assertEqual(states["a.service"], {"Id": "a.service", "Type": "oneshot", "Job": "7"})
         self.assertEqual((states["b.service"]["Result"], states["c.service"]), ("a=b", {}))
+
+
+    def test_a_command_that_fails_is_an_error_with_systemd_s_own_words_or_its_exit_code(self) -> None:
+        for said, expected in {"Unit x.service not found.\n": "Unit x.service not found.", "": "exit code 5"}.items():
+            answer = subprocess.CompletedProcess([], 5, "", said)
+            with self.subTest(expected), mock.patch.object(systemd, "_run", return_value=answer):
+                with self.assertRaisesRegex(SystemdError, f"^systemctl stop x.service: {expected}$"):
+                    Systemd(self.root).stop("x.service", 1)
 
 
 class OwnUnitsTest(ScratchTest):
@@ -103,6 +111,12 @@ class OwnUnitsTest(ScratchTest):
         self.assertTrue(self.look({}))
         self.assertEqual(self.recorded(), ("ok", "there are none"))
         self.assertEqual(self.systemd.calls, [])
+
+    def test_a_service_manager_that_fails_is_named(self) -> None:
+        self.deployed("mine.service")
+        with mock.patch.object(RecordingSystemd, "states", side_effect=SystemdError("no bus")):
+            self.assertFalse(OwnUnits(self.root, RecordingSystemd(self.root), 0).runner.run_all())
+        self.assertEqual(self.recorded(), ("failed", "no bus"))
 
     def test_a_node_that_was_never_deployed_is_named(self) -> None:
         self.assertFalse(self.look({}))

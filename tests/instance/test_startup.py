@@ -82,6 +82,10 @@ class StartupTest(ScratchTest):
         self.write_json(node.DEPLOYMENT_COMPLETE, {**marker, "completedAt": "2999-01-01T00:00:00.000Z"})
         self.assertIn("the clock says", self.failed("clock"))
 
+    def test_a_deployment_that_ended_at_no_time_is_named(self) -> None:
+        self.write_json(node.DEPLOYMENT_COMPLETE, {**self.read_json(node.DEPLOYMENT_COMPLETE), "completedAt": "soon"})
+        self.assertIn(f"{node.DEPLOYMENT_COMPLETE}: not a time: soon", self.failed("clock"))
+
     def test_a_node_that_was_never_deployed_does_not_start(self) -> None:
         self.root.at(node.DEPLOYMENT_COMPLETE).unlink()
         self.assertIn("deployment-complete.json", self.failed("clock"))
@@ -108,6 +112,10 @@ class StartupTest(ScratchTest):
         self.assertEqual((labels["instance_id"], labels["node"]), (INSTANCE_ID, NODE["node"]))
         self.assertFalse(config["Orchestrator"]["Enabled"])
         self.assertNotIn("s3cret", self.read("/opt/startup.log") + self.printed.getvalue())
+
+    def test_settings_that_cannot_be_right_are_named(self) -> None:
+        self.write_json("/etc/spot-deployer/workloads.json", {"version": 2})
+        self.assertIn("not workload settings of version 1", self.failed("bacalhau-configuration"))
 
     def test_a_token_that_is_gone_is_named(self) -> None:
         self.write_json("/etc/spot-deployer/workloads.json", {"version": 1, "bacalhau": BACALHAU})

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { SpotError } from "../../fleet/errors";
-import { manifestOf, manifestText, missingPaths, nameProblem, whereLinkLeads } from "../../fleet/payload";
+import { manifestOf, manifestText, nameProblem, unitFaults, whereLinkLeads } from "../../fleet/payload";
 import type { Payload, PayloadEntry } from "../../fleet/payload";
 import type { BacalhauConfig } from "../../fleet/config";
 import { readPayload, type PayloadConfig } from "../../project/payload";
@@ -80,22 +80,50 @@ describe("whereLinkLeads", () => {
   }
 });
 
-describe("missingPaths", () => {
-  const entries = [{ path: "scripts/a.py" }, { path: "files/app/run" }];
-  const missing = (line: string): string[] => missingPaths(`[Service]\n${line}\n`, entries);
+describe("unitFaults", () => {
+  const entries = [
+    { path: "scripts/a.py", type: "file" },
+    { path: "files/app/run it", type: "file" },
+    { path: "files/current", type: "link" },
+  ] as const;
+  const faults = (line: string): string[] => unitFaults(`[Service]\n${line}\n`, entries);
 
-  it("finds what a unit starts and nobody uploads (L11)", () => {
-    assert.deepEqual(missing("ExecStart=/usr/bin/python3 /opt/uploaded_files/scripts/b.py --x /opt/uploaded_files/files/c"), ["scripts/b.py", "files/c"]);
+  it("finds what a unit names and nobody uploads, in whatever directive (L11)", () => {
+    assert.deepEqual(faults("ExecStart=/usr/bin/python3 /opt/uploaded_files/scripts/b.py --x /opt/uploaded_files/files/c"), [
+      "ExecStart names /opt/uploaded_files/scripts/b.py, which is not uploaded",
+      "ExecStart names /opt/uploaded_files/files/c, which is not uploaded",
+    ]);
+    for (const [key, value] of [
+      ["ExecStart", "-/opt/uploaded_files/files/c"],
+      ["ExecStart", "/bin/cat --from=/opt/uploaded_files/files/c"],
+      ["ExecStartPre", "/bin/sh -c 'exec /opt/uploaded_files/files/c --quiet'"],
+      ["ExecStart", "/bin/cat \\\n  /opt/uploaded_files/files/c"],
+      ["ConditionPathExists", "/opt/uploaded_files/files/c"],
+      ["WorkingDirectory", "/opt/uploaded_files/files/c"],
+    ] as const) {
+      assert.deepEqual(faults(`${key}=${value}`), [`${key} names /opt/uploaded_files/files/c, which is not uploaded`], value);
+    }
   });
+
+  it("finds a unit that would run a folder (L11)", () => {
+    assert.deepEqual(faults("ExecStart=+/opt/uploaded_files/files/app --x"), ["ExecStart names /opt/uploaded_files/files/app, a folder: only a file can be run"]);
+    assert.deepEqual(faults("ExecStart=/opt/uploaded_files"), ["ExecStart names /opt/uploaded_files, a folder: only a file can be run"]);
+  });
+
   for (const line of [
     "ExecStart=/opt/uploaded_files/scripts/a.py",
+    'ExecStart=-"/opt/uploaded_files/files/app/run it" --quiet',
+    "ExecStart=/opt/uploaded_files/files/current",
+    "ExecStart=/usr/bin/python3 -m http.server --directory /opt/uploaded_files/files/app",
+    "ExecStart=/bin/sh -c 'cat /opt/uploaded_files/files/*.txt || true'",
     "WorkingDirectory=/opt/uploaded_files/files/app/",
+    "ReadWritePaths=/opt/uploaded_files /opt/uploaded_files/files/app",
     "EnvironmentFile=-/opt/uploaded_files/files/env",
     "ExecStart=/opt/uploaded_files/files/%i",
     "# ExecStart=/opt/uploaded_files/scripts/b.py",
     "ExecStart=/usr/bin/true",
   ]) {
-    it(`has nothing against ${line}`, () => assert.deepEqual(missing(line), []));
+    it(`has nothing against ${line}`, () => assert.deepEqual(faults(line), []));
   }
 });
 
@@ -205,8 +233,8 @@ describe("readPayload", () => {
     const messages = refusal({ scriptsDirectory: at("mine") }).problems.map(({ message }) => message.replace(`${root}/`, ""));
     assert.deepEqual(messages, [
       "scripts/deploy_services.py is missing: it sets the node up",
-      "instance/services/s.service: names /opt/uploaded_files/scripts/startup.py, which is not uploaded",
-      "files/systemd/u.service: names /opt/uploaded_files/files/app, which is not uploaded",
+      "instance/services/s.service: ExecStart names /opt/uploaded_files/scripts/startup.py, which is not uploaded",
+      "files/systemd/u.service: ExecStart names /opt/uploaded_files/files/app, which is not uploaded",
     ]);
   });
 
