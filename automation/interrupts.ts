@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { SpotError } from "../fleet/errors";
+import { errorInfo, SpotError, type ErrorInfo } from "../fleet/errors";
 
 /** How a run is asked to stop. The reason of each signal is a SpotError, so `throwIfAborted` ends the run rightly. */
 export interface Interrupts {
@@ -15,6 +15,11 @@ export interface Interrupts {
  */
 export function admitListeners({ soft, hard }: Interrupts): void {
   setMaxListeners(0, soft, hard);
+}
+
+/** What is told of a run that came to an early end in this way. */
+export function interruption({ hard }: Interrupts): ErrorInfo {
+  return errorInfo(new SpotError("E_INTERRUPTED", hard.aborted ? "the run was stopped at once; the next one clears up what it left" : "the run was interrupted; what was in flight is finished and recorded"));
 }
 
 /** Of a run that nobody can interrupt. */

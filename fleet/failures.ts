@@ -12,6 +12,8 @@ export interface Failure {
   closes?: PoolScope;
   /** It is about the credentials themselves, so no region can be worked in. */
   everywhere?: true;
+  /** What was recorded is not there: the record is to be brought up to date before another try. */
+  outdated?: true;
 }
 
 interface Row {
@@ -19,14 +21,17 @@ interface Row {
   hint: string;
   closes?: PoolScope;
   everywhere?: true;
+  outdated?: true;
 }
 
 /** Classes of failures that pass by themselves: the same call may be answered a moment later. */
 export const passingClasses: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
 
 const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
+const ALLOW = "Allow the action named to this user or role; `check` asks AWS for those that a launch needs.";
 const RETRY = "It passes by itself: run the command again, finished work is kept.";
 const ANSWER_LOST = "An earlier call made it and its answer was lost: run the command again, which clears it up first.";
+const GONE = "It was recorded and is gone: run the command again, which makes it anew.";
 const NEXT_POOL = "Other zones are tried by themselves; if none has room, choose another machine_type or region.";
 const SPOT_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
 const ON_DEMAND_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
@@ -53,9 +58,9 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   InternetGatewayLimitExceeded: { class: "quota", hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.", closes: "region" },
   TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
 
-  UnauthorizedOperation: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
-  AccessDenied: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
-  AccessDeniedException: { class: "auth", hint: "Allow the action named to this user or role (docs/permissions lists all that are needed)." },
+  UnauthorizedOperation: { class: "auth", hint: ALLOW },
+  AccessDenied: { class: "auth", hint: ALLOW },
+  AccessDeniedException: { class: "auth", hint: ALLOW },
   "AuthFailure.ServiceLinkedRoleCreationNotPermitted": { class: "auth", hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once." },
   // A region that is not enabled says it too, so it speaks for its own region only.
   AuthFailure: { class: "auth", hint: LOGIN },
@@ -88,6 +93,12 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   IdempotentParameterMismatch: { class: "transient", hint: RETRY },
   // Just after its creation EC2 does not know an instance everywhere.
   "InvalidInstanceID.NotFound": { class: "transient", hint: RETRY },
+
+  // A network of the user's own is looked at before anything is created: these are about one that we made.
+  "InvalidVpcID.NotFound": { class: "transient", hint: GONE, outdated: true },
+  "InvalidSubnetID.NotFound": { class: "transient", hint: GONE, outdated: true },
+  "InvalidRouteTableID.NotFound": { class: "transient", hint: GONE, outdated: true },
+  "InvalidInternetGatewayID.NotFound": { class: "transient", hint: GONE, outdated: true },
 
   // A call that took effect and whose answer was lost, asked again: what it made is known to AWS alone.
   "InvalidPermission.Duplicate": { class: "transient", hint: ANSWER_LOST },
@@ -155,4 +166,5 @@ const failure = (row: Row, awsCode: string | undefined): Failure => ({
   next: row.hint,
   ...(row.closes === undefined ? {} : { closes: row.closes }),
   ...(row.everywhere === undefined ? {} : { everywhere: row.everywhere }),
+  ...(row.outdated === undefined ? {} : { outdated: row.outdated }),
 });

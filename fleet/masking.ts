@@ -12,10 +12,14 @@ const PATTERNS: [RegExp, string][] = [
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]+:)[^\s@/]+@/gi, `$1${MASK}@`],
 ];
 
+/** The text without the secrets that are known. */
+export function withoutKnown(text: string, secrets: readonly string[]): string {
+  return secrets.filter((secret) => secret !== "").reduce((shown, secret) => shown.replaceAll(secret, MASK), text);
+}
+
 /** The text without the secrets that are known, and without what looks like one. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const known = secrets.filter((secret) => secret !== "").reduce((shown, secret) => shown.replaceAll(secret, MASK), text);
-  return PATTERNS.reduce((shown, [pattern, replacement]) => shown.replace(pattern, replacement), known);
+  return PATTERNS.reduce((shown, [pattern, replacement]) => shown.replace(pattern, replacement), withoutKnown(text, secrets));
 }
 
 /** A value with every text in it changed; anything else stays. */

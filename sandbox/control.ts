@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
 import type { DaemonOptions } from "./daemon";
 import type { DaemonMessage } from "./daemon-main";
+import { pruneCache, rotateLog } from "./housekeeping";
 import { tryLock } from "./lock";
 import { findMoto, installMoto } from "./moto/install";
 import { callerAddress, releaseDeadClaim } from "./network";
@@ -66,10 +67,10 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
       await endProcess(running, STOP_PATIENCE_MS);
     }
     const reason = await cleanUp(o.home);
-    const python = await installMissing(o);
+    const { python, installed } = await installMissing(o);
     o.report("starting the sandbox");
     const sandbox = readRecord<SandboxRecord>(homeFiles(o.home).sandbox) ?? { id: randomBytes(4).toString("hex"), port: 0 };
-    await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, sandbox });
+    await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, installed, sandbox });
     const started = runningDaemon(o.home);
     if (started === undefined) throw new SpotError("E_SANDBOX_DEAD", { message: "The sandbox ended right after its start.", cause: logTail(o.home) });
     return { sandbox: describe(o.home, started), fresh: true, reason };
@@ -141,26 +142,29 @@ export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
   });
 }
 
-/** The environment for children that talk to the sandbox: its endpoint, fake credentials, and nothing of the user's AWS. */
-export function sandboxEnvironment(s: Sandbox): Record<string, string> {
+/**
+ * The environment for children that talk to the sandbox: its endpoint, fake credentials, and nothing of the user's AWS.
+ * What is undefined must not be set: the AWS CLI takes an empty profile or certificate file for one that does not exist.
+ */
+export function sandboxEnvironment(s: Sandbox): NodeJS.ProcessEnv {
   const noProxy = `127.0.0.1,localhost,${s.network}`;
   return {
     AWS_ENDPOINT_URL: s.endpoint,
     AWS_ACCESS_KEY_ID: "sandbox",
     AWS_SECRET_ACCESS_KEY: "sandbox",
-    AWS_SESSION_TOKEN: "",
-    AWS_PROFILE: "",
-    AWS_DEFAULT_PROFILE: "",
+    AWS_SESSION_TOKEN: undefined,
+    AWS_PROFILE: undefined,
+    AWS_DEFAULT_PROFILE: undefined,
     AWS_REGION: "us-east-1",
     AWS_DEFAULT_REGION: "us-east-1",
     AWS_EC2_METADATA_DISABLED: "true",
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-    AWS_ROLE_ARN: "",
-    AWS_WEB_IDENTITY_TOKEN_FILE: "",
-    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "",
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: "",
-    AWS_CA_BUNDLE: "",
+    AWS_ROLE_ARN: undefined,
+    AWS_WEB_IDENTITY_TOKEN_FILE: undefined,
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: undefined,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: undefined,
+    AWS_CA_BUNDLE: undefined,
     NO_PROXY: noProxy,
     no_proxy: noProxy,
   };
@@ -212,17 +216,20 @@ async function cleanUp(home: string): Promise<string | undefined> {
   return record === undefined ? undefined : `the sandbox's process ${record.pid} was killed or the machine was restarted`;
 }
 
-/** Asks once for all that is missing, then installs it. Returns the interpreter that has moto. */
-async function installMissing(o: SandboxOptions): Promise<string> {
+/** Asks once for all that is missing, then installs it. Returns the interpreter that has moto, and all folders used. */
+async function installMissing(o: SandboxOptions): Promise<Pick<DaemonOptions, "python" | "installed">> {
   const moto = await findMoto(o.cacheDir);
-  const hosts = o.mode === "api" ? { what: [], install: async () => undefined } : await missingForHosts(o, o.mode);
+  const hosts = o.mode === "api" ? { what: [], images: [], install: async () => undefined } : await missingForHosts(o, o.mode);
   const what = [...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]), ...hosts.what];
   if (what.length > 0 && !(await o.confirmInstall(what))) throw new SpotError("E_DECLINED", "The sandbox was not set up: the installation was declined.");
   await hosts.install();
-  return moto.installed ? moto.python : installMoto(o.cacheDir, o.report, o.signal);
+  const python = moto.installed ? moto.python : await installMoto(o.cacheDir, o.report, o.signal);
+  const [{ imagePath }, { recipes }] = await Promise.all([import("./hosts/image.js"), import("./hosts/recipe.js")]);
+  await pruneCache(o.cacheDir, [moto.folder, ...Object.values(recipes).map((recipe) => imagePath(o.cacheDir, recipe))], o.report);
+  return { python, installed: [moto.folder, ...hosts.images] };
 }
 
-async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "api">): Promise<{ what: string[]; install(): Promise<void> }> {
+async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "api">): Promise<{ what: string[]; images: string[]; install(): Promise<void> }> {
   const [{ hostRequirements, install }, { ensureImage, imagePath }, { recipes }, { rootsOf }] = await Promise.all([
     import("./hosts/requirements.js"), import("./hosts/image.js"), import("./hosts/recipe.js"), import("./roots.js"),
   ]);
@@ -237,6 +244,7 @@ async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "ap
   }
   return {
     what,
+    images: rootsOf[mode].releases.map((release) => imagePath(o.cacheDir, recipes[release])),
     install: async () => {
       await install(packages, o.report);
       for (const release of rootsOf[mode].releases) await ensureImage(o.cacheDir, o.report, recipes[release]);
@@ -247,6 +255,7 @@ async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "ap
 /** Starts the daemon apart from this process and resolves when it is ready. Its output goes to the log. */
 async function startDaemon(options: DaemonOptions): Promise<void> {
   mkdirSync(options.home, { recursive: true });
+  rotateLog(homeFiles(options.home).log);
   const log = openSync(homeFiles(options.home).log, "a", 0o600);
   try {
     const child = fork(join(__dirname, "daemon-main.js"), [JSON.stringify(options)], { detached: true, cwd: options.home, stdio: ["ignore", log, log, "ipc"], execArgv: [] });

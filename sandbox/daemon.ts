@@ -14,6 +14,7 @@ import { defaultTimings } from "./gateway/timings";
 import { InstanceTypes } from "./gateway/types";
 import type { HostDriver, HostEnded } from "./hosts/driver";
 import { noHosts } from "./hosts/none";
+import { keepMarked } from "./housekeeping";
 import { startMoto } from "./moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "./network";
 import { ownMark } from "./process";
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   mode: SandboxMode;
   /** The interpreter of moto's virtual environment. */
   python: string;
+  /** Folders of the cache that it uses. */
+  installed: readonly string[];
   sandbox: SandboxRecord;
 }
 
@@ -48,6 +51,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     for (const step of undo.splice(0).reverse()) await Promise.resolve(step()).catch((error: unknown) => log(wordsOf(error)));
   };
   try {
+    undo.push(keepMarked(options.installed));
     const images = Object.fromEntries(usableRegions().map((region) => [region, motoImages(region)]));
     const server = await startMoto(options.python, { addresses: hostAddresses(network), images });
     undo.push(async () => {

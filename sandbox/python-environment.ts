@@ -21,6 +21,7 @@ export interface PythonProgram {
 }
 
 export interface PythonEnvironment {
+  folder: string;
   /** The virtual environment's interpreter. */
   python: string;
   installed: boolean;
@@ -49,7 +50,7 @@ const isComplete = (folder: string): boolean => existsSync(join(folder, MARKER))
 /** Where a program is or would be. Throws E_SANDBOX_SETUP when there is no Python. */
 export async function findEnvironment(program: PythonProgram, cacheDir: string): Promise<PythonEnvironment> {
   const folder = await environmentFolder(program, cacheDir);
-  return { python: interpreter(folder), installed: isComplete(folder) };
+  return { folder, python: interpreter(folder), installed: isComplete(folder) };
 }
 
 /**

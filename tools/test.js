@@ -3,7 +3,7 @@
  * Runs the test suites and ends with one line: `N passed, N failed` (and `, N skipped`).
  *
  *   node tools/test.js          unit, node scripts, integration, and a sample on booted hosts
- *   node tools/test.js --all    everything
+ *   node tools/test.js --all    everything but what stands apart
  *   node tools/test.js NAME …   suites by name
  */
 "use strict";
@@ -17,7 +17,7 @@ const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
 const THOROUGH = /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|options|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
 
-/** What there is to run. `booted`: needs real hosts, so where they can boot a skipped test is a failure. */
+/** What there is to run. `booted`: needs real hosts, so where they can boot a skipped test is a failure. `apart`: by its name only. */
 const SUITES = [
   { name: "unit", mocha: "unit", standard: true },
   { name: "instance", python: "tests/instance", standard: true },
@@ -25,11 +25,13 @@ const SUITES = [
   { name: "sample", mocha: "e2e", only: /^sample\.test\.js$/, needsSetUp: true, booted: true, standard: true },
   { name: "thorough", mocha: "integration", only: THOROUGH, needsSetUp: true },
   { name: "kill", mocha: "kill", needsSetUp: true },
-  { name: "e2e", mocha: "e2e", except: /^sample\.test\.js$/, needsSetUp: true, booted: true },
+  { name: "e2e", mocha: "e2e", except: /^(sample|images)\.test\.js$/, needsSetUp: true, booted: true },
+  // Builds a root image of each Ubuntu from Ubuntu's archive, which not every machine reaches.
+  { name: "images", mocha: "e2e", only: /^images\.test\.js$/, needsSetUp: true, booted: true, apart: true },
 ];
 
 function chosen(args) {
-  if (args.includes("--all")) return SUITES;
+  if (args.includes("--all")) return SUITES.filter(({ apart }) => !apart);
   if (args.length === 0) return SUITES.filter(({ standard }) => standard);
   const unknown = args.filter((arg) => !SUITES.some(({ name }) => name === arg));
   if (unknown.length > 0) {

@@ -2,10 +2,13 @@ import { EC2Client } from "@aws-sdk/client-ec2";
 import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
+import { quote } from "../../fleet/quote";
 import type { Target } from "../target";
 
 /** AWS clients of one target, one per service and region, made when first asked for. */
 export interface Cloud {
+  /** The AWS CLI as a person calls it to ask the same place: `aws`, with what leads it there. */
+  cli: string;
   ec2(region: string): EC2Client;
   ssm(region: string): Promise<SSMClient>;
   sts(): Promise<STSClient>;
@@ -47,6 +50,7 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
     return client;
   };
   return {
+    cli: cliOf(target),
     ec2: (region) => once(`ec2 ${region}`, () => new EC2Client(config(region))),
     async ssm(region) {
       const { SSMClient: Client } = await import("@aws-sdk/client-ssm");
@@ -65,6 +69,12 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
       made.clear();
     },
   };
+}
+
+/** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
+function cliOf({ endpoint, env }: Target): string {
+  if (endpoint === undefined) return env.AWS_PROFILE ? `aws --profile ${quote(env.AWS_PROFILE)}` : "aws";
+  return `AWS_ACCESS_KEY_ID=${env.AWS_ACCESS_KEY_ID!} AWS_SECRET_ACCESS_KEY=${env.AWS_SECRET_ACCESS_KEY!} aws --endpoint-url ${endpoint}`;
 }
 
 /** The SDK takes an abort signal with each call only; a run has one for all of them. */

@@ -19,7 +19,7 @@ export interface Quota {
   limit: number;
 }
 
-/** The vCPU quota that a machine type counts against; undefined for a family without a row. @throws SpotError */
+/** The vCPU quota that a machine type counts against; undefined for a family without a row, or without a quota in the region. @throws SpotError */
 export async function vcpuQuota(cloud: Cloud, region: string, machineType: string, market: Market): Promise<Quota | undefined> {
   const code = QUOTAS.find(({ families }) => families.test(machineType))?.codes[market];
   if (code === undefined) return undefined;
@@ -27,6 +27,8 @@ export async function vcpuQuota(cloud: Cloud, region: string, machineType: strin
     const { Quota: quota } = await (await cloud.quotas(region)).send(new GetServiceQuotaCommand({ ServiceCode: "ec2", QuotaCode: code }));
     return quota?.Value === undefined ? undefined : { code, limit: quota.Value };
   } catch (error) {
+    // The region does not count this market in vCPUs, or not yet.
+    if ((error as { name?: string }).name === "NoSuchResourceException") return undefined;
     throw awsError(error, `GetServiceQuota ${code} in ${region}`);
   }
 }

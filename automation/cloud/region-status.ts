@@ -26,12 +26,12 @@ async function ask(cloud: Cloud): Promise<ReadonlyMap<string, string>> {
  * account that may not ask is none the wiser, and the region's own answers count.
  * @throws SpotError E_REGION of class opt-in
  */
-export async function refuseDisabledRegion(statuses: RegionStatuses, region: string): Promise<void> {
+export async function refuseDisabledRegion({ cli }: Cloud, statuses: RegionStatuses, region: string): Promise<void> {
   const known = await statuses().catch(() => undefined);
   if (known?.get(region) !== "not-opted-in") return;
   throw new SpotError("E_REGION", {
     message: `${region} is not enabled in this account`,
     class: "opt-in",
-    next: `Enable it (\`aws account enable-region --region-name ${region}\`, or AWS Console, Account, AWS Regions), or remove it from \`regions:\`.`,
+    next: `Enable it (\`${cli} account enable-region --region-name ${region}\`, or AWS Console, Account, AWS Regions), or remove it from \`regions:\`.`,
   });
 }

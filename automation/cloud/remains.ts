@@ -9,6 +9,7 @@ import {
   DeleteNetworkInterfaceCommand,
   DeleteVpcEndpointsCommand,
   DeleteVpcPeeringConnectionCommand,
+  DeleteVpnConnectionCommand,
   DeleteVpnGatewayCommand,
   DescribeAddressesCommand,
   DescribeEgressOnlyInternetGatewaysCommand,
@@ -25,6 +26,7 @@ import {
   DescribeVpcEndpointsCommand,
   DescribeVpcPeeringConnectionsCommand,
   DescribeVpcsCommand,
+  DescribeVpnConnectionsCommand,
   DescribeVpnGatewaysCommand,
   DetachNetworkInterfaceCommand,
   DetachVpnGatewayCommand,
@@ -76,6 +78,9 @@ const found = (id: string | undefined, detail: string | undefined, tags: AwsTag[
 });
 
 const lister = (kind: keyof typeof LISTERS) => async (client: EC2Client, filters: Filter[]) => (await LISTERS[kind](client, filters)).map(({ id, detail, tags }) => found(id, detail, tags));
+
+/** How gateways of every kind are asked for by their VPC. */
+const ATTACHED_TO = "attachment.vpc-id";
 
 /**
  * Everything that a fleet or somebody beside it can leave, in the order in which AWS lets it go: instances before the
@@ -141,9 +146,16 @@ export const REMAINS: readonly Kind[] = [
     remove: (client, VpcPeeringConnectionId) => client.send(new DeleteVpcPeeringConnectionCommand({ VpcPeeringConnectionId })),
   },
   {
+    kind: "vpn-connection",
+    list: vpnConnections,
+    vpcFilter: ATTACHED_TO,
+    remove: (client, VpnConnectionId) => client.send(new DeleteVpnConnectionCommand({ VpnConnectionId })),
+    gone: async (client, id) => ((await client.send(new DescribeVpnConnectionsCommand({ VpnConnectionIds: [id] }))).VpnConnections ?? []).every(({ State }) => State === "deleted"),
+  },
+  {
     kind: "vpn-gateway",
     list: async (client, Filters) => ((await client.send(new DescribeVpnGatewaysCommand({ Filters }))).VpnGateways ?? []).filter(({ State }) => State !== "deleted" && State !== "deleting").map((g) => found(g.VpnGatewayId, g.State, g.Tags)),
-    vpcFilter: "attachment.vpc-id",
+    vpcFilter: ATTACHED_TO,
     remove: async (client, VpnGatewayId) => {
       const { VpnGateways } = await client.send(new DescribeVpnGatewaysCommand({ VpnGatewayIds: [VpnGatewayId] }));
       for (const { VpcId, State } of VpnGateways?.[0]?.VpcAttachments ?? []) if (VpcId && State === "attached") await client.send(new DetachVpnGatewayCommand({ VpnGatewayId, VpcId }));
@@ -186,7 +198,7 @@ export const REMAINS: readonly Kind[] = [
     remove: (client, NetworkAclId) => client.send(new DeleteNetworkAclCommand({ NetworkAclId })),
   },
   { kind: "subnet", list: lister("subnet"), vpcFilter: "vpc-id", remove: DELETERS.subnet },
-  { kind: "internet-gateway", list: lister("internet-gateway"), vpcFilter: "attachment.vpc-id", remove: DELETERS["internet-gateway"] },
+  { kind: "internet-gateway", list: lister("internet-gateway"), vpcFilter: ATTACHED_TO, remove: DELETERS["internet-gateway"] },
   {
     kind: "egress-only-gateway",
     list: async (client, Filters) => ((await client.send(new DescribeEgressOnlyInternetGatewaysCommand({ Filters }))).EgressOnlyInternetGateways ?? []).map((g) => found(g.EgressOnlyInternetGatewayId, g.Attachments?.[0]?.VpcId, g.Tags)),
@@ -211,6 +223,17 @@ function carries(tags: Record<string, string>, filters: readonly Filter[]): bool
     const value = tags[Name.slice("tag:".length)] ?? "";
     return Values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
   });
+}
+
+/** A VPC's are those of its gateways: of a connection AWS does not tell the VPC. */
+async function vpnConnections(client: EC2Client, filters: Filter[]): Promise<Found[]> {
+  const ofVpc = filters.some(({ Name }) => Name === ATTACHED_TO);
+  const gateways = ofVpc ? ((await client.send(new DescribeVpnGatewaysCommand({ Filters: filters }))).VpnGateways ?? []).map(({ VpnGatewayId }) => VpnGatewayId) : undefined;
+  if (gateways?.length === 0) return [];
+  const { VpnConnections } = await client.send(new DescribeVpnConnectionsCommand({ Filters: ofVpc ? [] : filters }));
+  return (VpnConnections ?? [])
+    .filter(({ State, VpnGatewayId }) => State !== "deleted" && State !== "deleting" && (gateways?.includes(VpnGatewayId) ?? true))
+    .map((c) => found(c.VpnConnectionId, `${c.State}, to ${c.CustomerGatewayId}`, c.Tags));
 }
 
 /** A fleet that keeps its size would make its instances anew, so it takes them with it. */

@@ -95,8 +95,13 @@ async function sweepRegion(cloud: Cloud, lineage: string, region: string, object
   return failures;
 }
 
-/** Deletes, and asks again while AWS holds the thing back. "Not found" is done. @throws what AWS said last */
-export async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+/**
+ * Deletes, and asks again while AWS holds the thing back. "Not found" is done.
+ * @param held told once that it does, with AWS's words
+ * @throws what AWS said last
+ */
+export async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal, held?: (error: unknown) => void): Promise<void> {
+  let told = false;
   for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
     try {
       await remove();
@@ -104,6 +109,8 @@ export async function deleteWithin(deadline: number, remove: () => Promise<unkno
     } catch (error) {
       if (isGone(error)) return;
       if (!passes(error) || signal?.aborted || Date.now() + wait > deadline) throw error;
+      if (!told) held?.(error);
+      told = true;
     }
     await delay(wait, undefined, { signal });
   }

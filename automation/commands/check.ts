@@ -1,4 +1,5 @@
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { preflight, type Preflight } from "../operations/check";
 import type { Finding, RegionReport } from "../operations/region-checks";
 import { openSession } from "../session";
@@ -40,10 +41,10 @@ export function preflightText({ account, arn, local, regions }: Preflight): stri
     `account ${account}, ${arn}`,
     ...local.map(findingLine),
     ...regions.flatMap(({ region, nodes, pool, vcpus, findings }) => [
-      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${nodes} node${nodes === 1 ? "" : "s"}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
+      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${counted(nodes, "node")}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
       ...findings.map(findingLine),
     ]),
-    `${good} of ${regions.length} regions can be used.`,
+    `${good} of ${counted(regions.length, "region")} can be used.`,
   ].join("\n");
 }
 

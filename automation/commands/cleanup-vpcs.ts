@@ -1,6 +1,7 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
-import { cleanupVpcs, type CleanupResult } from "../operations/cleanup-vpcs";
+import { counted } from "../../fleet/words";
+import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../operations/cleanup-vpcs";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import { tableText } from "../ui/table";
@@ -17,7 +18,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
     try {
-      const result = await cleanupVpcs(session, { legacy, dryRun });
+      const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
+      const result = await cleanupVpcs(session, { legacy, dryRun, onPlan });
       const exitCode = exitCodeFor(result, dryRun);
       report(context, result, exitCode, dryRun);
       return exitCode;
@@ -33,15 +35,22 @@ function exitCodeFor({ left, plan }: CleanupResult, dryRun: boolean): ExitCode {
   return left.length > 0 || plan.some(({ error }) => error) ? ExitCode.leftovers : ExitCode.ok;
 }
 
-function report({ options, terminal }: CommandContext, { account, plan, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
-  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, deleted, left });
+/** What is there, what each thing is and why it is ours: read before anything is agreed to. */
+function planText({ account, plan }: CleanupPlan): string {
   const planned = plan.flatMap((region) => region.planned);
   const notOurs = plan.flatMap((region) => region.notOurs);
-  const blocks: string[] = [`account ${account}, ${plan.length} regions`];
+  const blocks: string[] = [`account ${account}, ${counted(plan.length, "region")}`];
   if (planned.length > 0) blocks.push(tableText(["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"], planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why])));
   if (notOurs.length > 0) blocks.push(tableText(["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"], notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner])));
   for (const { region, error } of plan) if (error) blocks.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
+  return `${blocks.join("\n\n")}\n\n`;
+}
+
+function report({ options, terminal }: CommandContext, { account, plan, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
+  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, deleted, left });
+  const blocks: string[] = [];
+  const planned = plan.flatMap((region) => region.planned);
   if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "AWS SAYS"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));
-  blocks.push(dryRun ? `${planned.length} things would be deleted.` : `${deleted} of ${planned.length} things deleted.`);
+  blocks.push(dryRun ? `${counted(planned.length, "thing")} would be deleted.` : `${deleted} of ${counted(planned.length, "thing")} deleted.`);
   terminal.stdout.write(`${blocks.join("\n\n")}\n`);
 }

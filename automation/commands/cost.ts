@@ -1,5 +1,6 @@
 import { dollars, fleetCost } from "../../fleet/cost";
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { costOf, onDemandPrices, pricesOf } from "../operations/cost";
 import { list } from "../operations/list";
 import { openSession } from "../session";
@@ -44,4 +45,4 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 /** What runs on demand costs what AWS's price list says, which is another service with permissions of its own. */
 const unknownText = (nodes: number): string =>
-  `the price of ${nodes === 1 ? "one node" : `${nodes} nodes`} is not known: it runs on demand (https://aws.amazon.com/ec2/pricing/on-demand/), or AWS did not tell its spot price (--verbose says why)`;
+  `the price of ${counted(nodes, "node")} is not known: it runs on demand (https://aws.amazon.com/ec2/pricing/on-demand/), or AWS did not tell its spot price (--verbose says why)`;

@@ -1,5 +1,6 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { Tag } from "../../fleet/model";
+import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { sandboxStatus, stopSandbox } from "../../sandbox/control";
 import { down, planDown, type DownRequest, type DownResult } from "../operations/down";
@@ -49,7 +50,7 @@ function reportPlan({ options, terminal }: CommandContext, plan: Awaited<ReturnT
   }
   const rows = plan.found.map(({ kind, region, id, detail, tags }) => [kind, region, id, tags[Tag.node] ?? "-", detail]);
   const lines = [...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []), ...plan.notLookedAt.map(notLookedAtLine)];
-  lines.push(`Account ${plan.account}: ${plan.found.length} objects would be ended; nothing was changed.`);
+  lines.push(`Account ${plan.account}: ${counted(plan.found.length, "object")} would be ended; nothing was changed.`);
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
 }
@@ -83,14 +84,14 @@ export function report({ options, terminal }: CommandContext, result: DownResult
   if (result.leftovers.length > 0) {
     lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
   }
-  lines.push(...result.notLookedAt.map(notLookedAtLine));
+  if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
   const what = result.partial ? "that part of the fleet" : "the fleet";
   lines.push(
     exitCode === ExitCode.interrupted
-      ? `Interrupted: ${result.leftovers.length} of ${found} objects are left. Run \`${command}\` again: it goes on from there.`
+      ? `Interrupted${result.notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${result.leftovers.length} of ${counted(found, "object")}`}. Run \`${command}\` again: it goes on from there.`
       : exitCode !== ExitCode.ok
-        ? `${result.leftovers.length} of ${found} objects are left. Run \`${command}\` again.`
+        ? `Left: ${result.leftovers.length} of ${counted(found, "object")}. Run \`${command}\` again.`
         : found === 0
           ? "Nothing to end: listing every region of the fleet showed nothing of it."
           : `Proven: all ${found} objects of ${what} are gone; listing every region again showed nothing.`,

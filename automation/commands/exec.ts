@@ -1,5 +1,8 @@
+import { PassThrough } from "node:stream";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
+import { tied } from "../node/shell";
 import { nodesNamed } from "../operations/verify";
 import { jsonLine } from "../ui/json";
 import { nodePrefix } from "../ui/lines";
@@ -10,6 +13,8 @@ import { onNodes, remoteCommand } from "./on-nodes";
 const DEADLINE_MS = 600_000;
 const CONNECT_MS = 20_000;
 const NODES_AT_A_TIME = 24;
+
+const INTERRUPTED = { message: "the command was interrupted, and ended on every node on which it still ran", next: "Run it again if it may run twice: some nodes may have finished it." };
 
 interface Executed {
   node: string;
@@ -35,7 +40,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
         const about = { node: ref.name, instanceId: ref.instanceId, ...(ref.address === undefined ? {} : { address: ref.address }) };
         try {
           await using connection = await connect(CONNECT_MS);
-          const result = { ...about, ...(await connection.run(command, { deadlineMs: DEADLINE_MS })) };
+          const result = { ...about, ...(await connection.run(tied(command), { deadlineMs: DEADLINE_MS, stdin: new PassThrough() })) };
           if (!options.json) for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
           return result;
         } catch (error) {
@@ -47,7 +52,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     if (options.json) jsonLine(terminal, { command, nodes: executed });
     else terminal.stdout.write(`${summary(executed)}\n`);
     return executed.every(({ code }) => code === 0) ? ExitCode.ok : ExitCode.partial;
-  });
+  }, INTERRUPTED);
 }
 
 function outputLines({ stdout, stderr }: Executed): string[] {
@@ -57,5 +62,5 @@ function outputLines({ stdout, stderr }: Executed): string[] {
 function summary(executed: Executed[]): string {
   const failed = executed.filter(({ code }) => code !== 0);
   const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code}`);
-  return [`${executed.length - failed.length} of ${executed.length} nodes: exit code 0.`, ...failed.map((node) => `  ${node.node}: ${why(node)}`)].join("\n");
+  return [`${executed.length - failed.length} of ${counted(executed.length, "node")}: exit code 0.`, ...failed.map((node) => `  ${node.node}: ${why(node)}`)].join("\n");
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { cloudOf } from "../cloud/clients";
 import { endLegacy, lookAtLegacy, readLegacyState, stillThere, type LegacyListing } from "../operations/import";
@@ -22,7 +23,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       const listing = await lookAtLegacy(cloud, entries);
       if (!options.json) terminal.stdout.write(`${listingText(listing)}\n`);
       const there = listing.instances.filter(stillThere);
-      const question = { message: `End these ${there.length} instances for good?`, unattended: false };
+      const question = { message: `End ${counted(there.length, "instance")} for good?`, unattended: false };
       const yes = there.length > 0 && (await reporter.confirm(question));
       const failed = [...listing.failedRegions, ...(yes ? await endLegacy(cloud, there) : [])];
       const ended = yes ? there.filter(({ region }) => !failed.some((one) => one.region === region)) : [];
@@ -43,5 +44,5 @@ function listingText({ instances }: LegacyListing): string {
 
 function verdict(there: number, ended: number, yes: boolean): string {
   if (there === 0) return "None of them runs any more: nothing to end.";
-  return yes ? `${ended} of ${there} are ending. Their networks and groups: \`cleanup-vpcs --legacy\`.` : `${there} are still there and were left as they are; --yes ends them without a question.`;
+  return yes ? `${ended} of ${counted(there, "instance")} ${ended === 1 ? "is" : "are"} ending. Their networks and groups: \`cleanup-vpcs --legacy\`.` : `Still there and left as it was: ${counted(there, "instance")}; --yes ends them without a question.`;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ExitCode } from "../../fleet/exit-codes";
 import { costOf, pricesOf } from "../operations/cost";
 import { list, type ListedNode } from "../operations/list";
@@ -9,6 +8,7 @@ import { writeWhole } from "../whole-file";
 import type { CommandContext } from "./context";
 import { cacheFile, placeFrom, type Seen } from "./list";
 import { reading, reporterFor, sessionOptions } from "./shell";
+import { watching } from "./watch";
 
 /** Between two looks of `--watch`. */
 const WATCH_MS = 5000;
@@ -18,7 +18,7 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
   const { options, terminal } = context;
   const reporter = reporterFor(context, false);
   return reading(reporter, async (interrupts) => {
-    for (;;) {
+    const once = async (): Promise<ExitCode> => {
       const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), reading: true, withoutState: true }, false);
       try {
         const seen = await look(session);
@@ -28,12 +28,13 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
         const exitCode = show(seen);
         for (const { region, error } of seen.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
         if (seen.problem) reporter.emit({ type: "message", level: "error", subject: "state", message: seen.problem.message, error: seen.problem });
-        if (!options.watch) return exitCode;
+        return exitCode;
       } finally {
         session.cloud.close();
       }
-      await sleep(WATCH_MS, undefined, { signal: interrupts.soft });
-    }
+    };
+    if (options.watch) return watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: async () => void (await once()) });
+    return once();
   });
 }
 

@@ -1,4 +1,5 @@
 import type { ExitCode } from "../../fleet/exit-codes";
+import { tied } from "../node/shell";
 import { runSsh } from "../node/ssh-program";
 import type { CommandContext } from "./context";
 import { nodeNamed, onNodes } from "./on-nodes";
@@ -13,8 +14,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const node = nodeNamed(session, context.positionals[0]!);
     const login = await (await fleet()).login(node);
     const command = context.options.follow
-      ? `sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`
+      ? tied(`sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`)
       : `sudo -n sh -c "for f in ${FILES}; do [ -e \\$f ] || continue; echo \\"==> \\$f <==\\"; tail -n ${LINES} \\$f; echo; done; echo '==> journal <=='; journalctl -n ${LINES} --no-pager ${UNITS}"`;
-    return (await runSsh(login, { command, env: session.target.env })) as ExitCode;
+    return (await runSsh(login, { command, stdin: context.options.follow ? "open" : "terminal", env: session.target.env })) as ExitCode;
   });
 }

@@ -1,7 +1,8 @@
 import type { FleetConfig } from "../../fleet/config";
-import { SpotError } from "../../fleet/errors";
+import { SpotError, type SpotErrorInput } from "../../fleet/errors";
 import type { Reporter } from "../../fleet/events";
 import type { ExitCode } from "../../fleet/exit-codes";
+import { quote } from "../../fleet/quote";
 import { nearest } from "../../fleet/suggest";
 import type { StateNode } from "../engine/state";
 import type { Interrupts } from "../interrupts";
@@ -21,8 +22,11 @@ export interface OnNodes {
   interrupts: Interrupts;
 }
 
-/** Opens the fleet for a command that logs in on nodes and changes no record. */
-export async function onNodes(context: CommandContext, work: (on: OnNodes) => Promise<ExitCode>): Promise<ExitCode> {
+/**
+ * Opens the fleet for a command that logs in on nodes and changes no record.
+ * @param interrupted what is told of an interrupt, when the command may have changed a node
+ */
+export async function onNodes(context: CommandContext, work: (on: OnNodes) => Promise<ExitCode>, interrupted?: SpotErrorInput): Promise<ExitCode> {
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, { ...reporter, emit: () => undefined });
   return reading(reporter, async (interrupts) => {
@@ -32,7 +36,7 @@ export async function onNodes(context: CommandContext, work: (on: OnNodes) => Pr
     } finally {
       session.cloud.close();
     }
-  });
+  }, interrupted);
 }
 
 /** The node of this name, instance id or address. @throws SpotError E_NOT_FOUND with the nearest name */
@@ -45,5 +49,5 @@ export function nodeNamed({ state, target }: Session, word: string): StateNode {
 
 /** Words as one command line for a remote shell: a single word is a shell command as it stands. */
 export function remoteCommand(words: readonly string[]): string {
-  return words.length === 1 ? words[0]! : words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+  return words.length === 1 ? words[0]! : words.map(quote).join(" ");
 }

@@ -1,4 +1,5 @@
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { planUp, refuseStaleBuild } from "../operations/plan-up";
 import { openSession } from "../session";
 import { changeLine } from "../ui/lines";
@@ -22,7 +23,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
-        terminal.stdout.write(changed.length === 0 ? (failures.length > 0 ? "Nothing can be planned: see the errors.\n" : `Nothing to change: ${changes.length} nodes are as configured.\n`) : `${changed.length} of ${changes.length} nodes would change.\n`);
+        terminal.stdout.write(changed.length === 0 ? (failures.length > 0 ? "Nothing can be planned: see the errors.\n" : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`) : `${changed.length} of ${counted(changes.length, "node")} would change.\n`);
         for (const { region, error } of decisions.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
       }
       return exitCodeOf(failures, changes.length);

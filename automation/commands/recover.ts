@@ -1,4 +1,5 @@
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { endLineage, recoverState, type RecoverResult } from "../operations/recover-fleet";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
@@ -31,7 +32,7 @@ function reportRecovered({ options, terminal }: CommandContext, result: RecoverR
     const lines = [
       ...(restored ? [`The state was restored from ${restored.file} of ${restored.at.toISOString()}.`] : []),
       ...(restored?.kept ? [`The state that could not be read is kept as ${restored.kept}.`] : []),
-      `Record and cloud agree: ${nodes} nodes. Run \`up\` to go on.`,
+      `Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`,
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);
   }

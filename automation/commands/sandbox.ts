@@ -1,6 +1,7 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { Tag } from "../../fleet/model";
+import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
 import { pathsOf } from "../paths";
@@ -20,7 +21,7 @@ const actions: Record<string, Action> = {
       const status = await sandboxStatus(home);
       return {
         document: status ?? null,
-        text: status ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${status.instances} instances` : "No sandbox is running.",
+        text: status ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${counted(status.instances, "instance")}` : "No sandbox is running.",
       };
     },
   },

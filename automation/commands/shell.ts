@@ -1,7 +1,8 @@
 import path from "node:path";
-import { SpotError, type ErrorInfo } from "../../fleet/errors";
+import { SpotError, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import type { Reporter } from "../../fleet/events";
+import { quote } from "../../fleet/quote";
 import { packageRoot } from "../../project/package-root";
 import type { ConfigFile } from "../../project/config-file";
 import { readConfig } from "../../project/config-file";
@@ -13,7 +14,7 @@ import { consoleReporter } from "../ui/console";
 import { Journal } from "../ui/journal";
 import { jsonReporter, silentReporter } from "../ui/json";
 import { canDraw, liveReporter, type View } from "../ui/live";
-import type { CommandContext } from "./context";
+import type { CommandContext, ParsedOptions } from "./context";
 
 /**
  * Where a command's events go: to the log always, and to the view that fits.
@@ -58,6 +59,11 @@ export function configPath({ options }: CommandContext): string {
   return options.config ? path.resolve(options.config) : path.join(packageRoot(), "config.yaml");
 }
 
+/** The options that lead another command to the same fleet, as they are typed. */
+export function placeWords(options: Pick<ParsedOptions, "sandbox" | "stack" | "profile" | "config">): string[] {
+  return (["sandbox", "stack", "profile", "config"] as const).flatMap((name) => (options[name] === undefined ? [] : [`--${name}=${quote(options[name])}`]));
+}
+
 /** Reads the configuration and tells its warnings. @throws SpotError E_CONFIG_* */
 export function configFor(context: CommandContext, reporter: Reporter): ConfigFile {
   const file = readConfig(configPath(context));
@@ -97,20 +103,26 @@ export async function interruptible<T>(reporter: Reporter, work: (interrupts: In
   );
   try {
     return await work(interrupts);
+  } catch (error) {
+    // What was cut off because of the second wish did not fail by itself.
+    interrupts.hard.throwIfAborted();
+    throw error;
   } finally {
     interrupts.release();
   }
 }
+
+const UNCHANGED = { message: "the command was interrupted; it changes nothing", next: "Run it again." };
 
 /**
  * As `interruptible`, for a command that changes nothing: the first wish to stop ends it, and what it failed with, or
  * half found out, because of that is not told.
  * @throws SpotError E_INTERRUPTED
  */
-export function reading<T>(reporter: Reporter, work: (interrupts: Interrupts) => Promise<T>): Promise<T> {
+export function reading<T>(reporter: Reporter, work: (interrupts: Interrupts) => Promise<T>, interrupted: SpotErrorInput = UNCHANGED): Promise<T> {
   return interruptible(reporter, async (interrupts) => {
     const stopped = new Promise<never>((_resolve, reject) => {
-      interrupts.soft.addEventListener("abort", () => reject(new SpotError("E_INTERRUPTED", { message: "the command was interrupted; it changes nothing", next: "Run it again." })), { once: true });
+      interrupts.soft.addEventListener("abort", () => reject(new SpotError("E_INTERRUPTED", interrupted)), { once: true });
     });
     return Promise.race([work(interrupts), stopped]);
   });

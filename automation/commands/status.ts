@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
+import { counted } from "../../fleet/words";
 import { processStartedAt } from "../processes";
 import { clock } from "../ui/frame";
 import { recordFile, type RunRecord } from "../ui/journal";
@@ -55,9 +56,9 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
   const problems = [...failures, ...(error ? [error] : [])];
   return [
     `${[command, ...args].join(" ")}: ${how}, ${clock(end - Date.parse(startedAt))} long, begun ${ageText(now - Date.parse(startedAt))} ago`,
-    ...(nodes.length > 0 ? [`${nodes.length} nodes: ${countText(nodes)}`, tableText(["NODE", "STAGE", "REASON"], nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]))] : []),
+    ...(nodes.length > 0 ? [`${counted(nodes.length, "node")}: ${countText(nodes)}`, tableText(["NODE", "STAGE", "REASON"], nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]))] : []),
     ...problems.flatMap(({ code, message, next }) => [`${code}: ${message}`, `  next: ${next}`]),
     `log: ${log}`,
-    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${verification.nodes} nodes of stack ${verification.stack} verified; its report: ${verification.report}`] : []),
+    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified; its report: ${verification.report}`] : []),
   ].join("\n");
 }

@@ -240,9 +240,10 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "completion",
     aliases: [],
-    summary: "print the shell's completion of these commands",
+    summary: "print the shell's completion of these commands; `nodes` is what it asks for the names of the fleet's nodes",
     options: [],
-    positionals: { usage: "bash | zsh | fish", min: 1, max: 1 },
+    positionals: { usage: "bash | zsh | fish | nodes", min: 1, max: 1 },
+    rest: "WORDS",
     examples: ['eval "$(npx spot completion bash)"', "npx spot completion fish > ~/.config/fish/completions/spot.fish"],
     load: () => import("./completion.js"),
   },

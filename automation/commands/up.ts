@@ -1,6 +1,7 @@
 import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { enoughNodes, poolText } from "../../fleet/pools";
+import { capitalized, counted } from "../../fleet/words";
 import { list } from "../operations/list";
 import { refuseStaleBuild, type Part } from "../operations/plan-up";
 import { up } from "../operations/up";
@@ -71,15 +72,25 @@ async function report(context: CommandContext, result: UpResult, part?: Part): P
     terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
   }
   const lines = [
-    nothing ? `Nothing to change: ${standing} nodes are as configured.` : changeSummary(result),
+    nothing ? `Nothing to change: ${counted(standing, "node")} as configured.` : changeSummary(result),
     ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
-    ...(result.failures.length > 0 ? [`${result.failures.length} failed; see the ERROR lines above. \`up\` again tries only what is missing.`] : []),
+    ...failureLines(context, result),
     ...(standing > 0 ? [verdict(result, part ? (result.verification?.nodes.length ?? 0) : standing)] : []),
     ...(page === undefined ? [] : [`Its report: ${page}`]),
   ];
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
+}
+
+/** An interrupt is no failure: what was under way did not fail, it was not begun. */
+function failureLines({ command }: CommandContext, { failures }: UpResult): string[] {
+  const interrupted = failures.find((failure) => failure.class === "interrupted");
+  const failed = failures.filter((failure) => failure.class !== "interrupted").length;
+  return [
+    ...(failed > 0 ? [`${failed} failed; see the ERROR lines above. \`${command}\` again tries only what is missing.`] : []),
+    ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: it goes on from there.`] : []),
+  ];
 }
 
 function exitCodeFor(result: UpResult, standing: number): ExitCode {
@@ -101,7 +112,7 @@ function verdict({ session, verification }: UpResult, standing: number): string 
   if (!bootsHosts(session)) return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
   const verified = verification.nodes.filter(({ isVerified }) => isVerified).length;
-  return verified === standing && verification.isVerified ? `VERIFIED: ${verified} of ${standing} nodes.` : `NOT VERIFIED: ${standing - verified} of ${standing} nodes; each failure is explained above.`;
+  return verified === standing && verification.isVerified ? `VERIFIED: ${verified} of ${counted(standing, "node")}.` : `NOT VERIFIED: ${standing - verified} of ${counted(standing, "node")}; each failure is explained above.`;
 }
 
 function changeSummary({ changes, otherChanges }: UpResult): string {

@@ -1,6 +1,5 @@
 import { accessSync, constants, writeFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../operations/verify";
@@ -16,7 +15,8 @@ import { checkRows, verificationReport, type VerificationReport } from "../verif
 import type { Verification } from "../verify/result";
 import { selectChecks } from "../verify/select";
 import type { CommandContext, ParsedOptions } from "./context";
-import { configFor, configPath, logsOf, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, logsOf, placeWords, reading, reporterFor, sessionOptions } from "./shell";
+import { watching } from "./watch";
 
 /** Between two looks of --watch. */
 const WATCH_MS = 10_000;
@@ -41,7 +41,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { config } = configFor(context, reporter);
   return reading(reporter, async (interrupts) => {
     const place = { ...sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), reading: true };
-    const person = options["one-at-a-time"] ? new OneAtATime(terminal) : undefined;
+    const person = options["one-at-a-time"] ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`) : undefined;
     const request: VerifyRequest = {
       config,
       configFile: configPath(context),
@@ -55,14 +55,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     };
     // What waits for an answer would wait for ever.
     interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
+    const once = async (): Promise<Verification> => {
+      const { verification, stack } = await look(place, request);
+      interrupts.soft.throwIfAborted();
+      await tell(context, verification, stack);
+      return verification;
+    };
     try {
-      for (;;) {
-        const { verification, stack } = await look(place, request);
-        interrupts.soft.throwIfAborted();
-        await tell(context, verification, stack);
-        if (!options.watch) return isHealthy(verification, min) ? ExitCode.ok : ExitCode.verificationFailed;
-        await delay(WATCH_MS, undefined, { signal: interrupts.soft });
-      }
+      if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: async () => void (await once()) });
+      return isHealthy(await once(), min) ? ExitCode.ok : ExitCode.verificationFailed;
     } finally {
       person?.close();
     }

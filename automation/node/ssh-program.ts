@@ -26,13 +26,20 @@ export function sshArguments({ instanceId, address, username, privateKeyPath, kn
   return ["-F", "/dev/null", "-i", privateKeyPath, ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]), `${username}@${address}`];
 }
 
+export interface SshRun {
+  command: string | undefined;
+  /** Its standard input: this program's own, or one that says nothing and stays open for as long as this program lives. */
+  stdin: "terminal" | "open";
+  env: NodeJS.ProcessEnv;
+}
+
 /**
  * Runs `ssh` in the user's terminal and answers with its exit code; 255 is ssh's own.
  * @throws SpotError E_SSH when the machine has no `ssh`
  */
-export function runSsh(login: Login, { command, env }: { command: string | undefined; env: NodeJS.ProcessEnv }): Promise<number> {
+export function runSsh(login: Login, { command, stdin, env }: SshRun): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn("ssh", [...sshArguments(login), ...(command === undefined ? [] : ["--", command])], { stdio: "inherit", env });
+    const child = spawn("ssh", [...sshArguments(login), ...(command === undefined ? [] : ["--", command])], { stdio: [stdin === "open" ? "pipe" : "inherit", "inherit", "inherit"], env });
     child.once("error", (cause) => reject(new SpotError("E_SSH", { message: "`ssh` cannot be started on this machine", cause, next: "Install OpenSSH's client." })));
     child.once("close", (code) => resolve(code ?? 255));
   });

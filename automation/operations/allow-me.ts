@@ -1,5 +1,6 @@
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
+import { counted } from "../../fleet/words";
 import { exclusively } from "../run-lock";
 import type { Session } from "../session";
 import { createError, failureInfo } from "./engine-report";
@@ -36,7 +37,7 @@ export function allowMe(opened: Session, { config, configFile }: { config: Fleet
     const regions = [...new Set(rules.map(({ inputs }) => inputs.region as string))].sort();
     if (newCaller === undefined) return { caller: pins.ssh.callers.at(-1) ?? "your address", regions, changed: false };
     const unattended = session.target.kind === "sandbox";
-    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${session.state.nodes.length} nodes in ${regions.join(", ")}?`;
+    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${counted(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
     if (!unattended && !(await session.reporter.confirm({ message, unattended }))) throw new SpotError("E_DECLINED", "nothing was changed");
     await prepareStack(session, plan);
     // A rule that is there names where its sisters stand; the last part of a URN is the resource's own name.

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { MANAGED_BY, Tag } from "../../fleet/model";
 import { ownerOf, type Owner } from "../../fleet/ownership";
+import { counted } from "../../fleet/words";
 import { awsError } from "../cloud/errors";
 import { callerIdentity } from "../cloud/identity";
 import { enabledRegions } from "../cloud/inventory";
@@ -26,11 +27,17 @@ export interface CleanupRequest {
   /** True: what the predecessor left, each thing confirmed alone. */
   legacy: boolean;
   dryRun: boolean;
+  /** Told of the plan before anything is asked about it or deleted. */
+  onPlan?: (plan: CleanupPlan) => void;
 }
 
-export interface CleanupResult {
+/** What was found, region by region. */
+export interface CleanupPlan {
   account: string;
   plan: RegionPlan[];
+}
+
+export interface CleanupResult extends CleanupPlan {
   deleted: number;
   /** What of the plan is still there, with AWS's reason. */
   left: (Planned & { reason: string })[];
@@ -45,10 +52,11 @@ const PATIENCE_MS = 5 * 60_000;
  * VPC of ours, which cannot carry one.
  * @throws SpotError E_CREDENTIALS, E_DECLINED
  */
-export async function cleanupVpcs(session: Session, { legacy, dryRun }: CleanupRequest): Promise<CleanupResult> {
+export async function cleanupVpcs(session: Session, { legacy, dryRun, onPlan }: CleanupRequest): Promise<CleanupResult> {
   const [{ account }, regions] = await Promise.all([callerIdentity(session.cloud), enabledRegions(session.cloud)]);
   const wanted = legacy ? "predecessor" : "ours";
   const plan = await Promise.all(regions.map((region) => planRegion(session, region, wanted)));
+  onPlan?.({ account, plan });
   if (dryRun) return { account, plan, deleted: 0, left: [] };
 
   const chosen = legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
@@ -106,7 +114,7 @@ async function allConfirmed(session: Session, account: string, plan: RegionPlan[
   const chosen = plan.filter(({ planned }) => planned.length > 0);
   const count = chosen.reduce((sum, { planned }) => sum + planned.length, 0);
   if (count === 0 || session.target.kind === "sandbox") return chosen;
-  const message = `Account ${account}: delete these ${count} resources in ${chosen.length} regions?`;
+  const message = `Account ${account}: delete ${counted(count, "resource")} in ${counted(chosen.length, "region")}?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was deleted");
   return chosen;
 }
@@ -131,6 +139,7 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
   const { soft } = session.interrupts;
   const left: CleanupResult["left"] = [];
   let deleted = 0;
+  const tell = (level: "info" | "warning", { kind, id }: Planned, what: string) => session.reporter.emit({ type: "message", level, subject: region, message: `${kind} ${id} ${what}` });
   for (const { kind, remove, gone } of REMAINS) {
     await Promise.all(
       planned
@@ -138,14 +147,17 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
         .map(async (remain) => {
           try {
             soft.throwIfAborted();
-            await deleteWithin(deadline, () => remove(client, remain.id), soft);
-            if (gone) await until(() => gone(client, remain.id), deadline, soft);
+            await deleteWithin(deadline, () => remove(client, remain.id), soft, (error) => tell("info", remain, `is waited for: ${wordsOf(error)}`));
+            if (gone) {
+              tell("info", remain, "is ending; it is waited for until it is gone");
+              await until(() => gone(client, remain.id), deadline, soft);
+            }
             deleted += 1;
-            session.reporter.emit({ type: "message", level: "info", subject: region, message: `${kind} ${remain.id} deleted (${deleted} of ${planned.length})` });
+            tell("info", remain, `deleted (${deleted} of ${planned.length})`);
           } catch (error) {
             const reason = soft.aborted ? "interrupted" : wordsOf(error);
             left.push({ ...remain, reason });
-            session.reporter.emit({ type: "message", level: "warning", subject: region, message: `${kind} ${remain.id} could not be deleted: ${reason}` });
+            tell("warning", remain, `could not be deleted: ${reason}`);
           }
         }),
     );

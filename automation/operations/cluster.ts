@@ -17,6 +17,20 @@ export interface ClusterAccess {
 }
 
 /**
+ * Does what ends instances. However that goes, those that it told of are then taken off the orchestrator's list: no later
+ * run knows of them.
+ * @param api the orchestrator's HTTP address; undefined: nobody is told
+ */
+export async function leavingCluster<T>(access: ClusterAccess, api: string | undefined, work: (ended: (instanceId: string) => void) => Promise<T>): Promise<T> {
+  const ended = new Set<string>();
+  try {
+    return await work((instanceId) => void ended.add(instanceId));
+  } finally {
+    if (api !== undefined) await leaveCluster(access, api, [...ended]);
+  }
+}
+
+/**
  * Takes instances that have ended off the orchestrator's list of nodes, where they would stand as disconnected for ever.
  * A cluster that does not answer holds nothing up: it is a warning.
  * @param api the orchestrator's HTTP address

@@ -3,6 +3,7 @@ import path from "node:path";
 import { costBetween, currentPrice, dollars, type NodeCost } from "../../fleet/cost";
 import { wordsOf } from "../../fleet/errors";
 import type { Pool } from "../../fleet/model";
+import { counted } from "../../fleet/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../cloud/prices";
 import type { Session } from "../session";
 import { writeWhole } from "../whole-file";
@@ -106,6 +107,6 @@ export async function tellCost(session: Session, pools: Pool[], what: string): P
     type: "message",
     level: "info",
     subject: "cost",
-    message: `${what}: ${pools.length} nodes, ${dollars(hourly)} an hour at the present spot prices, ${dollars(hourly * 730)} a month${rest > 0 ? ` (the price of ${rest} is not known)` : ""}; storage and traffic not counted`,
+    message: `${what}: ${counted(pools.length, "node")}, ${dollars(hourly)} an hour at the present spot prices, ${dollars(hourly * 730)} a month${rest > 0 ? ` (the price of ${rest} is not known)` : ""}; storage and traffic not counted`,
   });
 }

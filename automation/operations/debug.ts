@@ -4,6 +4,7 @@ import type { Check, CloudFacts } from "../../fleet/checks";
 import { debugSections } from "../../fleet/debug-sections";
 import { wordsOf } from "../../fleet/errors";
 import { mapTexts, withoutSecrets } from "../../fleet/masking";
+import { counted } from "../../fleet/words";
 import { consoleOutput } from "../cloud/node-facts";
 import type { StateNode } from "../engine/state";
 import type { NodeConnection } from "../node/connection";
@@ -101,7 +102,7 @@ function summaryOf({ node, cloud, files, at, stack }: { node: NodeVerification; 
     "",
     `${node.instanceId} at ${node.address ?? "no address"}, ${instance ? `${instance.state}, ${instance.instanceType}, ${instance.availabilityZone}, ${instance.market}` : "unknown to AWS"}; stack ${stack}; ${at.toISOString()}`,
     "",
-    `${node.results.filter(({ status }) => status === "ok").length} of ${node.results.length} checks hold, ${failed.length} do not, ${skipped.length} were skipped because of them.`,
+    `${node.results.filter(({ status }) => status === "ok").length} of ${counted(node.results.length, "check")} ok, ${failed.length} not, ${skipped.length} skipped because of them.`,
     ...failed.flatMap((result) => ["", `## ${result.id} ${result.title}: ${result.status}`, "", "```", ...explanation(result), "```"]),
     ...(skipped.length === 0 ? [] : ["", `Skipped: ${skipped.map(({ id, because }) => `${id} (${because ?? ""})`).join(", ")}`]),
     "",

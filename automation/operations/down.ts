@@ -1,13 +1,15 @@
 import { rmSync } from "node:fs";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
+import { counted } from "../../fleet/words";
 import { callerIdentity } from "../cloud/identity";
 import { enabledRegions, patientInventory, type CloudObject } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
+import { interruption } from "../interrupts";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
 import { selectNames } from "../verify/select";
-import { leaveCluster } from "./cluster";
+import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { createError, failureInfo, nodeListener } from "./engine-report";
 import { refOf } from "./fleet-nodes";
@@ -53,22 +55,27 @@ interface Scope {
  * @throws SpotError E_DECLINED, E_LOCKED, E_CREDENTIALS, E_USAGE for a pattern that fits no node
  */
 export function down(opened: Session, request: DownRequest = {}): Promise<DownResult> {
-  return exclusively(opened, async () => {
-    const { account } = await callerIdentity(opened.cloud);
-    const { session } = await clearBrokenRun(opened);
-    const { scope, found } = await scopeOf(session, request);
-    await confirmed(session, account, found);
-    const partial = request.nodes !== undefined || request.region !== undefined;
-    session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
-    const failures = await destroyRecorded(session, scope, partial);
-    if (session.interrupts.soft.aborted) failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
-    else await endByTags(session, session.lineage, await remaining(session, scope));
-    const result = { account, found, failures, partial, ...(await proof(session, scope)) };
-    if (request.clusterApi !== undefined) await leaveCluster(session, request.clusterApi, endedInstances(result));
-    // A region that is closed to us and that the fleet never used proves nothing, and needs no proof.
-    const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed) && !session.interrupts.soft.aborted;
-    return proven && !partial ? { ...result, setAside: await forgetStack(session) } : result;
-  });
+  return exclusively(opened, () => leavingCluster(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)));
+}
+
+/** @param ended told of each instance that this run ends */
+async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
+  const { account } = await callerIdentity(opened.cloud);
+  const { session } = await clearBrokenRun(opened);
+  const { scope, found } = await scopeOf(session, request);
+  session.interrupts.soft.throwIfAborted();
+  await confirmed(session, account, found);
+  const partial = request.nodes !== undefined || request.region !== undefined;
+  session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
+  const failures = await destroyRecorded(session, { scope, partial, ended });
+  if (!session.interrupts.soft.aborted) await endByTags(session, session.lineage, await remaining(session, scope));
+  const result = { account, found, failures, partial, ...(await proof(session, scope)) };
+  endedInstances(result).forEach(ended);
+  const interrupted = session.interrupts.soft.aborted;
+  if (interrupted) failures.push(interruption(session.interrupts));
+  // A region that is closed to us and that the fleet never used proves nothing, and needs no proof.
+  const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed) && !interrupted;
+  return proven && !partial ? { ...result, setAside: await forgetStack(session) } : result;
 }
 
 function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftovers">): string[] {
@@ -106,10 +113,10 @@ async function remaining(session: Session, scope: Scope): Promise<CloudObject[]>
   return look.flatMap(({ objects }) => objects).filter((object) => within(scope, object));
 }
 
-async function destroyRecorded(session: Session, scope: Scope, partial: boolean): Promise<ErrorInfo[]> {
+async function destroyRecorded(session: Session, { scope, partial, ended }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void }): Promise<ErrorInfo[]> {
   const target = partial ? recordedIn(session, scope) : undefined;
   if (session.state.resources.length === 0 || target?.length === 0) return [];
-  const outcome = await session.stack.destroy({ target, listener: nodeListener(session) });
+  const outcome = await session.stack.destroy({ target, listener: nodeListener(session, { deleted: ended }) });
   const failures = outcome.failures.map(failureInfo);
   if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome);
   return failures;
@@ -151,7 +158,7 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
   const instances = found.filter(({ kind }) => kind === "instance").length;
   if (found.length === 0 && session.state.resources.length === 0) return;
   await tellCost(session, session.state.nodes.map(({ pin }) => pin.pool), "the fleet costs");
-  const message = `Account ${account}, stack ${session.target.stack}: end ${instances} instances and delete ${found.length - instances} other resources?`;
+  const message = `Account ${account}, stack ${session.target.stack}: end ${counted(instances, "instance")} and delete ${counted(found.length - instances, "other resource")}?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
 }
 

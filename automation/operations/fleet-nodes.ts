@@ -221,6 +221,7 @@ export class FleetNodes {
       instanceId: node.instanceId,
       ...(address === undefined ? {} : { address }),
       lineage: session.lineage,
+      awsCli: session.cloud.cli,
       username: config.username,
       sshFrom: [...pins.ssh.allow, ...pins.ssh.callers],
       manifest,

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { isAwsRegion } from "../../fleet/aws-regions";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { Cloud } from "../cloud/clients";
@@ -20,11 +19,7 @@ export interface LegacyListing {
   failedRegions: { region: string; error: ErrorInfo }[];
 }
 
-const entry = z.looseObject({ id: z.string().optional(), instance_id: z.string().optional(), region: z.string() });
-/** The file is an array; some of its versions wrapped it. */
-const stateFile = z.union([z.array(entry), z.object({ instances: z.array(entry) }).transform(({ instances }) => instances)]);
-
-/** @throws SpotError E_CONFIG_MISSING, E_CONFIG_SYNTAX for a file that is no such list */
+/** @throws SpotError E_CONFIG_MISSING, E_CONFIG_SYNTAX for a file that is no such list, with the entry that is wrong */
 export function readLegacyState(file: string): { instanceId: string; region: string }[] {
   let text: string;
   try {
@@ -32,21 +27,27 @@ export function readLegacyState(file: string): { instanceId: string; region: str
   } catch (cause) {
     throw new SpotError("E_CONFIG_MISSING", { message: `${file} cannot be read`, cause, next: "Name the predecessor's instances.json." });
   }
-  const wrong = (cause: unknown) => new SpotError("E_CONFIG_SYNTAX", { message: `${file} is not the predecessor's list of instances`, cause, next: "It must be a JSON array of objects with `instance_id` and `region`." });
+  const wrong = (cause: unknown) => new SpotError("E_CONFIG_SYNTAX", { message: `${file} is not the predecessor's list of instances`, cause, next: "It must be a JSON array of objects with `instance_id` and `region`. Name another file, or correct this one." });
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    data = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
-    throw wrong(cause);
+    throw wrong(text.trim() === "" ? "the file is empty" : cause);
   }
-  const parsed = stateFile.safeParse(data);
-  if (!parsed.success) throw wrong(z.prettifyError(parsed.error));
-  return parsed.data.map(({ id, instance_id, region }, i) => {
-    const instanceId = instance_id ?? id;
-    if (instanceId === undefined || !/^i-[0-9a-f]+$/.test(instanceId) || !isAwsRegion(region)) throw wrong(`entry ${i + 1}: instance ${instanceId ?? "without an id"}, region ${region}`);
+  // The file is an array; some of its versions wrapped it.
+  const list = Array.isArray(data) ? data : (data as { instances?: unknown } | null)?.instances;
+  if (!Array.isArray(list)) throw wrong("it holds no array");
+  return list.map((entry: unknown, i) => {
+    if (typeof entry !== "object" || entry === null) throw wrong(`entry ${i + 1} is ${JSON.stringify(entry)}, no object`);
+    const { id, instance_id: instanceId = id, region } = entry as Record<string, unknown>;
+    if (typeof instanceId !== "string" || !/^i-[0-9a-f]+$/.test(instanceId) || typeof region !== "string" || !isAwsRegion(region)) {
+      throw wrong(`entry ${i + 1}: instance ${shown(instanceId)}, region ${shown(region)}`);
+    }
     return { instanceId, region };
   });
 }
+
+const shown = (value: unknown): string => (value === undefined ? "missing" : typeof value === "string" ? value : JSON.stringify(value));
 
 /** Asks AWS what is left of these instances, all regions in parallel. Changes nothing. */
 export async function lookAtLegacy(cloud: Cloud, entries: { instanceId: string; region: string }[]): Promise<LegacyListing> {

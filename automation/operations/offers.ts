@@ -41,7 +41,7 @@ export class Offers {
     const request = requestFor(config, name);
     const known = this.recorded[name];
     try {
-      await refuseDisabledRegion(this.statuses, name);
+      await refuseDisabledRegion(session.cloud, this.statuses, name);
       const offer = await offerOf(session.cloud, request, known && networkFits(known, config.network) ? known : undefined);
       const candidates = candidatesOf(name, offer.types, config.markets, config.spotPriceLimit);
       if (candidates.length === 0) throw tooDear(offer, config);

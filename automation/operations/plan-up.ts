@@ -1,6 +1,7 @@
 import { changesBetween, type DesiredNode, type NodeChange } from "../../fleet/changes";
 import type { FleetConfig, Locate } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
+import { counted } from "../../fleet/words";
 import { buildState } from "../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../project/definition";
 import { packageRoot } from "../../project/package-root";
@@ -91,7 +92,7 @@ export async function confirmed({ session, changes, decisions, account }: UpPlan
   const opened = decisions.newCaller !== undefined && session.state.nodes.length > 0;
   if (ended.length === 0 && !opened) return;
   const parts = [
-    ...(ended.length > 0 ? [`replace or delete ${ended.length} of ${session.state.nodes.length} nodes`] : []),
+    ...(ended.length > 0 ? [`replace or delete ${ended.length} of ${counted(session.state.nodes.length, "node")}`] : []),
     ...(opened ? [`let ${decisions.newCaller} log in`] : []),
   ];
   const yes = await session.reporter.confirm({ message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`, unattended: false });

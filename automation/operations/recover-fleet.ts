@@ -1,5 +1,6 @@
 import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
+import { counted } from "../../fleet/words";
 import { callerIdentity } from "../cloud/identity";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
 import { exclusively } from "../run-lock";
@@ -51,7 +52,7 @@ async function restoreBackup(session: Session, problem: SpotError, instances: Cl
   }
   const known = new Set(state.nodes.map(({ instanceId }) => instanceId));
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
-  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${state.nodes.length} nodes; ${instances.length} instances are there, ${unknown} of them are not in it and will be ended)?`;
+  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${counted(state.nodes.length, "node")}; there: ${counted(instances.length, "instance")}, of which ${unknown} not in it, to be ended)?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", { message: "nothing was changed", next: "Run again and answer yes, or give --yes." });
   return { file, at, kept: files.restore(backup) };
 }
@@ -96,6 +97,6 @@ async function confirmEnd(session: Session, account: string, lineage: string, fo
   if (found.length === 0) return;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   const stacks = [...new Set(found.flatMap(({ tags }) => tags[Tag.stack] ?? []))].join(", ");
-  const message = `Account ${account}: end the fleet ${lineage} (stack ${stacks}) by its tags, ${instances} instances and ${found.length - instances} other resources? If another machine has its state, run \`down\` there instead.`;
+  const message = `Account ${account}: end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}? If another machine has its state, run \`down\` there instead.`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
 }

@@ -1,4 +1,5 @@
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { counted } from "../../fleet/words";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { networkParts, type NetworkPart } from "../cloud/network-parts";
 import { deleteWithin, sweep } from "../cloud/sweep";
@@ -42,7 +43,7 @@ export async function recover(session: Session, regions: string[]): Promise<Sess
 export async function clearBrokenRun(opened: Session): Promise<{ session: Session; doubtful: Set<string> }> {
   const strays = straysOf(opened.stack.key);
   if (strays.length > 0) {
-    say(opened, `a killed run left ${strays.length} processes; waiting for them to end`);
+    say(opened, `a killed run left ${counted(strays.length, "process", "processes")}; waiting for them to end`);
     await endStrays(strays, STRAY_PATIENCE_MS);
   }
   const locked = await clearDeadLock(opened);
@@ -51,7 +52,7 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
   const { pending } = session.state;
   if (pending.length > 0) {
     await session.stack.clearPendingOperations();
-    say(session, `dropped ${pending.length} operations that an earlier run left unfinished`);
+    say(session, `dropped ${counted(pending.length, "operation")} that an earlier run left unfinished`);
     session = await reread(session);
   }
   return { session, doubtful: new Set(pending.flatMap(({ region }) => region ?? [])) };
@@ -120,7 +121,7 @@ export function refuseLostState(session: Session, look: RegionInventory[]): void
 export function lostState({ stackExists, settings, target, lineage }: Session, instances: number): SpotError | undefined {
   if (stackExists || settings.lineage === undefined || instances === 0) return undefined;
   return new SpotError("E_STATE", {
-    message: `the state of stack ${target.stack} is gone, while ${instances} instances of its fleet ${lineage} are there`,
+    message: `the state of stack ${target.stack} is gone, while ${counted(instances, "instance")} of its fleet ${lineage} can be seen`,
     next: `Nothing was changed. Run \`recover\` to restore the last backup of the state, or \`recover --lineage ${lineage}\` to end the fleet by its tags.`,
   });
 }
@@ -158,7 +159,7 @@ async function removeParts(session: Session, parts: NetworkPart[]): Promise<void
  * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
  * for: routes and associations have no tags to list them by.
  */
-async function forgetLost(session: Session, look: RegionInventory[], doubtful: Set<string>): Promise<Session> {
+export async function forgetLost(session: Session, look: RegionInventory[], doubtful: ReadonlySet<string> = new Set()): Promise<Session> {
   const lost = lostOf(session, look, doubtful);
   if (lost.length === 0) return session;
   const { failures } = await session.stack.refresh(lost.map(({ urn }) => urn));
@@ -171,7 +172,7 @@ async function forgetLost(session: Session, look: RegionInventory[], doubtful: S
   return current;
 }
 
-function lostOf({ state }: Session, look: RegionInventory[], doubtful: Set<string>): StateResource[] {
+function lostOf({ state }: Session, look: RegionInventory[], doubtful: ReadonlySet<string>): StateResource[] {
   return look.filter(({ error }) => error === undefined).flatMap(({ region, objects }) => {
     const here = state.resources.filter(({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region);
     const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));

@@ -1,6 +1,7 @@
 import type { FleetConfig } from "../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
 import { poolText } from "../../fleet/pools";
+import { counted } from "../../fleet/words";
 import { hasKeyPair } from "../cloud/key-pairs";
 import { deniedActions } from "../cloud/permissions";
 import { vcpuQuota, vcpusOfOthers } from "../cloud/quotas";
@@ -90,8 +91,8 @@ async function quota({ session, config, region, nodes, offer, report }: RegionFa
   const error = errorInfo(
     new SpotError("E_NO_POOL", {
       class: "quota",
-      message: `${region}: ${nodes} nodes need ${wanted} vCPUs (${market}), the quota leaves ${free} of ${limit.limit}: ${Math.floor(free / type.vcpus)} nodes at most`,
-      next: `Ask for a higher quota (\`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${limit.code} --desired-value ${wanted + others} --region ${region}\`), or ask for fewer nodes.`,
+      message: `${region}: ${counted(nodes, "node")} would take ${counted(wanted, "vCPU")} (${market}), the quota leaves ${free} of ${limit.limit}: ${counted(Math.floor(free / type.vcpus), "node")} at most`,
+      next: `Ask for a higher quota (\`${session.cloud.cli} service-quotas request-service-quota-increase --service-code ec2 --quota-code ${limit.code} --desired-value ${wanted + others} --region ${region}\`), or ask for fewer nodes.`,
     }),
   );
   // AWS judges the launch: its own count may be newer, and the nodes for which there is room are made.
@@ -101,6 +102,6 @@ async function quota({ session, config, region, nodes, offer, report }: RegionFa
 async function keyPair({ session, config, region }: RegionFacts): Promise<Finding[]> {
   const { keyName } = config.ssh;
   if (keyName === undefined || (await hasKeyPair(session.cloud, region, keyName))) return [];
-  const next = `Import it there (\`aws ec2 import-key-pair --region ${region} --key-name ${keyName} …\`), or remove aws.ssh_key_name.`;
+  const next = `Import it there (\`${session.cloud.cli} ec2 import-key-pair --region ${region} --key-name ${keyName} …\`), or remove aws.ssh_key_name.`;
   return [findingOf("key pair", errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })))];
 }

@@ -1,9 +1,11 @@
 import { replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/changes";
 import { checksFor } from "../../fleet/checks";
-import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { isSpotError, type ErrorInfo } from "../../fleet/errors";
 import { classifyFailure } from "../../fleet/failures";
+import { counted } from "../../fleet/words";
 import type { EngineOutcome, UpOptions } from "../engine/stack";
 import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
+import { interruption } from "../interrupts";
 import { pinsOf } from "../pins";
 import { reread, type Session } from "../session";
 import type { NodeVerification, Verification } from "../verify/result";
@@ -13,7 +15,7 @@ import { Failover, type Attempt } from "./failover";
 import { refOf, type FleetNodes } from "./fleet-nodes";
 import { confirmed, type UpPlan, type UpRequest } from "./plan-up";
 import { writePins } from "./prepare-stack";
-import { endOrphans, lookAt } from "./recover";
+import { endOrphans, forgetLost, lookAt } from "./recover";
 import { reportVerified } from "./verify";
 
 /** How an `up` ended. */
@@ -55,6 +57,8 @@ export class UpRun {
     private readonly request: UpRequest,
     /** Every region in which the fleet may have something. */
     private readonly regions: string[],
+    /** Told of each instance as soon as the engine has ended it. */
+    private readonly ended: (instanceId: string) => void,
   ) {
     this.changes = plan.changes;
     this.failures = plan.decisions.failedRegions.map(({ error }) => error);
@@ -77,9 +81,9 @@ export class UpRun {
     let verification = await this.verifyAll(untouched);
     if (verification && this.request.part?.replace === "broken") verification = await this.repair(verification, untouched);
     const rolledBack = this.request.rollback && !this.isStopped && (this.failures.length > 0 || verification?.isVerified === false) ? await this.rollBack() : [];
-    await this.endUnrecorded();
+    await this.comeTogether();
     if (this.outcomes.some(({ interrupted }) => interrupted) || this.session.interrupts.soft.aborted) {
-      this.failures.push(errorInfo(new SpotError("E_INTERRUPTED", "the run was interrupted; what was in flight is finished and recorded")));
+      this.failures.push(interruption(this.session.interrupts));
     }
     const steps = this.outcomes.flatMap((outcome) => outcome.steps);
     return {
@@ -142,14 +146,18 @@ export class UpRun {
   }
 
   /**
-   * A call whose answer was lost, or that a provider was killed in, may have taken effect all the same. Another run
-   * that has begun meanwhile clears up by itself.
+   * Brings record and cloud together again. A call whose answer was lost, or that a provider was killed in, may have
+   * taken effect all the same; and one that a killed run had made may take effect only now. Another run that has begun
+   * meanwhile clears up by itself.
    */
-  private async endUnrecorded(): Promise<void> {
+  private async comeTogether(): Promise<void> {
     const didSomething = this.outcomes.some(({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"));
     if (!didSomething || this.session.interrupts.hard.aborted) return;
+    const isOutdated = this.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).outdated);
     try {
-      this.session = await endOrphans(this.session, await lookAt(this.session, this.regions));
+      const look = await lookAt(this.session, this.regions);
+      this.session = await endOrphans(this.session, look);
+      if (isOutdated) this.session = await forgetLost(this.session, look.regions);
     } catch (error) {
       if (!isSpotError(error) || error.code !== "E_LOCKED") throw error;
     }
@@ -173,8 +181,8 @@ export class UpRun {
       }
       writePins(this.session, this.plan);
       this.changes = this.changes.map((change) => moved(change, this.plan));
-      // What was made and is not recorded would stand in the way of the next round.
-      await this.endUnrecorded();
+      // What was made and is not recorded, or recorded and not there, would stand in the way of the next round.
+      await this.comeTogether();
     }
   }
 
@@ -202,7 +210,10 @@ export class UpRun {
       stop: this.stop.signal,
       listener: nodeListener(this.session, {
         created: (ref) => this.fleet?.announce(ref, "created"),
-        deleted: (instanceId) => void this.fleet?.forget(instanceId),
+        deleted: (instanceId) => {
+          this.ended(instanceId);
+          void this.fleet?.forget(instanceId);
+        },
         failed: (failure) => {
           if (classifyFailure(failure.message).everywhere) this.stop.abort();
           return this.failover.willTryAgain(failure);
@@ -230,7 +241,7 @@ export class UpRun {
     }
     decisions.pins = pinsOf(decisions.pins);
     writePins(this.session, this.plan);
-    this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: ${made.length} nodes that this run made are removed` });
+    this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: removing ${counted(made.length, "node")} that this run made` });
     const outcome = await this.engineOnce({ exclude: this.urns([...this.untouched]) });
     this.failures.push(...outcome.failures.map(failureInfo));
     return made;
@@ -278,6 +289,7 @@ export class UpRun {
     if (!this.request.wait || this.isStopped) return undefined;
     const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
     await this.verifyNodes(ready);
+    if (this.session.interrupts.soft.aborted) return undefined;
     const nodes = [...this.verified.values()].sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
     // A node that never came up was not verified either.
     const wanted = this.changes.filter(({ kind }) => kind !== "delete");
@@ -288,6 +300,8 @@ export class UpRun {
     const wanted = this.session.state.nodes.filter(({ name }) => names.includes(name));
     if (!this.fleet || wanted.length === 0) return [];
     const { nodes } = await this.fleet.verify(wanted, { checks: checksFor(this.request.config) });
+    // Checks that were cut off tell nothing of the nodes.
+    if (this.session.interrupts.soft.aborted) return [];
     for (const verification of nodes) {
       this.verified.set(verification.node, verification);
       reportVerified(this.session.reporter, verification);

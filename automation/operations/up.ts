@@ -1,6 +1,6 @@
 import { exclusively } from "../run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../session";
-import { leaveCluster } from "./cluster";
+import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { FleetNodes } from "./fleet-nodes";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "./plan-up";
@@ -15,14 +15,18 @@ import { UpRun, type UpResult } from "./up-run";
  */
 export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
   refuseStaleBuild();
-  return exclusively(opened, () => upAlone(opened, request));
+  return exclusively(opened, () => leavingCluster(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)));
 }
 
-async function upAlone(opened: Session, request: UpRequest): Promise<UpResult> {
+/** @param ended told of each instance that this run ends, or finds gone */
+async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: string) => void): Promise<UpResult> {
   const regions = fleetRegions(opened, request.config.regions.map(({ name }) => name));
   const session = await recover(opened, regions);
+  goneBetween(opened, session).forEach(ended);
   const plan = limited(await planUp(session, request), opened, request.part);
   const { decisions, definition, account } = plan;
+  // Half a plan, or a question, is of no use to who wants to stop.
+  session.interrupts.soft.throwIfAborted();
   announce(plan);
   if (plan.changes.some(({ kind }) => kind !== "same")) {
     await tellCost(session, plan.changes.flatMap(({ to }) => to?.pin.pool ?? []), "the fleet will cost");
@@ -35,14 +39,13 @@ async function upAlone(opened: Session, request: UpRequest): Promise<UpResult> {
   const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
   if (wait !== request.wait && bootsHosts(session)) session.reporter.emit({ type: "message", level: "info", message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait" });
   const fleet = bootsHosts(session) ? new FleetNodes(access, { wait }) : undefined;
-  const result = await new UpRun(session, plan, fleet, { ...request, wait }, regions).go();
-  const { bacalhau } = request.config;
-  if (bacalhau?.api !== undefined) await leaveCluster(session, bacalhau.api, endedBetween(opened, result.session));
+  const result = await new UpRun(session, plan, fleet, { ...request, wait }, regions, ended).go();
+  goneBetween(session, result.session).forEach(ended);
   return result;
 }
 
-/** Instances that this run replaced or deleted, or found gone. */
-function endedBetween(before: Session, after: Session): string[] {
+/** Instances that the record has forgotten. */
+function goneBetween(before: Session, after: Session): string[] {
   const left = new Set(after.state.nodes.map(({ instanceId }) => instanceId));
   return before.state.nodes.flatMap(({ instanceId }) => (left.has(instanceId) ? [] : [instanceId]));
 }

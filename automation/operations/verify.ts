@@ -49,7 +49,7 @@ export function nodesNamed({ state, target }: Session, patterns: string | undefi
 export async function openFleet(session: Session, { config, configFile }: { config: FleetConfig; configFile: string }): Promise<FleetNodes> {
   const { settings, stack, target, lineage } = session;
   if (target.sandbox?.mode === "api") {
-    throw new SpotError("E_SANDBOX_SETUP", { message: "this sandbox boots no hosts: there is nothing that could be verified", next: "Run `down`, then `up -- --sandbox`." });
+    throw new SpotError("E_SANDBOX_SETUP", { message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to", next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts." });
   }
   const [fleetSecret, { account }] = await Promise.all([
     stack.readSecretConfig(qualified(StackKey.fleetSecret)).then(async (secret) => secret ?? (await stack.readSecretOutput(StackKey.fleetSecret))),

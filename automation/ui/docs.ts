@@ -8,6 +8,7 @@ import { configJsonSchema } from "./config-schema";
 import { eventJsonSchema } from "./event-schema";
 import { reportJsonSchema } from "../verify/report-schema";
 import { errorCatalogue, exitCodeOfClass } from "../../fleet/errors";
+import { capitalized } from "../../fleet/words";
 
 /** The documents that are made from the code's own tables, by path. `npm run docs` writes them; a test compares. */
 export const generatedDocs: Record<string, () => string> = {
@@ -31,7 +32,7 @@ function commandsDocument(): string {
   const sections = COMMANDS.map((command) => [
     `## ${command.name}`,
     "",
-    `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.${command.aliases.length > 0 ? ` Also: \`${command.aliases.join("`, `")}\`.` : ""}`,
+    `${capitalized(command.summary)}.${command.aliases.length > 0 ? ` Also: \`${command.aliases.join("`, `")}\`.` : ""}`,
     "",
     "```",
     usageOf(command),

@@ -1,4 +1,5 @@
 import type { Level } from "../../fleet/events";
+import { counted } from "../../fleet/words";
 import { LEVEL_WORDS, type Told } from "./lines";
 import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "./progress";
@@ -38,7 +39,7 @@ export function frame({ title, progress, events, now, width, height }: FrameInpu
   const place = [progress.stack && `stack ${progress.stack}`, progress.account && `account ${progress.account}`].filter(Boolean).join(", ");
   const head: FrameLine[] = [
     [{ text: title, tone: "info" }, { text: `  ${clock(now - progress.startedAt)}${place ? `  ${place}` : ""}` }],
-    ...(nodes.length > 0 ? [[{ text: `${nodes.length} ${nodes.length === 1 ? "node" : "nodes"}: ${countText(nodes)}` }]] : []),
+    ...(nodes.length > 0 ? [[{ text: `${counted(nodes.length, "node")}: ${countText(nodes)}` }]] : []),
     ...[...progress.tasks].map(([task, { detail, beganAt }]): FrameLine => [{ text: `${task}: `, tone: "info" }, { text: `${detail ?? "under way"}  ${clock(now - beganAt)}` }]),
   ];
   // The cursor rests on a line of its own below.

@@ -1,4 +1,5 @@
 import type { FleetEvent, Question, Reporter } from "../../fleet/events";
+import { counted } from "../../fleet/words";
 import { ask, isTold, levelPaint, type Loudness, type Terminal } from "./console";
 import { frame, lineText, clock, type FrameLine } from "./frame";
 import { teller, toldText, type Told } from "./lines";
@@ -60,7 +61,7 @@ export function liveReporter(terminal: Terminal, progress: Progress, options: Lo
     restore();
     screen.close();
     const { size } = progress.nodes;
-    if (size > 0) stderr.write(`${options.title}: ${size === 1 ? "1 node" : `${size} nodes`}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`);
+    if (size > 0) stderr.write(`${options.title}: ${counted(size, "node")}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`);
   };
   const restore = hook({ stdout, stderr, onResult: end, onForeign: (text) => (paused ? false : (screen.above(text), true)) });
   draw();

@@ -18,7 +18,11 @@ export class OneAtATime {
   private node: string | undefined;
   private closed = false;
 
-  constructor(private readonly terminal: Terminal) {
+  /** @param commandOn what a person types to run a command on a node of this fleet */
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly commandOn: (node: string) => string,
+  ) {
     this.lines = createInterface({ input: terminal.stdin, terminal: false });
     this.answers = this.lines[Symbol.asyncIterator]();
   }
@@ -28,7 +32,7 @@ export class OneAtATime {
     const { bold, dim } = coloursFor(this.terminal.stdout, this.terminal.env);
     if (ref.name !== this.node) {
       this.node = ref.name;
-      this.write(`\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: npx spot ssh ${ref.name}`)}\n`);
+      this.write(`\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: ${this.commandOn(ref.name)}`)}\n`);
     }
     const where = check.where === "cloud" || check.where === "client" ? "here" : "node";
     this.write(`\n${bold(`${check.id} ${check.title}`)}\n${commandText(where, check.command(expectation))}\n`);

@@ -1,12 +1,12 @@
-import type { Check, ClientFacts, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Severity, Verdict } from "../../fleet/checks";
+import type { Check, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Verdict } from "../../fleet/checks";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
 import { wordsOf } from "../../fleet/errors";
-import { mapTexts } from "../../fleet/masking";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../node/clock";
-import { ConnectError } from "../node/connect";
 import type { NodeConnection } from "../node/connection";
-import type { CheckResult, CheckStatus, NodeVerification, Verification } from "./result";
+import { judged, masked, skipped } from "./judged";
+import { reach, type Reach } from "./reach";
+import type { CheckResult, NodeVerification, Verification } from "./result";
 
 /** A node to verify, and how to get at it. */
 export interface VerifyTarget {
@@ -94,9 +94,6 @@ class FleetValues {
   }
 }
 
-/** The connection, or why there is none. */
-type Reach = { connection: NodeConnection; facts: ClientFacts } | { connection?: undefined; facts: ClientFacts; failure: string; diagnosis: DiagnosisStep[] };
-
 class NodeRun {
   private readonly clock: Clock;
   private end = 0;
@@ -166,7 +163,7 @@ class NodeRun {
       if (check.where !== "fleet" || value === undefined || earlier === undefined) continue;
       const verdict = check.judge(value, this.fleet.others(check.id, this.target.ref.name));
       if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok")) this.results.set(check.id, { ...earlier, expected: verdict.expected });
-      else this.keep(check, { ...this.judged(check, verdict, 0, earlier.command), milliseconds: earlier.milliseconds });
+      else this.keep(check, judged(check, verdict, earlier));
     }
   }
 
@@ -200,13 +197,13 @@ class NodeRun {
     const start = this.clock.now();
     const command = check.command(expectation);
     if (check.where === "cloud") return this.judged(check, check.judge(cloud, expectation), start, command);
-    this.reaching ??= this.reach();
-    const reach = await this.reaching;
-    if (check.where !== "client" && reach.connection !== undefined) return await this.onNode(check, reach.connection, start);
-    const verdict = check.where === "client" ? check.judge(reach.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reach ? reach.failure : "" };
+    this.reaching ??= reach(this.target, this.timeToReach());
+    const reached = await this.reaching;
+    if (check.where !== "client" && reached.connection !== undefined) return await this.onNode(check, reached.connection, start);
+    const verdict = check.where === "client" ? check.judge(reached.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reached ? reached.failure : "" };
     const result = this.judged(check, verdict, start, command);
-    if (verdict.ok || !("failure" in reach) || reach.diagnosis.length === 0) return result;
-    return { ...result, ...rootOf(reach.diagnosis), diagnosis: reach.diagnosis };
+    if (verdict.ok || !("failure" in reached) || reached.diagnosis.length === 0) return result;
+    return { ...result, ...rootOf(reached.diagnosis), diagnosis: reached.diagnosis };
   }
 
   private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
@@ -238,44 +235,16 @@ class NodeRun {
     return check.judge(value, this.fleet.others(check.id, name));
   }
 
+  private judged(check: Check, verdict: Verdict, start: number, command: string): CheckResult {
+    return judged(check, verdict, { command, milliseconds: this.clock.now() - start });
+  }
+
   private patienceFor(ms: number): number {
     return Math.min(ms, this.options.patienceMs ?? Infinity);
   }
 
-  private async reach(): Promise<Reach> {
-    const address = this.target.ref.address ?? "no address";
-    try {
-      const connection = await this.target.connect(Math.max(1, Math.min(Math.max(this.patienceFor(CONNECT_MS), LOGIN_MS), this.end - this.clock.now())));
-      return { connection, facts: { address } };
-    } catch (error) {
-      const stage = error instanceof ConnectError ? error.stage : "banner";
-      const cause = error instanceof Error && error.cause !== undefined ? ` ${wordsOf(error.cause)}` : "";
-      const failure = `${wordsOf(error)}${cause}`;
-      return {
-        failure,
-        // What cannot be found out must not hide what failed.
-        diagnosis: (await this.target.diagnose?.(stage, failure).catch(() => [])) ?? [],
-        facts: {
-          address,
-          ...(stage === "banner" ? { bannerFailure: failure } : {}),
-          ...(stage === "host-key" ? { hostKeyFailure: failure } : {}),
-        },
-      };
-    }
-  }
-
-  private judged(check: Check, verdict: Verdict, start: number, command: string | undefined): CheckResult {
-    const { ok, expected, actual, spans } = verdict;
-    return {
-      ...headOf(check),
-      status: ok ? "ok" : STATUS_OF[verdict.severity ?? check.severity],
-      ...(command === undefined ? {} : { command }),
-      expected,
-      actual,
-      ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: check.next }),
-      ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
-      milliseconds: this.clock.now() - start,
-    };
+  private timeToReach(): number {
+    return Math.max(1, Math.min(Math.max(this.patienceFor(CONNECT_MS), LOGIN_MS), this.end - this.clock.now()));
   }
 
   private isObstacle(id: string): boolean {
@@ -301,18 +270,4 @@ export function wavesOf(checks: readonly Check[]): Check[][] {
     (waves[own] ??= []).push(check);
   }
   return waves.filter((wave) => wave !== undefined);
-}
-
-const headOf = ({ id, title, phase }: Check): Pick<CheckResult, "id" | "title" | "phase"> => ({ id, title, phase });
-
-function skipped(check: Check, because: string, command?: string): CheckResult {
-  return { ...headOf(check), status: "skipped", because, ...(command === undefined ? {} : { command }), milliseconds: 0 };
-}
-
-const STATUS_OF: Record<Severity, CheckStatus> = { fail: "failed", warn: "warning", info: "info" };
-
-/** The result with every secret replaced, wherever it stands. */
-function masked(result: CheckResult, secrets: readonly string[]): CheckResult {
-  const hide = (text: string): string => secrets.reduce((shown, secret) => (secret === "" ? shown : shown.replaceAll(secret, "***")), text);
-  return mapTexts(result, hide) as CheckResult;
 }

@@ -4,7 +4,7 @@ import type { Check, CloudFacts, GroupFacts, NodeExpectation, Verdict } from "./
 import { listed, looked, QUICK, REPLACE, same } from "./verdicts";
 
 /** What a person would ask AWS to see the same. */
-const aws = (call: string, { region }: NodeExpectation): string => `aws ec2 ${call} --region ${region}`;
+const aws = (call: string, { awsCli, region }: NodeExpectation): string => `${awsCli} ec2 ${call} --region ${region}`;
 const describe = (node: NodeExpectation): string => aws(`describe-instances --instance-ids ${node.instanceId}`, node);
 const ofInstance = (call: string, node: NodeExpectation): string => aws(`${call} --filters Name=${call === "describe-volumes" ? "attachment." : ""}instance-id,Values=${node.instanceId}`, node);
 
@@ -12,7 +12,7 @@ const ofInstance = (call: string, node: NodeExpectation): string => aws(`${call}
 export const cloudChecks: readonly Check[] = [
   {
     id: "A1", title: "credentials valid", phase: "cloud", where: "cloud", needs: [], severity: "fail", deadlineMs: QUICK,
-    command: () => "aws sts get-caller-identity",
+    command: ({ awsCli, region }) => `${awsCli} sts get-caller-identity --region ${region}`,
     judge: ({ account }) => ({ ok: account !== undefined, expected: "an account", actual: account ?? "credentials refused" }),
     cause: "The credentials are missing, expired or of another account.", next: "Log in, then run `verify` again.",
   },

@@ -9,6 +9,8 @@ export interface NodeExpectation {
   /** Where it is reached; absent when it has no address. */
   address?: string;
   lineage: string;
+  /** The AWS CLI as a person calls it to ask about this node: `aws`, with what leads it there. */
+  awsCli: string;
   instanceType: string;
   availabilityZone: string;
   market: Market;

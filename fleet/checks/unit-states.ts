@@ -12,8 +12,11 @@ const BOOTING_S = 60;
 
 const PROPERTIES = "Id,ActiveState,SubState,Result,NRestarts,Type,UnitFileState,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
 
-/** Reads the state of units, and the machine's uptime, with which systemd's monotonic times are compared. */
-export const showUnits = (names: readonly string[]): string => `cut -d' ' -f1 /proc/uptime; systemctl show --timestamp=unix -p ${PROPERTIES} ${names.join(" ")}`;
+/** Reads the state of units, and the machine's uptime, with which systemd's monotonic times are compared. Times are in UTC. */
+export const showUnits = (names: readonly string[]): string => `cut -d' ' -f1 /proc/uptime; TZ=UTC systemctl show -p ${PROPERTIES} ${names.join(" ")}`;
+
+/** A time of systemd's, such as `Tue 2023-11-14 22:13:20 UTC`; empty when there was none. */
+const TIME = /^\w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/;
 
 /** What `showUnits` printed. */
 export function unitStates(stdout: string): UnitStates {
@@ -41,8 +44,8 @@ export function activeOf(states: UnitStates, names: readonly string[]): Verdict 
     return unit.ActiveState === "active" || hasEnded || isOthers ? undefined : described(name, unit);
   });
   const spans = names.flatMap((name): Span[] => {
-    const seconds = Number(states.get(name)?.ActiveEnterTimestamp?.replace(/^@/, ""));
-    return seconds > 0 ? [{ name, start: new Date(seconds * 1000).toISOString() }] : [];
+    const [, date, time] = TIME.exec(states.get(name)?.ActiveEnterTimestamp ?? "") ?? [];
+    return date && time ? [{ name, start: `${date}T${time}.000Z` }] : [];
   });
   const starting = names.filter((name) => isStarting(states.get(name) ?? {}));
   return { ...verdict, pending: starting.length > 0, ...(starting.length > 0 ? { cause: hanging(starting) } : {}), spans };

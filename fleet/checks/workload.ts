@@ -1,3 +1,4 @@
+import { counted } from "../words";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
@@ -51,7 +52,7 @@ export const workloadChecks: readonly Check[] = [
       if (!Array.isArray(nodes)) return { ok: false, expected, actual: `no list of nodes (curl ended with ${code})`, pending: true };
       const own = nodes.filter(isRecord).find(({ Info }) => isRecord(Info) && isRecord(Info.Labels) && Info.Labels.instance_id === instanceId);
       const status = own && isRecord(own.ConnectionState) ? String(own.ConnectionState.Status) : undefined;
-      return { ok: status === "CONNECTED", expected, actual: own === undefined ? `not among its ${nodes.length} nodes` : String(status), pending: true };
+      return { ok: status === "CONNECTED", expected, actual: own === undefined ? `not among its ${counted(nodes.length, "node")}` : String(status), pending: true };
     },
     cause: "The node was not let in: a wrong token, or another cluster.", next: "Read Bacalhau's journal (`journalctl -u bacalhau`) on the node.",
   },

@@ -1,6 +1,7 @@
 import { awsRegionNames, isAwsRegion } from "../aws-regions";
 import { MANAGED_BY, Tag } from "../model";
 import { didYouMean } from "../suggest";
+import { counted } from "../words";
 import { parseCidr } from "./cidr";
 import type { ConfigPath } from "./document";
 import { pathText } from "./messages";
@@ -138,7 +139,7 @@ export function oddities(raw: RawConfig): Fault[] {
   const without = raw.regions.filter((_, i) => counts[i] === 0).map((entry) => regionOf(entry)[0]);
   if (without.length > 0) warn(["aws", "total_instances"], `no node is left for ${without.join(", ")}: aws.total_instances is ${total}`);
   if (total !== undefined && total !== nodeCount(raw)) {
-    warn(["aws", "total_instances"], `aws.total_instances is ${total}, but the regions' own numbers make ${nodeCount(raw)} nodes`);
+    warn(["aws", "total_instances"], `aws.total_instances is ${total}, but the regions' own numbers make ${counted(nodeCount(raw), "node")}`);
   }
   if (raw.bacalhau && raw.bacalhau.enabled !== false && !raw.bacalhau.orchestrators?.length) {
     warn(["bacalhau"], "bacalhau.orchestrators names none: the nodes run Bacalhau and join no cluster");

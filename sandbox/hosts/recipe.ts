@@ -78,7 +78,19 @@ const ubuntu = (suite: string): ImageRecipe => ({
     "Types: deb", "URIs: http://archive.ubuntu.com/ubuntu", `Suites: ${suite} ${suite}-updates`, "Components: main universe", "Signed-By:",
     ...UBUNTU_ARCHIVE_KEY.split("\n").map((line) => ` ${line || "."}`),
   ),
-  removed: [...recipe.removed, "etc/apt/sources.list.d/*"],
+  files: {
+    ...recipe.files,
+    // No udev runs in a container, which would tell cloud-init of interfaces that come and go.
+    "etc/cloud/cloud.cfg.d/91-sandbox.cfg": yaml({ updates: { network: { when: ["boot-new-instance"] } } }),
+  },
+  // Not among what Ubuntu calls required.
+  packages: [...recipe.packages, "apt"],
+  removed: [
+    ...recipe.removed,
+    "etc/apt/sources.list.d/*",
+    // The package's own list of datasources, read after ours: none of them can be told from inside a container.
+    "etc/cloud/cloud.cfg.d/90_dpkg.cfg",
+  ],
 });
 
 /** The releases that a host can boot, by the name that `image` has for them in config.yaml. */

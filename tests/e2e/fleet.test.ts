@@ -185,7 +185,8 @@ describeHosts("a booted host in trouble", () => {
   };
 
   it("whose upload is cut, or whose `up` is killed while it uploads, is resumed as the same instance", async () => {
-    bench.file("large.bin", randomBytes(24_000_000));
+    // 25 MB, cut and frozen in their middle.
+    for (let n = 0; n < 5_000; n++) bench.file(`tree/${n % 50}/${n}`, randomBytes(5_000));
     await bench.spot(["preview"]);
     const { network } = await bench.sandbox();
     let address = "";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { hostRequirements } from "../../sandbox/hosts/requirements";
-import { FIRST_RUN_MS } from "../support/sandbox";
+import { InsideHost } from "../support/inside-host";
+import { FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
 describe("logging in on booted nodes", function () {
@@ -18,6 +19,11 @@ describe("logging in on booted nodes", function () {
   after(() => bench?.[Symbol.asyncDispose]());
 
   const spot = (name: string, ...args: string[]) => bench.start([name, "--sandbox", "--stack", bench.stack, "--config", bench.configFile, ...args], { plain: true }).done;
+  /** Whether a process of the second node begins its command line so. */
+  const runs = async (command: string): Promise<boolean> => {
+    const node = (await bench.live()).instances.find(({ Tags }) => Tags?.some(({ Key, Value }) => Key === "spot-deployer:node" && Value === "us-west-2-1"));
+    return new InsideHost(bench.home, node!.InstanceId!).run(`pgrep -f '^${command}'`).then(() => true, () => false);
+  };
   const pins = () => path.join(bench.home, "scratch/known_hosts");
 
   it("`ssh` runs a command with the pinned host key and answers with its exit code", async () => {
@@ -61,8 +67,20 @@ describe("logging in on booted nodes", function () {
     const word = "added-a-moment-ago";
     assert.equal((await spot("exec", "--node", "us-west-2-1", "--", `echo ${word} | sudo tee -a /opt/startup.log`)).code, 0);
     await following.printed(new RegExp(word));
+    assert.ok(await runs("tail -n 20 -F") && (await runs("journalctl -n 20 -f")));
     // As a terminal does: everything in the foreground hears it, `ssh` too.
     process.kill(-following.child.pid!, "SIGINT");
     assert.notEqual((await following.done).code, 0);
+    await until("nothing goes on on the node", async () => !(await runs("tail -n 20 -F")) && !(await runs("journalctl -n 20 -f")));
+  });
+
+  it("`exec` that is interrupted leaves nothing running on the node, as root or not", async () => {
+    const running = bench.start(["exec", "--sandbox", "--stack", bench.stack, "--config", bench.configFile, "--node", "us-west-2-1", "--", "sleep 7771 & sudo sleep 7772"], { plain: true });
+    for (const command of ["sleep 7771", "sleep 7772"]) await until(`${command} runs`, () => runs(command), 30_000);
+    process.kill(running.child.pid!, "SIGINT");
+    const { code, stderr } = await running.done;
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /E_INTERRUPTED: the command was interrupted, and ended on every node on which it still ran/);
+    for (const command of ["sleep 7771", "sleep 7772"]) await until(`${command} ended`, async () => !(await runs(command)));
   });
 });

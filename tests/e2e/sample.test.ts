@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { VerificationReport } from "../../automation/verify/report";
 import { describeHosts } from "../support/describe-hosts";
 import { assertOnlyFails, FleetBench } from "../support/fleet-bench";
 
@@ -16,12 +17,14 @@ describeHosts("a sample of booted hosts", () => {
 
     const { "us-west-2-0": broken } = await bench.ids();
     await bench.host(broken!).run("systemctl disable --quiet sensor.service");
-    const { code, report } = await bench.verify();
-    assert.equal(code, 5);
+    const verify = await bench.spot(["verify", "--json"]);
+    assert.equal(verify.code, 5, verify.stdout + verify.stderr);
+    const report = JSON.parse(verify.stdout) as VerificationReport;
     const [europe, west] = [...report.nodes].sort((a, b) => a.node.localeCompare(b.node));
     assertOnlyFails(west!, "F3", /sensor\.service: disabled/);
     assert.equal(europe!.isVerified, true);
 
-    await bench.downLeavesNothing();
+    const down = await bench.downLeavesNothing();
+    for (const { stderr } of [up, verify, down]) assert.doesNotMatch(stderr, /Warning/, "Node's own warnings are no news to a user");
   });
 });

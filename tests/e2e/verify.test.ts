@@ -8,6 +8,7 @@ import { Fleet } from "../../automation";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { CheckResult } from "../../automation/verify/result";
 import { packageRoot } from "../../project/package-root";
+import { pasted } from "../support/aws-stand-in";
 import { hasBrowser, openPage } from "../support/browser";
 import { describeHosts } from "../support/describe-hosts";
 import { FleetBench } from "../support/fleet-bench";
@@ -56,13 +57,15 @@ describeHosts("verify and debug, as typed", () => {
   const withoutDirectory = (work: () => Promise<void>): Promise<void> => broken("mv /opt/sensor/exports /root/exports", "mv /root/exports /opt/sensor/exports", work);
 
   describe("--one-at-a-time", () => {
-    it("shows each command, its result, and goes on, repeats, leaves out and stops as told", () => {
+    it("shows each command, its result, and goes on, repeats, leaves out and stops as told", async () => {
       const { stdout, status, stderr } = typed("\nr\n\ns\nx\nq\n", "--one-at-a-time", "--only", "D4");
       const seen = [...stdout.matchAll(/^([A-Z]\d+) /gm)].map(([, id]) => id);
       // A1; A2 twice; A3, after which A4 is left out, so that B1 is what comes next.
       assert.deepEqual(seen, ["A1", "A2", "A2", "A3", "B1"], stdout + stderr);
-      assert.match(stdout, /A1 credentials valid\n {2}here: +aws sts get-caller-identity\n {2}expected: an account\n/);
-      assert.match(stdout, /npx spot ssh us-west-2-0/);
+      const [, command = ""] = /A1 credentials valid\n {2}here: +(.*)\n {2}expected: an account\n/.exec(stdout) ?? [];
+      const { endpoint } = await bench.sandbox();
+      assert.deepEqual(pasted(command, bench.dir), [{ key: "sandbox", args: ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--region", "us-west-2"] }], "it asks the sandbox, not AWS");
+      assert.ok(stdout.includes(`npx spot ssh us-west-2-0 --sandbox=hosts --stack=${bench.stack} --config='${bench.configFile}'\n`), stdout);
       assert.equal(status, 5);
     });
 
@@ -115,6 +118,17 @@ describeHosts("verify and debug, as typed", () => {
       assert.ok(momentOf(second.join("\n")) > momentOf(first));
       assert.equal(second.filter((line) => line.startsWith("NODE ")).length, 1, "one look at a time is on the screen");
     });
+    await terminal.shows(/ yes [^]*again every/, 40_000);
+    terminal.type("C-c");
+    assert.equal(await terminal.ended(10_000), 130);
+  });
+
+  it("--watch says that AWS throttled a look, and looks again", async () => {
+    using terminal = inTerminal("--watch", "--only", "A1");
+    await terminal.shows(/ yes [^]*again every/);
+    // As many as one call is tried.
+    await bench.control("POST", "faults", { action: "GetCallerIdentity", times: 4, effect: { error: { code: "Throttling", status: 400 } } });
+    await terminal.shows(/ERROR: asking AWS whose credentials these are failed: Throttling[^]*the next look follows in 10 s/, 40_000);
     await terminal.shows(/ yes [^]*again every/, 40_000);
     terminal.type("C-c");
     assert.equal(await terminal.ended(10_000), 130);

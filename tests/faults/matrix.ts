@@ -1,12 +1,15 @@
 import { CreateTagsCommand, DeleteTagsCommand, EC2Client, RunInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import type { FaultRule } from "../../sandbox/gateway/faults";
 import { imageId, images } from "../../sandbox/gateway/images";
+import { usableRegions } from "../../sandbox/gateway/regions";
 import { clientOf, until } from "../support/sandbox";
-import { Workbench, type Outcome } from "../support/workbench";
+import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 import type { Deed, Expectation, Scenario } from "./scenarios";
 
 /** A stranger's instance: it keeps the sandbox alive after `down`, and must outlive every scenario. */
 const STRANGERS_REGION = "us-east-2";
 
+type Struck = FaultRule & { hit: number };
 type Calls = Record<string, Record<string, number>>;
 
 /** Runs one scenario on the real executable and engine. Answers with what was not as expected; empty: all was. */
@@ -16,19 +19,26 @@ export async function runScenario(scenario: Scenario): Promise<string[]> {
   try {
     await prepare(bench, scenario);
     const command = scenario.command ?? ["up"];
+    const begun = Date.now();
     const first = await bench.spot(command[0] === "up" ? [...command, "--json"] : command);
     const launches = launchesIn(await bench.control<Calls>("GET", "calls"));
+    const seconds = (Date.now() - begun) / 1000;
+    const unmet = (await bench.control<Struck[]>("GET", "faults")).filter(({ hit, times }) => hit !== times);
     const told = command[0] === "up" ? await human(first) : first.stdout + first.stderr;
     await calm(bench);
-    problems.push(...(await compare(bench, first, told, scenario.expect)));
+    const regions = regionsOf(scenario);
+    problems.push(...(await compare({ bench, regions, outcome: first, told, expect: scenario.expect })));
     if (scenario.expect.launches !== undefined && launches !== scenario.expect.launches) problems.push(`${launches} launches, expected ${scenario.expect.launches}`);
+
+    if (seconds > (scenario.expect.within ?? Infinity)) problems.push(`it took ${seconds.toFixed(1)} s, more than ${scenario.expect.within} s`);
+    if (scenario.expect.struck) problems.push(...unmet.map(({ action, region, hit, times }) => `${action} in ${region ?? "every region"} was met ${hit} times, expected ${times}`));
 
     const again = scenario.again ?? wholeFleet(scenario);
     if (again) {
       const second = await bench.spot(scenario.again && command[0] !== "up" ? command : ["up"]);
-      problems.push(...(await compare(bench, second, second.stdout + second.stderr, again)).map((problem) => `again: ${problem}`));
+      problems.push(...(await compare({ bench, regions, outcome: second, told: second.stdout + second.stderr, expect: again })).map((problem) => `again: ${problem}`));
     }
-    problems.push(...(await nothingLeft(bench)));
+    problems.push(...(await nothingLeft(bench, regions)));
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error));
   } finally {
@@ -37,10 +47,15 @@ export async function runScenario(scenario: Scenario): Promise<string[]> {
   return problems;
 }
 
+/** Wherever the fleet may have something. */
+function regionsOf({ counts = {} }: Scenario): string[] {
+  return [...new Set([...REGIONS, ...Object.keys(counts)])].filter((region) => usableRegions().includes(region));
+}
+
 /** Everything is well by default after another `up`. */
-function wholeFleet({ expect, counts = { a: 1, b: 1, c: 1 }, command }: Scenario): Expectation | undefined {
+function wholeFleet({ expect, counts = { a: 1, b: 1, c: 1 }, command = ["up"] }: Scenario): Expectation | undefined {
   const nodes = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  return expect.nodes === nodes && command === undefined ? undefined : { exit: 9, nodes };
+  return command[0] !== "up" || (expect.nodes === nodes && command.length === 1) ? undefined : { exit: 9, nodes };
 }
 
 async function prepare(bench: Workbench, { counts, config, standing, deed, faults, quotas, timings, limits }: Scenario): Promise<void> {
@@ -48,15 +63,19 @@ async function prepare(bench: Workbench, { counts, config, standing, deed, fault
   const begun = standing ? await bench.spot(["up"]) : await bench.spot(["preview"]);
   if (begun.code !== (standing ? 9 : 0)) throw new Error(`the fleet could not be prepared (${begun.code}): ${begun.stderr}`);
   bench.config(counts, config);
-  const stranger = new EC2Client(clientOf(await bench.sandbox(), STRANGERS_REGION));
-  await stranger.send(new RunInstancesCommand({ ImageId: imageId(images[0]!, STRANGERS_REGION), InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
-  stranger.destroy();
+  await makeStranger(bench);
   if (deed) await deeds[deed](bench);
   for (const quota of quotas ?? []) await bench.control("PUT", "quotas", quota);
   if (timings) await bench.control("PUT", "timings", timings);
   if (limits) await bench.control("PUT", "limits", { enabled: true });
   if (faults) await bench.control("POST", "faults", faults);
   await bench.control("DELETE", "calls");
+}
+
+async function makeStranger(bench: Workbench): Promise<void> {
+  const stranger = new EC2Client(clientOf(await bench.sandbox(), STRANGERS_REGION));
+  await stranger.send(new RunInstancesCommand({ ImageId: imageId(images[0]!, STRANGERS_REGION), InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
+  stranger.destroy();
 }
 
 const deeds: Record<Deed, (bench: Workbench) => Promise<void>> = {
@@ -92,13 +111,22 @@ interface Result {
   failures: { class: string }[];
 }
 
-async function compare(bench: Workbench, outcome: Outcome, told: string, expect: Expectation): Promise<string[]> {
+interface Seen {
+  bench: Workbench;
+  /** Where the independent count looks. */
+  regions: readonly string[];
+  outcome: Outcome;
+  told: string;
+  expect: Expectation;
+}
+
+async function compare({ bench, regions, outcome, told, expect }: Seen): Promise<string[]> {
   const problems: string[] = [];
   if (outcome.code !== expect.exit) problems.push(`exit code ${outcome.code}, expected ${expect.exit}: ${tail(told)}`);
   const nodes = (await bench.nodes()).filter(({ state }) => state === "running" || state === "pending");
   if (nodes.length !== expect.nodes) problems.push(`${nodes.length} nodes, expected ${expect.nodes}: ${tail(told)}`);
   const recorded = nodes.map(({ instanceId }) => instanceId).sort();
-  const live = (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort();
+  const live = (await bench.live(regions)).instances.map(({ InstanceId }) => InstanceId).sort();
   if (recorded.join() !== live.join()) problems.push(`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`);
   if (expect.says && !expect.says.test(told)) problems.push(`does not say ${expect.says}: ${tail(told)}`);
   const zones = nodes.map(({ availabilityZone }) => availabilityZone).filter((zone) => expect.avoids?.includes(zone));
@@ -130,15 +158,30 @@ function launchesIn(calls: Calls): number {
 }
 
 /** Brought down, and then counted by somebody who knows nothing of our records. */
-async function nothingLeft(bench: Workbench): Promise<string[]> {
+async function nothingLeft(bench: Workbench, regions: readonly string[]): Promise<string[]> {
   const down = await bench.spot(["down"]);
   const problems = down.code === 0 ? [] : [`down: exit code ${down.code}: ${tail(down.stdout + down.stderr)}`];
-  const { instances, vpcs } = await bench.live();
+  const { instances, vpcs } = await bench.live(regions);
   if (instances.length > 0) problems.push(`orphans: ${instances.map(({ InstanceId }) => InstanceId).join(", ")}`);
   if (vpcs.length > 0) problems.push(`left: ${vpcs.join(", ")}`);
   const strangers = (await bench.control<{ region: string; state: string }[]>("GET", "instances")).filter(({ region, state }) => region === STRANGERS_REGION && state !== "terminated");
   if (strangers.length !== 1) problems.push("the stranger's instance was touched");
   return problems;
+}
+
+/** The actions that a command asks of AWS where nothing goes wrong, for one node in one region. */
+export async function actionsOf<Command extends string>(commands: readonly Command[]): Promise<Record<Command, string[]>> {
+  await using bench = new Workbench();
+  bench.config({ [REGIONS[0]!]: 1 });
+  await bench.spot(["preview"]);
+  await makeStranger(bench);
+  const called = {} as Record<Command, string[]>;
+  for (const command of commands) {
+    await bench.control("DELETE", "calls");
+    await bench.spot([command]);
+    called[command] = [...new Set(Object.values(await bench.control<Calls>("GET", "calls")).flatMap((actions) => Object.keys(actions)))].sort();
+  }
+  return called;
 }
 
 /** Some of the scenarios, the same for the same seed. */

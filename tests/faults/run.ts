@@ -3,6 +3,7 @@ import { runHostScenario } from "./host-matrix";
 import { hostScenarios } from "./host-scenarios";
 import { runScenario } from "./matrix";
 import { scenarios } from "./scenarios";
+import { throttledScenarios } from "./throttled";
 
 interface Entry {
   name: string;
@@ -10,7 +11,7 @@ interface Entry {
   run(): Promise<string[]>;
 }
 
-const onTheApi: readonly Entry[] = scenarios.map((scenario) => ({ name: scenario.name, run: () => runScenario(scenario) }));
+const onTheApi: readonly Entry[] = [...scenarios, ...throttledScenarios].map((scenario) => ({ name: scenario.name, run: () => runScenario(scenario) }));
 const onHosts: readonly Entry[] = hostScenarios.map((scenario) => ({ name: scenario.name, run: () => runHostScenario(scenario) }));
 
 /** Several at once: each has a sandbox and a stack of its own, and mostly waits. A booted host does not only wait. */

@@ -5,6 +5,7 @@ import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { eventLine } from "../../automation/ui/event-schema";
 import { packageRoot } from "../../project/package-root";
+import { pasted } from "../support/aws-stand-in";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
 import { ensureTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
@@ -72,13 +73,19 @@ describe("the real executable", function () {
   it("`list --watch` looks again until Ctrl-C", async () => {
     await bench.control("DELETE", "calls");
     const looks = async () => (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances ?? 0;
-    const watching = bench.start(["list", "--watch", "--columns", "name"]);
+    const watching = bench.start(["list", "--watch", "--columns", "name,state"]);
     // The third look begins when the second is shown.
     await until("it looked three times", async () => (await looks()) >= 3, 30_000);
+    // As many as one call is tried: of the look that this hits, the other regions are shown.
+    await bench.control("POST", "faults", { action: "DescribeInstances", region: "us-east-1", times: 4, effect: { error: { code: "RequestLimitExceeded", status: 503 } } });
+    await watching.printed(/\[us-east-1\] ERROR: .*RequestLimitExceeded/);
+    const throttled = await looks();
+    await until("it went on", async () => (await looks()) > throttled, 30_000);
     process.kill(watching.child.pid!, "SIGINT");
     const { stdout, stderr, code } = await watching.done;
     assert.equal(code, 130, stderr);
     assert.ok(stdout.split("us-west-2-0").length > 2, stdout);
+    assert.match(stdout, /us-east-1-0 +unknown/);
     assert.match(stderr, /E_INTERRUPTED: .*it changes nothing/);
   });
 
@@ -100,6 +107,15 @@ describe("the real executable", function () {
     assert.match(readFileSync(file, "utf8"), /SUCCESS: Created/);
     const loud = await bench.spot(["up"]);
     assert.match(loud.stderr, /INFO: account/);
+  });
+
+  it("shows commands that ask the sandbox when they are pasted, whatever the shell is set up for", async () => {
+    await bench.control("PUT", "quotas", { code: "L-34B43A08", value: 0, region: "us-east-1" });
+    const { stdout } = await bench.spot(["check"]);
+    await bench.control("PUT", "quotas", { code: "L-34B43A08", value: 256, region: "us-east-1" });
+    const [, command = ""] = /Ask for a higher quota \(`([^`]+)`\)/.exec(stdout) ?? [];
+    const [call] = pasted(command, bench.dir);
+    assert.deepEqual([call?.key, call?.args.slice(0, 3)], ["sandbox", ["--endpoint-url", (await bench.sandbox()).endpoint, "service-quotas"]], stdout);
   });
 
   it("lets a new address in, and only that: `allow-me`", async () => {
@@ -126,7 +142,7 @@ describe("the real executable", function () {
     writeFileSync(file, JSON.stringify(entries));
     const read = (...args: string[]) => bench.start(["import", file, "--sandbox=api", ...args], { plain: true }).done;
     const asked = await read();
-    assert.match(asked.stdout, new RegExp(`i-0{17} +us-east-1 +- +gone[^]*${instances.length} are still there`));
+    assert.match(asked.stdout, new RegExp(`i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${instances.length} instances;`));
     assert.equal((await bench.live()).instances.length, instances.length);
     const ended = JSON.parse((await read("--yes", "--json")).stdout) as { ended: string[] };
     assert.deepEqual(ended.ended.sort(), instances.map(({ InstanceId }) => InstanceId).sort());
@@ -149,6 +165,17 @@ describe("the real executable", function () {
     assert.equal(await down.ended(FIRST_RUN_MS), 0);
     assert.match(down.everything(), /down: 2 nodes: 2 deleted after/);
     assert.match(down.everything(), /Proven: all \d+ objects/);
+    for (const terminal of [live, plain, down]) assert.doesNotMatch(terminal.everything(), /Warning/, "Node's own warnings are no news to a user");
+  });
+
+  it("says what to do where a command needs hosts and there are none", async () => {
+    await bench.spot(["up"]);
+    for (const args of [["exec", "--", "true"], ["logs", "us-west-2-0"], ["ssh", "us-west-2-0"], ["verify"]]) {
+      const { stderr, code } = await bench.spot(args);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /E_SANDBOX_SETUP: no hosts stand behind the nodes of this sandbox \(--sandbox=api\): there is nothing to log in to/, args[0]);
+      assert.match(stderr, /next: {2}Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`/);
+    }
   });
 });
 
@@ -200,49 +227,6 @@ describe("commands that need neither AWS nor a stack", function () {
     terminal.type("Enter");
     assert.equal(await terminal.ended(), 0);
     assert.match(readFileSync(path.join(dir, "c.yaml"), "utf8"), /total_instances: 5[^]*us-west-2:/);
-  });
-
-  it("completes commands and options in bash from the table", () => {
-    const script = spot("completion", "bash").stdout;
-    const complete = (...words: string[]) => {
-      const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _spot; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: "utf8" });
-      assert.equal(stderr, "");
-      return stdout.trim().split("\n");
-    };
-    assert.deepEqual(complete("spot", "ver"), ["verify", "version"]);
-    assert.deepEqual(complete("spot", "list", "--ca"), ["--cached"]);
-    assert.deepEqual(complete("spot", "completion", "f"), ["fish"]);
-    assert.deepEqual(complete("spot", "sandbox", "i"), ["interrupt"]);
-    assert.equal(spot("completion", "csh").status, 2);
-  });
-
-  it("completes in fish, where there is one", function () {
-    if (spawnSync("fish", ["--version"]).status !== 0) this.skip();
-    writeFileSync(path.join(dir, "spot.fish"), spot("completion", "fish").stdout);
-    const complete = (line: string) => {
-      const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", `source spot.fish; complete -C ${JSON.stringify(line)}`], { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir } });
-      assert.equal(stderr, "");
-      return stdout.trim().split("\n").map((row) => row.split("\t")[0]);
-    };
-    assert.deepEqual(complete("spot ver"), ["verify", "version"]);
-    assert.deepEqual(complete("spot list --ca"), ["--cached"]);
-    assert.deepEqual(complete("spot sandbox i"), ["interrupt"]);
-  });
-
-  it("completes in zsh, where there is one", async function () {
-    if (spawnSync("zsh", ["--version"]).status !== 0 || !ensureTmux()) this.skip();
-    writeFileSync(path.join(dir, "spot.zsh"), spot("completion", "zsh").stdout);
-    using terminal = new TestTerminal(["zsh", "-f"], { columns: 120, rows: 30, cwd: dir, env: { PATH: process.env.PATH, HOME: dir } });
-    terminal.type("autoload -Uz compinit; compinit -u -D; source spot.zsh; PS1='ready> '; clear", "Enter");
-    await terminal.shows(/^ready> *$/m);
-    terminal.type("spot ver", "Tab", "Tab");
-    await terminal.shows(/verify +-- run the list of checks[^]*version +-- print the version/);
-    terminal.type("C-c");
-    terminal.type("spot list --ca", "Tab");
-    await terminal.shows(/spot list --cached/);
-    terminal.type("C-c");
-    terminal.type("spot sandbox i", "Tab");
-    await terminal.shows(/spot sandbox interrupt/);
   });
 
   it("says what is wrong with a predecessor's state file", () => {

@@ -1,20 +1,27 @@
 import assert from "node:assert/strict";
-import { runScenario, sample } from "../faults/matrix";
+import { actionsOf, runScenario, sample } from "../faults/matrix";
 import { scenarios } from "../faults/scenarios";
+import { actions, throttledScenarios } from "../faults/throttled";
 import { FIRST_RUN_MS } from "../support/sandbox";
 
 /** Another seed is another sample; `npm run test:faults` runs them all. */
 const SEED = Number(process.env.SPOT_FAULT_SEED ?? 1);
 const SIZE = 8;
+const THROTTLED = 1;
 
 describe(`a sample of the fault matrix (seed ${SEED})`, function () {
   this.timeout(FIRST_RUN_MS * 2);
-  for (const scenario of sample(scenarios, SIZE, SEED)) {
+  for (const scenario of [...sample(scenarios, SIZE, SEED), ...sample(throttledScenarios, THROTTLED, SEED)]) {
     it(scenario.name, async () => assert.deepEqual(await runScenario(scenario), []));
   }
 
   it("is drawn from forty scenarios or more, each with a name of its own", () => {
+    const names = [...scenarios, ...throttledScenarios].map(({ name }) => name);
     assert.ok(scenarios.length >= 40, `${scenarios.length}`);
-    assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  it("throttles every action that `up` and `down` call", async () => {
+    assert.deepEqual(await actionsOf(["up", "down"]), { up: [...actions.up].sort(), down: [...actions.down].sort() });
   });
 });

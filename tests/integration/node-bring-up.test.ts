@@ -72,7 +72,7 @@ describeHosts("a node, from its first boot to its verification", () => {
       wait: true,
     };
     expectation = {
-      name: "us-west-2-0", region: "us-west-2", instanceId: ID, address, sshFrom: [CALLER], lineage: "lineage-1", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", username: "ubuntu",
+      name: "us-west-2-0", region: "us-west-2", instanceId: ID, address, sshFrom: [CALLER], lineage: "lineage-1", awsCli: "aws", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot", username: "ubuntu",
       manifest: payload.manifest, userDataSha256: createHash("sha256").update(userData).digest("hex"), packages: [], directories: applicationDirectories,
       units: {
         installed: Object.fromEntries(units.map((name) => [name, `services/${name}`])),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -115,11 +116,27 @@ describe("a part of the fleet: down, replace, repair", function () {
         const after = new Set(await live());
         assert.deepEqual([left.length, left.sort()], [count, before.filter((id) => !after.has(id)).sort()], command.join(" "));
       };
+      /** A roll of two whose program fails when the first is done. */
+      const leavesBeforeItFails = async (): Promise<void> => {
+        const before = await live();
+        for (const id of before) listed.add(id);
+        left.length = 0;
+        bench.config({ "us-west-2": 1, "us-east-1": 1 }, { top: [...cluster.top, "packages: [jq]"] });
+        const roll = bench.start(["up"]);
+        await roll.printed(/INFO: Terminated/);
+        writeFileSync(bench.configFile, "no configuration any more\n");
+        const { code, stderr } = await roll.done;
+        assert.match(stderr, /E_PROGRAM/, `${code}`);
+        const after = new Set(await live());
+        assert.deepEqual([left.length, left], [1, before.filter((id) => !after.has(id))], "what ended before the failure");
+        bench.config({ "us-west-2": 1, "us-east-1": 1 }, cluster);
+      };
       bench.config({ "us-west-2": 2, "us-east-1": 1 }, cluster);
       await leaves(["up"], 3);
       bench.config({ "us-west-2": 1, "us-east-1": 1 }, cluster);
       await leaves(["up"], 1);
       await leaves(["replace", "us-west-2-0"], 1);
+      await leavesBeforeItFails();
       await leaves(["down", "us-west-2-0"], 1);
     } finally {
       orchestrator.close();

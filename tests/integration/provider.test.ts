@@ -81,7 +81,7 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
   let dir: string;
   let shim: string;
   let cli: PulumiCli;
-  let sandboxEnv: Record<string, string>;
+  let sandboxEnv: NodeJS.ProcessEnv;
   let proxy: RecordingProxy;
   let ec2: EC2Client;
   let spec: Spec;

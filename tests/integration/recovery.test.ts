@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { DeleteVpcCommand, TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { descendants, kill, Workbench, type Outcome } from "../support/workbench";
 import { providersBelow } from "../kill/victims";
@@ -166,7 +166,7 @@ describe("when something breaks: record and cloud come together again", function
 
     const next = await bench.spot(["up"]);
     assert.equal(next.code, 9, next.stderr);
-    assert.match(next.stderr, /a killed run left \d+ processes/);
+    assert.match(next.stderr, /a killed run left \d+ process/);
     assert.deepEqual(await live(), Object.values(await ids()).sort());
     assert.equal((await live()).length, 2);
     assert.ok(!descendants(process.pid).some((pid) => below.includes(pid)));
@@ -331,6 +331,31 @@ describe("when something breaks: record and cloud come together again", function
     assert.equal(up.code, 9, up.stderr);
     const { instances, vpcs } = await bench.live();
     assert.deepEqual([instances.length, vpcs.length], [1, 1]);
+  });
+
+  it("makes a network anew that vanishes while `up` builds on it", async () => {
+    await fleet({ "us-west-2": 1 });
+    const asked = async (action: string) => action in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {});
+    await faults({ action: "DeleteVpc", effect: { error: { code: "DependencyViolation", message: "held back" } } });
+    const run = bench.start(["down"]);
+    await until("the network alone is left", () => asked("DeleteVpc"), 60_000);
+    for (const pid of [run.child.pid!, ...descendants(run.child.pid!)]) kill(pid);
+    await run.done;
+    await noFaults();
+
+    await bench.control("DELETE", "calls");
+    await faults(...["CreateSubnet", "CreateInternetGateway", "CreateRouteTable", "CreateSecurityGroup"].map((action) => ({ action, times: 4, effect: { delayMs: 4000 } })));
+    const up = bench.start(["up"]);
+    await until("it builds on the network", () => asked("CreateSubnet"), 60_000);
+    const [before] = (await bench.live()).vpcs;
+    const client = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
+    await client.send(new DeleteVpcCommand({ VpcId: before! }));
+    client.destroy();
+    const outcome = await up.done;
+    assert.equal(outcome.code, 9, outcome.stderr);
+    const { instances, vpcs } = await bench.live();
+    assert.deepEqual([instances.length, vpcs.length], [1, 1]);
+    assert.notEqual(vpcs[0], before);
   });
 
   it("ends a reading command at once when interrupted", async () => {

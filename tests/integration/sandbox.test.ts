@@ -279,7 +279,7 @@ describe("the sandbox's AWS", function () {
   it("gives children its endpoint and nothing of the user's AWS", () => {
     const environment = sandboxEnvironment(sandbox);
     assert.equal(environment["AWS_ENDPOINT_URL"], sandbox.endpoint);
-    assert.deepEqual([environment["AWS_PROFILE"], environment["AWS_SESSION_TOKEN"], environment["AWS_CONFIG_FILE"]], ["", "", "/dev/null"]);
+    assert.deepEqual([environment["AWS_PROFILE"], environment["AWS_SESSION_TOKEN"], environment["AWS_CONFIG_FILE"]], [undefined, undefined, "/dev/null"]);
     assert.ok(!("PATH" in environment));
   });
 });

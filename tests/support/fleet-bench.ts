@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { AuthorizeSecurityGroupIngressCommand, DescribeInstancesCommand, EC2Client, RevokeSecurityGroupIngressCommand } from "@aws-sdk/client-ec2";
 import { checks } from "../../fleet/checks";
 import type { ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
 import type { ListedNode } from "../../automation/operations/list";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { NodeVerification, Verification } from "../../automation/verify/result";
+import type { SandboxMode } from "../../sandbox/control";
 import { homeFiles, readRecord, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
 import { isRunning, type ProcessMark } from "../../sandbox/process";
-import { until } from "./sandbox";
+import { clientOf, until } from "./sandbox";
 import { assertNothingLeft, foreignNamespaces } from "./host-leftovers";
 import { InsideHost } from "./inside-host";
 import { Workbench, type Outcome } from "./workbench";
@@ -31,8 +33,8 @@ export class FleetBench extends Workbench {
   readonly files = path.join(this.dir, "files");
   private readonly before = new Set(foreignNamespaces().keys());
 
-  constructor() {
-    super("hosts");
+  constructor(mode: Exclude<SandboxMode, "api"> = "hosts") {
+    super(mode);
     mkdirSync(this.files);
     this.file("hello.txt", "hello\n");
     this.fleet({ "us-west-2": 1, "us-east-1": 1, "eu-west-1": 1 });
@@ -69,6 +71,19 @@ export class FleetBench extends Workbench {
     const { code, stdout, stderr } = await this.spot(["verify", "--json", ...args]);
     assert.ok(stdout.startsWith("{"), stdout + stderr);
     return { code, report: JSON.parse(stdout) as VerificationReport };
+  }
+
+  /** Lets this machine and the other hosts in at a port of a node; answers how to shut them out again. */
+  async openPort({ instanceId, region }: ListedNode, port: number): Promise<() => Promise<void>> {
+    const sandbox = await this.sandbox();
+    const client = new EC2Client(clientOf(sandbox, region));
+    const { Reservations } = await client.send(new DescribeInstancesCommand({ InstanceIds: [instanceId] }));
+    const GroupId = Reservations?.[0]?.Instances?.[0]?.SecurityGroups?.[0]?.GroupId ?? assert.fail(`${instanceId} has no group`);
+    const rule = { GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: sandbox.network }] }] };
+    await client.send(new AuthorizeSecurityGroupIngressCommand(rule));
+    return async () => {
+      await client.send(new RevokeSecurityGroupIngressCommand(rule)).finally(() => client.destroy());
+    };
   }
 
   host(instanceId: string): InsideHost {

@@ -38,7 +38,7 @@ export interface ScriptedCloud {
   /** Sets the clock, in milliseconds since 1970. */
   setTime(ms: number): void;
   /** The code of the refusal, or the answer's content. */
-  call(action: string, params?: Record<string, string>, where?: { region?: string; service?: string }): Promise<string | Node>;
+  call(action: string, params?: Record<string, string>, where?: { region?: string; service?: string; json?: true }): Promise<string | Node>;
 }
 
 /** The gateway's rules before a scripted AWS: a call goes through all of them, as in a sandbox. */
@@ -55,12 +55,13 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
     cloud,
     asked: moto.asked,
     setTime: (ms) => (time = ms),
-    call: async (action, params = {}, { region = "us-west-2", service = "ec2" } = {}) => {
-      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=AKIA/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0` };
-      const call = readCall("/", headers, new URLSearchParams({ Action: action, ...params }).toString());
+    call: async (action, params = {}, { region = "us-west-2", service = "ec2", json } = {}) => {
+      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=AKIA/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`, ...(json ? { "x-amz-target": `T.${action}` } : {}) };
+      const call = readCall("/", headers, json ? JSON.stringify(params) : new URLSearchParams({ Action: action, ...params }).toString());
       if (call === undefined) throw new Error("not a call");
       try {
-        return parseXml((await rulebook.answer(call, cloud)).body);
+        const { body } = await rulebook.answer(call, cloud);
+        return json ? (JSON.parse(String(body)) as Node) : parseXml(body);
       } catch (error) {
         if (error instanceof AwsError) return error.code;
         throw error;

@@ -138,11 +138,11 @@ export class Workbench {
   }
 
   /** An independent look at the emulated AWS: what is alive, whatever our own code believes. */
-  async live(): Promise<{ instances: Instance[]; vpcs: string[] }> {
+  async live(regions: readonly string[] = REGIONS): Promise<{ instances: Instance[]; vpcs: string[] }> {
     const sandbox = await this.sandbox();
     const instances: Instance[] = [];
     const vpcs: string[] = [];
-    for (const region of REGIONS) {
+    for (const region of regions) {
       const client = new EC2Client(clientOf(sandbox, region));
       const answer = await client.send(new DescribeInstancesCommand({}));
       instances.push(...(answer.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).filter(({ State }) => State?.Name !== "terminated"));

@@ -16,6 +16,7 @@ const node: NodeExpectation = {
   sshFrom: ["198.18.0.1/32"],
   instanceId: "i-0123456789abcdef0",
   lineage: "lineage-1",
+  awsCli: "ASK",
   instanceType: "t3.small",
   availabilityZone: "us-west-2a",
   market: "spot",
@@ -68,7 +69,7 @@ const unit = (properties: Record<string, string>): string => Object.entries(prop
 const startup = (active: string, sub: string, status = "0"): string => unit({ ActiveState: active, SubState: sub, Result: status === "0" ? "success" : "exit-code", ExecMainStatus: status });
 /** `systemctl show` of units that are well but for what is given. */
 const shown = (...units: Record<string, string>[]): string =>
-  `1000.00\n${units.map((properties) => unit({ ActiveState: "active", SubState: "running", Result: "success", NRestarts: "0", Type: "simple", UnitFileState: "enabled", ActiveEnterTimestamp: "@1700000000", ActiveEnterTimestampMonotonic: "100000000", ...properties })).join("\n\n")}\n`;
+  `1000.00\n${units.map((properties) => unit({ ActiveState: "active", SubState: "running", Result: "success", NRestarts: "0", Type: "simple", UnitFileState: "enabled", ActiveEnterTimestamp: "Tue 2023-11-14 22:13:20 UTC", ActiveEnterTimestampMonotonic: "100000000", ...properties })).join("\n\n")}\n`;
 const orchestrator = (instanceId: string, status: string): string => JSON.stringify({ Nodes: [{ Info: { NodeID: "n-1", Labels: { instance_id: instanceId } }, ConnectionState: { Status: status } }] });
 const journal = (entry: Record<string, string>): string => `${JSON.stringify(entry)}\n`;
 const machine = ({ disk = 12, inodes = 3, available = 900, load = 0.5 } = {}): string => ` ${disk}%   ${inodes}% /\nMemTotal:        1000 kB\nMemAvailable:     ${available} kB\n${load}\n2\n`;
@@ -161,7 +162,7 @@ const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; ba
   H3: { good: ["ok\nok\n"], bad: [["ok\n[Errno 111] Connection refused\n", /^two.example:4222: \[Errno 111\] Connection refused$/], ["", /no answer/]] },
   H4: {
     good: [orchestrator(node.instanceId, "CONNECTED")],
-    bad: [[orchestrator(node.instanceId, "DISCONNECTED"), /DISCONNECTED/], [orchestrator("i-other", "CONNECTED"), /not among its 1 nodes/], [{ code: 28 }, /curl ended with 28/]],
+    bad: [[orchestrator(node.instanceId, "DISCONNECTED"), /DISCONNECTED/], [orchestrator("i-other", "CONNECTED"), /not among its 1 node$/], [{ code: 28 }, /curl ended with 28/]],
   },
   H5: {
     good: ["2026-01-01T00:00:00.500Z 7\n2026-01-01T00:00:01.000Z\n"],
@@ -209,6 +210,14 @@ describe("the check list", () => {
       }
     });
   }
+
+  it("tells since when a workload runs, as every systemd writes it, and nothing of one that never ran", () => {
+    // Ubuntu 22.04 has systemd 249, which knows no --timestamp=unix.
+    assert.match(checkOf("F7").command(node), /; TZ=UTC systemctl show -p /);
+    const spans = (ActiveEnterTimestamp: string) => judge("F7", { stdout: shown({ Id: "sensor.service", ActiveEnterTimestamp }) }).spans;
+    assert.deepEqual(spans("Tue 2023-11-14 22:13:20 UTC"), [{ name: "sensor.service", start: "2023-11-14T22:13:20.000Z" }]);
+    assert.deepEqual(spans(""), []);
+  });
 
   it("looks again only at what may still come true", () => {
     assert.equal(judge("C1", '{"status": "running"}').pending, true);
@@ -324,6 +333,15 @@ describe("the check list", () => {
       assert.ok(!needs.some((need) => checkOf(need).where === "fleet"), `${id} needs what is settled only at the end`);
       assert.ok(cause.endsWith(".") && next.length > 0, `${id} has no sentence for its cause, or no next step`);
       seen.add(id);
+    }
+  });
+
+  it("asks where the node is: no command of the AWS CLI goes without what leads it there", () => {
+    const asking = checks.filter(({ where }) => where === "cloud").map((check) => check.command(node));
+    assert.ok(asking.length > 0);
+    for (const command of asking) {
+      assert.match(command, /^ASK (ec2|sts) /);
+      assert.doesNotMatch(command, /\baws\b/);
     }
   });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { leaveCluster } from "../../automation/operations/cluster";
+import { leaveCluster, leavingCluster } from "../../automation/operations/cluster";
 import type { FleetEvent } from "../../fleet/events";
 
 describe("leaving the cluster (L22)", () => {
@@ -36,6 +36,19 @@ describe("leaving the cluster (L22)", () => {
     await leaveCluster(access, api, ["i-02", "i-03"]);
     assert.deepEqual(puts, [{ path: "/api/v1/orchestrator/nodes/n-2", body: { Action: "delete", Message: "its instance has ended", NodeID: "n-2" } }]);
     assert.deepEqual(warnings(), []);
+  });
+
+  it("removes them however the work ended, and once", async () => {
+    const failure = new Error("the program failed");
+    const work = (ended: (instanceId: string) => void): Promise<void> => {
+      ended("i-01");
+      ended("i-01");
+      return Promise.reject(failure);
+    };
+    await assert.rejects(leavingCluster(access, api, work), failure);
+    assert.deepEqual(puts.map(({ path }) => path), ["/api/v1/orchestrator/nodes/n-1"]);
+    await assert.rejects(leavingCluster(access, undefined, work), failure);
+    assert.equal(puts.length, 1, "nobody is told where there is no orchestrator");
   });
 
   it("is a warning when the orchestrator refuses or does not answer, and no more", async () => {

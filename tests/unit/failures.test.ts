@@ -32,8 +32,14 @@ describe("classifyFailure", () => {
     assert.equal(classifyFailure("The account was Blocked by nobody").awsCode, undefined);
   });
 
+  it("tells that the record is out of date where a part of our network is not there", () => {
+    const lost = ["InvalidVpcID", "InvalidSubnetID", "InvalidRouteTableID", "InvalidInternetGatewayID"];
+    for (const name of lost) assert.deepEqual([classifyFailure(`api error ${name}.NotFound: none`).class, classifyFailure(`api error ${name}.NotFound: none`).outdated], ["transient", true]);
+    assert.equal(classifyFailure("api error InvalidInstanceID.NotFound: none").outdated, undefined);
+  });
+
   const families: [text: string, code: string, expected: string][] = [
-    ["api error InvalidSubnetID.NotFound: The subnet ID 'subnet-1' does not exist", "InvalidSubnetID.NotFound", "config"],
+    ["api error InvalidSnapshot.NotFound: The snapshot 'snap-1' does not exist", "InvalidSnapshot.NotFound", "config"],
     ["api error InvalidParameterCombination: no", "InvalidParameterCombination", "config"],
     ["api error SecurityGroupLimitExceeded: no", "SecurityGroupLimitExceeded", "quota"],
     ["api error SomethingNew: no", "SomethingNew", "transient"],

@@ -120,6 +120,13 @@ describe("the gateway's rules", () => {
     assert.deepEqual(answers.map((answer) => (typeof answer === "string" ? answer : "launched")), ["launched", "VcpuLimitExceeded"]);
   });
 
+  it("tell each quota by its code, and refuse one that there is not", async () => {
+    const { call } = scriptedCloud({});
+    const quota = (QuotaCode: string, ServiceCode = "ec2") => call("GetServiceQuota", { ServiceCode, QuotaCode }, { service: "servicequotas", json: true });
+    assert.match(JSON.stringify(await quota("L-34B43A08")), /"QuotaCode":"L-34B43A08".*"Value":256/);
+    for (const unknown of [await quota("L-00000000"), await quota("L-34B43A08", "vpc")]) assert.equal(unknown, "NoSuchResourceException");
+  });
+
   it("show a NAT gateway as deleting for a while, and keep its subnet meanwhile", async () => {
     const gateways = [{ natGatewayId: "nat-0a", subnetId: "subnet-1", state: "deleted" }, { natGatewayId: "nat-0b", subnetId: "subnet-2", state: "deleted" }];
     const { call, cloud, setTime } = scriptedCloud({ DescribeNatGateways: { natGatewaySet: list(...gateways) } });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
 import { deniedActions } from "../../automation/cloud/permissions";
+import { vcpuQuota } from "../../automation/cloud/quotas";
 import { preflightExitCode, preflightText } from "../../automation/commands/check";
 import type { Preflight } from "../../automation/operations/check";
 import { findingOf, type Finding } from "../../automation/operations/region-checks";
@@ -37,6 +38,38 @@ describe("permission probes", () => {
     const asked: { action: string; dryRun: unknown }[] = [];
     assert.deepEqual(await deniedActions(awsThat((action) => (action === "TerminateInstances" ? "InvalidInstanceID.NotFound" : "VcpuLimitExceeded"), asked), "us-west-2", launch, false), []);
     assert.deepEqual(asked.map(({ action }) => action).sort(), ["CreateSecurityGroup", "RunInstances", "TerminateInstances"]);
+  });
+});
+
+describe("the quota that a type counts against", () => {
+  /** Service Quotas that answers each code so. */
+  const quotas = (answer: (code: string) => unknown): { cloud: Cloud; asked: string[] } => {
+    const asked: string[] = [];
+    const send = ({ input: { QuotaCode } }: { input: { QuotaCode: string } }): Promise<unknown> => {
+      asked.push(QuotaCode);
+      const given = answer(QuotaCode);
+      return given instanceof Error ? Promise.reject(given) : Promise.resolve(given);
+    };
+    return { cloud: { quotas: () => Promise.resolve({ send }) } as unknown as Cloud, asked };
+  };
+  const refusal = (name: string): Error => Object.assign(new Error("refused"), { name });
+
+  it("is that of its family and market", async () => {
+    const { cloud, asked } = quotas(() => ({ Quota: { Value: 8 } }));
+    assert.deepEqual(await vcpuQuota(cloud, "us-west-2", "t3.medium", "spot"), { code: "L-34B43A08", limit: 8 });
+    assert.deepEqual((await vcpuQuota(cloud, "us-west-2", "g5.xlarge", "on-demand"))?.code, "L-DB2E81BA");
+    assert.deepEqual(asked, ["L-34B43A08", "L-DB2E81BA"]);
+  });
+
+  it("is none for a family that nobody listed, which is not asked for, and for a code that the region does not know", async () => {
+    const { cloud, asked } = quotas(() => refusal("NoSuchResourceException"));
+    assert.equal(await vcpuQuota(cloud, "us-west-2", "x2idn.large", "spot"), undefined);
+    assert.deepEqual(asked, []);
+    assert.equal(await vcpuQuota(cloud, "us-west-2", "t3.medium", "spot"), undefined);
+  });
+
+  it("is an error when AWS does not tell it", async () => {
+    await assert.rejects(vcpuQuota(quotas(() => refusal("AccessDeniedException")).cloud, "us-west-2", "t3.medium", "spot"), { name: "E_PERMISSION" });
   });
 });
 

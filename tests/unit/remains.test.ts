@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import { listRemains, REMAINS } from "../../automation/cloud/remains";
+import { listRemains, REMAINS, type Where } from "../../automation/cloud/remains";
 import type { Cloud } from "../../automation/cloud/clients";
 
 /** The sandbox imitates no EC2 fleets, so their row is held to what the API reference says. */
@@ -18,6 +18,15 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
     });
   const cloudOf = (client: EC2Client) => ({ ec2: () => client }) as unknown as Cloud;
   const fleet = (FleetId: string, FleetState: string, Tags: Record<string, string>) => ({ FleetId, FleetState, Tags: Object.entries(Tags).map(([Key, Value]) => ({ Key, Value })) });
+  it("finds a VPC's VPN connections by its gateways, and the others by their tag; none that is going", async () => {
+    const connection = (VpnConnectionId: string, VpnGatewayId: string, State = "available") => ({ VpnConnectionId, VpnGatewayId, State, CustomerGatewayId: "cgw-1" });
+    const answers = { DescribeVpnGateways: { VpnGateways: [{ VpnGatewayId: "vgw-1" }] }, DescribeVpnConnections: { VpnConnections: [connection("vpn-1", "vgw-1"), connection("vpn-2", "vgw-2"), connection("vpn-3", "vgw-1", "deleting")] } };
+    const ids = async (where: Where, more: Answers = {}) => (await listRemains(cloudOf(clientWith({ ...answers, ...more })), "us-west-2", [where])).flatMap(({ kind, id }) => (kind === "vpn-connection" ? [id] : []));
+    assert.deepEqual(await ids({ vpc: "vpc-1" }), ["vpn-1"]);
+    assert.deepEqual(await ids({ vpc: "vpc-1" }, { DescribeVpnGateways: {} }), [], "a VPC without a gateway has none");
+    assert.deepEqual(await ids({ tag: "t", values: ["v"] }), ["vpn-1", "vpn-2"]);
+  });
+
   const row = REMAINS.find(({ kind }) => kind === "fleet")!;
 
   it("is found by its tags alone, and not once it is deleted", async () => {
@@ -43,6 +52,6 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
   it("goes after instances and before launch templates, VPN gateways before interfaces and the VPC", () => {
     const order = REMAINS.map(({ kind }) => kind);
     const inOrder = (...kinds: string[]) => assert.deepEqual(kinds.map((kind) => order.indexOf(kind)), kinds.map((kind) => order.indexOf(kind)).sort((a, b) => a - b));
-    inOrder("spot-request", "instance", "fleet", "launch-template", "nat-gateway", "elastic-address", "vpc-endpoint", "peering-connection", "vpn-gateway", "network-interface", "security-group", "route-table", "subnet", "internet-gateway", "vpc", "key-pair");
+    inOrder("spot-request", "instance", "fleet", "launch-template", "nat-gateway", "elastic-address", "vpc-endpoint", "peering-connection", "vpn-connection", "vpn-gateway", "network-interface", "security-group", "route-table", "subnet", "internet-gateway", "vpc", "key-pair");
   });
 });

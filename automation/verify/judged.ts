@@ -1,0 +1,32 @@
+import type { Check, Severity, Verdict } from "../../fleet/checks";
+import { mapTexts, withoutKnown } from "../../fleet/masking";
+import type { CheckResult, CheckStatus } from "./result";
+
+const headOf = ({ id, title, phase }: Check): Pick<CheckResult, "id" | "title" | "phase"> => ({ id, title, phase });
+
+const STATUS_OF: Record<Severity, CheckStatus> = { fail: "failed", warn: "warning", info: "info" };
+
+/** What a verdict makes of a check: with the cause and the next step when it does not hold. */
+export function judged(check: Check, verdict: Verdict, { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">): CheckResult {
+  const { ok, expected, actual, spans } = verdict;
+  return {
+    ...headOf(check),
+    status: ok ? "ok" : STATUS_OF[verdict.severity ?? check.severity],
+    ...(command === undefined ? {} : { command }),
+    expected,
+    actual,
+    ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: check.next }),
+    ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
+    milliseconds,
+  };
+}
+
+/** @param because the id of the check that failed, or a sentence */
+export function skipped(check: Check, because: string, command?: string): CheckResult {
+  return { ...headOf(check), status: "skipped", because, ...(command === undefined ? {} : { command }), milliseconds: 0 };
+}
+
+/** The result with every secret replaced, wherever it stands. */
+export function masked(result: CheckResult, secrets: readonly string[]): CheckResult {
+  return mapTexts(result, (text) => withoutKnown(text, secrets)) as CheckResult;
+}
