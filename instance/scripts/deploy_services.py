@@ -74,8 +74,8 @@ DOWNLOAD_TIMEOUT_SECONDS = 60
 DOWNLOAD_MAX_BYTES = 1 << 30
 SHOWN_DIFFERENCES = 20
 
-# A word of a unit that is or ends in a path inside the upload. One with patterns, variables or systemd's specifiers is for
-# those who fill them in. fleet/payload.ts judges alike, before the launch.
+# A word of a unit that is or ends in a path inside the upload. One with patterns, variables or systemd's specifiers is
+# for those who fill them in. fleet/payload.ts judges alike, before the launch.
 UPLOADED = re.compile(rf"(?:[\w-]+=)?({re.escape(node.UPLOAD)}(?:/[^\s$%*?;|&<>\\\"']*)?)")
 
 

@@ -78,7 +78,7 @@ export class FleetBench extends Workbench {
     const sandbox = await this.sandbox();
     const client = new EC2Client(clientOf(sandbox, region));
     const { Reservations } = await client.send(new DescribeInstancesCommand({ InstanceIds: [instanceId] }));
-    const GroupId = Reservations?.[0]?.Instances?.[0]?.SecurityGroups?.[0]?.GroupId ?? assert.fail(`${instanceId} has no group`);
+    const GroupId = Reservations?.[0]?.Instances?.[0]?.NetworkInterfaces?.[0]?.Groups?.[0]?.GroupId ?? assert.fail(`${instanceId} has no group`);
     const rule = { GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: sandbox.network }] }] };
     await client.send(new AuthorizeSecurityGroupIngressCommand(rule));
     return async () => {
