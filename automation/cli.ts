@@ -4,6 +4,13 @@ import { ExitCode } from "../fleet/exit-codes";
 import type { CommandContext } from "./commands/context";
 import { parseCommandLine } from "./commands/parse";
 
+// Who reads may go away first (`list | head`): what is under way goes on, and the exit code tells how it ended.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 /** argv -> one command, loaded when it is run; the only place that sets the exit code. */
 async function main(argv: string[]): Promise<ExitCode> {
   let context: CommandContext | undefined;

@@ -16,3 +16,13 @@ export function writeWhole(file: string, content: string, mode = 0o644): void {
     rmSync(draft, { force: true });
   }
 }
+
+/** As `writeWhole`, for what only saves work or time: a folder that is full or read-only is no reason to fail. True: kept. */
+export function keepIfPossible(file: string, content: string, mode?: number): boolean {
+  try {
+    writeWhole(file, content, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -55,6 +55,9 @@ export interface Pins {
   };
 }
 
+/** A stack's name, with organisation and project before it where the backend knows them; no part is dots alone. */
+export const STACK_NAME = /^(?:(?!\.+\/)[\w.-]{1,100}\/){0,2}(?!\.+$)[\w.-]{1,100}$/;
+
 /** Tags that mark what is ours. Ownership is the lineage; the rest is for people. */
 export const Tag = {
   managedBy: "ManagedBy",

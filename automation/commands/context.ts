@@ -21,5 +21,5 @@ export interface CommandContext {
   terminal: Terminal;
   env: NodeJS.ProcessEnv;
   /** Ends view and log, when the command has begun with them. Safe to call twice. */
-  end?(exitCode: ExitCode, error?: unknown): { log: string };
+  end?(exitCode: ExitCode, error?: unknown): { log?: string };
 }

@@ -4,7 +4,7 @@ import { list, type ListedNode } from "../operations/list";
 import { openSession, type Session } from "../session";
 import { CLEAR } from "../ui/screen";
 import type { PricedNode } from "../ui/table";
-import { writeWhole } from "../whole-file";
+import { keepIfPossible } from "../whole-file";
 import type { CommandContext } from "./context";
 import { cacheFile, placeFrom, type Seen } from "./list";
 import { reading, reporterFor, sessionOptions } from "./shell";
@@ -50,5 +50,5 @@ async function look(session: Session): Promise<Seen> {
 
 /** For `list --cached`. */
 function keep({ target }: Session, seen: Seen): void {
-  writeWhole(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
+  keepIfPossible(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
 }

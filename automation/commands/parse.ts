@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { SpotError } from "../../fleet/errors";
+import { STACK_NAME } from "../../fleet/model";
 import { didYouMean } from "../../fleet/suggest";
 import type { SandboxMode } from "../../sandbox/control";
 import type { ParsedOptions } from "./context";
@@ -71,6 +72,7 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
   if (values.sandbox !== undefined && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
     throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);
   }
+  if (typeof values.stack === "string" && !STACK_NAME.test(values.stack)) throw usage(command, `--stack ${values.stack}: a stack's name is letters, digits, - _ . and at most organisation/project/ before it`);
   return { values, positionals };
 }
 

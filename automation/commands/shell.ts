@@ -1,5 +1,5 @@
 import path from "node:path";
-import { SpotError, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
+import { SpotError, wordsOf, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import type { Reporter } from "../../fleet/events";
 import { quote } from "../../fleet/quote";
@@ -28,11 +28,18 @@ export function reporterFor(context: CommandContext, progress: boolean, live = p
   context.end = (exitCode, error) => {
     view.end?.();
     journal.end(exitCode, error);
-    return { log: journal.file };
+    return journal.failure === undefined ? { log: journal.file } : {};
+  };
+  let isTold = false;
+  const tellLostLog = (): void => {
+    if (isTold || journal.failure === undefined) return;
+    isTold = true;
+    view.emit({ type: "message", level: "warning", subject: "log", message: `no log is kept of this run: ${wordsOf(journal.failure)}` });
   };
   return {
     emit(event) {
       journal.emit(event);
+      tellLostLog();
       view.emit(event);
     },
     async confirm(question) {

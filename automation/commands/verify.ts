@@ -112,7 +112,7 @@ async function tell(context: CommandContext, verification: Verification, stack: 
   else if (options.tap) terminal.stdout.write((await import("../verify/formats/tap.js")).tap(report));
   else {
     if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
-    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}Report: ${page}\n`);
+    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`);
   }
   if (options.junit !== undefined) write(options.junit, (await import("../verify/formats/junit.js")).junit, report);
   if (options.report !== undefined) write(options.report, (await import("../verify/formats/html.js")).html, report);

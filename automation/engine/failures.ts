@@ -7,6 +7,7 @@ import type { ProcessResult } from "./process";
  */
 const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string }[] = [
   { pattern: /currently locked by/i, code: "E_LOCKED", message: "the stack is locked by another run" },
+  { pattern: /organization name must be/i, code: "E_USAGE", message: "a state backend without organisations knows the stack by its last name alone: give that one" },
   { pattern: /passphrase must be set/i, code: "E_PASSPHRASE", message: "the stack's passphrase is not set" },
   { pattern: /incorrect passphrase/i, code: "E_PASSPHRASE", message: "the passphrase is not the one that the stack was made with" },
   { pattern: /no resource plugin|failed to load plugin|could not (?:load|start) plugin/i, code: "E_PROVIDER", message: "Pulumi's AWS provider is not there" },

@@ -6,7 +6,7 @@ import type { Pool } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../cloud/prices";
 import type { Session } from "../session";
-import { writeWhole } from "../whole-file";
+import { keepIfPossible } from "../whole-file";
 import type { ListedNode } from "./list";
 
 /** Prices change by the hour at most; within one, `list` asks for none. */
@@ -47,7 +47,7 @@ export async function pricesOf(session: Session, pools: Pick<Pool, "region" | "i
       }
     }),
   );
-  if (changed) writeWhole(file, JSON.stringify(kept));
+  if (changed) keepIfPossible(file, JSON.stringify(kept));
   return new Map(regions.flatMap((region) => (kept[region] ? [[region, kept[region].prices] as const] : [])));
 }
 

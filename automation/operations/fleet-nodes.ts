@@ -101,7 +101,8 @@ export class FleetNodes {
       ...options,
       secrets,
       onResult: (node, result) => {
-        told(node, result);
+        // A check that was cut off tells nothing of its node.
+        if (!this.access.session.interrupts.soft.aborted) told(node, result);
         options.onResult?.(node, result);
       },
     });

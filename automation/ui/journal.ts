@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
-import { errorInfo, type ErrorInfo } from "../../fleet/errors";
+import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
 import type { ExitCode } from "../../fleet/exit-codes";
 import { writeWhole } from "../whole-file";
@@ -61,11 +61,15 @@ export class Journal {
   private readonly early: string[] = [];
   private recordedAt = 0;
   private isOver = false;
+  /** Why no log, or no more of it, is kept. A run that works on machines never ends because of its own notes. */
+  failure: unknown;
 
   constructor(private readonly options: JournalOptions) {
     this.progress = emptyProgress(this.startedAt.getTime());
     const stamp = this.startedAt.toISOString().replace(/[-:]|\.\d+/g, "");
     this.file = options.file ?? path.join(options.folder, `${stamp}-${options.command}-${process.pid}.log`);
+    // A file that was asked for by name is found out at once.
+    if (options.file !== undefined) this.descriptor = this.openNamed();
     if (options.recorded) this.record();
   }
 
@@ -83,8 +87,19 @@ export class Journal {
 
   /** A line that no event is about. */
   write(text: string): void {
-    if (this.descriptor === undefined) this.descriptor = this.open();
-    writeSync(this.descriptor, `${text}\n`);
+    this.attempt(() => {
+      this.descriptor ??= this.open();
+      writeSync(this.descriptor, `${text}\n`);
+    });
+  }
+
+  private attempt(work: () => void): void {
+    if (this.failure !== undefined) return;
+    try {
+      work();
+    } catch (error) {
+      this.failure = error;
+    }
   }
 
   /** The run is over. An error goes into the log with its stack, which the terminal is spared. */
@@ -99,6 +114,15 @@ export class Journal {
     if (this.descriptor === undefined) return;
     this.write(`${new Date().toISOString()} exit code ${exitCode} after ${((Date.now() - this.startedAt.getTime()) / 1000).toFixed(1)} s`);
     closeSync(this.descriptor);
+  }
+
+  /** @throws SpotError E_USAGE */
+  private openNamed(): number {
+    try {
+      return this.open();
+    } catch (cause) {
+      throw new SpotError("E_USAGE", { message: `the log ${this.file} cannot be written`, cause, next: "Name a file with --log-file in a folder that you may write to." });
+    }
   }
 
   private open(): number {
@@ -128,7 +152,7 @@ export class Journal {
       ...(end?.error === undefined ? {} : { error: errorInfo(end.error) }),
       log: this.file,
     };
-    writeWhole(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600);
+    this.attempt(() => writeWhole(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600));
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { writeWhole } from "../whole-file";
+import { keepIfPossible } from "../whole-file";
 import type { VerificationReport } from "./report";
 
 const pageIn = (folder: string): string => path.join(folder, "last-verification.html");
@@ -8,13 +8,12 @@ const documentIn = (folder: string): string => path.join(folder, "last-verificat
 
 /**
  * Keeps a report in the place of the one before: as the page of `--report`, and as the document of `--json`.
- * @returns the page's path
+ * @returns the page's path; undefined when it cannot be kept
  */
-export async function keepReport(folder: string, report: VerificationReport): Promise<string> {
+export async function keepReport(folder: string, report: VerificationReport): Promise<string | undefined> {
   const { html } = await import("./formats/html.js");
-  writeWhole(pageIn(folder), html(report), 0o600);
-  writeWhole(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
-  return pageIn(folder);
+  const isKept = keepIfPossible(pageIn(folder), html(report), 0o600) && keepIfPossible(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
+  return isKept ? pageIn(folder) : undefined;
 }
 
 /** The last report that was kept in a folder, and the path of its page; undefined when there is none. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Tag } from "../model";
+import { STACK_NAME, Tag } from "../model";
 import { didYouMean, nearest } from "../suggest";
 import { parseCidr } from "./cidr";
 
@@ -95,7 +95,7 @@ const network = text("create, default or a VPC's id", (value) =>
 );
 
 /** Pulumi: a name, or with the organisation and project before it. */
-const stack = matching(/^([\w.-]{1,100}\/){0,2}[\w.-]{1,100}$/, "a stack's name: letters, digits, - _ . and at most organisation/project/ before it");
+const stack = matching(STACK_NAME, "a stack's name: letters, digits, - _ . and at most organisation/project/ before it");
 
 const backend = matching(
   /^(file|https?|s3|gs|azblob):\/\/.*$/,

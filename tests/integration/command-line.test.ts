@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { eventLine } from "../../automation/ui/event-schema";
+import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
@@ -142,7 +143,7 @@ describe("the real executable", function () {
     writeFileSync(file, JSON.stringify(entries));
     const read = (...args: string[]) => bench.start(["import", file, "--sandbox=api", ...args], { plain: true }).done;
     const asked = await read();
-    assert.match(asked.stdout, new RegExp(`i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${instances.length} instances;`));
+    assert.match(asked.stdout, new RegExp(`i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${counted(instances.length, "instance")};`));
     assert.equal((await bench.live()).instances.length, instances.length);
     const ended = JSON.parse((await read("--yes", "--json")).stdout) as { ended: string[] };
     assert.deepEqual(ended.ended.sort(), instances.map(({ InstanceId }) => InstanceId).sort());

@@ -53,6 +53,8 @@ describe("the command line", function () {
     assert.match(refusal("up", "--stack", "--yes"), /--stack needs a value/);
     assert.match(refusal("up", "--yes=no"), /--yes takes no value/);
     assert.match(refusal("up", "--stack", "a", "--stack", "b"), /twice/);
+    for (const name of ["a b", "ä", "../x", "..", "a/../b", "a/b/c/d", "/a", "a/"]) assert.match(refusal("up", "--stack", name), /a stack's name is letters, digits/, name);
+    for (const name of ["a", "A-b_c.d", "org/project/a", "org/a"]) assert.equal(parseCommandLine(["up", "--stack", name]).options.stack, name);
     assert.match(refusal("--yes"), /the first word must be a command/);
   });
 
@@ -92,6 +94,17 @@ describe("the command line", function () {
       for (const library of HEAVY) assert.ok(!loaded.includes(`node_modules/${library}`), library);
     });
   }
+
+  it("goes on when nobody reads any more, and ends with its own exit code", () => {
+    const { stderr } = spawnSync("sh", ["-c", `{ "${process.execPath}" dist/automation/cli.js verify --list; echo "ended with $?" >&2; } | { exec <&-; sleep 1; }`], { cwd: packageRoot(), encoding: "utf8" });
+    assert.equal(stderr, "ended with 0\n");
+  });
+
+  it("says at once that the log it was asked for cannot be written", () => {
+    const { stderr, status } = spawnSync(process.execPath, ["dist/automation/cli.js", "up", "--log-file", packageRoot()], { cwd: packageRoot(), encoding: "utf8" });
+    assert.equal(status, 2);
+    assert.match(stderr, /^ERROR E_USAGE: the log \S+ cannot be written\n {2}cause: EISDIR.*\n {2}next: {2}Name a file with --log-file/);
+  });
 
   it("`verify --list` prints the checks, and asks nobody", () => {
     const { stdout, status } = spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "verify", "--list"], { encoding: "utf8" });

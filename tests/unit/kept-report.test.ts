@@ -23,7 +23,7 @@ describe("the last verification's report", function () {
   it("is kept as a page and as a document, for nobody else to read, in the place of the one before", async () => {
     const report = sampleReport();
     await keepReport(folder, { ...report, stack: "earlier" });
-    const page = await keepReport(folder, report);
+    const page = await keepReport(folder, report) ?? assert.fail("it is kept");
     assert.deepEqual(keptReport(folder), { report, page });
     assert.equal(readFileSync(page, "utf8"), html(report));
     assert.deepEqual(readdirSync(folder).map((name) => [name, statSync(path.join(folder, name)).mode & 0o777]), [["last-verification.html", 0o600], ["last-verification.json", 0o600]]);
@@ -41,9 +41,15 @@ describe("the last verification's report", function () {
     journal.end(ExitCode.verificationFailed);
     const status = (...args: string[]): string => spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "status", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home } }).stdout;
     assert.doesNotMatch(status(), /verification/);
-    const page = await keepReport(folder, sampleReport());
+    const page = await keepReport(folder, sampleReport()) ?? assert.fail("it is kept");
     assert.match(status(), /^last verification, .* ago: 1 of 2 nodes of stack dev verified; its report: .*last-verification\.html$/m);
     const { verification } = JSON.parse(status("--json")) as { verification: unknown };
     assert.deepEqual(verification, { at: "2026-01-01T00:00:00.000Z", stack: "dev", nodes: 2, verified: 1, report: page });
+  });
+
+  it("is done without where nothing can be written", async () => {
+    const file = path.join(home, "a-file");
+    writeFileSync(file, "");
+    assert.equal(await keepReport(path.join(file, "below"), sampleReport()), undefined);
   });
 });

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { capitalized, counted } from "../../fleet/words";
+
+describe("words", () => {
+  it("count: one of a thing, and more", () => {
+    assert.deepEqual([counted(0, "node"), counted(1, "node"), counted(2, "node")], ["0 nodes", "1 node", "2 nodes"]);
+    assert.deepEqual([counted(1, "process", "processes"), counted(3, "process", "processes")], ["1 process", "3 processes"]);
+  });
+
+  it("begin a sentence", () => {
+    assert.equal(capitalized("the run ended"), "The run ended");
+    assert.equal(capitalized(""), "");
+  });
+});
