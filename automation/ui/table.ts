@@ -5,9 +5,12 @@ import { didYouMean } from "../../fleet/suggest";
 import type { ListedNode } from "../operations/list";
 import { coloursFor, type Terminal } from "./console";
 
+/** What stands between two columns. */
+const GAP = "  ";
+
 /** A table without frames: it can be read, copied and cut by columns. */
 export function tableText(head: string[], rows: string[][]): string {
-  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " };
+  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: GAP };
   const table = new Table({ head, chars: none, style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true } });
   table.push(...rows);
   return table
@@ -28,21 +31,23 @@ interface Column {
   order?(node: PricedNode): number;
   /** Shown without being asked for. */
   standard: boolean;
+  /** When a terminal is too narrow for all standard columns: its turn to be left out. Absent: it never is. */
+  leftOut?: number;
 }
 
 /** The columns of `list`. To add one, add a row. */
 const COLUMNS: Column[] = [
   { name: "name", head: "NODE", cell: ({ name }) => name, standard: true },
   { name: "instance", head: "INSTANCE", cell: ({ instanceId }) => instanceId, standard: true },
-  { name: "region", head: "REGION", cell: ({ region }) => region, standard: true },
+  { name: "region", head: "REGION", cell: ({ region }) => region, standard: true, leftOut: 1 },
   { name: "az", head: "AZ", cell: ({ availabilityZone }) => availabilityZone, standard: true },
-  { name: "type", head: "TYPE", cell: ({ instanceType }) => instanceType, standard: true },
-  { name: "market", head: "MARKET", cell: ({ market }) => market, standard: true },
+  { name: "type", head: "TYPE", cell: ({ instanceType }) => instanceType, standard: true, leftOut: 3 },
+  { name: "market", head: "MARKET", cell: ({ market }) => market, standard: true, leftOut: 2 },
   { name: "state", head: "STATE", cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`), standard: true },
   { name: "address", head: "ADDRESS", cell: ({ address }) => address ?? "-", standard: true },
   { name: "age", head: "AGE", cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-"), order: ({ launchedAt }) => (launchedAt ? -Date.parse(launchedAt) : 0), standard: true },
-  { name: "price", head: "$/H", cell: ({ cost }) => dollars(cost?.hourly ?? null), order: ({ cost }) => cost?.hourly ?? -1, standard: true },
-  { name: "cost", head: "SO FAR", cell: ({ cost }) => dollars(cost?.soFar ?? null), order: ({ cost }) => cost?.soFar ?? -1, standard: true },
+  { name: "price", head: "$/H", cell: ({ cost }) => dollars(cost?.hourly ?? null), order: ({ cost }) => cost?.hourly ?? -1, standard: true, leftOut: 4 },
+  { name: "cost", head: "SO FAR", cell: ({ cost }) => dollars(cost?.soFar ?? null), order: ({ cost }) => cost?.soFar ?? -1, standard: true, leftOut: 5 },
   { name: "launched", head: "LAUNCHED", cell: ({ launchedAt }) => launchedAt ?? "-", standard: false },
   { name: "reason", head: "WHY", cell: ({ stateReason }) => stateReason ?? "-", standard: false },
 ];
@@ -52,6 +57,8 @@ export const columnNames = COLUMNS.map(({ name }) => name);
 /** How a table of nodes is to look. */
 export interface TableShape {
   columns: Column[];
+  /** These columns were asked for: all of them are shown, however narrow the terminal is. */
+  asked: boolean;
   sort?: { column: Column; descending: boolean };
 }
 
@@ -62,10 +69,11 @@ export interface TableShape {
 export function tableShape({ columns, sort }: { columns?: string; sort?: string }): TableShape {
   const named = (word: string): Column => {
     const found = COLUMNS.find(({ name }) => name === word.trim().toLowerCase());
-    if (!found) throw new SpotError("E_USAGE", { message: `there is no column ${word}${didYouMean(word, columnNames)}`, next: `There are: ${columnNames.join(", ")}.` });
+    if (!found) throw new SpotError("E_USAGE", { message: `there is no column ${word.trim() === "" ? "without a name" : word}${didYouMean(word, columnNames)}`, next: `There are: ${columnNames.join(", ")}.` });
     return found;
   };
   return {
+    asked: columns !== undefined,
     columns: columns === undefined ? COLUMNS.filter(({ standard }) => standard) : columns === "all" ? COLUMNS : columns.split(",").map(named),
     ...(sort === undefined ? {} : { sort: { column: named(sort.replace(/^-/, "")), descending: sort.startsWith("-") } }),
   };
@@ -82,15 +90,32 @@ export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: Tabl
 
 const STATE_COLOUR = { running: "green", pending: "yellow", unknown: "yellow" } as const;
 
-export function nodeTable(terminal: Terminal, nodes: readonly PricedNode[], shape = tableShape({}), now = Date.now()): string {
-  const colours = coloursFor(terminal.stdout, terminal.env);
+/** The table of nodes. On a terminal it keeps to the width, unless columns were asked for, and says what is left out. */
+export function nodeTable({ stdout, env }: Pick<Terminal, "stdout" | "env">, nodes: readonly PricedNode[], shape = tableShape({}), now = Date.now()): string {
+  const colours = coloursFor(stdout, env);
   const paint = ({ name }: Column, text: string) => (name === "state" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text);
   // Where no price is known, its columns would say nothing twice.
-  const columns = nodes.some(({ cost }) => cost) ? shape.columns : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
-  return tableText(
+  const told = nodes.some(({ cost }) => cost) ? shape.columns : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
+  const width = stdout.isTTY && !shape.asked ? stdout.columns || 80 : Infinity;
+  const columns = fitting(told, width, (column) => [column.head, ...nodes.map((node) => column.cell(node, now))]);
+  const leftOut = told.filter((column) => !columns.includes(column));
+  const table = tableText(
     columns.map(({ head }) => head),
     sorted(nodes, shape, now).map((node) => columns.map((column) => paint(column, column.cell(node, now)))),
   );
+  return leftOut.length === 0 ? table : `${table}\n${colours.gray(`left out: ${leftOut.map(({ name }) => name).join(", ")}; \`list --columns all\` shows them`)}`;
+}
+
+/** As many of the columns as fit, by their turns. */
+function fitting(columns: readonly Column[], width: number, textsOf: (column: Column) => string[]): Column[] {
+  const left = new Map(columns.map((column) => [column, Math.max(...textsOf(column).map((text) => text.length))]));
+  const turns = columns.filter(({ leftOut }) => leftOut !== undefined).sort((a, b) => a.leftOut! - b.leftOut!);
+  for (const column of turns) {
+    const total = [...left.values()].reduce((sum, size) => sum + size + GAP.length, -GAP.length);
+    if (total <= width) break;
+    left.delete(column);
+  }
+  return [...left.keys()];
 }
 
 /** A duration in its two largest units: `3d 4h`, `12m 5s`. */
