@@ -294,9 +294,9 @@ describeHosts("booted hosts", function () {
     const baseline = new Set(foreignNamespaces().keys());
     const host = hostOf(owned, 0);
     try {
-      const owner = spawn(process.execPath, [join(__dirname, "../support/host-owner.js"), JSON.stringify({ options: owned.options, host })], { stdio: ["ignore", "pipe", "inherit"] });
+      const owner = spawn(process.execPath, [join(__dirname, "../support/host-owner.js"), JSON.stringify({ options: { ...owned.options, roots: undefined }, host })], { stdio: ["ignore", "pipe", "inherit"] });
       const gone = once(owner, "exit");
-      await once(owner.stdout, "data");
+      assert.equal(await Promise.race([once(owner.stdout, "data").then(() => "up"), gone]), "up");
       owner.kill("SIGKILL");
       await gone;
       // The host outlives its owner: there is something to clean up, in every respect that is looked at.
