@@ -7,3 +7,8 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
 export function capitalized(words: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
+
+/** Compares names as people read them: `us-west-2-2` comes before `us-west-2-10`. */
+export function byName(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}

@@ -1,5 +1,6 @@
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
+import { byName } from "../../fleet/words";
 import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
 import { fleetRegions, type Session } from "../session";
 import { lostState } from "./recover";
@@ -92,7 +93,7 @@ export async function list(session: Session): Promise<Listing> {
   return {
     stack: session.target.stack,
     lineage,
-    nodes: nodes.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })),
+    nodes: nodes.sort((a, b) => byName(a.name, b.name)),
     ...(problem ? { problem: errorInfo(problem) } : {}),
     foreign: strange ? await foreignNodes(session, failedRegions) : [],
     failedRegions,
@@ -116,7 +117,7 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
       }
     }),
   );
-  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || a.node.localeCompare(b.node, "en", { numeric: true }));
+  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || byName(a.node, b.node));
 }
 
 function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {

@@ -2,7 +2,7 @@ import { replacementBatches, type DesiredNode, type NodeChange } from "../../fle
 import { checksFor } from "../../fleet/checks";
 import { isSpotError, type ErrorInfo } from "../../fleet/errors";
 import { classifyFailure } from "../../fleet/failures";
-import { counted } from "../../fleet/words";
+import { byName, counted } from "../../fleet/words";
 import type { EngineOutcome, UpOptions } from "../engine/stack";
 import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
 import { interruption } from "../interrupts";
@@ -233,7 +233,7 @@ export class UpRun {
   /** All or nothing: what this run made goes again, with the networks that only it needed. What was replaced stays. */
   private async rollBack(): Promise<string[]> {
     const before = new Set(this.plan.session.state.nodes.map(({ name }) => name));
-    const made = this.session.state.nodes.map(({ name }) => name).filter((name) => !before.has(name));
+    const made = this.session.state.nodes.map(({ name }) => name).filter((name) => !before.has(name)).sort(byName);
     const { decisions, definition } = this.plan;
     for (const { name } of definition.slots.filter((slot) => !before.has(slot.name))) {
       delete decisions.pins.nodes[name];
@@ -290,7 +290,7 @@ export class UpRun {
     const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
     await this.verifyNodes(ready);
     if (this.session.interrupts.soft.aborted) return undefined;
-    const nodes = [...this.verified.values()].sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+    const nodes = [...this.verified.values()].sort((a, b) => byName(a.node, b.node));
     // A node that never came up was not verified either.
     const wanted = this.changes.filter(({ kind }) => kind !== "delete");
     return { nodes, isVerified: wanted.length > 0 && wanted.every(({ name }) => this.verified.get(name)?.isVerified) };

@@ -4,6 +4,7 @@ import type { Reporter } from "../../fleet/events";
 import { StackKey } from "../../fleet/stack-config";
 import { loadDefinition } from "../../project/definition";
 import type { FleetConfig } from "../../fleet/config";
+import { byName } from "../../fleet/words";
 import { callerIdentity } from "../cloud/identity";
 import { qualified } from "../engine/stack";
 import type { StateNode } from "../engine/state";
@@ -39,7 +40,7 @@ export function nodesNamed({ state, target }: Session, patterns: string | undefi
   if (state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
   const names = state.nodes.map(({ name }) => name);
   const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
-  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => byName(a.name, b.name));
 }
 
 /**

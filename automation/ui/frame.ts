@@ -1,5 +1,5 @@
 import type { Level } from "../../fleet/events";
-import { counted } from "../../fleet/words";
+import { byName, counted } from "../../fleet/words";
 import { LEVEL_WORDS, type Told } from "./lines";
 import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "./progress";
@@ -35,7 +35,7 @@ const TONES: Partial<Record<Stage, Level>> = { verified: "success", failed: "err
  * One line a node; where there are more nodes than lines, one a region. Computes only: the terminal is Screen's.
  */
 export function frame({ title, progress, events, now, width, height }: FrameInput): FrameLine[] {
-  const nodes = [...progress.nodes.values()].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  const nodes = [...progress.nodes.values()].sort((a, b) => byName(a.name, b.name));
   const place = [progress.stack && `stack ${progress.stack}`, progress.account && `account ${progress.account}`].filter(Boolean).join(", ");
   const head: FrameLine[] = [
     [{ text: title, tone: "info" }, { text: `  ${clock(now - progress.startedAt)}${place ? `  ${place}` : ""}` }],

@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import { dollars, type NodeCost } from "../../fleet/cost";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/suggest";
+import { byName } from "../../fleet/words";
 import type { ListedNode } from "../operations/list";
 import { coloursFor, type Terminal } from "./console";
 
@@ -84,7 +85,7 @@ export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: Tabl
   if (!sort) return [...nodes];
   const { column, descending } = sort;
   const compare = (a: T, b: T) =>
-    column.order ? column.order(a) - column.order(b) : column.cell(a, now).localeCompare(column.cell(b, now), "en", { numeric: true });
+    column.order ? column.order(a) - column.order(b) : byName(column.cell(a, now), column.cell(b, now));
   return [...nodes].sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
 }
 

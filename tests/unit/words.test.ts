@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { capitalized, counted } from "../../fleet/words";
+import { byName, capitalized, counted } from "../../fleet/words";
 
 describe("words", () => {
   it("count: one of a thing, and more", () => {
@@ -10,5 +10,9 @@ describe("words", () => {
   it("begin a sentence", () => {
     assert.equal(capitalized("the run ended"), "The run ended");
     assert.equal(capitalized(""), "");
+  });
+
+  it("puts names in the order in which people count", () => {
+    assert.deepEqual(["us-west-2-10", "us-west-2-2", "eu-west-1-0"].sort(byName), ["eu-west-1-0", "us-west-2-2", "us-west-2-10"]);
   });
 });
