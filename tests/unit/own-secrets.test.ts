@@ -5,6 +5,7 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { StateNode } from "../../automation/engine/state";
 import { debugBundle } from "../../automation/operations/debug";
+import { neverInterrupted } from "../../automation/interrupts";
 import { FleetNodes, type FleetAccess } from "../../automation/operations/fleet-nodes";
 import { verificationReport } from "../../automation/verify/report";
 import type { VerifyTarget } from "../../automation/verify/runner";
@@ -31,7 +32,7 @@ describe("the fleet's own secrets", () => {
 
   function fleetOf(tokenFile: string | undefined): { fleet: FleetNodes; session: FleetAccess["session"] } {
     const cloud = { ec2: () => ({ send: () => Promise.resolve({ Output: Buffer.from(babble).toString("base64") }) }) };
-    const session = { cloud, lineage: "l", target: { scratch: dir, stack: "s" }, reporter: { emit: () => undefined } } as unknown as FleetAccess["session"];
+    const session = { cloud, lineage: "l", target: { scratch: dir, stack: "s" }, reporter: { emit: () => undefined }, interrupts: neverInterrupted() } as unknown as FleetAccess["session"];
     const definition = { config: tokenFile === undefined ? {} : { bacalhau: { tokenFile } } } as FleetAccess["definition"];
     const connection = { isOpen: true, run: () => Promise.resolve({ code: 0, stdout: babble, stderr: babble }), close: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() };
     const target: VerifyTarget = {
