@@ -5,7 +5,8 @@ import type { ProcessResult } from "./process";
  * What the CLI says when it cannot even begin, and what that means here. The exit code does not tell these apart,
  * so the text must; a text that no row knows stays visible as the cause.
  */
-const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string }[] = [
+const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string; next?: string }[] = [
+  { pattern: /no space left on device|disk quota exceeded/i, code: "E_BACKEND", message: "there is no space left where the state is kept", next: "Free some space there, then run the command again: it goes on." },
   { pattern: /currently locked by/i, code: "E_LOCKED", message: "the stack is locked by another run" },
   { pattern: /organization name must be/i, code: "E_USAGE", message: "a state backend without organisations knows the stack by its last name alone: give that one" },
   { pattern: /passphrase must be set/i, code: "E_PASSPHRASE", message: "the stack's passphrase is not set" },
@@ -25,6 +26,7 @@ export function engineError(result: ProcessResult): SpotError {
   return new SpotError(known?.code ?? "E_UNEXPECTED", {
     message: known?.message ?? `the Pulumi engine stopped (${how})`,
     cause: new Error(shorten(text) || how),
+    ...(known?.next === undefined ? {} : { next: known.next }),
   });
 }
 

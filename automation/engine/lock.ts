@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SpotError } from "../../fleet/errors";
 import { PROJECT } from "../../fleet/stack-config";
@@ -31,22 +32,40 @@ export function lockOwners(message: string): LockOwner[] {
   }));
 }
 
-/** The lock files of a file backend, one per holder (engine: `.pulumi/locks/organization/PROJECT/STACK/UUID.json`). */
+/** Who holds a stack in a file backend. */
 export function fileLockOwners(backendUrl: string, stack: string): LockOwner[] {
+  return lockFiles(backendUrl, stack).flatMap((file) => ownerIn(file) ?? []);
+}
+
+/** How long the writing of a lock may take: a few bytes, and a new name for their file. */
+const WRITING_MS = 2_000;
+
+/**
+ * Removes what an engine left that was ended, or found no space, while it wrote its lock, and which every later engine
+ * takes for a damaged one. What is still there after a while is nobody's.
+ */
+export async function removeUnfinishedLocks(backendUrl: string, stack: string): Promise<void> {
+  const unfinished = (): string[] => lockFiles(backendUrl, stack).filter((file) => ownerIn(file) === undefined);
+  const found = unfinished();
+  if (found.length === 0) return;
+  await sleep(WRITING_MS);
+  for (const file of unfinished().filter((again) => found.includes(again))) removeLockFile(file);
+}
+
+/** One file per holder, and its draft (engine: `.pulumi/locks/organization/PROJECT/STACK/UUID.json`, `UUID.json.HEX.tmp`). */
+function lockFiles(backendUrl: string, stack: string): string[] {
   const folder = path.join(fileBackendRoot(backendUrl), ".pulumi/locks/organization", PROJECT, stack);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
-    .flatMap((name): LockOwner[] => {
-      try {
-        const file = path.join(folder, name);
-        const lock = JSON.parse(readFileSync(file, "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
-        return [{ user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file }];
-      } catch {
-        // Released, or half written, while we looked.
-        return [];
-      }
-    });
+  return existsSync(folder) ? readdirSync(folder).filter((name) => /\.(json|tmp)$/.test(name)).map((name) => path.join(folder, name)) : [];
+}
+
+/** Undefined for a draft, for what is half written, and for what was released while we looked. */
+function ownerIn(file: string): LockOwner | undefined {
+  try {
+    const lock = JSON.parse(readFileSync(file, "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
+    return file.endsWith(".tmp") ? undefined : { user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The folder that a `file://` backend is kept in; `~` is the home directory, as for the engine. */

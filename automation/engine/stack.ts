@@ -6,7 +6,7 @@ import { SpotError } from "../../fleet/errors";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
 import { collectEvents, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
-import { fileLockOwners, lockOwners, removeLockFile, type LockOwner } from "./lock";
+import { fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
 import { stateFilesOf, type StateFiles } from "./state-files";
@@ -124,6 +124,12 @@ export class EngineStack {
     return this.operate(options.listener, options.stop, (stack, onEvent) =>
       stack.destroy({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, color: "never" }),
     );
+  }
+
+  /** Removes locks that were never finished: no engine works on a stack that has one. */
+  async clearUnfinishedLocks(): Promise<void> {
+    const url = this.options.env.PULUMI_BACKEND_URL ?? "";
+    if (url.startsWith("file://")) await removeUnfinishedLocks(url, this.options.stack.split("/").pop()!);
   }
 
   /** Who holds the stack's lock; nobody: empty. */

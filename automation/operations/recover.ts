@@ -185,6 +185,7 @@ function lostOf({ state }: Session, look: RegionInventory[], doubtful: ReadonlyS
 
 /** True when there was a lock to clear. @throws SpotError E_LOCKED */
 async function clearDeadLock(session: Session): Promise<boolean> {
+  await session.stack.clearUnfinishedLocks();
   const owners = await session.stack.lockOwners();
   if (owners.length === 0) return false;
   const holder = owners.find((owner) => lockState(owner) !== "dead");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DeleteVpcCommand, TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
@@ -102,6 +103,45 @@ describe("when something breaks: record and cloud come together again", function
       const outcome = await bench.spot([command]);
       assert.equal(outcome.code, command === "up" ? 9 : 0, outcome.stderr);
       if (command === "up") assert.deepEqual(await ids(), before, "no node was made anew");
+    }
+  });
+
+  it("L27: goes on where an engine was ended while it wrote its lock", async () => {
+    await fleet({ "us-west-2": 1 });
+    const before = await ids();
+    const locks = path.join(bench.home, "backend/.pulumi/locks/organization/spot-deployer", bench.stack);
+    mkdirSync(locks, { recursive: true });
+    for (const command of ["up", "down"]) {
+      for (const name of ["a.json.18eab53564864a2e.tmp", "b.json"]) writeFileSync(path.join(locks, name), '{"pid":');
+      const outcome = await bench.spot([command]);
+      assert.equal(outcome.code, command === "up" ? 9 : 0, outcome.stderr);
+      assert.deepEqual(existsSync(locks) ? readdirSync(locks) : [], []);
+      if (command === "up") assert.deepEqual(await ids(), before, "no node was made anew");
+    }
+  });
+
+  it("says that there is no space left for the state, and goes on when there is", async function () {
+    // A small disk can only be had by a mount.
+    if (process.getuid?.() !== 0 || process.platform !== "linux") this.skip();
+    await fleet({ "us-west-2": 1 });
+    const backend = path.join(bench.home, "backend");
+    const kept = path.join(bench.dir, "kept");
+    cpSync(backend, kept, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", backend]);
+    try {
+      cpSync(kept, backend, { recursive: true });
+      const filler = path.join(backend, "filler");
+      assert.throws(() => writeFileSync(filler, Buffer.alloc(5_000_000)), /ENOSPC/);
+      bench.config({ "us-west-2": 2 });
+      const full = await bench.spot(["up"]);
+      assert.equal(full.code, 1, full.stderr);
+      assert.match(full.stderr, /ERROR E_BACKEND: there is no space left where the state is kept/);
+      rmSync(filler);
+      const next = await bench.spot(["up"]);
+      assert.equal(next.code, 9, next.stderr);
+      assert.equal((await live()).length, 2);
+    } finally {
+      execFileSync("umount", ["--lazy", backend]);
     }
   });
 
