@@ -49,7 +49,7 @@ describe("installing moto", () => {
     assert.equal((await findMoto(cache)).installed, false);
     const python = await install();
     assert.equal(await install(), python);
-    assert.deepEqual(await findMoto(cache), { python, installed: true });
+    assert.deepEqual(await findMoto(cache), { folder: dirname(dirname(python)), python, installed: true });
     assert.equal(calls(), 1);
   });
 
