@@ -33,7 +33,7 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
         session.cloud.close();
       }
     };
-    if (options.watch) return watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: async () => void (await once()) });
+    if (options.watch) return watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
     return once();
   });
 }

@@ -62,7 +62,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       return verification;
     };
     try {
-      if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: async () => void (await once()) });
+      if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
       return isHealthy(await once(), min) ? ExitCode.ok : ExitCode.verificationFailed;
     } finally {
       person?.close();

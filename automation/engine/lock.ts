@@ -60,9 +60,10 @@ function lockFiles(backendUrl: string, stack: string): string[] {
 
 /** Undefined for a draft, for what is half written, and for what was released while we looked. */
 function ownerIn(file: string): LockOwner | undefined {
+  if (file.endsWith(".tmp")) return undefined;
   try {
     const lock = JSON.parse(readFileSync(file, "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
-    return file.endsWith(".tmp") ? undefined : { user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file };
+    return { user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file };
   } catch {
     return undefined;
   }

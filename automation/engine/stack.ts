@@ -126,19 +126,25 @@ export class EngineStack {
     );
   }
 
+  private get backendUrl(): string {
+    return this.options.env.PULUMI_BACKEND_URL ?? "";
+  }
+
+  /** Without organisation and project. */
+  private get ownName(): string {
+    return this.options.stack.split("/").pop()!;
+  }
+
   /** Removes locks that were never finished: no engine works on a stack that has one. */
   async clearUnfinishedLocks(): Promise<void> {
-    const url = this.options.env.PULUMI_BACKEND_URL ?? "";
-    if (url.startsWith("file://")) await removeUnfinishedLocks(url, this.options.stack.split("/").pop()!);
+    if (this.backendUrl.startsWith("file://")) await removeUnfinishedLocks(this.backendUrl, this.ownName);
   }
 
   /** Who holds the stack's lock; nobody: empty. */
   async lockOwners(): Promise<LockOwner[]> {
-    const url = this.options.env.PULUMI_BACKEND_URL ?? "";
-    const name = this.options.stack.split("/").pop()!;
-    if (url.startsWith("file://")) return fileLockOwners(url, name);
+    if (this.backendUrl.startsWith("file://")) return fileLockOwners(this.backendUrl, this.ownName);
     // Other backends tell it only by refusing: an operation on a resource that does not exist takes the lock first.
-    const nothing = `urn:pulumi:${name}::${PROJECT}::spot-deployer:lock:Probe::none`;
+    const nothing = `urn:pulumi:${this.ownName}::${PROJECT}::spot-deployer:lock:Probe::none`;
     const probe = await this.pulumi(["refresh", "--yes", "--skip-preview", "--target", nothing, "--stack", this.options.stack]);
     return lockOwners(`${probe.stderr}\n${probe.stdout}`);
   }
