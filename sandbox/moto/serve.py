@@ -15,6 +15,7 @@ import sys
 import threading
 from urllib.parse import parse_qs
 
+from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -40,7 +41,14 @@ def with_own_paths(app):  # type: ignore[no-untyped-def]
     return serve
 
 
+# What every command asks first. A model is read by the first request for its service, and again by each one that comes
+# before that is done: a first look at all regions read EC2's, of 4 MB, many times over.
+SERVICES = ("sts", "ec2")
+
+
 def main() -> None:
+    for service in SERVICES:
+        get_service_model(service)
     gc.freeze()
     gc.enable()
     settings = json.loads(sys.stdin.readline())
