@@ -96,7 +96,7 @@ export class UpRun {
       rolledBack,
       verification,
       definition,
-      session: await reread(this.session),
+      session: this.session,
     };
   }
 
