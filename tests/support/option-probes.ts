@@ -18,6 +18,8 @@ export class ProbeStage {
   readonly ofAws: string;
   private readonly ofSandbox: string;
   private readonly instances: string;
+  /** By command line and environment: what several probes ask for is run once, since it changes nothing. */
+  private readonly outcomes = new Map<string, Promise<Outcome & { pid: number }>>();
 
   constructor(readonly bench: Workbench) {
     this.ofAws = `${bench.stack}-aws`;
@@ -40,8 +42,17 @@ export class ProbeStage {
   /** Runs a command with what it cannot do without, and these options. */
   run({ name, positionals, rest }: CommandDefinition, ...options: string[]): Promise<Outcome & { pid: number }> {
     const words = WORDS[name]?.(this.instances) ?? Array<string>(positionals?.min ?? 0).fill("us-west-2-0");
-    const running = this.bench.start([name, ...words, ...options, ...(rest === undefined ? [] : ["--", "true"])], { plain: true, env: NO_AWS });
-    return running.done.then((outcome) => ({ ...outcome, pid: running.child.pid! }));
+    return this.once([name, ...words, ...options, ...(rest === undefined ? [] : ["--", "true"])], NO_AWS);
+  }
+
+  private once(line: string[], env?: NodeJS.ProcessEnv): Promise<Outcome & { pid: number }> {
+    const key = JSON.stringify([line, env]);
+    const known = this.outcomes.get(key);
+    if (known) return known;
+    const running = this.bench.start(line, { plain: true, env });
+    const outcome = running.done.then((done) => ({ ...done, pid: running.child.pid! }));
+    this.outcomes.set(key, outcome);
+    return outcome;
   }
 
   /** As `run`, on a stack that belongs elsewhere; `import` has none, and asks AWS, which is not there. */
@@ -52,8 +63,8 @@ export class ProbeStage {
 
   /** Runs a command whose configuration is missing, or that misses something else. */
   failing(command: CommandDefinition, ...options: string[]): Promise<Outcome> {
-    if (command.name === "import") return this.bench.start(["import", path.join(this.bench.dir, "none.json"), ...options], { plain: true }).done;
-    if (command.name === "status") return this.bench.start(["status", "--sandbox=api", ...options], { plain: true, env: { SPOT_SANDBOX_HOME: path.join(this.bench.dir, "none") } }).done;
+    if (command.name === "import") return this.once(["import", path.join(this.bench.dir, "none.json"), ...options]);
+    if (command.name === "status") return this.once(["status", "--sandbox=api", ...options], { SPOT_SANDBOX_HOME: path.join(this.bench.dir, "none") });
     if (command.name === "setup") return this.run(command, "--defaults", "--config", path.join(this.bench.dir, "none/config.yaml"), ...options);
     return this.run(command, ...(command.options.includes("config") ? ["--config", this.missing] : []), ...options);
   }
