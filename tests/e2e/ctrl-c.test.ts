@@ -4,7 +4,7 @@ import { describeHosts } from "../support/describe-hosts";
 import { FleetBench } from "../support/fleet-bench";
 import type { InsideHost } from "../support/inside-host";
 import { until } from "../support/sandbox";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 
 /** A file on the node for which a unit, or a check, waits. */
 const GO = "/run/go";
@@ -32,11 +32,11 @@ const WAITS: Wait[] = [
 describeHosts("Ctrl-C in a terminal while booted nodes are waited for", () => {
   for (const { during, hold, shown } of WAITS) {
     it(`ends \`up\` while ${during}, and the next one goes on with the same instance`, async () => {
-      assert.ok(ensureTmux());
+      assert.ok(hasTmux());
       const bench = new FleetBench();
       try {
         bench.fleet({ "us-west-2": 1 }, hold ? [] : ["checks:", "  - name: waits", `    command: ${JSON.stringify(UNTIL_GO)}`, "    deadline: 120"]);
-        await bench.spot(["preview"]);
+        await bench.begin();
         using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), "up", "--sandbox", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
         const id = await until("the instance exists", async () => (await bench.live()).instances[0]?.InstanceId, 60_000);
         const host = bench.host(id);

@@ -187,7 +187,7 @@ describeHosts("a booted host in trouble", () => {
   it("whose upload is cut, or whose `up` is killed while it uploads, is resumed as the same instance", async () => {
     // 25 MB, cut and frozen in their middle.
     for (let n = 0; n < 5_000; n++) bench.file(`tree/${n % 50}/${n}`, randomBytes(5_000));
-    await bench.spot(["preview"]);
+    await bench.begin();
     const { network } = await bench.sandbox();
     let address = "";
     await using relay = await startRelay(network, () => address);
@@ -262,7 +262,7 @@ describeHosts("a booted host in trouble", () => {
   });
 
   it("is sent nothing by way of a relay with a host key of its own, even if it shows the real proof", async () => {
-    await bench.spot(["preview"]);
+    await bench.begin();
     const { network } = await bench.sandbox();
     /** The best that a relay can do: it knows the proof that the node made for its own key. */
     const showProof = async ({ channel }: Session): Promise<void> => {

@@ -38,8 +38,7 @@ export async function runHostScenario(scenario: HostScenario): Promise<string[]>
   try {
     bench.fleet({ "us-west-2": 1 });
     bench.file("large.bin", randomBytes(UPLOAD_BYTES));
-    const preview = await bench.spot(["preview"]);
-    if (preview.code !== 0) throw new Error(`the sandbox could not be prepared (${preview.code}): ${preview.stderr}`);
+    await bench.begin();
     const { outcome, instanceId } = await upWithTrouble(bench, scenario.trouble, cleanUp);
     problems.push(...(await compare(outcome, scenario)));
     const next = await bench.up();

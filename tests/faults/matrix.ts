@@ -4,7 +4,7 @@ import { imageId, images } from "../../sandbox/gateway/images";
 import { usableRegions } from "../../sandbox/gateway/regions";
 import { clientOf, until } from "../support/sandbox";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
-import type { Deed, Expectation, Scenario } from "./scenarios";
+import { DONE, type Deed, type Expectation, type Scenario } from "./scenarios";
 
 /** A stranger's instance: it keeps the sandbox alive after `down`, and must outlive every scenario. */
 const STRANGERS_REGION = "us-east-2";
@@ -60,8 +60,12 @@ function wholeFleet({ expect, counts = { a: 1, b: 1, c: 1 }, command = ["up"] }:
 
 async function prepare(bench: Workbench, { counts, config, standing, deed, faults, quotas, timings, limits }: Scenario): Promise<void> {
   bench.config(standing?.counts ?? { "us-west-2": 1 });
-  const begun = standing ? await bench.spot(["up"]) : await bench.spot(["preview"]);
-  if (begun.code !== (standing ? 9 : 0)) throw new Error(`the fleet could not be prepared (${begun.code}): ${begun.stderr}`);
+  if (standing) {
+    const { code, stderr } = await bench.spot(["up"]);
+    if (code !== DONE) throw new Error(`the fleet could not be prepared (${code}): ${stderr}`);
+  } else {
+    await bench.begin();
+  }
   bench.config(counts, config);
   await makeStranger(bench);
   if (deed) await deeds[deed](bench);
@@ -173,7 +177,7 @@ async function nothingLeft(bench: Workbench, regions: readonly string[]): Promis
 export async function actionsOf<Command extends string>(commands: readonly Command[]): Promise<Record<Command, string[]>> {
   await using bench = new Workbench();
   bench.config({ [REGIONS[0]!]: 1 });
-  await bench.spot(["preview"]);
+  await bench.begin();
   await makeStranger(bench);
   const called = {} as Record<Command, string[]>;
   for (const command of commands) {

@@ -20,7 +20,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { readStackSettings } from "../../automation/engine/stack-config";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
 interface Shown {
@@ -93,7 +93,7 @@ describe("cleanup-vpcs (L42)", function () {
   });
 
   it("shows the plan and then, in a terminal, how far it is, and what it waits for", async function () {
-    if (!ensureTmux()) return this.skip();
+    if (!hasTmux()) return this.skip();
     const subnet = await subnetOf((await bench.live()).vpcs[0]!);
     await ec2.send(new CreateNatGatewayCommand({ SubnetId: subnet, ConnectivityType: "private", ...tagged("natgateway", mine()) }));
     await bench.control("PUT", "timings", { natDeletingMs: 3000 });

@@ -8,7 +8,7 @@ import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
 const ESCAPES = /\u001b/;
@@ -151,7 +151,7 @@ describe("the real executable", function () {
   });
 
   it("shows a live view of `up` and `down` in a terminal, plain lines with --plain, and tells the log of neither", async function () {
-    if (!ensureTmux()) this.skip();
+    if (!hasTmux()) this.skip();
     const env = { ...bench.env, CI: undefined, NO_COLOR: undefined };
     const run = (...args: string[]) => new TestTerminal([process.execPath, CLI, ...args, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env });
     bench.config({ "us-west-2": 2 });
@@ -204,7 +204,7 @@ describe("commands that need neither AWS nor a stack", function () {
   });
 
   it("setup asks, corrects, shows and writes in a terminal; Ctrl-C writes nothing", async function () {
-    if (!ensureTmux()) this.skip();
+    if (!hasTmux()) this.skip();
     const open = () => new TestTerminal([process.execPath, CLI, "setup", "--config", "c.yaml"], { columns: 160, rows: 40, cwd: dir, env: { PATH: process.env.PATH, HOME: dir, AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
     using broken = open();
     await broken.shows(/Regions.*:/);

@@ -6,7 +6,7 @@ import path from "node:path";
 import { writeStackSettings } from "../../automation/engine/stack-config";
 import type { NodePin } from "../../fleet/model";
 import { packageRoot } from "../../project/package-root";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 
 const CLI = path.join(packageRoot(), "dist/automation/cli.js");
 const NODES = ["us-west-2-0", "us-west-2-1", "eu-west-1-0"];
@@ -88,7 +88,7 @@ describe("completion", function () {
   });
 
   it("works in zsh, where there is one", async function () {
-    if (spawnSync("zsh", ["--version"]).status !== 0 || !ensureTmux()) this.skip();
+    if (spawnSync("zsh", ["--version"]).status !== 0 || !hasTmux()) this.skip();
     writeFileSync(path.join(dir, "spot.zsh"), spot("completion", "zsh").stdout);
     using terminal = new TestTerminal(["zsh", "-f"], { columns: 120, rows: 30, cwd: dir, env });
     terminal.type("autoload -Uz compinit; compinit -u -D; source spot.zsh; PS1='ready> '; clear", "Enter");

@@ -3,7 +3,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FaultRule } from "../../sandbox/gateway/faults";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
 const REGION = "us-west-2";
@@ -45,10 +45,10 @@ describe("Ctrl-C in a terminal", function () {
   this.timeout(FIRST_RUN_MS);
   let bench: Workbench;
   before(async function () {
-    if (!ensureTmux()) this.skip();
+    if (!hasTmux()) this.skip();
     bench = new Workbench();
     bench.config({ [REGION]: 1 });
-    await bench.spot(["preview"]);
+    await bench.begin();
   });
   after(() => bench?.[Symbol.asyncDispose]());
 
@@ -75,7 +75,7 @@ describe("Ctrl-C in a terminal", function () {
   async function held({ command, call }: Moment, ms: number): Promise<TestTerminal> {
     await reaches(command === "up" ? "down" : "up");
     // The sandbox ended with its last fleet.
-    if (command === "up") await bench.spot(["preview"]);
+    if (command === "up") await bench.begin();
     await bench.control("POST", "faults", [{ ...call, region: REGION, effect: { delayMs: ms } }]);
     const terminal = inTerminal(command);
     await until(`${call.action} is held`, async () => (await bench.control<{ hit: number }[]>("GET", "faults"))[0]!.hit > 0, 60_000);

@@ -216,7 +216,7 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
   for (const shell of ["/bin/dash", "/bin/bash"]) {
     it(`finishes what is in flight on one Ctrl-C through npm under ${path.basename(shell)}, and goes on later`, async () => {
       bench.config({ "us-west-2": 2 });
-      await bench.spot(["preview"]);
+      await bench.begin();
       await bench.control("POST", "faults", [{ action: "RunInstances", effect: { delayMs: 2500 } }]);
       const run = bench.start(["up"], { command: ["npm", "run", "-s", "spot", "--"], env: { npm_config_script_shell: shell } });
       await until("an instance is being launched", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"), 60_000);
@@ -237,7 +237,7 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
 
   it("clears up after SIGKILL of everything in mid-create: no orphans, no duplicates, no lock", async () => {
     bench.config({ "us-west-2": 2, "us-east-1": 1 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await bench.control("POST", "faults", [{ action: "RunInstances", when: "after", effect: { delayMs: 4000 } }]);
     const run = bench.start(["up"]);
     await until("instances exist that nobody has recorded", async () => (await bench.live()).instances.length === 3, 60_000);
@@ -258,7 +258,7 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
 
   it("names the owner of a live lock, changes nothing and answers with 7", async () => {
     bench.config({ "us-west-2": 1 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await bench.control("POST", "faults", [{ action: "RunInstances", effect: { delayMs: 6000 } }]);
     const first = bench.start(["up"]);
     await until("the first run is launching", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"), 60_000);

@@ -12,7 +12,7 @@ describe("options that mean one thing everywhere", function () {
     bench = new Workbench();
     stage = new ProbeStage(bench);
     // Commands that read start no sandbox; and `status` needs a last run to tell of.
-    await bench.spot(["preview"]);
+    await bench.begin();
     await stage.halted(COMMANDS.find(({ name }) => name === "down")!, "--sandbox=api");
   });
   after(async () => {

@@ -196,7 +196,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L27: waits for what a killed run left running, and makes nothing twice", async () => {
     bench.config({ "us-west-2": 2 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await faults({ action: "RunInstances", when: "after", effect: { delayMs: 3000 } });
     const run = bench.start(["up"]);
     await until("instances exist that nobody has recorded", async () => (await live()).length === 2, 60_000);
@@ -214,7 +214,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L27: finds what was created just before the provider was killed, in the same run or the next", async () => {
     bench.config({ "us-west-2": 2 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await faults({ action: "RunInstances", when: "after", effect: { delayMs: 3000 } });
     const run = bench.start(["up"]);
     await until("instances exist", async () => (await live()).length === 2, 60_000);
@@ -231,7 +231,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L39: of two runs begun at once one works, the other names it and touches nothing", async () => {
     bench.config({ "us-west-2": 2 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     const both = await Promise.all([bench.spot(["up"]), bench.spot(["up"])]);
     assert.deepEqual(both.map(({ code }) => code).sort(), [7, 9], both.map(({ stderr }) => stderr).join("\n"));
     assert.match(both.find(({ code }) => code === 7)!.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);
@@ -264,7 +264,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L30: names expired credentials and how to log in again, and resumes", async () => {
     bench.config({ "us-west-2": 1, "us-east-1": 1 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await faults({ action: "RunInstances", effect: { error: { code: "ExpiredToken", message: "The security token included in the request is expired", status: 400 } } });
     const expired = await bench.spot(["up", "--json"]);
     assert.equal(expired.code, 3, expired.stdout);
@@ -279,7 +279,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L26: a lost answer makes no second instance, and an outage ends with its class and the next action", async () => {
     bench.config({ "us-west-2": 2 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     await faults({ action: "RunInstances", when: "after", nth: 1, effect: { drop: true } }, { action: "CreateVpc", nth: 1, effect: { drop: true } });
     const lost = await bench.spot(["up"]);
     assert.equal(lost.code, 9, lost.stderr);
@@ -300,7 +300,7 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L26: makes each part of a network once, when the answers to all the calls that make it are lost", async () => {
     bench.config({ "us-west-2": 1 });
-    await bench.spot(["preview"]);
+    await bench.begin();
     const calls = ["CreateVpc", "CreateSubnet", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateRoute", "AssociateRouteTable", "AttachInternetGateway"];
     await faults(...calls.map((action) => ({ action, when: "after", nth: 1, effect: { drop: true } })));
     const up = await bench.spot(["up"]);

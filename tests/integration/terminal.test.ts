@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
-import { ensureTmux, TestTerminal } from "../support/terminal";
+import { hasTmux, TestTerminal } from "../support/terminal";
 
 const REPLAY = path.join(packageRoot(), "dist/tests/support/replay-main.js");
 
@@ -9,7 +9,7 @@ describe("the live view in a real terminal", function () {
   this.timeout(60_000);
   let terminal: TestTerminal | undefined;
   before(function () {
-    if (!ensureTmux()) this.skip();
+    if (!hasTmux()) this.skip();
   });
   afterEach(() => terminal?.[Symbol.dispose]());
 

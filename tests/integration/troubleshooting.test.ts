@@ -30,7 +30,7 @@ describe("natural mistakes (docs/troubleshooting.md)", function () {
       const [name, ...rest] = args;
       const file = rest.includes("--config") || name === "crate" ? [] : ["--config", bench.configFile];
       // A reading command starts no sandbox: there must be one.
-      if (name === "ssh") await bench.spot(["preview"]);
+      if (name === "ssh") await bench.begin();
       const outcome = await (stack ? bench.start([name!, ...rest]) : bench.start([name!, ...file, ...rest], { plain: true, env })).done;
       assert.notEqual(outcome.code, 0);
       assert.match(outcome.stderr, pattern(message));

@@ -72,7 +72,7 @@ class Trials {
 
   async run(seed: number, trials: Record<Kind, number>, signal?: AbortSignal): Promise<KillTotals> {
     this.bench.config(FLEET);
-    await this.bench.spot(["preview"]);
+    await this.bench.begin();
     await this.witness.plantForeign();
     await this.bench.control("POST", "faults", slowness(seed));
     await this.measure();

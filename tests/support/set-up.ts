@@ -7,6 +7,7 @@ import { ensureSandbox, stopSandbox } from "../../sandbox/control";
 import { hostRequirements, install } from "../../sandbox/hosts/requirements";
 import { hasBrowser } from "./browser";
 import { ensurePythonCheckers } from "./python-checkers";
+import { hasTmux } from "./terminal";
 import { hasXmllint } from "./validators";
 
 /**
@@ -21,15 +22,24 @@ async function main(): Promise<void> {
     await work();
     process.stdout.write(`set-up: ${what}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   };
-  // What reads the reports in tests: a browser and an XML validator; where they cannot be installed, those tests are skipped.
-  const readers = [...(hasBrowser() ? [] : ["chromium"]), ...(hasXmllint() ? [] : ["libxml2-utils"])];
-  if (readers.length > 0 && process.platform === "linux" && process.getuid?.() === 0) await timed(readers.join(", "), () => install(readers, report));
-  await timed("ruff and mypy", () => ensurePythonCheckers(cacheDir, report));
-  await timed("Pulumi CLI", () => obtainPulumiCli({ cacheDir, env: process.env, report }));
+  // What reads reports and screens in tests; where it cannot be installed, those tests are skipped.
+  const readers = [...(hasBrowser() ? [] : ["chromium"]), ...(hasXmllint() ? [] : ["libxml2-utils"]), ...(hasTmux() ? [] : ["tmux"])];
+  const mayInstall = process.platform === "linux" && process.getuid?.() === 0;
   const home = mkdtempSync(path.join(os.tmpdir(), "spot-set-up-"));
   const mode = hostRequirements().possible ? "hosts" : "api";
-  try {
+  /** What installs system packages: one at a time, for apt takes a lock. */
+  const packages = async (): Promise<void> => {
+    if (readers.length > 0 && mayInstall) await timed(readers.join(", "), () => install(readers, report));
     await timed(`sandbox (${mode})`, () => ensureSandbox({ home, cacheDir, mode, report, confirmInstall: async () => true }));
+  };
+  try {
+    // One of them waits for the network or the disk while another computes. Each comes to its end before the clean-up.
+    const outcomes = await Promise.allSettled([
+      packages(),
+      timed("ruff and mypy", () => ensurePythonCheckers(cacheDir, report)),
+      timed("Pulumi CLI", () => obtainPulumiCli({ cacheDir, env: process.env, report })),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   } finally {
     await stopSandbox(home);
     rmSync(home, { recursive: true, force: true });

@@ -8,12 +8,8 @@ import { until } from "./sandbox";
 /** A shell word. */
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** tmux is a real terminal with a screen that can be read. Debian's package; installed once when root and missing. */
-export function ensureTmux(): boolean {
-  const there = () => spawnSync("tmux", ["-V"]).status === 0;
-  if (!there() && process.platform === "linux" && process.getuid?.() === 0) spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "tmux"], { stdio: "ignore" });
-  return there();
-}
+/** tmux is a real terminal with a screen that can be read. Debian's package, which the set-up installs. */
+export const hasTmux = (): boolean => spawnSync("tmux", ["-V"]).status === 0;
 
 export interface TerminalOptions {
   columns: number;

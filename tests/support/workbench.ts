@@ -5,7 +5,7 @@ import path from "node:path";
 import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
 import type { ListedNode } from "../../automation/operations/list";
 import { packageRoot } from "../../project/package-root";
-import { clientOf, control } from "./sandbox";
+import { clientOf, control, startSandbox } from "./sandbox";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 
 export interface Outcome {
@@ -124,6 +124,11 @@ export class Workbench {
     const { stdout, code, stderr } = await this.spot(["list", "--json"]);
     if (code !== 0) throw new Error(`list failed (${code}): ${stdout}${stderr}`);
     return (JSON.parse(stdout) as { nodes: ListedNode[] }).nodes;
+  }
+
+  /** Starts the sandbox, as the first command that changes anything would: for what must be set before that. */
+  async begin(): Promise<void> {
+    await startSandbox(this.home, this.mode);
   }
 
   async sandbox(): Promise<Sandbox> {
