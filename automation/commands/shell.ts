@@ -98,6 +98,8 @@ export function sessionOptions(
 
 /** Runs `work` with the signals of this process turned into interrupts. */
 export async function interruptible<T>(reporter: Reporter, work: (interrupts: Interrupts) => Promise<T>): Promise<T> {
+  // What comes may load the SDK, in a process that is the command line's own.
+  await import("../../project/lean-sdk.js");
   const interrupts = watchSignals((stage) =>
     reporter.emit({
       type: "message",

@@ -7,6 +7,7 @@ import { PROJECT, StackKey } from "../../fleet/stack-config";
 import { collectEvents, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
 import { fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
+import { leanSdk } from "./lean-sdk";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
 import { stateFilesOf, type StateFiles } from "./state-files";
@@ -216,7 +217,7 @@ export class EngineStack {
         if (spared !== undefined) return answer(spared);
         last = await runProcess(cli.command, [...args, "--non-interactive"], {
           cwd,
-          env: { ...env, ...extra, ...runMark(this.key) },
+          env: { ...env, ...extra, ...runMark(this.key), NODE_OPTIONS: leanSdk(env.NODE_OPTIONS) },
           onStdout: onOut,
           onStderr: onErr,
           interrupts: stop ? [AbortSignal.any([interrupts[0]!, stop]), ...interrupts.slice(1)] : interrupts,

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { leanSdk } from "../../automation/engine/lean-sdk";
+import { packageRoot } from "../../project/package-root";
+
+/** What a program prints in a Node process of its own, with this project's packages at hand. */
+const said = (program: string, nodeOptions: string): string =>
+  spawnSync(process.execPath, ["-e", program], { cwd: packageRoot(), encoding: "utf8", env: { ...process.env, NODE_OPTIONS: nodeOptions } }).stdout;
+
+function loaded(nodeOptions: string): { modules: string[]; output: string } {
+  const program = `
+    const { output } = require("@pulumi/pulumi");
+    require("@pulumi/pulumi/automation");
+    console.log(JSON.stringify({ modules: Object.keys(require.cache), output: typeof output }));`;
+  return JSON.parse(said(program, nodeOptions)) as { modules: string[]; output: string };
+}
+
+describe("the Pulumi SDK without its serialisation of functions", function () {
+  this.timeout(30_000);
+  const heavy = /node_modules\/(typescript|@npmcli\/arborist)\/|vendor\/typescript/;
+
+  it("loads without a compiler and without npm, in less than half the modules", () => {
+    const [whole, lean] = [loaded(""), loaded(leanSdk(undefined))];
+    assert.equal(lean.output, "function");
+    assert.ok(whole.modules.some((file) => heavy.test(file)), "otherwise there is nothing to spare");
+    assert.deepEqual(lean.modules.filter((file) => heavy.test(file)), []);
+    assert.ok(lean.modules.length < whole.modules.length / 2, `${lean.modules.length} of ${whole.modules.length}`);
+  });
+
+  it("says so to who serialises a function all the same", () => {
+    const program = 'require("@pulumi/pulumi").runtime.computeCodePaths().catch(({ message }) => console.log(message))';
+    assert.match(said(program, leanSdk(undefined)), /without its serialisation of functions/);
+  });
+
+  it("keeps the options that the user gave Node, whatever stands in the path", () => {
+    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-sdk.js"))}`);
+    assert.ok(leanSdk("").startsWith("--require="));
+  });
+});
