@@ -68,6 +68,12 @@ export class EngineStack {
    * @throws SpotError E_STATE for a state that cannot be read, E_BACKEND for a backend that cannot be reached
    */
   async readState(): Promise<StackState | undefined> {
+    const kept = this.stateFiles?.read();
+    if (kept) {
+      // The engine, which comes next, could not read past them.
+      this.stateFiles?.dropCutAttributes();
+      return kept;
+    }
     const exported = await this.export();
     if (exported === undefined) return undefined;
     const state = stateOf(exported);

@@ -15,6 +15,11 @@ export interface StateBackup {
 /** The files in which a file backend keeps one stack (engine: `.pulumi/stacks/PROJECT/STACK.json`, `.json.bak`). */
 export interface StateFiles {
   state: string;
+  /**
+   * The state as the engine would export it, without the third of a second that starting the engine takes. Undefined
+   * where only the engine can tell: no state, none of a form that is known here, or one that is damaged.
+   */
+  read(): StackState | undefined;
   /** Does the file hold a checkpoint? The engine takes an empty document for an empty stack, and would write over it. */
   isWhole(): boolean;
   /** The newest backup that can be read; undefined when there is none. */
@@ -43,7 +48,11 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
   };
   return {
     state,
-    isWhole: () => !existsSync(state) || checkpointOf(state) !== undefined,
+    read() {
+      const { version, checkpoint } = contentOf(state) ?? {};
+      return version === KNOWN_VERSION && checkpoint?.latest ? stateOf({ deployment: checkpoint.latest }) : undefined;
+    },
+    isWhole: () => !existsSync(state) || contentOf(state)?.checkpoint !== undefined,
     backup: () => readBackup(`${state}.bak`),
     restore(backup) {
       const kept = setAside();
@@ -64,7 +73,7 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
 }
 
 function readBackup(file: string): StateBackup | undefined {
-  const latest = checkpointOf(file)?.latest;
+  const latest = contentOf(file)?.checkpoint?.latest;
   return latest ? { file, at: statSync(file).mtime, state: stateOf({ deployment: latest }) } : undefined;
 }
 
@@ -77,9 +86,12 @@ function isJson(file: string): boolean {
   }
 }
 
-function checkpointOf(file: string): { latest?: object } | undefined {
+/** The form of a checkpoint that is read here as the engine reads it (its sdk/go/common/apitype, `CheckpointV3`). */
+const KNOWN_VERSION = 3;
+
+function contentOf(file: string): { version?: number; checkpoint?: { latest?: object } } | undefined {
   try {
-    return (JSON.parse(readFileSync(file, "utf8")) as { checkpoint?: { latest?: object } } | null)?.checkpoint;
+    return (JSON.parse(readFileSync(file, "utf8")) as ReturnType<typeof contentOf> | null) ?? undefined;
   } catch {
     return undefined;
   }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { stateOf } from "../../automation/engine/state";
+import { stateFilesOf } from "../../automation/engine/state-files";
 import { Workbench, type Outcome } from "../support/workbench";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
 
@@ -55,6 +57,9 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     const plain = (command: string) => execFileSync("sh", ["-c", `${env.stdout}\n${command}`], { cwd: bench.root, encoding: "utf8", stdio: "pipe" });
     assert.match(plain("pulumi preview --expect-no-changes --non-interactive"), /unchanged/);
     assert.match(plain("pulumi up --yes --expect-no-changes --non-interactive"), /unchanged/);
+    const exported = stateOf(JSON.parse(plain(`pulumi stack export --stack ${bench.stack}`)));
+    assert.equal(exported.nodes.length, 3);
+    assert.deepEqual(stateFilesOf(`file://${bench.home}/backend`, bench.stack)?.read(), exported, "what is read without the engine is what it exports");
 
     const preview = JSON.parse((await bench.spot(["preview", "--json"])).stdout) as { changes: PlanChange[] };
     assert.deepEqual(preview.changes.map(({ kind }) => kind), ["same", "same", "same"]);

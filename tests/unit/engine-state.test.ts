@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { engineError } from "../../automation/engine/failures";
 import { lockOwners, lockState } from "../../automation/engine/lock";
 import { readStackSettings, writeStackSettings } from "../../automation/engine/stack-config";
 import { stateOf } from "../../automation/engine/state";
+import { stateFilesOf } from "../../automation/engine/state-files";
 import { networkFits, recordedPins } from "../../automation/pins";
 import { processStartedAt } from "../../automation/processes";
 import { SSH_RULE } from "../../fleet/network";
@@ -53,6 +54,24 @@ describe("the state as exported", () => {
     assert.deepEqual(pins.regions, { "us-west-2": { network: "create", availabilityZones: ["us-west-2a", "us-west-2b"], securityGroups: [] } });
     assert.deepEqual(Object.keys(pins.nodes), ["us-west-2-0"]);
     assert.deepEqual(pins.callers, ["203.0.113.7/32"]);
+  });
+
+  it("is read from its own file when that has the form that is known, and else left to the engine", () => {
+    const backend = mkdtempSync(path.join(os.tmpdir(), "spot-state-"));
+    try {
+      const files = stateFilesOf(`file://${backend}`, "organization/spot-deployer/s") ?? assert.fail();
+      assert.equal(files.read(), undefined, "there is none");
+      mkdirSync(path.dirname(files.state), { recursive: true });
+      const checkpoint = { stack: "s", latest: EXPORTED.deployment };
+      writeFileSync(files.state, JSON.stringify({ version: 3, checkpoint }));
+      assert.deepEqual(files.read(), stateOf(EXPORTED));
+      for (const other of [JSON.stringify({ version: 4, checkpoint }), JSON.stringify({ checkpoint }), '{"version":3,"checkpoint":{"stack":"s"}}', "{}", "null", "[]", "", '{"version":3,"che']) {
+        writeFileSync(files.state, other);
+        assert.equal(files.read(), undefined, other);
+      }
+    } finally {
+      rmSync(backend, { recursive: true, force: true });
+    }
   });
 
   it("of nothing is empty", () => {
