@@ -49,7 +49,9 @@ describe("watching instances that are set up", () => {
   it("asks after a lost connection whether the instance ended, which EC2 may show a moment later", async () => {
     let looks = 0;
     const lost = () => Promise.reject(new SpotError("E_SSH", "The connection was lost."));
-    const endsAt = (look: number) => new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], 10);
+    // The last looks come a tenth of it apart, and are over long before the next usual one.
+    const everyMs = 2_000;
+    const endsAt = (look: number) => new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], everyMs);
     await assert.rejects(endsAt(3).during(ref("i-1"), lost), (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE");
     looks = 0;
     await assert.rejects(endsAt(Infinity).during(ref("i-1"), lost), /The connection was lost/);
