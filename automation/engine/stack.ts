@@ -50,12 +50,12 @@ export class EngineStack {
 
   /** One name for this stack wherever it is kept: what locks and process marks go by. */
   get key(): string {
-    return createHash("sha256").update(`${this.options.env.PULUMI_BACKEND_URL ?? ""} ${this.options.stack}`).digest("hex").slice(0, 16);
+    return createHash("sha256").update(`${this.backendUrl} ${this.options.stack}`).digest("hex").slice(0, 16);
   }
 
   /** The files that hold the state; undefined for a backend that is no folder of this machine. */
   get stateFiles(): StateFiles | undefined {
-    return stateFilesOf(this.options.env.PULUMI_BACKEND_URL ?? "", this.options.stack);
+    return stateFilesOf(this.backendUrl, this.options.stack);
   }
 
   /** `Pulumi.<stack>.yaml` of this stack. */
