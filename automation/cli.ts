@@ -15,7 +15,7 @@ for (const stream of [process.stdout, process.stderr]) {
 async function main(argv: string[]): Promise<ExitCode> {
   let context: CommandContext | undefined;
   try {
-    const { command, options, positionals, rest } = parseCommandLine(argv);
+    const { command, options, positionals, rest } = parseCommandLine(argv, process.env);
     const { run } = await command.load();
     context = { command: command.name, args: argv.slice(1), options, positionals, rest, terminal: process, env: process.env };
     const exitCode = await run(context);

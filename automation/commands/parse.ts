@@ -4,6 +4,7 @@ import { STACK_NAME } from "../../fleet/model";
 import { didYouMean } from "../../fleet/suggest";
 import type { SandboxMode } from "../../sandbox/control";
 import type { ParsedOptions } from "./context";
+import { refuseOptionsKeptByNpm } from "./npm-options";
 import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition, type OptionName } from "./table";
 
 const SANDBOX_MODES: readonly SandboxMode[] = ["hosts", "images", "api"];
@@ -17,10 +18,10 @@ export interface ParsedCommandLine {
 }
 
 /**
- * Understands a command line, or says what is wrong with it.
+ * Understands a command line, or says what is wrong with it. `env` tells what of it npm kept.
  * @throws SpotError E_USAGE
  */
-export function parseCommandLine(argv: string[]): ParsedCommandLine {
+export function parseCommandLine(argv: string[], env: NodeJS.ProcessEnv = {}): ParsedCommandLine {
   const [first, ...words] = argv;
   if (first === undefined || first === "--help" || first === "-h") return { command: demand("help"), options: parsed({}), positionals: [], rest: [] };
   if (first === "--version") return { command: demand("version"), options: parsed({}), positionals: [], rest: [] };
@@ -29,6 +30,8 @@ export function parseCommandLine(argv: string[]): ParsedCommandLine {
   const [own, rest] = [words.slice(0, end), words.slice(end + 1)];
   if (own.includes("--help") || own.includes("-h")) return { command: demand("help"), options: parsed({}), positionals: [command.name], rest: [] };
   const { values, positionals } = read(command, own);
+  // Before what is left is judged: a word too many may be the value of an option that npm kept.
+  refuseOptionsKeptByNpm(command, { words, positionals, options: values }, env);
   if (positionals.length > (command.positionals?.max ?? 0)) {
     throw usage(command, `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``);
   }

@@ -11,24 +11,26 @@ export interface OptionDefinition {
   value?: string;
   /** One letter: `-f`. */
   short?: string;
+  /** Says where or on what a command acts: left out unnoticed, it acts elsewhere, on more, or in earnest. */
+  decisive?: true;
   description: string;
 }
 
 /** Every option that any command takes: one name means one thing everywhere. */
 export const OPTIONS = {
-  sandbox: { value: "[=hosts|images|api]", description: "act on a local AWS instead of the real one: hosts boots real hosts, images such of each image's own release, api boots nothing" },
-  config: { value: "FILE", description: "the fleet's configuration (default: config.yaml)" },
-  stack: { value: "NAME", description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
-  profile: { value: "NAME", description: "the AWS profile to use" },
+  sandbox: { value: "[=hosts|images|api]", decisive: true, description: "act on a local AWS instead of the real one: hosts boots real hosts, images such of each image's own release, api boots nothing" },
+  config: { value: "FILE", decisive: true, description: "the fleet's configuration (default: config.yaml)" },
+  stack: { value: "NAME", decisive: true, description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
+  profile: { value: "NAME", decisive: true, description: "the AWS profile to use" },
   "no-wait": { description: "return as soon as every node's deployment has started; nothing is verified" },
   "rollback-on-failure": { description: "all or nothing: when anything fails, remove what this run made" },
-  legacy: { description: "show what the predecessor left behind, and ask about each thing" },
+  legacy: { decisive: true, description: "show what the predecessor left behind, and ask about each thing" },
   only: { value: "CHECKS", description: "run these checks and what they need, e.g. D2,E*" },
-  node: { value: "NODES", description: "these nodes only, e.g. us-west-2-*" },
-  region: { value: "REGION", description: "everything of the fleet in this region, and nothing elsewhere" },
-  "all-regions": { description: "look in every region of the account, not only in those that the fleet is known to use" },
-  "dry-run": { description: "show what would be ended or deleted, and change nothing" },
-  lineage: { value: "ID", description: "end the fleet with this id by its tags, after confirmation, in every region of the account" },
+  node: { value: "NODES", decisive: true, description: "these nodes only, e.g. us-west-2-*" },
+  region: { value: "REGION", decisive: true, description: "everything of the fleet in this region, and nothing elsewhere" },
+  "all-regions": { decisive: true, description: "look in every region of the account, not only in those that the fleet is known to use" },
+  "dry-run": { decisive: true, description: "show what would be ended or deleted, and change nothing" },
+  lineage: { value: "ID", decisive: true, description: "end the fleet with this id by its tags, after confirmation, in every region of the account" },
   phase: { value: "PHASES", description: "run the checks of these phases and what they need, e.g. files,units" },
   "one-at-a-time": { description: "go through the list as a person would: see a check, its command and its result, then Enter" },
   "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },

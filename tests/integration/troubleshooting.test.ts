@@ -28,7 +28,7 @@ describe("natural mistakes (docs/troubleshooting.md)", function () {
       bench.config();
       if (config !== undefined) writeFileSync(bench.configFile, config);
       const [name, ...rest] = args;
-      const file = rest.includes("--config") || name === "crate" ? [] : ["--config", bench.configFile];
+      const file = rest.includes("--config") || name === "crate" || env?.npm_lifecycle_event !== undefined ? [] : ["--config", bench.configFile];
       // A reading command starts no sandbox: there must be one.
       if (name === "ssh") await bench.begin();
       const outcome = await (stack ? bench.start([name!, ...rest]) : bench.start([name!, ...file, ...rest], { plain: true, env })).done;

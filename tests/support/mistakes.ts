@@ -37,5 +37,6 @@ export const mistakes: Mistake[] = [
   { what: "No credentials", config: `ssh: {allow: [203.0.113.0/24]}\n${REGION}`, args: ["preview"], env: { AWS_CONFIG_FILE: "/dev/null", AWS_SHARED_CREDENTIALS_FILE: "/dev/null", AWS_EC2_METADATA_DISABLED: "true", AWS_ACCESS_KEY_ID: undefined, AWS_PROFILE: undefined }, message: "E_CREDENTIALS: asking AWS whose credentials these are failed", next: "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes." },
   { what: "A command misspelt", args: ["crate"], message: "E_USAGE: there is no command `crate` (did you mean create?)", next: "Run `spot help` or `spot help COMMAND`." },
   { what: "An option that a command does not have", args: ["up", "--dry-run"], message: "E_USAGE: `up` has no option `--dry-run`", next: "Run `spot help up`." },
+  { what: "An option that npm keeps for itself", args: ["down"], env: { npm_lifecycle_event: "down", npm_config_dry_run: "true", AWS_ENDPOINT_URL: "http://127.0.0.1:1" }, message: "E_USAGE: npm kept `--dry-run` for itself: `down` would run without it", next: "Nothing was done. npm passes on what stands behind `--`: `npm run down -- --dry-run`." },
   { what: "A node or stack that there is not", args: ["ssh", "us-west-2-9"], stack: true, message: "E_NOT_FOUND: stack … has no node us-west-2-9", next: "Run `list` to see what there is." },
 ];
