@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseConfig } from "../fleet/config";
 import type { ConfigProblem, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
+import { deadLinkOf } from "./absent";
 
 export interface ConfigFile {
   /** Every path in it is absolute. */
@@ -67,7 +68,11 @@ function readText(file: string): string {
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new SpotError("E_CONFIG_MISSING", { message: `${file} cannot be read`, cause });
+    const link = deadLinkOf(cause);
+    throw new SpotError("E_CONFIG_MISSING", {
+      message: `${file} cannot be read`,
+      ...(link === undefined ? { cause } : { cause: `it is a link to ${link}, which is not there`, next: "Mount or restore what the link leads to, or name another file with --config FILE." }),
+    });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import type { ConfigPath } from "../fleet/config";
 import { wordsOf } from "../fleet/errors";
 import type { PayloadEntry } from "../fleet/payload";
+import { deadLinkOf } from "./absent";
 
 /** A file of the payload, and its content: an absolute path, or the bytes themselves when it is on no disk. */
 export interface PayloadFile {
@@ -39,10 +40,15 @@ const reasons: Record<string, string> = {
   EACCES: "may not be read (permissions)",
   EPERM: "may not be read (permissions)",
   EISDIR: "is a directory",
+  ELOOP: "is a link that leads round in a circle",
+  ENOTDIR: "stands below something that is not a directory",
 };
 
 /** Why a file could not be read, as a predicate. */
-export const reason = (error: Error): string => reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error);
+export function reason(error: Error): string {
+  const link = deadLinkOf(error);
+  return link === undefined ? (reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error)) : `is a link to ${link}, which is not there`;
+}
 
 export function tryTo<T>(action: () => T): T | Error {
   try {

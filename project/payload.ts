@@ -5,6 +5,7 @@ import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
 import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, nameProblem, unitFaults, whereLinkLeads } from "../fleet/payload";
 import type { Payload, PayloadEntry } from "../fleet/payload";
+import { deadLinkOf, isAbsent } from "./absent";
 import { contentOf, reason, tryTo, type PayloadProblem } from "./payload-files";
 import { workloadFiles } from "./workloads";
 
@@ -90,12 +91,18 @@ interface Found {
   target?: string;
 }
 
+const LINK_NEXT = {
+  required: "Mount or restore what the link leads to, or correct the path.",
+  optional: "Mount or restore what the link leads to, or remove the link if nothing of yours is to be uploaded.",
+};
+
 /** Everything below a source, faults aside. */
 function walk(source: Source, problems: PayloadProblem[]): Found[] {
+  if (!source.required && isAbsent(source.directory)) return [];
   const root = tryTo(() => statSync(source.directory));
-  if (root instanceof Error && !source.required && (root as NodeJS.ErrnoException).code === "ENOENT") return [];
   if (root instanceof Error || !root.isDirectory()) {
-    problems.push({ message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`, key: source.key });
+    const next = deadLinkOf(root) === undefined ? undefined : LINK_NEXT[source.required ? "required" : "optional"];
+    problems.push({ message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`, next, key: source.key });
     return [];
   }
   const found = below(source.directory, source.prefix, source.skip, problems);

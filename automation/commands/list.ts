@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { dollars, fleetCost } from "../../fleet/cost";
-import { errorCatalogue, exitCodeOfClass, SpotError } from "../../fleet/errors";
+import { exitCodeOfClass, isSpotError, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { didYouMean } from "../../fleet/suggest";
+import { isAbsent } from "../../project/absent";
 import { readConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import type { Listing } from "../operations/list";
@@ -65,18 +66,33 @@ function remarks({ nodes, foreign }: Listing): string[] {
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
 
+/** What config.yaml says of the place that a command acts on. */
+export interface NamedPlace {
+  stack?: string;
+  backend?: string;
+  clusterApi?: string;
+}
+
 /**
  * Stack, backend and orchestrator as config.yaml names them. Commands that need nothing else work without it, or with a broken one
  * when the command line names the stack; a file that was asked for by name must be there.
+ * @throws SpotError E_CONFIG_*
  */
-export function placeFrom(context: CommandContext): { stack?: string; backend?: string; clusterApi?: string } {
-  const file = configPath(context);
-  if (context.options.config === undefined && !existsSync(file)) return {};
+export function placeFrom(context: CommandContext): NamedPlace {
+  return placeIn(configPath(context), context.options);
+}
+
+/** `placeFrom` for a file and what the command line names. */
+export function placeIn(file: string, named: { config?: string; stack?: string }): NamedPlace {
+  if (named.config === undefined && isAbsent(file)) return {};
   try {
     const { stack, backend, bacalhau } = readConfig(file).config;
     return { stack, backend, clusterApi: bacalhau?.api };
   } catch (error) {
-    if (context.options.config !== undefined || !(error instanceof Error) || !(error.name in errorCatalogue)) throw error;
-    return {};
+    if (named.config !== undefined || !isSpotError(error)) throw error;
+    if (named.stack !== undefined) return {};
+    // The usual stack in the place of the one that the file names would be another fleet.
+    const { code, message, cause, next, location, problems } = error;
+    throw new SpotError(code, { message, cause, next: `${next} Or name the stack with --stack: then the file is not needed.`, location, problems: [...problems] });
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
 import { mistakes } from "../support/mistakes";
@@ -18,6 +18,7 @@ describe("natural mistakes (docs/troubleshooting.md)", function () {
     bench = new Workbench();
     spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", path.join(bench.dir, "key")]);
     spawnSync("chmod", ["644", path.join(bench.dir, "key")]);
+    symlinkSync("/mnt/nas/fleet", path.join(bench.dir, "share"));
   });
   after(() => bench[Symbol.asyncDispose]());
 

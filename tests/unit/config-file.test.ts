@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
+import { placeIn } from "../../automation/commands/list";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { loadConfig, readConfig } from "../../project/config-file";
@@ -45,6 +46,35 @@ describe("readConfig", () => {
     assert.deepEqual([error.code, error.exitCode], ["E_CONFIG_MISSING", ExitCode.usage]);
     assert.match(error.next, /--config/);
     assert.throws(() => readConfig(folder), { code: "E_CONFIG_MISSING" });
+  });
+
+  it("says of a dead link that it is one", () => {
+    symlinkSync("share/config.yaml", file);
+    const error = refusal();
+    assert.deepEqual([error.code, error.cause], ["E_CONFIG_MISSING", "it is a link to share/config.yaml, which is not there"]);
+    assert.match(error.next, /^Mount or restore what the link leads to/);
+  });
+
+  describe("for the stack alone, where no file was asked for by name", () => {
+    it("does without a file, and reads one that is there", () => {
+      assert.deepEqual(placeIn(file, {}), {});
+      assert.throws(() => placeIn(file, { config: file }), { code: "E_CONFIG_MISSING" });
+      writeFileSync(file, "stack: prod\nregions: [us-west-2: {}]\n");
+      assert.equal(placeIn(file, {}).stack, "prod");
+    });
+
+    for (const [what, make, code] of [
+      ["a dead link", () => symlinkSync("share/config.yaml", file), "E_CONFIG_MISSING"],
+      ["a folder", () => mkdirSync(file), "E_CONFIG_MISSING"],
+      ["no YAML", () => writeFileSync(file, "stack: prod\nregions: [\n"), "E_CONFIG_SYNTAX"],
+      ["a value that cannot work", () => writeFileSync(file, "stack: prod\nregions: 1\n"), "E_CONFIG_INVALID"],
+    ] as const) {
+      it(`takes ${what} for no reason to act on the usual stack`, () => {
+        make();
+        assert.throws(() => placeIn(file, {}), (error: SpotError) => error.code === code && error.next.endsWith("Or name the stack with --stack: then the file is not needed."));
+        assert.deepEqual(placeIn(file, { stack: "prod" }), {});
+      });
+    }
   });
 
   it("carries every problem, each with its place", () => {

@@ -338,6 +338,26 @@ describe("readPayload", () => {
     assert.match(refusal({ filesDirectory: at("plain") }).message, /is not a directory/);
   });
 
+  it("refuses a files/ that is there and cannot be read, instead of taking it for none", () => {
+    symlinkSync(at("share/not-mounted"), at("files"));
+    const { message, next } = refusal();
+    assert.equal(message, `${at("files")}: is a link to ${at("share/not-mounted")}, which is not there`);
+    assert.equal(next, "Mount or restore what the link leads to, or remove the link if nothing of yours is to be uploaded.");
+    assert.match(refusal({ filesDirectory: at("files") }).message, /is a link to \S+share\/not-mounted, which is not there/);
+    unlinkSync(at("files"));
+    symlinkSync("files", at("files"));
+    assert.match(refusal().message, /files: is a link that leads round in a circle/);
+    unlinkSync(at("files"));
+    write("plain");
+    symlinkSync("plain/files", at("files"));
+    assert.match(refusal().message, /files: stands below something that is not a directory/);
+    unlinkSync(at("files"));
+    // A link to a folder that is there is a folder.
+    write("share/mounted/a");
+    symlinkSync("share/mounted", at("files"));
+    assert.ok(paths(read()).includes("files/a"));
+  });
+
   it("keeps links inside a folder, as they are", () => {
     write("files/v1/app");
     symlinkSync("v1", at("files/current"));
