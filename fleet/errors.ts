@@ -92,7 +92,7 @@ export const errorCatalogue = {
   E_USER_DATA_TOO_LARGE: { class: "config", meaning: "User data is above EC2's limit of 16,384 bytes.", next: "Shorten what is large: packages, tags or keys; files belong in files/." },
   E_STALE_BUILD: { class: "tooling", meaning: "The compiled program is older than its sources.", next: "Run `npm run build`, then the command again." },
   E_PULUMI_CLI: { class: "tooling", meaning: "No usable Pulumi CLI was found and none could be obtained.", next: "Install Pulumi (https://www.pulumi.com/docs/install/) or Go 1.25 or newer, or point PULUMI_CLI at a pulumi executable." },
-  E_PROVIDER: { class: "tooling", meaning: "Pulumi's AWS provider cannot be used.", next: "Let Pulumi download it (network), or run `pulumi plugin install resource aws`." },
+  E_PROVIDER: { class: "tooling", meaning: "Pulumi's AWS provider cannot be used.", next: "Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), or install it from a file: `pulumi plugin install resource aws VERSION --file ARCHIVE`." },
   E_BACKEND: { class: "state", meaning: "The state backend cannot be reached or read.", next: "Check PULUMI_BACKEND_URL or `backend:` in config.yaml, and your login there." },
   E_PASSPHRASE: { class: "state", meaning: "The passphrase of the stack is missing or wrong.", next: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one that the stack was made with." },
   E_STATE: { class: "state", meaning: "The stack's state is damaged or not what was expected.", next: "Nothing was changed. `list` shows the fleet by its tags; `recover` restores the last backup of the state, `recover --lineage ID` ends the fleet by its tags." },

@@ -1,4 +1,5 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { NO_PROVIDER } from "./failures";
 
 /** A step that the engine finished, with what it knows of the resource. */
 export interface EngineStep {
@@ -13,7 +14,7 @@ export interface EngineStep {
   outputs: Record<string, unknown>;
 }
 
-/** A step that failed, joined with the diagnostic that tells why. */
+/** A step that failed, or a resource that was refused before any (op `check`), joined with the diagnostic that tells why. */
 export interface EngineFailure {
   step: EngineStep;
   /** The provider's own words. */
@@ -24,7 +25,7 @@ export interface EngineFailure {
 export interface EngineReport {
   steps: EngineStep[];
   failures: EngineFailure[];
-  /** Errors that belong to no resource: the program threw, a plugin is missing, a limit was hit. */
+  /** Errors that belong to no resource: the program threw, there is no provider, a limit was hit. */
   programErrors: string[];
   /** Warnings that belong to the user. */
   warnings: string[];
@@ -33,7 +34,10 @@ export interface EngineReport {
   canceled: boolean;
 }
 
-/** Called as soon as the engine tells it; must not throw (the SDK swallows what is thrown here). */
+/**
+ * Called as soon as the engine tells it, or when the run is over for an error without a failed step of its own; must not
+ * throw (the SDK swallows what is thrown here).
+ */
 export interface EngineListener {
   step?(step: EngineStep): void;
   failure?(failure: EngineFailure): void;
@@ -48,7 +52,7 @@ const NOISE = [
   /using pulumi-resource-\S+ from \$PATH/,
   // Said once more in other words by the failure itself.
   /^(error: )?update (failed|canceled|cancelled)/i,
-  /^(error: )?preview failed/i,
+  /^(error: )?(preview|refresh) failed/i,
   /^(error: )?destroy failed/i,
 ];
 
@@ -100,13 +104,19 @@ export function collectEvents(listener: EngineListener = {}): { onEvent(event: E
   return {
     onEvent,
     report() {
-      // A failed check() has a diagnostic with a URN and no failure event of its own.
+      // A failed check() has a diagnostic with a URN and no failure event of its own; so has a provider that is missing.
       for (const [urn, texts] of diagnostics) {
         if (failed.has(urn)) continue;
-        const { type, name } = urnParts(urn);
-        if (type === STACK_TYPE) report.programErrors.push(...texts);
-        else report.failures.push({ step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {} }, message: texts.join("\n") });
         failed.add(urn);
+        const { type, name } = urnParts(urn);
+        const message = texts.join("\n");
+        if (type === STACK_TYPE || NO_PROVIDER.test(message)) {
+          report.programErrors.push(...texts);
+          continue;
+        }
+        const failure = { step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {} }, message };
+        report.failures.push(failure);
+        listener.failure?.(failure);
       }
       return report;
     },

@@ -1,6 +1,9 @@
 import { SpotError, type ErrorCode } from "../../fleet/errors";
 import type { ProcessResult } from "./process";
 
+/** What the engine says when it has no provider to work with, in every form: not there, not to be had, not to be started. */
+export const NO_PROVIDER = /no resource plugin|could not automatically download and install|failed to load plugin|could not (?:load|read|start) plugin/i;
+
 /**
  * What the CLI says when it cannot even begin, and what that means here. The exit code does not tell these apart,
  * so the text must; a text that no row knows stays visible as the cause.
@@ -11,7 +14,7 @@ const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string; next?: 
   { pattern: /organization name must be/i, code: "E_USAGE", message: "a state backend without organisations knows the stack by its last name alone: give that one" },
   { pattern: /passphrase must be set/i, code: "E_PASSPHRASE", message: "the stack's passphrase is not set" },
   { pattern: /incorrect passphrase/i, code: "E_PASSPHRASE", message: "the passphrase is not the one that the stack was made with" },
-  { pattern: /no resource plugin|failed to load plugin|could not (?:load|start) plugin/i, code: "E_PROVIDER", message: "Pulumi's AWS provider is not there" },
+  { pattern: NO_PROVIDER, code: "E_PROVIDER", message: "Pulumi's AWS provider cannot be used" },
   { pattern: /snapshot integrity|unmarshal(?:ling)? (?:deployment|checkpoint)|checkpoint.*(?:invalid|corrupt)|could not deserialize|invalid character|unexpected end of JSON/i, code: "E_STATE", message: "the stack's state is damaged" },
   { pattern: /invalid YAML file|could not unmarshal|could not validate/i, code: "E_CONFIG_SYNTAX", message: "Pulumi.yaml or the stack's Pulumi.<stack>.yaml cannot be read" },
   { pattern: /PULUMI_ACCESS_TOKEN|not logged in|unable to open bucket|could not (?:get|list) bucket|problem logging in|open bucket|no such host|connection refused/i, code: "E_BACKEND", message: "the state backend cannot be used" },

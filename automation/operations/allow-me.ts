@@ -50,7 +50,7 @@ export function allowMe(opened: Session, { config, configFile }: { config: Fleet
       const { message: what, cause, next } = failureInfo(outcome.failures[0]!);
       throw new SpotError("E_CREATE", { message: what, cause, next });
     }
-    if (outcome.programErrors.length > 0) throw createError(outcome);
+    if (outcome.programErrors.length > 0) throw createError(outcome, session);
     return { caller: newCaller, regions, changed: true };
   });
 }

@@ -118,7 +118,7 @@ async function destroyRecorded(session: Session, { scope, partial, ended }: { sc
   if (session.state.resources.length === 0 || target?.length === 0) return [];
   const outcome = await session.stack.destroy({ target, listener: nodeListener(session, { deleted: ended }) });
   const failures = outcome.failures.map(failureInfo);
-  if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome);
+  if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome, session);
   return failures;
 }
 

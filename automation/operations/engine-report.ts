@@ -1,7 +1,9 @@
 import { classifyFailure } from "../../fleet/failures";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
+import { quote } from "../../fleet/quote";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../engine/events";
+import { NO_PROVIDER } from "../engine/failures";
 import { INSTANCE_TYPE, nodeNameOf } from "../engine/state";
 import type { Session } from "../session";
 
@@ -83,12 +85,25 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
   );
 }
 
-/** The program itself failed, or a plugin: nothing of one resource. */
-export function createError(report: EngineReport): SpotError {
+/** The program itself failed, or there is no provider: nothing of one resource, and nothing that another try would mend. */
+export function createError(report: EngineReport, session: Pick<Session, "cli" | "target">): SpotError {
   const text = report.programErrors.join("\n");
-  const missing = /no resource plugin/.test(text);
-  return new SpotError(missing ? "E_PROVIDER" : "E_PROGRAM", {
-    message: missing ? "Pulumi's AWS provider is not there" : "the Pulumi program failed",
-    cause: text,
+  if (!NO_PROVIDER.test(text)) return new SpotError("E_PROGRAM", { message: "the Pulumi program failed", cause: text });
+  return new SpotError("E_PROVIDER", {
+    message: "Pulumi's AWS provider cannot be used",
+    cause: [text, ...report.warnings.filter((warning) => DOWNLOAD.test(warning)).slice(-1).map(firstLine)].join("\n"),
+    next: session.target.kind === "sandbox" ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`." : providerWay(text, session.cli.command),
   });
+}
+
+/** Each try to download is told as a warning, the last error only counts them. */
+const DOWNLOAD = /^error downloading provider/;
+
+const firstLine = (text: string): string => text.split("\n", 1)[0]!;
+
+/** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
+function providerWay(text: string, cli: string): string {
+  const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
+  const install = [quote(cli), "plugin install resource aws", ...(version === undefined ? [] : [version]), "--reinstall"].join(" ");
+  return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
 }

@@ -7,6 +7,7 @@ import { lockedError, lockState } from "../engine/lock";
 import type { StateResource } from "../engine/state";
 import { endStrays, straysOf } from "../engine/strays";
 import { reread, type Session } from "../session";
+import { createError } from "./engine-report";
 
 /** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
 const STRAY_PATIENCE_MS = 10_000;
@@ -158,11 +159,14 @@ async function removeParts(session: Session, parts: NetworkPart[]): Promise<void
  * Has the engine ask for what is recorded and not listed, and forget what is really gone, so that it is made again.
  * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
  * for: routes and associations have no tags to list them by.
+ * @throws SpotError E_PROVIDER, E_PROGRAM when the engine could not ask at all
  */
 export async function forgetLost(session: Session, look: RegionInventory[], doubtful: ReadonlySet<string> = new Set()): Promise<Session> {
   const lost = lostOf(session, look, doubtful);
   if (lost.length === 0) return session;
-  const { failures } = await session.stack.refresh(lost.map(({ urn }) => urn));
+  const outcome = await session.stack.refresh(lost.map(({ urn }) => urn));
+  const { failures, programErrors, interrupted } = outcome;
+  if (programErrors.length > 0 && !interrupted) throw createError(outcome, session);
   for (const { step, message } of failures) session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message: `what became of ${step.name} could not be found out: ${message}` });
   const current = await reread(session);
   const kept = new Set(current.state.resources.map(({ id }) => id));

@@ -221,7 +221,7 @@ export class UpRun {
       }),
     });
     this.outcomes.push(outcome);
-    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome);
+    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome, this.session);
     this.session = await reread(this.session);
     return outcome;
   }

@@ -117,6 +117,7 @@ describe("what the CLI says when it cannot begin", () => {
     ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "E_PASSPHRASE"],
     ["error: failed to decrypt: incorrect passphrase", "E_PASSPHRASE"],
     ["error: no resource plugin 'pulumi-resource-aws' found", "E_PROVIDER"],
+    ["error: could not automatically download and install resource plugin: connection refused", "E_PROVIDER"],
     ["error: getting stack configuration: invalid YAML file: x", "E_CONFIG_SYNTAX"],
     ["error: snapshot integrity failure", "E_STATE"],
     ["error: PULUMI_ACCESS_TOKEN must be set for login", "E_BACKEND"],
