@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
 import type { DaemonOptions } from "./daemon";
 import type { DaemonMessage } from "./daemon-main";
+import { accessKeyOf, DEFAULT_ACCOUNT } from "./gateway/accounts";
 import { pruneCache, rotateLog } from "./housekeeping";
 import { tryLock } from "./lock";
 import { findMoto, installMoto } from "./moto/install";
@@ -145,30 +146,29 @@ export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
 /**
  * The environment for children that talk to the sandbox: its endpoint, fake credentials, and nothing of the user's AWS.
  * What is undefined must not be set: the AWS CLI takes an empty profile or certificate file for one that does not exist.
+ * @param env the user's: each of its AWS settings is taken away, since an endpoint of one service or a setting that
+ *   ignores endpoints would lead out of the sandbox
+ * @param account 12 digits: the sandbox knows any number of accounts, which share nothing
  */
-export function sandboxEnvironment(s: Sandbox): NodeJS.ProcessEnv {
+export function sandboxEnvironment(s: Sandbox, env: NodeJS.ProcessEnv = {}, account = DEFAULT_ACCOUNT): NodeJS.ProcessEnv {
   const noProxy = `127.0.0.1,localhost,${s.network}`;
   return {
+    ...Object.fromEntries(Object.keys(env).flatMap((name) => (name.startsWith("AWS_") && !KEPT.has(name) ? [[name, undefined]] : []))),
     AWS_ENDPOINT_URL: s.endpoint,
-    AWS_ACCESS_KEY_ID: "sandbox",
+    AWS_ACCESS_KEY_ID: accessKeyOf(account),
     AWS_SECRET_ACCESS_KEY: "sandbox",
-    AWS_SESSION_TOKEN: undefined,
-    AWS_PROFILE: undefined,
-    AWS_DEFAULT_PROFILE: undefined,
     AWS_REGION: "us-east-1",
     AWS_DEFAULT_REGION: "us-east-1",
     AWS_EC2_METADATA_DISABLED: "true",
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
-    AWS_ROLE_ARN: undefined,
-    AWS_WEB_IDENTITY_TOKEN_FILE: undefined,
-    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: undefined,
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: undefined,
-    AWS_CA_BUNDLE: undefined,
     NO_PROXY: noProxy,
     no_proxy: noProxy,
   };
 }
+
+/** Settings of an SDK that lead nowhere. */
+const KEPT: ReadonlySet<string> = new Set(["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"]);
 
 function runningDaemon(home: string): DaemonRecord | undefined {
   const record = readRecord<DaemonRecord>(homeFiles(home).daemon);

@@ -63,7 +63,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     undo.push(() => moto.close());
     const driver = await createDriver(options, network, (id) => instances.terminate(id, endReasons.shutdown));
     undo.push(() => driver.close());
-    const instances: Instances = new Instances(driver, moto, log);
+    const instances: Instances = new Instances(driver, log);
     const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };
 
     const startedAt = new Date().toISOString();

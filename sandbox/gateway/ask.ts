@@ -12,7 +12,7 @@ export function filterParams(filters: Record<string, string[]>): Record<string, 
 }
 
 /** All instances of a region that match, page by page. */
-export async function allInstances(cloud: Cloud, region: string, filters: Record<string, string[]> = {}): Promise<Node[]> {
+export async function allInstances(cloud: Pick<Cloud, "moto">, region: string, filters: Record<string, string[]> = {}): Promise<Node[]> {
   const found: Node[] = [];
   let next = "";
   do {

@@ -1,5 +1,6 @@
 /** One request to an AWS service, understood as far as the gateway needs. */
 export interface Call {
+  accessKeyId: string;
   /** The signing name: `ec2`, `sts`, `ssm`, `servicequotas`, ... */
   service: string;
   region: string;
@@ -32,21 +33,21 @@ export class AwsError extends Error {
 }
 
 /** Signature version 4: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`. */
-const credentialScope = /Credential=[^/]+\/\d+\/([^/]+)\/([^/]+)\/aws4_request/;
+const credentialScope = /Credential=([^/]+)\/\d+\/([^/]+)\/([^/]+)\/aws4_request/;
 
 /** Reads a request. Undefined when it is not signed as AWS's clients sign. */
 export function readCall(path: string, headers: Record<string, string>, body: string): Call | undefined {
   const scope = credentialScope.exec(headers["authorization"] ?? "");
   if (scope === null) return undefined;
-  const [, region, service] = scope as unknown as [string, string, string];
+  const [, accessKeyId, region, service] = scope as unknown as [string, string, string, string];
   const target = headers["x-amz-target"];
   if (target !== undefined) {
     const action = target.slice(target.indexOf(".") + 1);
-    return { service, region, action, protocol: "json", params: new URLSearchParams(), json: readJson(body), path, headers };
+    return { accessKeyId, service, region, action, protocol: "json", params: new URLSearchParams(), json: readJson(body), path, headers };
   }
   const params = new URLSearchParams(body);
   const protocol = service === "ec2" ? "ec2" : "query";
-  return { service, region, action: params.get("Action") ?? "", protocol, params, json: {}, path, headers };
+  return { accessKeyId, service, region, action: params.get("Action") ?? "", protocol, params, json: {}, path, headers };
 }
 
 function readJson(body: string): Record<string, unknown> {

@@ -47,9 +47,10 @@ const routes: Record<string, Handler> = {
   "PUT /_spot/timings": ({ cloud }, body) => Object.assign(cloud.timings, parseTimings(JSON.parse(body))),
   "GET /_spot/instances": async ({ cloud }) => {
     const perRegion = await Promise.all(
-      cloud.instances.regions.map(async (region) =>
-        (await allInstances(cloud, region)).map((instance) => ({
+      cloud.instances.places.map(async ({ region, moto }) =>
+        (await allInstances({ moto }, region)).map((instance) => ({
           id: text(instance, "instanceId"),
+          account: moto.account,
           region,
           availabilityZone: text(instance, "placement", "availabilityZone"),
           state: text(instance, "instanceState", "name"),
@@ -64,7 +65,7 @@ const routes: Record<string, Handler> = {
   "POST /_spot/notices": async ({ cloud }, body) => {
     const { instanceId, kind, seconds = DEFAULT_NOTICE_S } = JSON.parse(body) as { instanceId: string; kind: string; seconds?: number };
     if (typeof seconds !== "number" || !(seconds >= 0)) throw new Error("seconds is a number, 0 or more");
-    if (cloud.instances.regionOf(instanceId) === undefined) throw new Error(`no running instance ${instanceId}`);
+    if (cloud.instances.placeOf(instanceId) === undefined) throw new Error(`no running instance ${instanceId}`);
     // A recommendation carries the time at which it was made, a notice the time of the end.
     const at = new Date(cloud.now().getTime() + (kind === "interruption" ? seconds * 1_000 : 0));
     if (kind === "rebalance") await cloud.driver.notice(instanceId, { kind, at });
@@ -79,7 +80,8 @@ const routes: Record<string, Handler> = {
 
 /** The spot request shows what the instance is told. */
 async function markInterrupted(cloud: Cloud, instanceId: string): Promise<void> {
-  const instances = await allInstances(cloud, cloud.instances.regionOf(instanceId) ?? "");
+  const place = cloud.instances.placeOf(instanceId);
+  const instances = place === undefined ? [] : await allInstances(place, place.region);
   const request = cloud.spotRequests.get(text(instances.find((instance) => text(instance, "instanceId") === instanceId), "spotInstanceRequestId"));
   if (request !== undefined) request.marked = true;
 }

@@ -3,6 +3,12 @@ import type { HostDriver, HostSpec } from "../hosts/driver";
 import type { Moto } from "./moto";
 import { reachOf } from "./reach";
 
+/** Where an instance is: the region, and the emulated AWS as its account sees it. */
+export interface Place {
+  region: string;
+  moto: Moto;
+}
+
 interface EndReason {
   code: string;
   message: string;
@@ -18,22 +24,22 @@ export const endReasons = {
 
 /** Keeps hosts and the emulated AWS in step. Work on one instance happens in the order in which it was asked for. */
 export class Instances {
-  private readonly launchedIn = new Set<string>();
-  private readonly known = new Map<string, { region: string; work: Promise<void> }>();
+  private readonly launchedIn = new Map<string, Place>();
+  private readonly known = new Map<string, Place & { work: Promise<void> }>();
 
   constructor(
     private readonly driver: HostDriver,
-    private readonly moto: Moto,
     private readonly log: (line: string) => void,
   ) {}
 
   /** Boots the host behind a new instance; the answer to RunInstances does not wait for it, as EC2's does not. */
-  launch(host: HostSpec): void {
-    this.launchedIn.add(host.region);
-    this.known.set(host.instanceId, { region: host.region, work: Promise.resolve() });
+  launch(host: HostSpec, moto: Moto): void {
+    const { region } = host;
+    this.launchedIn.set(`${moto.account} ${region}`, { region, moto });
+    this.known.set(host.instanceId, { region, moto, work: Promise.resolve() });
     this.enqueue(host.instanceId, () => this.driver.launch(host), async (cause) => {
       await this.driver.terminate(host.instanceId);
-      await this.moto.ended(host.region, host.instanceId, endReasons.failed(cause));
+      await moto.ended(region, host.instanceId, endReasons.failed(cause));
     });
     this.admit(host.instanceId);
   }
@@ -51,19 +57,19 @@ export class Instances {
   terminate(instanceId: string, reason: EndReason = endReasons.user): void {
     this.enqueue(instanceId, async () => {
       await this.driver.terminate(instanceId);
-      const region = this.known.get(instanceId)?.region;
-      if (region !== undefined) await this.moto.ended(region, instanceId, reason);
+      const place = this.placeOf(instanceId);
+      if (place !== undefined) await place.moto.ended(place.region, instanceId, reason);
       this.known.delete(instanceId);
     });
   }
 
-  /** Every region in which something was launched. */
-  get regions(): string[] {
-    return [...this.launchedIn];
+  /** Every region of every account in which something was launched. */
+  get places(): Place[] {
+    return [...this.launchedIn.values()];
   }
 
-  regionOf(instanceId: string): string | undefined {
-    return this.known.get(instanceId)?.region;
+  placeOf(instanceId: string): Place | undefined {
+    return this.known.get(instanceId);
   }
 
   get count(): number {
@@ -71,7 +77,8 @@ export class Instances {
   }
 
   private admit(instanceId: string): void {
-    this.enqueue(instanceId, () => this.driver.admit(instanceId, () => reachOf(this.moto, this.regionOf(instanceId) ?? "", instanceId)));
+    const place = this.placeOf(instanceId);
+    if (place !== undefined) this.enqueue(instanceId, () => this.driver.admit(instanceId, () => reachOf(place.moto, place.region, instanceId)));
   }
 
   private enqueue(instanceId: string, work: () => Promise<void>, failed?: (cause: unknown) => Promise<void>): void {

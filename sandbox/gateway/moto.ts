@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import { accessKeyOf, DEFAULT_ACCOUNT } from "./accounts";
 import { AwsError, bodyOf, type Answer, type Call } from "./call";
 import { parseXml, text, type Node } from "./xml";
 
@@ -6,11 +7,21 @@ import { parseXml, text, type Node } from "./xml";
 const notPassedOn = new Set(["host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect"]);
 const notPassedBack = new Set(["connection", "content-length", "transfer-encoding", "server", "date"]);
 
-/** The emulated AWS behind the gateway. */
-export class Moto {
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
+/** Which account moto acts in (moto documentation, "Multi-Account support"): it cannot tell from our access keys. */
+const ACCOUNT_HEADER = "x-moto-account-id";
 
-  constructor(private readonly port: number) {}
+/** The emulated AWS behind the gateway, seen from one account. */
+export class Moto {
+  constructor(
+    private readonly port: number,
+    readonly account = DEFAULT_ACCOUNT,
+    private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 }),
+  ) {}
+
+  /** The same emulated AWS, seen from another account. */
+  as(account: string): Moto {
+    return account === this.account ? this : new Moto(this.port, account, this.agent);
+  }
 
   pass(call: Call): Promise<Answer> {
     return this.send("POST", call.path, pick(call.headers, notPassedOn), bodyOf(call));
@@ -19,7 +30,7 @@ export class Moto {
   /** A question of the gateway's own to EC2. An EC2 error comes as AwsError. */
   async ask(region: string, action: string, params: Record<string, string> = {}): Promise<Node> {
     const headers = {
-      authorization: `AWS4-HMAC-SHA256 Credential=gateway/20260101/${region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
+      authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyOf(this.account)}/20260101/${region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
       "content-type": "application/x-www-form-urlencoded",
     };
     const answer = await this.send("POST", "/", headers, new URLSearchParams({ Action: action, Version: "2016-11-15", ...params }).toString());
@@ -31,7 +42,7 @@ export class Moto {
 
   /** The host behind an instance is gone: what the instance held is released and it is shown as terminated. */
   async ended(region: string, instanceId: string, reason: { code: string; message: string }): Promise<void> {
-    const query = new URLSearchParams({ region, id: instanceId, ...reason });
+    const query = new URLSearchParams({ account: this.account, region, id: instanceId, ...reason });
     await this.send("GET", `/_ended?${query}`, {}, "");
   }
 
@@ -41,7 +52,7 @@ export class Moto {
 
   private send(method: string, path: string, headers: Record<string, string>, body: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const outgoing = request({ host: "127.0.0.1", port: this.port, method, path, agent: this.agent, headers: { ...headers, "content-length": Buffer.byteLength(body) } }, (incoming) => {
+      const outgoing = request({ host: "127.0.0.1", port: this.port, method, path, agent: this.agent, headers: { ...headers, [ACCOUNT_HEADER]: this.account, "content-length": Buffer.byteLength(body) } }, (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
         incoming.on("error", reject);

@@ -15,17 +15,18 @@ export interface Launch {
 
 /** What rules may use. */
 export interface Cloud {
+  /** As the calling account sees it. */
   moto: Moto;
   /** Where all public addresses lie. */
   network: string;
   driver: HostDriver;
   instances: Instances;
-  /** Public keys of imported key pairs by `region/name`; EC2 knows them, moto does not give them back. */
+  /** Public keys of imported key pairs by `account/region/name`; EC2 knows them, moto does not give them back. */
   publicKeys: Map<string, string>;
   types: InstanceTypes;
   /** By spot request id. */
   spotRequests: Map<string, SpotRequest>;
-  /** Launches by `region/client token`. */
+  /** Launches by `account/region/client token`. */
   launches: Map<string, Launch>;
   quotas: Quotas;
   timings: Timings;

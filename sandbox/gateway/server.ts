@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
+import { accountOfKey } from "./accounts";
 import { zoneOf } from "./ask";
 import { AwsError, readCall, type Answer, type Call } from "./call";
 import { answerControl, type Controls } from "./control";
@@ -10,6 +11,7 @@ import { Faults, type FaultEffect, type FaultRule } from "./faults";
 import { RateLimits } from "./limits";
 import { Rulebook, type Cloud } from "./rule";
 import { rules } from "./rules";
+import { unknownCredentials } from "./rules/regions";
 import { errorAnswer } from "./xml";
 
 export interface GatewayOptions {
@@ -76,9 +78,10 @@ export class Gateway {
   private async answer(call: Call): Promise<Answer> {
     try {
       if (!this.limits.admits(call, this.options.cloud.now().getTime())) throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
-      const faults = await this.faultsOf(call);
+      const cloud = this.cloudOf(call);
+      const faults = await this.faultsOf(call, cloud);
       await strike(faults, "before");
-      const answer = await this.rulebook.answer(call, this.options.cloud);
+      const answer = await this.rulebook.answer(call, cloud);
       await strike(faults, "after");
       return answer;
     } catch (error) {
@@ -89,8 +92,16 @@ export class Gateway {
     }
   }
 
-  private async faultsOf(call: Call): Promise<FaultRule[]> {
-    const zone = this.faults.asksForZone ? await zoneOf(this.options.cloud, call.region, call.params) : undefined;
+  /** What the caller's account sees. @throws AwsError for credentials that no account has */
+  private cloudOf(call: Call): Cloud {
+    const { cloud } = this.options;
+    const account = accountOfKey(call.accessKeyId);
+    if (account === undefined) throw unknownCredentials(call.service);
+    return { ...cloud, moto: cloud.moto.as(account) };
+  }
+
+  private async faultsOf(call: Call, cloud: Cloud): Promise<FaultRule[]> {
+    const zone = this.faults.asksForZone ? await zoneOf(cloud, call.region, call.params) : undefined;
     return this.faults.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined }, this.options.cloud.now().getTime());
   }
 }

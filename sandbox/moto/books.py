@@ -9,7 +9,6 @@ import hashlib
 import threading
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
@@ -42,8 +41,8 @@ class AddressPool:
 
 
 def held_addresses() -> set[str]:
-    """Public addresses of interfaces and elastic addresses in all regions touched so far."""
-    backends = list(ec2_backends[DEFAULT_ACCOUNT_ID].values())
+    """Public addresses of interfaces and elastic addresses in all accounts and regions touched so far."""
+    backends = [backend for regions in list(ec2_backends.values()) for backend in list(regions.values())]
     return {eni.public_ip for backend in backends for eni in list(backend.enis.values()) if eni.public_ip} | {
         address.public_ip for backend in backends for address in list(backend.addresses)
     }
@@ -69,9 +68,9 @@ original_prep_nics = Instance.prep_nics
 original_create_default_vpc = VPCBackend.create_default_vpc
 
 
-def finish_termination(region: str, instance_id: str, code: str, message: str) -> None:
+def finish_termination(account: str, region: str, instance_id: str, code: str, message: str) -> None:
     """The host is gone: release what the instance held. `code` and `message` become its state reason."""
-    instance = ec2_backends[DEFAULT_ACCOUNT_ID][region].get_instance(instance_id)
+    instance = ec2_backends[account][region].get_instance(instance_id)
     if instance.state == "terminated":
         return
     original_terminate(instance)

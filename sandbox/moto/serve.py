@@ -28,13 +28,13 @@ class QuietHandler(MotoRequestHandler):
 
 
 def with_own_paths(app):  # type: ignore[no-untyped-def]
-    """`/_ended?region=R&id=I&code=C&message=M` is the gateway's word that the host behind an instance is gone."""
+    """`/_ended?account=A&region=R&id=I&code=C&message=M` is the gateway's word that the host behind an instance is gone."""
 
     def serve(environ, start_response):  # type: ignore[no-untyped-def]
         if environ["PATH_INFO"] != "/_ended":
             return app(environ, start_response)
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
-        books.finish_termination(query["region"], query["id"], query["code"], query["message"])
+        books.finish_termination(query["account"], query["region"], query["id"], query["code"], query["message"])
         start_response("204 No Content", [])
         return [b""]
 

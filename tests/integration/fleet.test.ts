@@ -222,6 +222,6 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
 /** Ends an instance behind the tool's back. */
 const TERMINATE = `
   const { EC2Client, TerminateInstancesCommand } = require("@aws-sdk/client-ec2");
-  const client = new EC2Client({ region: "us-west-2", endpoint: process.argv[1], credentials: { accessKeyId: "a", secretAccessKey: "a" } });
+  const client = new EC2Client({ region: "us-west-2", endpoint: process.argv[1], credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" } });
   client.send(new TerminateInstancesCommand({ InstanceIds: [process.argv[2]] }));
 `;

@@ -46,7 +46,7 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
   const moto = new ScriptedMoto(script);
   let time = 0;
   const cloud: Cloud = {
-    moto, network: "198.18.7.0/24", driver: noHosts, instances: new Instances(noHosts, moto, () => undefined), publicKeys: new Map(), types: new InstanceTypes(),
+    moto, network: "198.18.7.0/24", driver: noHosts, instances: new Instances(noHosts, () => undefined), publicKeys: new Map(), types: new InstanceTypes(),
     spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date(time),
     ...changes,
   };
@@ -56,7 +56,7 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
     asked: moto.asked,
     setTime: (ms) => (time = ms),
     call: async (action, params = {}, { region = "us-west-2", service = "ec2", json } = {}) => {
-      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=AKIA/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`, ...(json ? { "x-amz-target": `T.${action}` } : {}) };
+      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`, ...(json ? { "x-amz-target": `T.${action}` } : {}) };
       const call = readCall("/", headers, json ? JSON.stringify(params) : new URLSearchParams({ Action: action, ...params }).toString());
       if (call === undefined) throw new Error("not a call");
       try {

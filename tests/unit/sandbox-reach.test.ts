@@ -60,7 +60,7 @@ describe("what reaches an instance in the sandbox", () => {
     const admitted: string[] = [];
     const driver: HostDriver = { ...noHosts, admit: (id) => Promise.resolve(void admitted.push(id)) };
     const { call, cloud } = scriptedCloud(script);
-    cloud.instances = new Instances(driver, cloud.moto, () => undefined);
+    cloud.instances = new Instances(driver, () => undefined);
     const after = async (action: string, region = "us-west-2"): Promise<number> => {
       admitted.length = 0;
       await call(action, {}, { region });

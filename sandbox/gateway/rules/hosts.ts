@@ -5,7 +5,7 @@ import { ec2Answer, instancesOf, items, parseXml, tagsOf, text, type Node } from
 
 /** What an instance of an answer looks like to the host driver. */
 function hostSpec(call: Call, instance: Node, cloud: Cloud): HostSpec {
-  const key = cloud.publicKeys.get(`${call.region}/${text(instance, "keyName")}`);
+  const key = cloud.publicKeys.get(`${cloud.moto.account}/${call.region}/${text(instance, "keyName")}`);
   return {
     instanceId: text(instance, "instanceId"),
     region: call.region,
@@ -32,10 +32,10 @@ export const hostRules: Rule[] = [
   }),
   after("ec2:ImportKeyPair", (call, _answer, cloud) => {
     const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64").toString("utf8").trim();
-    cloud.publicKeys.set(`${call.region}/${call.params.get("KeyName")}`, key);
+    cloud.publicKeys.set(`${cloud.moto.account}/${call.region}/${call.params.get("KeyName")}`, key);
   }),
   after("ec2:RunInstances", (call, answer, cloud) => {
-    for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.instances.launch(hostSpec(call, instance, cloud));
+    for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.instances.launch(hostSpec(call, instance, cloud), cloud.moto);
   }),
   after("ec2:TerminateInstances", (call, _answer, cloud) => {
     for (const id of listOf(call.params, "InstanceId")) cloud.instances.terminate(id);

@@ -16,7 +16,7 @@ export const launchRules: Rule[] = [
     run: async (call, next, cloud) => {
       const token = call.params.get("ClientToken");
       if (token === null || token === "") return next();
-      const key = `${call.region}/${token}`;
+      const key = `${cloud.moto.account}/${call.region}/${token}`;
       const request = sorted(call.params);
       const earlier = cloud.launches.get(key);
       if (earlier === undefined) {

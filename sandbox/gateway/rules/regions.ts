@@ -3,11 +3,17 @@ import { regions } from "../regions";
 import { before, instead, type Rule } from "../rule";
 import { ec2Answer } from "../xml";
 
-const offErrors: Record<string, { code: string; message: string; status: number }> = {
+const REFUSALS: Record<string, { code: string; message: string; status: number }> = {
   ec2: { code: "AuthFailure", message: "AWS was not able to validate the provided access credentials", status: 401 },
   sts: { code: "InvalidClientTokenId", message: "The security token included in the request is invalid", status: 403 },
 };
-const jsonOff = { code: "UnrecognizedClientException", message: "The security token included in the request is invalid.", status: 400 };
+const JSON_REFUSAL = { code: "UnrecognizedClientException", message: "The security token included in the request is invalid.", status: 400 };
+
+/** How a service refuses credentials that it does not know. */
+export function unknownCredentials(service: string): AwsError {
+  const { code, message, status } = REFUSALS[service] ?? JSON_REFUSAL;
+  return new AwsError(code, message, status);
+}
 
 /** moto answers in every region that it has data for, with HTTP 500 in all others, and lists other partitions' regions. */
 export const regionRules: Rule[] = [
@@ -16,9 +22,7 @@ export const regionRules: Rule[] = [
   before("*", (call) => {
     const status = regions.get(call.region);
     if (status === undefined) throw new AwsError("InvalidRegion", `The region ${call.region} does not exist.`, 400);
-    if (status !== "not-opted-in") return;
-    const { code, message, status: http } = offErrors[call.service] ?? jsonOff;
-    throw new AwsError(code, message, http);
+    if (status === "not-opted-in") throw unknownCredentials(call.service);
   }),
   // Without AllRegions only enabled regions are told (API reference, DescribeRegions).
   instead("ec2:DescribeRegions", (call) => {
