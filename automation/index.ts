@@ -40,7 +40,7 @@ export class Fleet {
 
   /** Creates the fleet, or brings it to what the configuration says, and verifies every node. */
   up(options: { wait?: boolean } = {}): Promise<UpResult> {
-    return this.within(true, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }));
+    return this.within(true, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }), true);
   }
 
   /** What `up` would change. */
@@ -68,12 +68,12 @@ export class Fleet {
     return { config, configFile, locate };
   }
 
-  private async within<T>(start: boolean, work: (session: Session) => Promise<T>): Promise<T> {
+  private async within<T>(start: boolean, work: (session: Session) => Promise<T>, founds = false): Promise<T> {
     const { config } = this.definition();
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
     const session = await openSession(
-      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, stack: this.options.stack ?? config.stack, backend: config.backend },
+      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, stack: this.options.stack ?? config.stack, backend: config.backend, regions: config.regions.map(({ name }) => name), founds },
       start,
     );
     try {

@@ -5,11 +5,13 @@ import { isSpotError, SpotError } from "../fleet/errors";
 import type { Reporter } from "../fleet/events";
 import type { SandboxMode } from "../sandbox/control";
 import { cloudOf, type Cloud } from "./cloud/clients";
+import type { Identity } from "./cloud/identity";
 import { obtainPulumiCli, type PulumiCli } from "./engine/pulumi-cli";
 import { EngineStack } from "./engine/stack";
 import { readStackSettings, type StackSettings } from "./engine/stack-config";
 import { EMPTY_STATE, type StackState } from "./engine/state";
 import type { Interrupts } from "./interrupts";
+import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./ownership";
 import { pathsOf, type Paths } from "./paths";
 import { resolveTarget, type Target } from "./target";
 import { writeWhole } from "./whole-file";
@@ -25,8 +27,12 @@ export interface SessionOptions {
   stack?: string;
   backend?: string;
   profile?: string;
+  /** Those of the configuration: where a stack that has none yet asks whose the credentials are. */
+  regions?: string[];
   /** The command changes nothing: the first wish to stop ends its calls at once. */
   reading?: boolean;
+  /** The command may bring a stack to a new place: it asks whether it belongs there. */
+  founds?: boolean;
   /** The command can do without the state: one that cannot be read is told of in the session instead of thrown. */
   withoutState?: boolean;
 }
@@ -41,23 +47,53 @@ export interface Session {
   cli: PulumiCli;
   stack: EngineStack;
   cloud: Cloud;
+  /** Whose the credentials are. The fleet's own account: anything else was refused. */
+  identity: Identity;
   state: StackState;
   /** Why the state cannot be read; then `state` is empty and must not be taken for the truth. */
   damaged?: SpotError;
   /** There is such a stack in the backend (perhaps without resources). */
   stackExists: boolean;
   settings: Partial<StackSettings>;
-  /** The fleet's id; minted here when the stack is new. */
+  /** The fleet ID; minted here when the stack is new. */
   lineage: string;
   /** The folder of this lineage's keys and passphrase. */
   keys: string;
 }
 
+/** A session of which AWS was asked nothing yet. */
+export type Place = Omit<Session, "identity">;
+
 /**
- * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads.
- * @throws SpotError E_STACK_MISMATCH when the stack belongs elsewhere, E_PULUMI_CLI, E_STATE, E_BACKEND, E_SANDBOX_*
+ * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads, once it is proven
+ * that the credentials are of the account that its fleet is in.
+ * @throws SpotError E_ACCOUNT, E_CREDENTIALS, E_DECLINED, and what `openPlace` throws
  */
 export async function openSession(options: SessionOptions, start: boolean): Promise<Session> {
+  const place = await openPlace(options, start);
+  try {
+    const elsewhere = newEndpoints(place, options.founds === true);
+    if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
+    return { ...place, identity: await ownIdentity(place.cloud, place, options.regions) };
+  } catch (error) {
+    place.cloud.close();
+    throw error;
+  }
+}
+
+/** What `up` asks, and any other command only says: it binds nothing. */
+async function settle({ reporter, target }: Place, { question, notice }: NewEndpoints, asks: boolean): Promise<void> {
+  if (!asks) reporter.emit({ type: "message", level: "warning", subject: "endpoint", message: notice });
+  else if (!(await reporter.confirm({ message: question, unattended: false }))) {
+    throw new SpotError("E_DECLINED", { message: `stack ${target.stack} was not bound to another place than AWS; nothing was changed`, next: "Unset AWS_ENDPOINT_URL* (or `endpoint_url` of the profile) to act on AWS, or run again and answer yes, or give --yes." });
+  }
+}
+
+/**
+ * Opens a stack without asking AWS anything.
+ * @throws SpotError E_STACK_MISMATCH when the stack belongs elsewhere, E_PULUMI_CLI, E_STATE, E_BACKEND, E_SANDBOX_*
+ */
+export async function openPlace(options: SessionOptions, start: boolean): Promise<Place> {
   const { projectDir, env, reporter, interrupts } = options;
   const paths = pathsOf(env);
   const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
@@ -68,13 +104,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   const { recorded, damaged } = await readState(stack, options.withoutState === true);
   const state = recorded ?? EMPTY_STATE;
   const settings = matchingSettings(target, stack, state);
-  const lineage = state.lineage ?? settings.lineage ?? randomBytes(8).toString("hex");
-  if (settings.lineage !== undefined && settings.lineage !== lineage) {
-    throw new SpotError("E_STATE", {
-      message: `${path.basename(stack.configFile)} speaks of the fleet ${settings.lineage}, the state of ${lineage}`,
-      next: `Delete ${path.basename(stack.configFile)} (all but its line \`encryptionsalt\`): it is derived from the state.`,
-    });
-  }
+  const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
   return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, lineage, keys };

@@ -4,6 +4,8 @@ import path from "node:path";
 import { SpotError } from "../fleet/errors";
 import type { Reporter } from "../fleet/events";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, type Sandbox, type SandboxMode } from "../sandbox/control";
+import { foreignEndpoints, type Endpoints } from "../project/aws-endpoints";
+import { chooseCredentials, type Credentials } from "./credentials";
 import { readStackSettings } from "./engine/stack-config";
 import type { Paths } from "./paths";
 
@@ -22,8 +24,11 @@ export interface Target {
   locksDir: string;
   /** Caches, known hosts, reports: may be deleted at any time. */
   scratch: string;
+  credentials: Credentials;
   /** The sandbox's endpoint for every AWS service; absent for AWS. */
   endpoint?: string;
+  /** Where the settings of the user's shell and profile lead instead of AWS. Never anywhere in a sandbox. */
+  foreignEndpoints: Endpoints;
   sandbox?: Sandbox;
 }
 
@@ -53,6 +58,8 @@ function commonEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     NO_PROXY: noProxy,
     no_proxy: noProxy,
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // What a killed run was doing is known from its checkpoints alone.
+    PULUMI_SKIP_CHECKPOINTS: undefined,
     // The state holds the salt too, so a lost Pulumi.<stack>.yaml stops nothing.
     PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
   };
@@ -78,34 +85,31 @@ export function logFolder({ sandbox, ...place }: { sandbox?: SandboxMode; projec
 
 /** @throws SpotError E_SANDBOX_* when the sandbox cannot be started, E_NOT_FOUND when a reading command finds none */
 export async function resolveTarget(options: TargetOptions): Promise<Target> {
-  const target = options.sandbox ? await sandboxTarget(options, options.sandbox) : awsTarget(options);
+  const target = options.sandbox ? await sandboxTarget(options, options.sandbox) : await awsTarget(options);
   options.reporter.emit({ type: "message", level: "debug", subject: "target", message: targetText(target) });
   return target;
 }
 
-function targetText({ stack, endpoint, env }: Target): string {
-  const cloud = endpoint === undefined ? `AWS, ${env.AWS_PROFILE ? `profile ${env.AWS_PROFILE}` : "credentials of the environment"}` : `sandbox at ${endpoint}`;
+function targetText({ stack, endpoint, credentials, env }: Target): string {
+  const cloud = endpoint === undefined ? `AWS, credentials: ${credentials.kind === "profile" ? `profile ${credentials.profile}` : credentials.kind}` : `sandbox at ${endpoint}`;
   return `${cloud}; stack ${stack}, state in ${env.PULUMI_BACKEND_URL ?? "the engine's own place"}`;
 }
 
-function awsTarget({ env, stack, backend, profile, paths, projectDir }: TargetOptions): Target {
+async function awsTarget({ env, stack, backend, profile, paths, projectDir, reporter }: TargetOptions): Promise<Target> {
   const local = path.join(paths.state, "backend");
   const backendUrl = env.PULUMI_BACKEND_URL || backend || `file://${local}`;
   if (backendUrl === `file://${local}`) mkdirSync(local, { recursive: true, mode: 0o700 });
-  if (env.AWS_ENDPOINT_URL) {
-    throw new SpotError("E_STACK_MISMATCH", {
-      message: `AWS_ENDPOINT_URL is set to ${env.AWS_ENDPOINT_URL}, which is not AWS`,
-      next: "Unset it, or add --sandbox to act on the sandbox.",
-    });
-  }
+  const chosen = chooseCredentials(env, profile);
+  if (chosen.warning !== undefined) reporter.emit({ type: "message", level: "warning", subject: "credentials", message: chosen.warning });
   return {
     kind: "aws",
     ...targetPlace({ stack, projectDir, paths, env }),
     keysDir: paths.config,
     locksDir: path.join(paths.state, "locks"),
+    credentials: chosen.credentials,
+    foreignEndpoints: await foreignEndpoints(chosen.env),
     env: {
-      ...commonEnv(env),
-      ...(profile ? { AWS_PROFILE: profile } : {}),
+      ...commonEnv(chosen.env),
       PULUMI_BACKEND_URL: backendUrl,
       // Only the official provider may act on a real account, never one that happens to be on PATH.
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
@@ -141,6 +145,7 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
   const backend = path.join(home, "backend");
   const pulumiHome = path.join(home, "pulumi-home");
   for (const dir of [backend, pulumiHome]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const aws = sandboxEnvironment(sandbox, options.env, sandboxAccount(options.env));
   return {
     kind: "sandbox",
     stack,
@@ -149,9 +154,11 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     scratch,
     endpoint: sandbox.endpoint,
     sandbox,
+    credentials: { kind: "keys", accessKeyId: aws.AWS_ACCESS_KEY_ID!, secretAccessKey: aws.AWS_SECRET_ACCESS_KEY! },
+    foreignEndpoints: {},
     env: {
       ...commonEnv(options.env),
-      ...sandboxEnvironment(sandbox),
+      ...aws,
       PATH: [path.join(projectDir, "sandbox/provider/bin"), options.env.PATH].filter(Boolean).join(path.delimiter),
       PULUMI_HOME: pulumiHome,
       PULUMI_BACKEND_URL: `file://${backend}`,
@@ -161,6 +168,13 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
       PULUMI_ACCESS_TOKEN: "",
     },
   };
+}
+
+/** The account of the sandbox to act in, where the user names one. @throws SpotError E_USAGE */
+function sandboxAccount({ SPOT_SANDBOX_ACCOUNT: account }: NodeJS.ProcessEnv): string | undefined {
+  if (!account) return undefined;
+  if (/^\d{12}$/.test(account)) return account;
+  throw new SpotError("E_USAGE", { message: `SPOT_SANDBOX_ACCOUNT is ${account}; an account number has 12 digits`, next: "Correct or unset it." });
 }
 
 /** A sandbox that begins empty has no instances: the stacks that described the earlier one are gone with it. */

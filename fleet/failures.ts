@@ -124,6 +124,7 @@ const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
 
 /** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
 const phrases: readonly { pattern: RegExp; row: Row }[] = [
+  { pattern: /AWS account ID not allowed/, row: { class: "auth", hint: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.", everywhere: true } },
   { pattern: /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i, row: { class: "auth", hint: LOGIN, everywhere: true } },
   { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
   { pattern: /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i, row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." } },

@@ -14,6 +14,12 @@ export const StackKey = {
   fleetSecret: "fleetSecret",
   /** The sandbox's endpoint; absent for AWS. */
   endpoint: "endpoint",
+  /** Endpoints outside AWS to which the user bound the stack, by service. */
+  endpoints: "endpoints",
+  /** The AWS account that the fleet is in, 12 digits. */
+  account: "account",
+  /** The region in which the provider asks AWS whose credentials it has. */
+  providerRegion: "providerRegion",
   /** Path of the fleet's configuration, relative to the project where it lies inside it. */
   configFile: "configFile",
 } as const;

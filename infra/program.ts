@@ -1,18 +1,17 @@
-import { Provider } from "@pulumi/aws/provider";
+import { Provider, type ProviderArgs } from "@pulumi/aws/provider";
 import * as pulumi from "@pulumi/pulumi";
 import path from "node:path";
+import { asFleetId } from "../fleet/fleet-id";
 import { hostKeyToken } from "../fleet/generation";
 import type { Pins } from "../fleet/model";
 import { parsePins, StackKey } from "../fleet/stack-config";
+import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
 import { loadConfig } from "../project/config-file";
 import { loadDefinition, type FleetDefinition } from "../project/definition";
 import { packageRoot } from "../project/package-root";
 import { RegionNetwork } from "./region-network";
 import { SpotNode } from "./spot-node";
-
-/** The provider needs some region; every resource names its own. This one is enabled in every account. */
-const PROVIDER_REGION = "us-east-1";
 
 /**
  * Retries of the provider itself. Its default holds a capacity error back for most of an hour; moving a node
@@ -26,7 +25,7 @@ const PROVIDER_MAX_RETRIES = 3;
  */
 export async function program(): Promise<Record<string, unknown>> {
   const config = new pulumi.Config();
-  refuseWrongPlace(config.get(StackKey.endpoint));
+  await refuseWrongPlace(config);
   const root = packageRoot();
   const build = buildState(root);
   if (build === "stale" || build === "missing") {
@@ -35,6 +34,7 @@ export async function program(): Promise<Record<string, unknown>> {
 
   const pins = parsePins(config.getObject(StackKey.pins));
   const lineage = config.get(StackKey.lineage);
+  const account = config.get(StackKey.account);
   if (!pins || !lineage) {
     throw new pulumi.RunError(`stack ${pulumi.getStack()} has no pins yet; run \`spot up\` first: it decides zones and images once and writes them to the stack's configuration`);
   }
@@ -43,14 +43,27 @@ export async function program(): Promise<Record<string, unknown>> {
     config: loadConfig(configFile),
     configFile,
     stack: pulumi.getStack(),
-    lineage,
+    lineage: asFleetId(lineage, `Pulumi.${pulumi.getStack()}.yaml`),
   });
-  declare(definition, pins, config.requireSecret(StackKey.fleetSecret));
+  declare(definition, pins, { account, providerRegion: config.get(StackKey.providerRegion), fleetSecret: config.requireSecret(StackKey.fleetSecret) });
   // The state alone must be enough to go on from (derived files may be lost), so what they hold is an output too.
-  return { [StackKey.lineage]: lineage, [StackKey.fleetSecret]: config.requireSecret(StackKey.fleetSecret) };
+  return {
+    [StackKey.lineage]: lineage,
+    [StackKey.account]: account,
+    [StackKey.endpoints]: config.getObject(StackKey.endpoints),
+    [StackKey.fleetSecret]: config.requireSecret(StackKey.fleetSecret),
+  };
 }
 
-function declare(definition: FleetDefinition, pins: Pins, fleetSecret: pulumi.Output<string>): void {
+interface Settings {
+  /** The account that the fleet is in: the provider refuses to work in any other. Absent until the first `spot up` of this version. */
+  account: string | undefined;
+  /** Where the provider asks AWS whose credentials it has. Every resource names its own region. */
+  providerRegion: string | undefined;
+  fleetSecret: pulumi.Output<string>;
+}
+
+function declare(definition: FleetDefinition, pins: Pins, { account, providerRegion, fleetSecret }: Settings): void {
   const { config, owner } = definition;
   const placed = definition.slots.filter((slot) => !(slot.name in pins.unplaced));
   const unpinned = placed.filter((slot) => !pins.nodes[slot.name]).map((slot) => slot.name);
@@ -62,7 +75,9 @@ function declare(definition: FleetDefinition, pins: Pins, fleetSecret: pulumi.Ou
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    const provider = new Provider("aws", { region: PROVIDER_REGION, maxRetries: PROVIDER_MAX_RETRIES });
+    // A region of the fleet: one that it does not use must not be able to stop it.
+    const region = (providerRegion ?? Object.keys(pins.regions).sort()[0]) as ProviderArgs["region"];
+    const provider = new Provider("aws", { region, allowedAccountIds: account === undefined ? undefined : [account], maxRetries: PROVIDER_MAX_RETRIES });
     const networks = new Map(
       Object.entries(pins.regions).map(([region, pin]) => [
         region,
@@ -97,13 +112,20 @@ function declare(definition: FleetDefinition, pins: Pins, fleetSecret: pulumi.Ou
   }
 }
 
-/** A sandbox stack is only ever run against its own sandbox, and a real one only ever against AWS. */
-function refuseWrongPlace(pinned: string | undefined): void {
+/**
+ * A sandbox stack is only ever run against its own sandbox, and a real one only ever against AWS, or the endpoints to
+ * which its user bound it.
+ */
+async function refuseWrongPlace(config: pulumi.Config): Promise<void> {
+  const pinned = config.get(StackKey.endpoint);
   const actual = process.env.AWS_ENDPOINT_URL || undefined;
-  if (pinned === actual) return;
+  if (pinned !== undefined && pinned === actual) return;
+  const bound = endpointsText(parseEndpoints(config.getObject(StackKey.endpoints)) ?? {});
+  const found = endpointsText(pinned === undefined ? await foreignEndpoints(process.env) : {});
+  if (pinned === undefined && bound === found) return;
   throw new pulumi.RunError(
     pinned === undefined
-      ? `this stack belongs to AWS, but AWS_ENDPOINT_URL points at ${actual}; unset it`
+      ? `this stack belongs to ${bound}, but AWS_ENDPOINT_URL* or the profile's \`endpoint_url\` lead to ${found}; set them as they were when the stack was made`
       : `this stack belongs to the sandbox at ${pinned}, but ${actual ? `AWS_ENDPOINT_URL points at ${actual}` : "no sandbox is set"}; run \`eval "$(spot env --sandbox)"\` first`,
   );
 }

@@ -1,8 +1,10 @@
-import { EC2Client } from "@aws-sdk/client-ec2";
+import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
 import { quote } from "../../fleet/quote";
+import type { EndpointService } from "../../project/aws-endpoints";
+import type { Credentials } from "../credentials";
 import type { Target } from "../target";
 
 /** AWS clients of one target, one per service and region, made when first asked for. */
@@ -11,7 +13,7 @@ export interface Cloud {
   cli: string;
   ec2(region: string): EC2Client;
   ssm(region: string): Promise<SSMClient>;
-  sts(): Promise<STSClient>;
+  sts(region: string): Promise<STSClient>;
   quotas(region: string): Promise<ServiceQuotasClient>;
   close(): void;
 }
@@ -19,7 +21,7 @@ export interface Cloud {
 // The SDK's notice about Node versions is for those who choose the SDK's version: that is package.json here.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
-/** STS answers everywhere; this region is enabled in every account. */
+/** Enabled in every account. */
 export const GLOBAL_REGION = "us-east-1";
 
 /**
@@ -31,17 +33,18 @@ const REQUEST_TIMES = { connectionTimeout: 5_000, requestTimeout: 30_000, throwO
 /** @param signal ends every call that is under way */
 export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
   const made = new Map<string, { destroy(): void }>();
-  const config = (region: string) => ({
-    region,
-    maxAttempts: 4,
-    requestHandler: REQUEST_TIMES,
-    ...(target.endpoint
-      ? {
-          endpoint: target.endpoint,
-          credentials: { accessKeyId: target.env.AWS_ACCESS_KEY_ID!, secretAccessKey: target.env.AWS_SECRET_ACCESS_KEY! },
-        }
-      : { profile: target.env.AWS_PROFILE }),
-  });
+  const config = (service: EndpointService, region: string) => {
+    const endpoint = target.endpoint ?? target.foreignEndpoints[service];
+    return {
+      region,
+      maxAttempts: 4,
+      requestHandler: REQUEST_TIMES,
+      ...credentialsOf(target.credentials),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      // The user's settings of this kind have no meaning in a sandbox, and the SDK refuses them beside an endpoint.
+      ...(target.endpoint === undefined ? {} : { useFipsEndpoint: false, useDualstackEndpoint: false, defaultsMode: "standard" as const }),
+    };
+  };
   const once = <T extends { destroy(): void }>(key: string, make: () => T): T => {
     const existing = made.get(key) as T | undefined;
     if (existing) return existing;
@@ -51,18 +54,18 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
   };
   return {
     cli: cliOf(target),
-    ec2: (region) => once(`ec2 ${region}`, () => new EC2Client(config(region))),
+    ec2: (region) => once(`ec2 ${region}`, () => new EC2Client(config("ec2", region))),
     async ssm(region) {
       const { SSMClient: Client } = await import("@aws-sdk/client-ssm");
-      return once(`ssm ${region}`, () => new Client(config(region)));
+      return once(`ssm ${region}`, () => new Client(config("ssm", region)));
     },
-    async sts() {
+    async sts(region) {
       const { STSClient: Client } = await import("@aws-sdk/client-sts");
-      return once("sts", () => new Client(config(GLOBAL_REGION)));
+      return once(`sts ${region}`, () => new Client(config("sts", region)));
     },
     async quotas(region) {
       const { ServiceQuotasClient: Client } = await import("@aws-sdk/client-service-quotas");
-      return once(`quotas ${region}`, () => new Client(config(region)));
+      return once(`quotas ${region}`, () => new Client(config("service_quotas", region)));
     },
     close() {
       for (const client of made.values()) client.destroy();
@@ -71,9 +74,30 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
   };
 }
 
+/**
+ * The credentials, said outright: left to itself the SDK reads this process's environment, and takes another source than
+ * the engine's provider where there are two. What a source needs is loaded when it is first asked.
+ */
+function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credentials"> {
+  switch (credentials.kind) {
+    case "keys": {
+      const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+      return { credentials: { accessKeyId, secretAccessKey, sessionToken } };
+    }
+    case "profile": {
+      const { profile } = credentials;
+      return { credentials: async (properties) => (await import("@aws-sdk/credential-provider-ini")).fromIni({ profile })(properties) };
+    }
+    case "web identity":
+      return { credentials: async (properties) => (await import("@aws-sdk/credential-provider-web-identity")).fromTokenFile()(properties) };
+    case "default":
+      return {};
+  }
+}
+
 /** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
-function cliOf({ endpoint, env }: Target): string {
-  if (endpoint === undefined) return env.AWS_PROFILE ? `aws --profile ${quote(env.AWS_PROFILE)}` : "aws";
+function cliOf({ endpoint, credentials, env }: Target): string {
+  if (endpoint === undefined) return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
   return `AWS_ACCESS_KEY_ID=${env.AWS_ACCESS_KEY_ID!} AWS_SECRET_ACCESS_KEY=${env.AWS_SECRET_ACCESS_KEY!} aws --endpoint-url ${endpoint}`;
 }
 

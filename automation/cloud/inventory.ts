@@ -13,9 +13,10 @@ import {
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
+import { asFleetId } from "../../fleet/fleet-id";
 import { passingClasses } from "../../fleet/failures";
 import { MANAGED_BY, Tag } from "../../fleet/model";
-import type { Cloud } from "./clients";
+import { GLOBAL_REGION, type Cloud } from "./clients";
 import { awsError } from "./errors";
 
 export type { Instance };
@@ -64,6 +65,11 @@ export const LISTERS: Record<CloudKind, Lister> = {
 
 export const LIVE_STATES = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
+/** What carries a fleet's ID. @throws SpotError E_USAGE for what is none: `*` would find every fleet of the account */
+function filtersOf(fleetId: string): Filter[] {
+  return [{ Name: `tag:${Tag.lineage}`, Values: [asFleetId(fleetId, `tag ${Tag.lineage}`)] }];
+}
+
 /** A region that answered, or why it could not be looked at. */
 export interface RegionInventory {
   region: string;
@@ -76,7 +82,7 @@ export interface RegionInventory {
  * spoils the others: its error is part of the answer.
  */
 export async function inventory(cloud: Cloud, lineage: string, regions: string[]): Promise<RegionInventory[]> {
-  const filters: Filter[] = [{ Name: `tag:${Tag.lineage}`, Values: [lineage] }];
+  const filters = filtersOf(lineage);
   return Promise.all(
     regions.map(async (region) => {
       try {
@@ -119,7 +125,7 @@ export async function patientInventory(cloud: Cloud, lineage: string, regions: s
  */
 export async function describeInstances(cloud: Cloud, lineage: string, region: string): Promise<Instance[]> {
   try {
-    return await pages(cloud.ec2(region), [{ Name: `tag:${Tag.lineage}`, Values: [lineage] }]);
+    return await pages(cloud.ec2(region), filtersOf(lineage));
   } catch (error) {
     throw awsError(error, `DescribeInstances in ${region}`);
   }
@@ -141,7 +147,7 @@ export async function describeManaged(cloud: Cloud, region: string): Promise<Ins
 export async function enabledRegions(cloud: Cloud): Promise<string[]> {
   try {
     // Without AllRegions only those that are enabled are told; this region is enabled in every account.
-    const { Regions } = await cloud.ec2("us-east-1").send(new DescribeRegionsCommand({}));
+    const { Regions } = await cloud.ec2(GLOBAL_REGION).send(new DescribeRegionsCommand({}));
     return (Regions ?? []).map(({ RegionName }) => RegionName!).sort();
   } catch (error) {
     throw awsError(error, "DescribeRegions");

@@ -3,14 +3,14 @@ import { allowMe } from "../operations/allow-me";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), false);
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), false);
     try {
       const result = await allowMe(session, { config, configFile: configPath(context) });
       if (options.json) jsonLine(terminal, result);

@@ -5,14 +5,14 @@ import type { Finding, RegionReport } from "../operations/region-checks";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
     try {
       const found = await preflight(session, { config, configFile: configPath(context) });
       const exitCode = preflightExitCode(found);

@@ -61,7 +61,7 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
     await stopSandbox(home);
     forgetSandbox(home);
   }
-  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], notLookedAt: [], failures: [] });
+  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], notLookedAt: [], failures: [] });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
@@ -85,6 +85,7 @@ export function report({ options, terminal }: CommandContext, result: DownResult
     lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
   }
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
+  if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
   if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
   const what = result.partial ? "that part of the fleet" : "the fleet";
   lines.push(

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../fleet/exit-codes";
-import { openSession } from "../session";
+import { openPlace } from "../session";
 import type { CommandContext } from "./context";
 import { placeFrom } from "./list";
 import { interruptible, reporterFor, sessionOptions } from "./shell";
@@ -9,9 +9,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { terminal, env } = context;
   const reporter = reporterFor(context, false);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
-    session.cloud.close();
-    const wanted: NodeJS.ProcessEnv = { ...session.target.env, PULUMI_STACK: session.target.stack };
+    const place = await openPlace(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+    place.cloud.close();
+    const wanted: NodeJS.ProcessEnv = { ...place.target.env, PULUMI_STACK: place.target.stack };
     for (const name of [...new Set([...Object.keys(wanted), ...Object.keys(env)])].sort()) {
       if (wanted[name] === env[name]) continue;
       terminal.stdout.write(wanted[name] === undefined ? `unset ${name}\n` : `export ${name}=${quoted(wanted[name])}\n`);

@@ -13,7 +13,7 @@ import { targetPlace } from "../target";
 import { jsonLine } from "../ui/json";
 import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../ui/table";
 import type { CommandContext } from "./context";
-import { configPath, exitCodeOf } from "./shell";
+import { configPath, exitCodeOf, placeIn } from "./shell";
 
 /** What `list` shows, with the moment at which it was so. */
 export type Seen = Omit<Listing, "nodes"> & { at: string; nodes: PricedNode[] };
@@ -61,17 +61,13 @@ function remarks({ nodes, foreign }: Listing): string[] {
   const ended = nodes.filter(({ state }) => ENDED.has(state)).map(({ name, instanceId, state, stateReason }) => `${name}: ${instanceId} is ${state}${stateReason ? `: ${stateReason}` : ""}. \`repair\` makes it again.`);
   if (foreign.length === 0) return ended;
   const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [lineage, stack, node, instanceId, region, state]);
-  return [...ended, "", "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --lineage ID` ends a fleet whose record is lost.", tableText(["LINEAGE", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows)];
+  return [...ended, "", "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --fleet-id ID` ends a fleet whose record is lost.", tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows)];
 }
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
 
 /** What config.yaml says of the place that a command acts on. */
-export interface NamedPlace {
-  stack?: string;
-  backend?: string;
-  clusterApi?: string;
-}
+export type NamedPlace = Partial<ReturnType<typeof placeIn>> & { clusterApi?: string };
 
 /**
  * Stack, backend and orchestrator as config.yaml names them. Commands that need nothing else work without it, or with a broken one
@@ -79,15 +75,15 @@ export interface NamedPlace {
  * @throws SpotError E_CONFIG_*
  */
 export function placeFrom(context: CommandContext): NamedPlace {
-  return placeIn(configPath(context), context.options);
+  return namedPlace(configPath(context), context.options);
 }
 
 /** `placeFrom` for a file and what the command line names. */
-export function placeIn(file: string, named: { config?: string; stack?: string }): NamedPlace {
+export function namedPlace(file: string, named: { config?: string; stack?: string }): NamedPlace {
   if (named.config === undefined && isAbsent(file)) return {};
   try {
-    const { stack, backend, bacalhau } = readConfig(file).config;
-    return { stack, backend, clusterApi: bacalhau?.api };
+    const { config } = readConfig(file);
+    return { ...placeIn(config), clusterApi: config.bacalhau?.api };
   } catch (error) {
     if (named.config !== undefined || !isSpotError(error)) throw error;
     if (named.stack !== undefined) return {};

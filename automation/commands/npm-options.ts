@@ -55,10 +55,11 @@ const them = (options: readonly Kept[]): string => (options.length === 1 ? "it" 
 
 function keptOptions(env: NodeJS.ProcessEnv): Kept[] {
   return (Object.keys(OPTIONS) as OptionName[]).flatMap((name): Kept[] => {
-    const { decisive }: OptionDefinition = OPTIONS[name];
+    const { decisive, formerly }: OptionDefinition = OPTIONS[name];
     const completed = COMPLETED[name];
     const asCompleted = completed && env[`npm_config_${completed.to}`];
-    const value = env[`npm_config_${name.replaceAll("-", "_")}`] ?? (asCompleted && completed.ours.test(asCompleted) ? asCompleted : undefined);
+    const spellings = [name, ...(formerly === undefined ? [] : [formerly])].map((spelling) => env[`npm_config_${spelling.replaceAll("-", "_")}`]);
+    const value = spellings.find((kept) => kept !== undefined) ?? (asCompleted && completed.ours.test(asCompleted) ? asCompleted : undefined);
     if (!decisive || value === undefined || NOT_ASKED_FOR.has(value)) return [];
     return [value === "true" ? { name } : { name, value }];
   });

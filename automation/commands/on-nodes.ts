@@ -10,7 +10,7 @@ import type { FleetNodes } from "../operations/fleet-nodes";
 import { openFleet } from "../operations/verify";
 import { openSession, type Session } from "../session";
 import type { CommandContext } from "./context";
-import { configFor, configPath, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, placeIn, reading, reporterFor, sessionOptions } from "./shell";
 
 /** What a command that logs in on nodes works with. */
 export interface OnNodes {
@@ -30,7 +30,7 @@ export async function onNodes(context: CommandContext, work: (on: OnNodes) => Pr
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, { ...reporter, emit: () => undefined });
   return reading(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), reading: true }, false);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true }, false);
     try {
       return await work({ session, fleet: () => openFleet(session, { config, configFile: configPath(context) }), config, reporter, interrupts });
     } finally {

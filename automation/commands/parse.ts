@@ -51,9 +51,13 @@ function demand(name: string): CommandDefinition {
 
 function read(command: CommandDefinition, args: string[]): { values: Record<string, unknown>; positionals: string[] } {
   const options: NonNullable<ParseArgsConfig["options"]> = {};
+  const present = new Map<string, OptionName>();
   for (const name of command.options) {
-    const { value, short }: OptionDefinition = OPTIONS[name];
+    const { value, short, formerly }: OptionDefinition = OPTIONS[name];
     options[name] = { type: value === undefined ? "boolean" : "string", ...(short === undefined ? {} : { short }) };
+    if (formerly === undefined) continue;
+    options[formerly] = options[name];
+    present.set(formerly, name);
   }
   // `--sandbox` may stand alone: the one option whose value can be left out.
   const spelled = args.map((arg) => (arg === "--sandbox" ? "--sandbox=hosts" : arg));
@@ -63,14 +67,15 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
-    const definition: OptionDefinition | undefined = command.options.includes(token.name as OptionName) ? OPTIONS[token.name as OptionName] : undefined;
+    const name = present.get(token.name) ?? token.name;
+    const definition: OptionDefinition | undefined = command.options.includes(name as OptionName) ? OPTIONS[name as OptionName] : undefined;
     if (!definition) throw unknownOption(command, token.rawName);
     if (definition.value === undefined && token.value !== undefined) throw usage(command, `--${token.name} takes no value`);
     if (definition.value !== undefined && (token.value === undefined || token.value === "" || (token.value.startsWith("-") && !token.inlineValue))) {
       throw usage(command, `--${token.name} needs a value: --${token.name} ${definition.value}`);
     }
-    if (values[token.name] !== undefined) throw usage(command, `--${token.name} stands twice`);
-    values[token.name] = token.value ?? true;
+    if (values[name] !== undefined) throw usage(command, `--${name} stands twice`);
+    values[name] = token.value ?? true;
   }
   if (values.sandbox !== undefined && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
     throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);

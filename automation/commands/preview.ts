@@ -5,7 +5,7 @@ import { openSession } from "../session";
 import { changeLine } from "../ui/lines";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, exitCodeOf, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
@@ -13,7 +13,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   refuseStaleBuild();
   const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
     try {
       const { changes, account, decisions } = await planUp(session, { config, configFile: configPath(context), locate, wait: false });
       const failures = decisions.failedRegions.map(({ error }) => error);

@@ -1,6 +1,7 @@
 import { ExitCode } from "../../fleet/exit-codes";
+import { asFleetId } from "../../fleet/fleet-id";
 import { counted } from "../../fleet/words";
-import { endLineage, recoverState, type RecoverResult } from "../operations/recover-fleet";
+import { endFleet, recoverState, type RecoverResult } from "../operations/recover-fleet";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
@@ -10,14 +11,15 @@ import { interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, true);
-  const { lineage } = context.options;
+  const { "fleet-id": given } = context.options;
+  const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), withoutState: true }, false);
     try {
-      if (lineage === undefined) return reportRecovered(context, await recoverState(session));
-      const result = await endLineage(session, lineage);
+      if (fleetId === undefined) return reportRecovered(context, await recoverState(session));
+      const result = await endFleet(session, fleetId);
       const exitCode = exitCodeFor(result);
-      report(context, result, exitCode, `recover --lineage ${lineage}`);
+      report(context, result, exitCode, `recover --fleet-id ${fleetId}`);
       return exitCode;
     } finally {
       session.cloud.close();

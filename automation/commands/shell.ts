@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { FleetConfig } from "../../fleet/config";
 import { SpotError, wordsOf, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import type { Reporter } from "../../fleet/events";
@@ -80,9 +81,14 @@ export function configFor(context: CommandContext, reporter: Reporter): ConfigFi
   return file;
 }
 
+/** What a configuration says of where its fleet is and is recorded. */
+export function placeIn({ stack, backend, regions }: FleetConfig): { stack?: string; backend?: string; regions: string[] } {
+  return { stack, backend, regions: regions.map(({ name }) => name) };
+}
+
 export function sessionOptions(
   { options, env }: CommandContext,
-  given: { reporter: Reporter; interrupts: Interrupts; stack?: string; backend?: string },
+  given: { reporter: Reporter; interrupts: Interrupts } & Partial<ReturnType<typeof placeIn>>,
 ): SessionOptions {
   return {
     projectDir: packageRoot(),
@@ -92,6 +98,7 @@ export function sessionOptions(
     sandbox: options.sandbox,
     stack: options.stack ?? given.stack,
     backend: given.backend,
+    regions: given.regions,
     profile: options.profile,
   };
 }

@@ -13,6 +13,8 @@ export interface OptionDefinition {
   short?: string;
   /** Says where or on what a command acts: left out unnoticed, it acts elsewhere, on more, or in earnest. */
   decisive?: true;
+  /** What it was called before; that goes on working. */
+  formerly?: string;
   description: string;
 }
 
@@ -30,7 +32,7 @@ export const OPTIONS = {
   region: { value: "REGION", decisive: true, description: "everything of the fleet in this region, and nothing elsewhere" },
   "all-regions": { decisive: true, description: "look in every region of the account, not only in those that the fleet is known to use" },
   "dry-run": { decisive: true, description: "show what would be ended or deleted, and change nothing" },
-  lineage: { value: "ID", decisive: true, description: "end the fleet with this id by its tags, after confirmation, in every region of the account" },
+  "fleet-id": { value: "ID", formerly: "lineage", decisive: true, description: "end the fleet with this ID by its tags, after confirmation, in every region of the account" },
   phase: { value: "PHASES", description: "run the checks of these phases and what they need, e.g. files,units" },
   "one-at-a-time": { description: "go through the list as a person would: see a check, its command and its result, then Enter" },
   "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },
@@ -157,8 +159,8 @@ export const COMMANDS: CommandDefinition[] = [
     name: "recover",
     aliases: [],
     summary: "clear up after a killed run, restore a lost state from its backup, or end a fleet by its tags",
-    options: [...TARGET, "config", "lineage", "yes", ...PROGRESS],
-    examples: ["npm run spot -- recover", "npm run spot -- recover --lineage 0123456789abcdef"],
+    options: [...TARGET, "config", "fleet-id", "yes", ...PROGRESS],
+    examples: ["npm run spot -- recover", "npm run spot -- recover --fleet-id 0123456789abcdef"],
     load: () => import("./recover.js"),
   },
   {

@@ -13,7 +13,7 @@ import { verificationText } from "../ui/verification";
 import { keepReport } from "../verify/kept";
 import { verificationReport } from "../verify/report";
 import type { CommandContext } from "./context";
-import { configFor, configPath, exitCodeOf, interruptible, logsOf, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, exitCodeOf, interruptible, logsOf, placeIn, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return runUp(context);
@@ -25,7 +25,7 @@ export async function runUp(context: CommandContext, part?: Part): Promise<ExitC
   refuseStaleBuild();
   const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), true);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), founds: part === undefined }, true);
     try {
       const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
       return await report(context, result, part);

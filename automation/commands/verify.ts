@@ -15,7 +15,7 @@ import { checkRows, verificationReport, type VerificationReport } from "../verif
 import type { Verification } from "../verify/result";
 import { selectChecks } from "../verify/select";
 import type { CommandContext, ParsedOptions } from "./context";
-import { configFor, configPath, logsOf, placeWords, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, logsOf, placeIn, placeWords, reading, reporterFor, sessionOptions } from "./shell";
 import { watching } from "./watch";
 
 /** Between two looks of --watch. */
@@ -40,7 +40,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, false, !options["one-at-a-time"] && !options.watch);
   const { config } = configFor(context, reporter);
   return reading(reporter, async (interrupts) => {
-    const place = { ...sessionOptions(context, { reporter, interrupts, stack: config.stack, backend: config.backend }), reading: true };
+    const place = { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true };
     const person = options["one-at-a-time"] ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`) : undefined;
     const request: VerifyRequest = {
       config,

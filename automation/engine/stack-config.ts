@@ -3,6 +3,7 @@ import { parseDocument } from "yaml";
 import { SpotError } from "../../fleet/errors";
 import type { Pins } from "../../fleet/model";
 import { parsePins, PROJECT, StackKey } from "../../fleet/stack-config";
+import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { writeWhole } from "../whole-file";
 
 /** Our plain keys of `Pulumi.<stack>.yaml`. Secrets go through the engine (engine/stack.ts). */
@@ -10,6 +11,9 @@ export interface StackSettings {
   lineage: string;
   configFile: string;
   endpoint: string | undefined;
+  endpoints: Endpoints | undefined;
+  account: string | undefined;
+  providerRegion: string | undefined;
   pins: Pins;
 }
 
@@ -39,6 +43,9 @@ export function readStackSettings(file: string): Partial<StackSettings> {
     lineage: text(StackKey.lineage),
     configFile: text(StackKey.configFile),
     endpoint: text(StackKey.endpoint),
+    endpoints: parseEndpoints(get(StackKey.endpoints)),
+    account: text(StackKey.account),
+    providerRegion: text(StackKey.providerRegion),
     pins: parsePins(get(StackKey.pins)),
   };
 }

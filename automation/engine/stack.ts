@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
+import { shortName } from "../../fleet/ownership";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
 import { collectEvents, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
@@ -139,7 +140,7 @@ export class EngineStack {
 
   /** Without organisation and project. */
   private get ownName(): string {
-    return this.options.stack.split("/").pop()!;
+    return shortName(this.options.stack);
   }
 
   /** Removes locks that were never finished: no engine works on a stack that has one. */

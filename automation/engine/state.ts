@@ -1,5 +1,7 @@
 import { Tag, type Market, type NodePin } from "../../fleet/model";
-import { PROJECT } from "../../fleet/stack-config";
+import { PROJECT, StackKey } from "../../fleet/stack-config";
+import { shortName } from "../../fleet/ownership";
+import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { urnParts } from "./events";
 
 /** A resource as the state holds it. */
@@ -32,13 +34,17 @@ export interface StackState {
   resources: StateResource[];
   nodes: StateNode[];
   lineage: string | undefined;
+  /** The account that the program was given (its output), 12 digits. */
+  account: string | undefined;
+  /** The endpoints outside AWS to which the stack is bound (the program's output). */
+  endpoints: Endpoints | undefined;
   /** Every region in which the state holds a resource. */
   regions: string[];
   /** Operations that a killed run left unfinished. */
   pending: { urn: string; region: string | undefined }[];
 }
 
-export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, regions: [], pending: [] };
+export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] };
 
 export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
 
@@ -54,7 +60,7 @@ export function networkUrns(stack: string, region: string): string[] {
   return [urnOf(stack, component, region), urnOf(stack, `${component}$**`, `${region}**`)];
 }
 
-const urnOf = (stack: string, type: string, name: string): string => `urn:pulumi:${stack.split("/").pop()!}::${PROJECT}::${type}::${name}`;
+const urnOf = (stack: string, type: string, name: string): string => `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
 
 interface Deployment {
   deployment?: {
@@ -88,11 +94,14 @@ export function stateOf(exported: unknown): StackState {
       created: resource.created,
     }),
   );
+  const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
   const owned = resources.filter((resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"));
   return {
     resources,
     nodes: owned.filter(({ urn, type, id }) => type === INSTANCE_TYPE && id !== "" && !awaited.has(urn)).map(nodeOf),
     lineage: owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined),
+    account: text(outputs[StackKey.account]) || undefined,
+    endpoints: parseEndpoints(outputs[StackKey.endpoints]),
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
     pending: (deployment?.pending_operations ?? []).map(({ resource }) => ({ urn: resource?.urn ?? "", region: text(resource?.inputs?.region) || undefined })),
   };

@@ -2,7 +2,6 @@ import type { FleetConfig } from "../../fleet/config";
 import { errorInfo, isSpotError } from "../../fleet/errors";
 import { slotsOf } from "../../fleet/plan";
 import { loadDefinition } from "../../project/definition";
-import { callerIdentity } from "../cloud/identity";
 import { regionStatuses } from "../cloud/region-status";
 import { recordedPins } from "../pins";
 import type { Session } from "../session";
@@ -33,11 +32,9 @@ export async function preflight(session: Session, request: CheckRequest): Promis
   const offers = new Offers(session, config, recordedPins(session.state).regions, regionStatuses(session.cloud));
   const slots = slotsOf(config);
   const wanted = config.regions.filter(({ count }) => count > 0);
-  const [identity, regions] = await Promise.all([
-    callerIdentity(session.cloud),
-    Promise.all(wanted.map(({ name }) => regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers))),
-  ]);
-  return { ...identity, local: local(session, request), regions };
+  const regions = await Promise.all(wanted.map(({ name }) => regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers)));
+  const { account, arn } = session.identity;
+  return { account, arn, local: local(session, request), regions };
 }
 
 /** What this machine must have: keys, a payload that can be uploaded, user data that EC2 takes. */

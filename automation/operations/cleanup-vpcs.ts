@@ -4,7 +4,6 @@ import { MANAGED_BY, Tag } from "../../fleet/model";
 import { ownerOf, type Owner } from "../../fleet/ownership";
 import { counted } from "../../fleet/words";
 import { awsError } from "../cloud/errors";
-import { callerIdentity } from "../cloud/identity";
 import { enabledRegions } from "../cloud/inventory";
 import { listRemains, REMAINS, type Remain, type Where } from "../cloud/remains";
 import { deleteWithin } from "../cloud/sweep";
@@ -53,7 +52,8 @@ const PATIENCE_MS = 5 * 60_000;
  * @throws SpotError E_CREDENTIALS, E_DECLINED
  */
 export async function cleanupVpcs(session: Session, { legacy, dryRun, onPlan }: CleanupRequest): Promise<CleanupResult> {
-  const [{ account }, regions] = await Promise.all([callerIdentity(session.cloud), enabledRegions(session.cloud)]);
+  const { account } = session.identity;
+  const regions = await enabledRegions(session.cloud);
   const wanted = legacy ? "predecessor" : "ours";
   const plan = await Promise.all(regions.map((region) => planRegion(session, region, wanted)));
   onPlan?.({ account, plan });

@@ -1,11 +1,13 @@
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
+import path from "node:path";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/words";
-import { callerIdentity } from "../cloud/identity";
-import { enabledRegions, patientInventory, type CloudObject } from "../cloud/inventory";
+import { enabledRegions, patientInventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
+import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
+import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
 import { selectNames } from "../verify/select";
@@ -33,6 +35,8 @@ export interface DownResult {
   found: CloudObject[];
   /** What listing again still shows; empty is the proof. */
   leftovers: CloudObject[];
+  /** What carries the fleet ID and is another stack's: left alone. */
+  others: CloudObject[];
   /** Regions that could not be looked at, so that nothing is proven about them. */
   notLookedAt: { region: string; error: ErrorInfo; everUsed: boolean }[];
   failures: ErrorInfo[];
@@ -60,7 +64,7 @@ export function down(opened: Session, request: DownRequest = {}): Promise<DownRe
 
 /** @param ended told of each instance that this run ends */
 async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
-  const { account } = await callerIdentity(opened.cloud);
+  const { account } = opened.identity;
   const { session } = await clearBrokenRun(opened);
   const { scope, found } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
@@ -75,7 +79,7 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   if (interrupted) failures.push(interruption(session.interrupts));
   // A region that is closed to us and that the fleet never used proves nothing, and needs no proof.
   const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed) && !interrupted;
-  return proven && !partial ? { ...result, setAside: await forgetStack(session) } : result;
+  return proven && !partial ? { ...result, setAside: await forgetStack(session, result.others) } : result;
 }
 
 function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftovers">): string[] {
@@ -85,7 +89,7 @@ function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftov
 
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
 export async function planDown(session: Session, request: DownRequest): Promise<{ account: string; found: CloudObject[]; notLookedAt: DownResult["notLookedAt"] }> {
-  const { account } = await callerIdentity(session.cloud);
+  const { account } = session.identity;
   const { scope, found } = await scopeOf(session, request);
   const { notLookedAt } = await proof(session, scope);
   return { account, found, notLookedAt };
@@ -110,7 +114,11 @@ function within({ nodes }: Scope, { tags }: CloudObject): boolean {
 
 async function remaining(session: Session, scope: Scope): Promise<CloudObject[]> {
   const look = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
-  return look.flatMap(({ objects }) => objects).filter((object) => within(scope, object));
+  return ownIn(session, scope, look);
+}
+
+function ownIn(session: Session, scope: Scope, look: RegionInventory[]): CloudObject[] {
+  return divided(session, look.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object));
 }
 
 async function destroyRecorded(session: Session, { scope, partial, ended }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void }): Promise<ErrorInfo[]> {
@@ -144,13 +152,26 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "notLookedAt">> {
+async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "others" | "notLookedAt">> {
   const used = new Set(fleetRegions(session));
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   return {
-    leftovers: looked.flatMap(({ objects }) => objects).filter((object) => within(scope, object)),
+    leftovers: ownIn(session, scope, looked),
+    others: divided(session, looked.flatMap(({ objects }) => objects)).others,
     notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : [])),
   };
+}
+
+/** Another stack of this project has, or may have, the same fleet ID: its settings, or these, are a copy. */
+function isShared({ projectDir, lineage }: Session): boolean {
+  const others = readdirSync(projectDir).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
+  return others.some((name) => {
+    try {
+      return readStackSettings(path.join(projectDir, name)).lineage === lineage;
+    } catch {
+      return true;
+    }
+  });
 }
 
 async function confirmed(session: Session, account: string, found: CloudObject[]): Promise<void> {
@@ -165,8 +186,9 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
 /**
  * Nothing is left to record: the stack, its settings and its keys end with the fleet. A state that could not be read
  * is kept under another name, which is answered.
+ * @param others what other stacks own under the same fleet ID: the keys are theirs too, and stay
  */
-export async function forgetStack(session: Session): Promise<string | undefined> {
+export async function forgetStack(session: Session, others: readonly CloudObject[]): Promise<string | undefined> {
   let kept: string | undefined;
   if (session.damaged) {
     kept = session.stack.stateFiles?.setAside();
@@ -177,6 +199,6 @@ export async function forgetStack(session: Session): Promise<string | undefined>
     await session.stack.remove();
   }
   rmSync(session.stack.configFile, { force: true });
-  rmSync(session.keys, { recursive: true, force: true });
+  if (others.length === 0 && !isShared(session)) rmSync(session.keys, { recursive: true, force: true });
   return kept;
 }

@@ -2,6 +2,7 @@ import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
 import { byName } from "../../fleet/words";
 import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
+import { divided } from "../ownership";
 import { fleetRegions, type Session } from "../session";
 import { lostState } from "./recover";
 
@@ -31,7 +32,10 @@ export interface Listing {
   nodes: ListedNode[];
   /** Why the record says nothing, when it is damaged or lost. */
   problem?: ErrorInfo;
-  /** Instances of other fleets of this program: looked for only where this place knows of no fleet of its own. */
+  /**
+   * Instances that carry the fleet ID and belong to another stack. Where this place knows of no fleet of its own:
+   * those of every fleet of this program.
+   */
   foreign: ForeignNode[];
   failedRegions: { region: string; error: ErrorInfo }[];
 }
@@ -75,10 +79,11 @@ export async function list(session: Session): Promise<Listing> {
     };
   });
   const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
-  for (const { region, instance } of live.values()) {
-    if (recorded.has(instance.InstanceId!) || instance.State?.Name === "terminated") continue;
+  const unrecorded = [...live.values()].filter(({ instance }) => !recorded.has(instance.InstanceId!) && instance.State?.Name !== "terminated");
+  const { own, others } = divided(session, unrecorded.map(({ region, instance }) => ({ id: instance.InstanceId!, tags: tagRecord(instance.Tags), region, instance })));
+  for (const { region, instance, tags } of own) {
     nodes.push({
-      name: tagRecord(instance.Tags)[Tag.node] ?? "?",
+      name: tags[Tag.node] ?? "?",
       instanceId: instance.InstanceId!,
       region,
       availabilityZone: instance.Placement?.AvailabilityZone ?? "",
@@ -95,7 +100,7 @@ export async function list(session: Session): Promise<Listing> {
     lineage,
     nodes: nodes.sort((a, b) => byName(a.name, b.name)),
     ...(problem ? { problem: errorInfo(problem) } : {}),
-    foreign: strange ? await foreignNodes(session, failedRegions) : [],
+    foreign: strange ? await foreignNodes(session, failedRegions) : others.map(({ region, instance }) => foreignNode(region, instance)),
     failedRegions,
   };
 }
@@ -107,10 +112,7 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
     regions.map(async (region): Promise<ForeignNode[]> => {
       try {
         const instances = await describeManaged(cloud, region);
-        return instances.filter(({ State }) => State?.Name !== "terminated").map((instance) => {
-          const tags = tagRecord(instance.Tags);
-          return { lineage: tags[Tag.lineage] ?? "?", stack: tags[Tag.stack] ?? "?", node: tags[Tag.node] ?? "?", instanceId: instance.InstanceId!, region, state: instance.State?.Name ?? "unknown" };
-        });
+        return instances.filter(({ State }) => State?.Name !== "terminated").map((instance) => foreignNode(region, instance));
       } catch (error) {
         failedRegions.push({ region, error: errorInfo(error) });
         return [];
@@ -118,6 +120,11 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
     }),
   );
   return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || byName(a.node, b.node));
+}
+
+function foreignNode(region: string, instance: Instance): ForeignNode {
+  const tags = tagRecord(instance.Tags);
+  return { lineage: tags[Tag.lineage] ?? "?", stack: tags[Tag.stack] ?? "?", node: tags[Tag.node] ?? "?", instanceId: instance.InstanceId!, region, state: instance.State?.Name ?? "unknown" };
 }
 
 function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {

@@ -5,7 +5,6 @@ import { counted } from "../../fleet/words";
 import { buildState } from "../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../project/definition";
 import { packageRoot } from "../../project/package-root";
-import { callerIdentity } from "../cloud/identity";
 import type { Session } from "../session";
 import { selectNames } from "../verify/select";
 import { decide, type Decisions } from "./decide";
@@ -51,11 +50,7 @@ export function refuseStaleBuild(): void {
  * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD, E_USER_DATA_TOO_LARGE
  */
 export async function planUp(session: Session, { config, configFile, locate }: UpRequest): Promise<UpPlan> {
-  const deciding = decide(session, config);
-  // Asked at the same time; but what comes of missing credentials says less than that they are missing.
-  deciding.catch(() => undefined);
-  const identity = await callerIdentity(session.cloud);
-  const decisions = await deciding;
+  const decisions = await decide(session, config);
   const definition = loadDefinition({ config, configFile, stack: session.target.stack, lineage: session.lineage, locate });
   const { pins } = decisions;
   const desired = definition.slots
@@ -64,7 +59,7 @@ export async function planUp(session: Session, { config, configFile, locate }: U
       const pin = pins.nodes[slot.name]!;
       return { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) };
     });
-  return { session, account: identity.account, definition, decisions, changes: changesBetween(desired, session.state.nodes) };
+  return { session, account: session.identity.account, definition, decisions, changes: changesBetween(desired, session.state.nodes) };
 }
 
 /** The plan with what concerns the part alone. @throws SpotError E_USAGE for a pattern that fits no node */

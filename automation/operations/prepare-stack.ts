@@ -28,6 +28,9 @@ export function writePins(session: Session, { decisions, definition }: UpPlan): 
     lineage: session.lineage,
     configFile: relative.startsWith("..") ? definition.configFile : relative,
     endpoint: session.target.endpoint,
+    endpoints: Object.keys(session.target.foreignEndpoints).length > 0 ? session.target.foreignEndpoints : undefined,
+    account: session.identity.account,
+    providerRegion: session.identity.region,
     pins: decisions.pins,
   });
 }

@@ -1,14 +1,14 @@
 import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
-import { callerIdentity } from "../cloud/identity";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
+import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
 import { endByTags, forgetStack, type DownResult } from "./down";
 import { clearBrokenRun, lostState, recover } from "./recover";
 
-/** What a recovery without a lineage came to. */
+/** What a recovery without a fleet ID came to. */
 export interface RecoverResult {
   /** The backup that was put in the state's place, and where the damaged state is kept. */
   restored?: { file: string; at: Date; kept?: string };
@@ -27,7 +27,7 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
     const regions = fleetRegions(opened);
     const { session } = await clearBrokenRun(opened);
     const look = await inventory(session.cloud, session.lineage, regions);
-    const instances = look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance");
+    const instances = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ kind }) => kind === "instance");
     const problem = session.damaged ?? lostState(session, instances.length);
     const restored = problem ? await restoreBackup(session, problem, instances) : undefined;
     const whole = restored ? await reread(session) : session;
@@ -43,12 +43,12 @@ async function restoreBackup(session: Session, problem: SpotError, instances: Cl
     throw new SpotError("E_STATE", {
       message: `${problem.message}, and ${files ? "no backup can be read beside it" : "its backend is no folder of this machine"}`,
       cause: problem.cause,
-      next: `Restore an older version of the state in its backend, or run \`recover --lineage ${session.lineage}\` to end the fleet by its tags.`,
+      next: `Restore an older version of the state in its backend, or run \`recover --fleet-id ${session.lineage}\` to end the fleet by its tags.`,
     });
   }
   const { state, at, file } = backup;
   if (state.lineage !== undefined && session.settings.lineage !== undefined && state.lineage !== session.settings.lineage) {
-    throw new SpotError("E_STATE", { message: `the backup ${file} is of another fleet, ${state.lineage}`, next: `Run \`recover --lineage ${session.lineage}\` to end this fleet by its tags.` });
+    throw new SpotError("E_STATE", { message: `the backup ${file} is of another fleet, ${state.lineage}`, next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.` });
   }
   const known = new Set(state.nodes.map(({ instanceId }) => instanceId));
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
@@ -58,23 +58,23 @@ async function restoreBackup(session: Session, problem: SpotError, instances: Cl
 }
 
 /**
- * Ends a whole lineage by its tags alone, in every region of the account, after confirmation, and proves it. For a fleet
+ * Ends a whole fleet by its tags alone, in every region of the account, after confirmation, and proves it. For a fleet
  * whose record is lost.
- * @throws SpotError E_NOT_FOUND when nothing carries the lineage, E_USAGE when this stack's record holds it, E_DECLINED,
+ * @throws SpotError E_NOT_FOUND when nothing carries the fleet ID, E_USAGE when this stack's record holds it, E_DECLINED,
  *   E_LOCKED
  */
-export function endLineage(opened: Session, lineage: string): Promise<DownResult> {
+export function endFleet(opened: Session, lineage: string): Promise<DownResult> {
   return exclusively(opened, async () => {
     if (opened.state.lineage === lineage) {
       throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${opened.target.stack}, whose state is whole`, next: "Run `down` to end it." });
     }
     const own = opened.lineage === lineage;
     const { session } = await clearBrokenRun(opened);
-    const { account } = await callerIdentity(session.cloud);
+    const { account } = session.identity;
     const used = own ? fleetRegions(session) : [];
     const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
-    if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the lineage ${lineage}`);
+    if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
     await confirmEnd(session, account, lineage, found);
     await endByTags(session, lineage, found);
     const looked = await inventory(session.cloud, lineage, regions);
@@ -84,11 +84,12 @@ export function endLineage(opened: Session, lineage: string): Promise<DownResult
       found,
       failures: [],
       partial: false,
+      others: [],
       leftovers: looked.flatMap(({ objects }) => objects),
       notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
     };
     const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed);
-    return own && proven ? { ...result, setAside: await forgetStack(session) } : result;
+    return own && proven ? { ...result, setAside: await forgetStack(session, []) } : result;
   });
 }
 

@@ -1,4 +1,6 @@
+import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { networkParts, type NetworkPart } from "../cloud/network-parts";
@@ -6,6 +8,7 @@ import { deleteWithin, sweep } from "../cloud/sweep";
 import { lockedError, lockState } from "../engine/lock";
 import type { StateResource } from "../engine/state";
 import { endStrays, straysOf } from "../engine/strays";
+import { divided } from "../ownership";
 import { reread, type Session } from "../session";
 import { createError } from "./engine-report";
 
@@ -110,12 +113,25 @@ async function reconcile(opened: Session, regions: string[], doubtful: Set<strin
 }
 
 /**
- * The state is gone while the fleet stands. What `up` would do then, ending all of it as unrecorded, is nobody's wish.
+ * The state is gone while the fleet stands, or the fleet is another stack's. What `up` would do then, ending all of it
+ * as unrecorded, is nobody's wish.
  * @throws SpotError E_STATE
  */
-export function refuseLostState(session: Session, look: RegionInventory[]): void {
-  const error = lostState(session, look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance").length);
+function refuseLostState(session: Session, look: RegionInventory[]): void {
+  const { own, others } = divided(session, look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance"));
+  const error = lostState(session, own.length) ?? copiedSettings(session, others);
   if (error) throw error;
+}
+
+/** A stack without anything of its own has the ID of one that has: its settings were copied, salt and all. */
+function copiedSettings({ state, target, stack, lineage }: Session, others: CloudObject[]): SpotError | undefined {
+  if (state.regions.length > 0 || others.length === 0) return undefined;
+  const file = path.basename(stack.configFile);
+  const owners = [...new Set(others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort();
+  return new SpotError("E_STATE", {
+    message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: its settings are a copy`,
+    next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops the copy; \`up\` then gives the stack an ID of its own.`,
+  });
 }
 
 /** Settings that name a fleet, no stack in the backend, and instances that are there: the record was lost. */
@@ -123,16 +139,15 @@ export function lostState({ stackExists, settings, target, lineage }: Session, i
   if (stackExists || settings.lineage === undefined || instances === 0) return undefined;
   return new SpotError("E_STATE", {
     message: `the state of stack ${target.stack} is gone, while ${counted(instances, "instance")} of its fleet ${lineage} can be seen`,
-    next: `Nothing was changed. Run \`recover\` to restore the last backup of the state, or \`recover --lineage ${lineage}\` to end the fleet by its tags.`,
+    next: `Nothing was changed. Run \`recover\` to restore the last backup of the state, or \`recover --fleet-id ${lineage}\` to end the fleet by its tags.`,
   });
 }
 
 /** A root volume goes with its instance, and an instance that is ending needs no one to end it. */
 function orphansOf(session: Session, look: RegionInventory[]): CloudObject[] {
   const recorded = new Set(session.state.resources.map(({ id }) => id));
-  return look
-    .flatMap(({ objects }) => objects)
-    .filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use") && !(kind === "instance" && detail === "shutting-down"));
+  return divided(session, look.flatMap(({ objects }) => objects))
+    .own.filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use") && !(kind === "instance" && detail === "shutting-down"));
 }
 
 /** Parts in AWS that the record does not have: asking for them again would be refused for ever. */

@@ -5,7 +5,6 @@ import { StackKey } from "../../fleet/stack-config";
 import { loadDefinition } from "../../project/definition";
 import type { FleetConfig } from "../../fleet/config";
 import { byName } from "../../fleet/words";
-import { callerIdentity } from "../cloud/identity";
 import { qualified } from "../engine/stack";
 import type { StateNode } from "../engine/state";
 import { keyPairOf } from "./decide";
@@ -52,16 +51,13 @@ export async function openFleet(session: Session, { config, configFile }: { conf
   if (target.sandbox?.mode === "api") {
     throw new SpotError("E_SANDBOX_SETUP", { message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to", next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts." });
   }
-  const [fleetSecret, { account }] = await Promise.all([
-    stack.readSecretConfig(qualified(StackKey.fleetSecret)).then(async (secret) => secret ?? (await stack.readSecretOutput(StackKey.fleetSecret))),
-    callerIdentity(session.cloud),
-  ]);
+  const fleetSecret = (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ?? (await stack.readSecretOutput(StackKey.fleetSecret));
   if (!settings.pins || fleetSecret === undefined) {
     throw new SpotError("E_STATE", { message: `the stack's settings are not on this machine`, next: "Run `up`: it rebuilds them from the state." });
   }
   const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });
   const { privateKeyPath } = keyPairOf(session, config);
-  return new FleetNodes({ session, definition, pins: settings.pins, account, fleetSecret, privateKeyPath }, { wait: true });
+  return new FleetNodes({ session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath }, { wait: true });
 }
 
 /** One line for a node that was checked: verified, or its first failure. */

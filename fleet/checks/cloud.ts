@@ -21,10 +21,10 @@ export const cloudChecks: readonly Check[] = [
     command: describe,
     judge: ({ instance, unanswered }, node) => {
       const verdict = same(
-        { state: "running", lineage: node.lineage, type: node.instanceType, zone: node.availabilityZone, market: node.market },
+        { state: "running", "fleet ID": node.lineage, type: node.instanceType, zone: node.availabilityZone, market: node.market },
         {
           state: instance?.state ?? unanswered ?? "no such instance",
-          lineage: instance?.tags[Tag.lineage] ?? "none",
+          "fleet ID": instance?.tags[Tag.lineage] ?? "none",
           type: instance?.instanceType ?? "none",
           zone: instance?.availabilityZone ?? "none",
           market: instance?.market ?? "none",
@@ -65,13 +65,13 @@ export const cloudChecks: readonly Check[] = [
     judge: ({ instance, rootVolume }, node) =>
       looked(rootVolume, "an encrypted root volume with the fleet's tags", (volume) =>
         same(
-          { tokens: "required", ManagedBy: MANAGED_BY, node: node.name, encrypted: "yes", "the volume's lineage": node.lineage },
+          { tokens: "required", ManagedBy: MANAGED_BY, node: node.name, encrypted: "yes", "the volume's fleet ID": node.lineage },
           {
             tokens: instance?.httpTokens ?? "none",
             ManagedBy: instance?.tags[Tag.managedBy] ?? "none",
             node: instance?.tags[Tag.node] ?? "none",
             encrypted: volume.encrypted ? "yes" : "no",
-            "the volume's lineage": volume.tags[Tag.lineage] ?? "none",
+            "the volume's fleet ID": volume.tags[Tag.lineage] ?? "none",
           },
         ),
       ),

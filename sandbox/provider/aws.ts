@@ -15,14 +15,14 @@ export interface Endpoint {
 }
 
 /** Tries of one call, the first included. Low on purpose: the fleet's own fail-over decides what to try next. */
-const MAX_ATTEMPTS = 3;
-const FIRST_RETRY_MS = 100;
+export const MAX_ATTEMPTS = 3;
+export const FIRST_RETRY_MS = 100;
 const FIRST_POLL_MS = 50;
 const SLOWEST_POLL_MS = 1000;
 
 /** HTTP 5xx by number, yet an answer and not an accident: trying again at once only hides it. */
 const CAPACITY = new Set(["InsufficientInstanceCapacity", "InsufficientCapacity", "UnfulfillableCapacity"]);
-const THROTTLED = new Set(["RequestLimitExceeded", "Throttling", "ThrottlingException"]);
+export const THROTTLED = new Set(["RequestLimitExceeded", "Throttling", "ThrottlingException"]);
 
 /** A call that AWS refused or that never arrived. */
 export class AwsFailure extends Error {

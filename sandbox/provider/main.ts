@@ -1,4 +1,5 @@
 import { main } from "@pulumi/pulumi/provider";
+import { configure, configureWith } from "./configure";
 import { sandboxEndpoint } from "./guard";
 import { SandboxProvider } from "./provider";
 import { Work } from "./work";
@@ -11,7 +12,9 @@ async function serve(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
   const work = new Work();
   work.endWithParent();
-  await main(new SandboxProvider(await sandboxEndpoint(process.env), work), process.argv.slice(2));
+  const endpoint = await sandboxEndpoint(process.env);
+  configureWith((args) => configure(endpoint, args));
+  await main(new SandboxProvider(endpoint, work), process.argv.slice(2));
 }
 
 serve().catch((error: unknown) => {

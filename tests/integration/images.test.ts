@@ -22,7 +22,7 @@ describe("the image of a node", function () {
   after(() => removeSandbox(home));
 
   async function imageOf(image: string, machineType: string, programs?: RegionRequest["programs"]): Promise<string> {
-    const cloud = cloudOf({ endpoint: sandbox.endpoint, env: sandboxEnvironment(sandbox) } as Target);
+    const cloud = cloudOf({ endpoint: sandbox.endpoint, env: sandboxEnvironment(sandbox), credentials: { kind: "keys", accessKeyId: "sandbox", secretAccessKey: "sandbox" } } as Target);
     try {
       return (await offerOf(cloud, { region: REGION, machineTypes: [machineType], image, network: "create", securityGroups: [], programs }, undefined)).types[0]!.ami;
     } finally {

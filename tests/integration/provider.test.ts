@@ -202,10 +202,10 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     assert.equal(found?.IpPermissionsEgress?.length, 1);
   });
 
-  it("changes nothing when nothing changed, and asks AWS nothing", async () => {
+  it("changes nothing when nothing changed, and asks AWS nothing but whose the credentials are", async () => {
     const outcome = expectOk(await up());
     assert.deepEqual(outcome.steps, {});
-    assert.deepEqual(proxy.calls, []);
+    assert.deepEqual(proxy.calls.map(({ action }) => action), ["GetCallerIdentity"]);
   });
 
   it("keeps a secret input secret in the state, also after a refresh", async () => {
@@ -376,11 +376,11 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
       it(`ends at once on ${signal}, which is how the engine ends a plugin`, async () => {
         const child = start(sandboxEnv);
         await lines(child, 1);
-        const ended = outputOf(child);
-        const asked = Date.now();
+        const { pid = 0 } = child;
+        void outputOf(child);
         child.kill(signal);
-        await ended;
-        assert.ok(Date.now() - asked < 1_000);
+        // Before the engine's patience with a plugin is over.
+        await until(async () => !alive(pid), 5_000);
       });
     }
 

@@ -161,10 +161,10 @@ describe("when something breaks: record and cloud come together again", function
     assert.match(up.stderr, /E_STATE/);
     assert.deepEqual(await live(), before, "nothing was ended, nothing made");
 
-    const declined = await bench.spot(["recover", "--lineage", lineage]);
+    const declined = await bench.spot(["recover", "--fleet-id", lineage]);
     assert.match(declined.stderr, /E_DECLINED/);
     assert.deepEqual(await live(), before);
-    const ended = await bench.spot(["recover", "--lineage", lineage, "--yes"]);
+    const ended = await bench.spot(["recover", "--fleet-id", lineage, "--yes"]);
     assert.equal(ended.code, 0, ended.stderr + ended.stdout);
     assert.match(ended.stdout, /Proven/);
     assert.deepEqual(await bench.live(), { instances: [], vpcs: [] });
@@ -182,10 +182,10 @@ describe("when something breaks: record and cloud come together again", function
     assert.match(strange.stdout, new RegExp(`${lineage}.*us-west-2-0.*${lost}`));
     await fleet({ "us-west-2": 1 });
     const mine = Object.values(await ids());
-    const refused = await bench.spot(["recover", "--lineage", "0123456789abcdef", "--yes"]);
+    const refused = await bench.spot(["recover", "--fleet-id", "0123456789abcdef", "--yes"]);
     assert.match(refused.stderr, /E_NOT_FOUND/);
     const own = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
-    const whole = await bench.spot(["recover", "--lineage", own.lineage, "--yes"]);
+    const whole = await bench.spot(["recover", "--fleet-id", own.lineage, "--yes"]);
     assert.match(whole.stderr, /E_USAGE.*whose state is whole/);
     assert.equal((await live()).length, 2);
     const quiet = await bench.spot(["recover", "--lineage", lineage, "--yes", "--quiet"]);

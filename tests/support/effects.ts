@@ -60,7 +60,7 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
   "all-regions": { down: ["tests/integration/parts.test.ts", "looks in every region of the account with --all-regions"] },
   "dry-run": { down: ["tests/integration/parts.test.ts", "shows what `down` would end and ends nothing"], "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "shows the plan, then deletes what is ours"] },
   legacy: { "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "asks about each thing of the predecessor's alone"] },
-  lineage: { recover: ["tests/integration/recovery.test.ts", "L40: does not take a lost state for an empty fleet"] },
+  "fleet-id": { recover: ["tests/integration/recovery.test.ts", "L40: does not take a lost state for an empty fleet"] },
   seconds: { sandbox: ["tests/e2e/node.test.ts", "runs the hooks and stops the workloads on the interruption notice"] },
   follow: { logs: ["tests/e2e/login.test.ts", "`logs -f` goes on with what is added"] },
   defaults: { setup: ["tests/integration/command-line.test.ts", "setup --defaults writes a file that is valid"] },

@@ -121,7 +121,7 @@ export const probes: Partial<Record<OptionName, Probe>> = {
 
   async profile(stage, command) {
     const { pid } = await stage.halted(command, "--profile", "night-shift");
-    assert.match(stage.logOf(command, pid), /\[target\] DEBUG: AWS, profile night-shift;/);
+    assert.match(stage.logOf(command, pid), /\[target\] DEBUG: AWS, credentials: profile night-shift;/);
   },
 
   async config(stage, command) {

@@ -245,7 +245,7 @@ describe("the check list", () => {
     ["type t3.large", { instanceType: "t3.large" }],
     ["zone us-west-2b", { availabilityZone: "us-west-2b" }],
     ["market on-demand", { market: "on-demand" as const }],
-    ["lineage none", { tags: {} }],
+    ["fleet ID none", { tags: {} }],
   ] as const) {
     it(`A2 names ${what} and nothing else`, () => {
       const check = checkOf("A2");
@@ -263,7 +263,7 @@ describe("the check list", () => {
     ["A4", "a port too many", { groups: { value: [group(22), group(80)] } }, /^sg-80 admits tcp 80-80 from 198.18.0.1\/32$/],
     ["A4", "the whole world", { groups: { value: [{ ...group(22), ingress: [{ protocol: "-1", fromPort: 0, toPort: 65_535, source: "0.0.0.0/0" }] }] } }, /admits everything from 0.0.0.0\/0/],
     ["A5", "IMDSv1", { instance: { ...cloud.instance, httpTokens: "optional" } }, /^tokens optional$/],
-    ["A5", "a bare volume", { rootVolume: { value: { encrypted: false, tags: {} } } }, /^encrypted no, the volume's lineage none$/],
+    ["A5", "a bare volume", { rootVolume: { value: { encrypted: false, tags: {} } } }, /^encrypted no, the volume's fleet ID none$/],
     ["A6", "an interruption", { spotRequest: { value: { id: "sir-1", state: "active", status: "marked-for-termination" } } }, /marked-for-termination/],
   ] as [string, string, Partial<CloudFacts>, RegExp][]) {
     it(`${id} holds, and names ${what}`, () => {

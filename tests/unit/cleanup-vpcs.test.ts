@@ -22,12 +22,12 @@ describe("cleanup-vpcs on an account (L42)", () => {
         return Promise.resolve(answers[action] ?? {});
       },
     });
-    const cloud = { ec2: () => client, sts: () => Promise.resolve({ send: () => Promise.resolve({ Account: "123456789012" }) }) };
+    const cloud = { ec2: () => client };
     const confirm = ({ message }: { message: string }): Promise<boolean> => {
       happened.push(message);
       return Promise.resolve(answer);
     };
-    return { happened, session: { cloud, lineage: "ours", target: { kind: "aws" }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
+    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage: "ours", target: { kind: "aws" }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
   }
 
   const clean = ({ session, happened }: ReturnType<typeof account>) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
-import { placeIn } from "../../automation/commands/list";
+import { namedPlace } from "../../automation/commands/list";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { loadConfig, readConfig } from "../../project/config-file";
@@ -57,10 +57,10 @@ describe("readConfig", () => {
 
   describe("for the stack alone, where no file was asked for by name", () => {
     it("does without a file, and reads one that is there", () => {
-      assert.deepEqual(placeIn(file, {}), {});
-      assert.throws(() => placeIn(file, { config: file }), { code: "E_CONFIG_MISSING" });
+      assert.deepEqual(namedPlace(file, {}), {});
+      assert.throws(() => namedPlace(file, { config: file }), { code: "E_CONFIG_MISSING" });
       writeFileSync(file, "stack: prod\nregions: [us-west-2: {}]\n");
-      assert.equal(placeIn(file, {}).stack, "prod");
+      assert.equal(namedPlace(file, {}).stack, "prod");
     });
 
     for (const [what, make, code] of [
@@ -71,8 +71,8 @@ describe("readConfig", () => {
     ] as const) {
       it(`takes ${what} for no reason to act on the usual stack`, () => {
         make();
-        assert.throws(() => placeIn(file, {}), (error: SpotError) => error.code === code && error.next.endsWith("Or name the stack with --stack: then the file is not needed."));
-        assert.deepEqual(placeIn(file, { stack: "prod" }), {});
+        assert.throws(() => namedPlace(file, {}), (error: SpotError) => error.code === code && error.next.endsWith("Or name the stack with --stack: then the file is not needed."));
+        assert.deepEqual(namedPlace(file, { stack: "prod" }), {});
       });
     }
   });

@@ -75,7 +75,7 @@ describe("the state as exported", () => {
   });
 
   it("of nothing is empty", () => {
-    assert.deepEqual(stateOf({}), { resources: [], nodes: [], lineage: undefined, regions: [], pending: [] });
+    assert.deepEqual(stateOf({}), { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] });
   });
 
   it("keeps an existing network unless another one is named", () => {
@@ -136,13 +136,14 @@ describe("Pulumi.<stack>.yaml", () => {
   it("keeps what is not ours, and comes back as it was written", () => {
     const file = path.join(dir, "Pulumi.x.yaml");
     writeFileSync(file, "encryptionsalt: v1:abc\nconfig:\n  aws:region: us-east-1 # mine\n  spot-deployer:fleetSecret:\n    secure: v1:zzz\n  spot-deployer:endpoint: http://127.0.0.1:1\n");
-    writeStackSettings(file, { lineage: "abc", configFile: "config.yaml", endpoint: undefined, pins });
+    const settings = { lineage: "0123456789abcdef", configFile: "config.yaml", endpoint: undefined, endpoints: { ec2: "http://127.0.0.1:4566" }, account: "123456789012", providerRegion: "us-west-2", pins };
+    writeStackSettings(file, settings);
     const text = readFileSync(file, "utf8");
     assert.match(text, /encryptionsalt: v1:abc/);
     assert.match(text, /aws:region: us-east-1 # mine/);
     assert.match(text, /secure: v1:zzz/);
-    assert.doesNotMatch(text, /endpoint/);
-    assert.deepEqual(readStackSettings(file), { lineage: "abc", configFile: "config.yaml", endpoint: undefined, pins });
+    assert.doesNotMatch(text, /endpoint:/);
+    assert.deepEqual(readStackSettings(file), settings);
   });
 
   it("that is missing or of another version has no pins; broken YAML is refused with what to do", () => {

@@ -13,7 +13,7 @@ describe("a look on which much depends", () => {
     };
     return { ec2: (region: string) => ({ send: (command: { constructor: { name: string } }) => send(region, command.constructor.name.replace(/Command$/, "")) }) } as unknown as Cloud;
   }
-  const look = (cloud: Cloud, signal = new AbortController().signal) => patientInventory(cloud, "lineage", ["a", "b", "c"], signal);
+  const look = (cloud: Cloud, signal = new AbortController().signal) => patientInventory(cloud, "0123456789abcdef", ["a", "b", "c"], signal);
 
   it("asks a region again that is throttled or out of reach, and no other", async () => {
     const looks: Record<string, number> = {};

@@ -1,0 +1,18 @@
+import { SpotError, type SpotErrorInput } from "./errors";
+
+/** How a fleet ID is minted: 8 random bytes in hex. */
+const FLEET_ID = /^[0-9a-f]{16}$/;
+
+/**
+ * The fleet ID as given, once it is one. EC2 takes `*` and `?` in a filter for patterns, so nothing else may ever get
+ * near a call: an ID that is none would find, and end, the fleets of others.
+ * @param where what it was read from, as the message begins: `--fleet-id`
+ * @throws SpotError E_USAGE, or the code given
+ */
+export function asFleetId(text: string, where: string, error: { code?: "E_USAGE" | "E_STATE" } & Pick<SpotErrorInput, "next"> = {}): string {
+  if (FLEET_ID.test(text)) return text;
+  throw new SpotError(error.code ?? "E_USAGE", {
+    message: `${where}: ${JSON.stringify(text)} is no fleet ID; one is 16 digits 0-9 and a-f`,
+    next: error.next ?? "Run `list`: it shows the ID of each fleet that it finds.",
+  });
+}
