@@ -20,6 +20,8 @@ interface Known {
   stack: EngineStack;
   state: StackState;
   settings: Partial<StackSettings>;
+  /** Regions of the configuration. */
+  configured: string[];
   /** The fleet ID. */
   lineage: string;
 }
@@ -68,8 +70,8 @@ export function recordedAccount(state: StackState, settings: Partial<StackSettin
  * nothing about the fleet, and "not found" there is not "gone".
  * @throws SpotError E_ACCOUNT that names both accounts; E_CREDENTIALS, E_STATE
  */
-export async function ownIdentity(cloud: Cloud, known: Known, configured: string[] = []): Promise<Identity> {
-  const { state, settings, stack, target } = known;
+export async function ownIdentity(cloud: Cloud, known: Known): Promise<Identity> {
+  const { state, settings, stack, target, configured } = known;
   const regions = [...new Set([...state.regions, ...Object.keys(settings.pins?.regions ?? {}), ...configured])].sort();
   const recorded = recordedAccount(state, settings, stack.configFile);
   const identity = await callerIdentity(cloud, regions);
@@ -111,7 +113,7 @@ export interface NewEndpoints {
  * to those that it has; any other is asked about, by `up` alone.
  * @throws SpotError E_ACCOUNT
  */
-export function newEndpoints({ target, state, settings }: Omit<Known, "lineage" | "stack">, asks: boolean): NewEndpoints | undefined {
+export function newEndpoints({ target, state, settings }: Pick<Known, "target" | "state" | "settings">, asks: boolean): NewEndpoints | undefined {
   const now = target.foreignEndpoints;
   if (target.kind === "sandbox") return undefined;
   const isRecorded = (settings.account ?? state.account) !== undefined;

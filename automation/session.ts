@@ -55,6 +55,8 @@ export interface Session {
   /** There is such a stack in the backend (perhaps without resources). */
   stackExists: boolean;
   settings: Partial<StackSettings>;
+  /** Regions of the configuration, where there is one. */
+  configured: string[];
   /** The fleet ID; minted here when the stack is new. */
   lineage: string;
   /** The folder of this lineage's keys and passphrase. */
@@ -74,7 +76,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   try {
     const elsewhere = newEndpoints(place, options.founds === true);
     if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
-    return { ...place, identity: await ownIdentity(place.cloud, place, options.regions) };
+    return { ...place, identity: await ownIdentity(place.cloud, place) };
   } catch (error) {
     place.cloud.close();
     throw error;
@@ -107,7 +109,7 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
-  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, lineage, keys };
+  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys };
 }
 
 async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ recorded?: StackState; damaged?: SpotError }> {
@@ -181,6 +183,11 @@ export async function reread(session: Session): Promise<Session> {
 /** Only an emulated API has no hosts behind it. */
 export function bootsHosts({ target }: Session): boolean {
   return target.sandbox?.mode !== "api";
+}
+
+/** This place knows of no fleet of the stack: neither a record nor settings are here. */
+export function isUnrecorded({ stackExists, settings }: Session): boolean {
+  return !stackExists && settings.lineage === undefined;
 }
 
 /** Every region of configuration, record and settings. */

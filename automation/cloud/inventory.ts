@@ -81,8 +81,19 @@ export interface RegionInventory {
  * Everything of a lineage in some regions, all regions and kinds in parallel. A region that cannot be looked at never
  * spoils the others: its error is part of the answer.
  */
-export async function inventory(cloud: Cloud, lineage: string, regions: string[]): Promise<RegionInventory[]> {
-  const filters = filtersOf(lineage);
+export function inventory(cloud: Cloud, lineage: string, regions: string[]): Promise<RegionInventory[]> {
+  return listed(cloud, filtersOf(lineage), regions);
+}
+
+/**
+ * Everything that carries a stack's name, whatever its fleet ID: what other places may own. For looking only.
+ * @param stack without organisation and project; its characters (STACK_NAME) are none of a filter's patterns
+ */
+export function inventoryOfStack(cloud: Cloud, stack: string, regions: string[]): Promise<RegionInventory[]> {
+  return listed(cloud, [{ Name: `tag:${Tag.stack}`, Values: [stack] }, { Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }], regions);
+}
+
+function listed(cloud: Cloud, filters: Filter[], regions: string[]): Promise<RegionInventory[]> {
   return Promise.all(
     regions.map(async (region) => {
       try {
@@ -105,11 +116,16 @@ export async function inventory(cloud: Cloud, lineage: string, regions: string[]
 const PATIENCE_MS = 60_000;
 
 /** The same; but a region that is throttled or out of reach is asked again for a while, since much depends on its answer. */
-export async function patientInventory(cloud: Cloud, lineage: string, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
+export function patientInventory(cloud: Cloud, lineage: string, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
+  return patiently((silent) => inventory(cloud, lineage, silent), regions, signal);
+}
+
+/** Asks regions, and those again for a while that are throttled or out of reach. */
+export async function patiently(look: (regions: string[]) => Promise<RegionInventory[]>, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
   const looked = new Map<string, RegionInventory>();
   const deadline = Date.now() + PATIENCE_MS;
   for (let silent = regions, wait = 500; ; wait = Math.min(wait * 2, 5_000)) {
-    for (const answer of await inventory(cloud, lineage, silent)) looked.set(answer.region, answer);
+    for (const answer of await look(silent)) looked.set(answer.region, answer);
     silent = silent.filter((region) => {
       const failure = looked.get(region)?.error?.class;
       return failure !== undefined && passingClasses.has(failure);

@@ -43,13 +43,13 @@ function requestFrom({ options, positionals }: CommandContext): DownRequest {
 }
 
 function reportPlan({ options, terminal }: CommandContext, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
-  const exitCode = plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
+  const exitCode = plan.namesakes.length > 0 ? ExitCode.leftovers : plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
   if (options.json) {
     jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
     return exitCode;
   }
   const rows = plan.found.map(({ kind, region, id, detail, tags }) => [kind, region, id, tags[Tag.node] ?? "-", detail]);
-  const lines = [...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []), ...plan.notLookedAt.map(notLookedAtLine)];
+  const lines = [...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []), ...namesakeLines(plan.namesakes), ...plan.notLookedAt.map(notLookedAtLine)];
   lines.push(`Account ${plan.account}: ${counted(plan.found.length, "object")} would be ended; nothing was changed.`);
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
@@ -61,16 +61,49 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
     await stopSandbox(home);
     forgetSandbox(home);
   }
-  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], notLookedAt: [], failures: [] });
+  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], namesakes: [], notLookedAt: [], failures: [] });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
 
 export function exitCodeFor(result: DownResult): ExitCode {
   if (result.failures.some((failure) => failure.class === "interrupted")) return ExitCode.interrupted;
-  if (result.leftovers.length > 0 || result.notLookedAt.some(({ everUsed }) => everUsed)) return ExitCode.leftovers;
+  if (result.leftovers.length > 0 || result.namesakes.length > 0 || result.notLookedAt.some(({ everUsed }) => everUsed)) return ExitCode.leftovers;
   // What failed on the way and is gone all the same has not failed.
   return ExitCode.ok;
+}
+
+function conclusion(result: DownResult, exitCode: ExitCode, command: string): string {
+  const { leftovers, namesakes, notLookedAt, partial } = result;
+  const found = counted(result.found.length, "object");
+  const what = partial ? "that part of the fleet" : "the fleet";
+  if (exitCode === ExitCode.interrupted) {
+    return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
+  }
+  if (namesakes.length > 0) return "Nothing was ended.";
+  if (leftovers.length > 0) return `Left: ${leftovers.length} of ${found}. Run \`${command}\` again.`;
+  if (exitCode !== ExitCode.ok) return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
+  if (result.found.length === 0) return `Nothing to end: ${where(result)} showed nothing of ${what}.`;
+  return `Proven: all ${found} of ${what} are gone; ${where(result)} again showed nothing.`;
+}
+
+/** What was listed, as far as it was. */
+function where({ regions, everywhere }: DownResult): string {
+  return everywhere ? "listing every region of the account" : `listing ${regions.join(", ") || "no region"}`;
+}
+
+function namesakeLines(namesakes: DownResult["namesakes"]): string[] {
+  if (namesakes.length === 0) return [];
+  const rows = namesakes.map(({ lineage, objects }) => {
+    const instances = objects.filter(({ kind }) => kind === "instance").length;
+    return [lineage, String(instances), String(objects.length - instances), [...new Set(objects.map(({ region }) => region))].sort().join(", ")];
+  });
+  return [
+    "This place has no record of the stack, and possibly somebody else's fleet has its name:",
+    tableText(["FLEET ID", "INSTANCES", "OTHER", "REGIONS"], rows),
+    ...namesakes.map(({ lineage }) => `\`recover --fleet-id ${lineage}\` ends it, and asks first. If another machine has its state, run \`down\` there instead.`),
+    "",
+  ];
 }
 
 function notLookedAtLine({ region, error }: DownResult["notLookedAt"][number]): string {
@@ -84,19 +117,11 @@ export function report({ options, terminal }: CommandContext, result: DownResult
   if (result.leftovers.length > 0) {
     lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
   }
+  lines.push(...namesakeLines(result.namesakes));
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
   if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
-  const what = result.partial ? "that part of the fleet" : "the fleet";
-  lines.push(
-    exitCode === ExitCode.interrupted
-      ? `Interrupted${result.notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${result.leftovers.length} of ${counted(found, "object")}`}. Run \`${command}\` again: it goes on from there.`
-      : exitCode !== ExitCode.ok
-        ? `Left: ${result.leftovers.length} of ${counted(found, "object")}. Run \`${command}\` again.`
-        : found === 0
-          ? "Nothing to end: listing every region of the fleet showed nothing of it."
-          : `Proven: all ${found} objects of ${what} are gone; listing every region again showed nothing.`,
-  );
+  lines.push(conclusion(result, exitCode, command));
   if (result.partial && exitCode === ExitCode.ok && found > 0) lines.push("config.yaml may still ask for it: then the next `up` makes it again.");
   terminal.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -2,14 +2,15 @@ import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
+import { shortName } from "../../fleet/ownership";
 import { counted } from "../../fleet/words";
-import { enabledRegions, patientInventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
+import { enabledRegions, inventoryOfStack, patiently, patientInventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { sweep } from "../cloud/sweep";
 import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
-import { fleetRegions, reread, type Session } from "../session";
+import { fleetRegions, isUnrecorded, reread, type Session } from "../session";
 import { selectNames } from "../verify/select";
 import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
@@ -37,6 +38,12 @@ export interface DownResult {
   leftovers: CloudObject[];
   /** What carries the fleet ID and is another stack's: left alone. */
   others: CloudObject[];
+  /** Fleets of the stack's name whose record is not in this place: looked for where it has none of its own. */
+  namesakes: Namesake[];
+  /** Regions that were listed at the end, and answered. */
+  regions: string[];
+  /** Those are all that the account has enabled. */
+  everywhere: boolean;
   /** Regions that could not be looked at, so that nothing is proven about them. */
   notLookedAt: { region: string; error: ErrorInfo; everUsed: boolean }[];
   failures: ErrorInfo[];
@@ -44,6 +51,12 @@ export interface DownResult {
   partial: boolean;
   /** Where a state that could not be read is kept, when there was one. */
   setAside?: string;
+}
+
+/** A fleet that another place may own: by its tags alone, it cannot be told whose it is. */
+export interface Namesake {
+  lineage: string;
+  objects: CloudObject[];
 }
 
 /** The objects that a request is about, and the same for resources of the record. */
@@ -66,6 +79,7 @@ export function down(opened: Session, request: DownRequest = {}): Promise<DownRe
 async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
   const { account } = opened.identity;
   const { session } = await clearBrokenRun(opened);
+  if (isUnrecorded(session) && request.nodes === undefined && request.region === undefined) return { account, ...(await withoutRecord(session)) };
   const { scope, found } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
   await confirmed(session, account, found);
@@ -73,7 +87,7 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
   const failures = await destroyRecorded(session, { scope, partial, ended });
   if (!session.interrupts.soft.aborted) await endByTags(session, session.lineage, await remaining(session, scope));
-  const result = { account, found, failures, partial, ...(await proof(session, scope)) };
+  const result = { account, found, failures, partial, ...(await proof(session, scope, request.allRegions)) };
   endedInstances(result).forEach(ended);
   const interrupted = session.interrupts.soft.aborted;
   if (interrupted) failures.push(interruption(session.interrupts));
@@ -88,11 +102,38 @@ function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftov
 }
 
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
-export async function planDown(session: Session, request: DownRequest): Promise<{ account: string; found: CloudObject[]; notLookedAt: DownResult["notLookedAt"] }> {
+export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "namesakes" | "notLookedAt">> {
   const { account } = session.identity;
+  if (isUnrecorded(session) && request.nodes === undefined && request.region === undefined) {
+    const { found, namesakes, notLookedAt } = await withoutRecord(session);
+    return { account, found, namesakes, notLookedAt };
+  }
   const { scope, found } = await scopeOf(session, request);
   const { notLookedAt } = await proof(session, scope);
-  return { account, found, notLookedAt };
+  return { account, found, namesakes: [], notLookedAt };
+}
+
+/**
+ * Nothing here tells of a fleet, which is no proof that there is none: its record may be lost, or on another machine.
+ * So its name is looked for in the whole account. Ends nothing: what is found may be somebody else's.
+ */
+async function withoutRecord(session: Session): Promise<Omit<DownResult, "account">> {
+  const regions = [...new Set([...session.configured, ...(await enabledRegions(session.cloud))])].sort();
+  const looked = await patiently((silent) => inventoryOfStack(session.cloud, shortName(session.target.stack), silent), regions, session.interrupts.soft);
+  const fleets = new Map<string, CloudObject[]>();
+  for (const object of looked.flatMap(({ objects }) => objects)) {
+    const lineage = object.tags[Tag.lineage] ?? "none";
+    fleets.set(lineage, [...(fleets.get(lineage) ?? []), object]);
+  }
+  const namesakes = [...fleets].map(([lineage, objects]) => ({ lineage, objects }));
+  return { found: [], leftovers: [], others: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
+}
+
+/** What was listed and what was not. A region that the fleet is known to use, or is to use, must have answered. */
+function answers(session: Session, looked: RegionInventory[], everywhere: boolean): Pick<DownResult, "regions" | "everywhere" | "notLookedAt"> {
+  const used = new Set(fleetRegions(session, session.configured));
+  const notLookedAt = looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : []));
+  return { regions: looked.flatMap(({ region, error }) => (error ? [] : [region])), everywhere: everywhere && notLookedAt.length === 0, notLookedAt };
 }
 
 async function scopeOf(session: Session, request: DownRequest): Promise<{ scope: Scope; found: CloudObject[] }> {
@@ -152,13 +193,13 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "others" | "notLookedAt">> {
-  const used = new Set(fleetRegions(session));
+async function proof(session: Session, scope: Scope, everywhere = false): Promise<Pick<DownResult, "leftovers" | "others" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   return {
     leftovers: ownIn(session, scope, looked),
     others: divided(session, looked.flatMap(({ objects }) => objects)).others,
-    notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : [])),
+    namesakes: [],
+    ...answers(session, looked, everywhere),
   };
 }
 

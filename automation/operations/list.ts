@@ -3,7 +3,7 @@ import { Tag, type Market } from "../../fleet/model";
 import { byName } from "../../fleet/words";
 import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
 import { divided } from "../ownership";
-import { fleetRegions, type Session } from "../session";
+import { fleetRegions, isUnrecorded, type Session } from "../session";
 import { lostState } from "./recover";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
@@ -94,7 +94,7 @@ export async function list(session: Session): Promise<Listing> {
     });
   }
   const problem = session.damaged ?? lostState(session, nodes.length);
-  const strange = !session.stackExists && session.settings.lineage === undefined;
+  const strange = isUnrecorded(session);
   return {
     stack: session.target.stack,
     lineage,

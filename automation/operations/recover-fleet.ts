@@ -85,6 +85,9 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       failures: [],
       partial: false,
       others: [],
+      namesakes: [],
+      regions: looked.flatMap(({ region, error }) => (error ? [] : [region])),
+      everywhere: looked.every(({ error }) => error === undefined),
       leftovers: looked.flatMap(({ objects }) => objects),
       notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
     };

@@ -125,6 +125,44 @@ describe("a fleet belongs to an account, a stack and a fleet ID", function () {
     await eachRefuses((args) => bench.spot(args), 1, /E_STATE[^]*"\*" is no fleet ID/, [["list"], ["up"], ["down"], ["recover", "--yes"]]);
   });
 
+  it("a place without a record looks for the stack's name in every region, ends nothing, and says what it found", async () => {
+    const id = await fleetId();
+    const before = await live();
+    const aside = path.join(bench.dir, "aside");
+    cpSync(path.dirname(stateOf(bench.stack)), aside, { recursive: true });
+    const settings = readFileSync(bench.stackFile, "utf8");
+    rmSync(path.dirname(stateOf(bench.stack)), { recursive: true });
+    rmSync(bench.stackFile);
+    for (const args of [["down", "--yes"], ["down", "--dry-run"]]) {
+      const { code, stdout, stderr } = await bench.spot(args);
+      assert.equal(code, 8, stdout + stderr);
+      assert.match(stdout, new RegExp(`possibly somebody else's[^]*${id} +2 +\\d+ +eu-west-1, us-west-2[^]*recover --fleet-id ${id}`));
+      assert.doesNotMatch(stdout, /Proven|Nothing to end/);
+    }
+    assert.deepEqual(await live(), before);
+
+    cpSync(aside, path.dirname(stateOf(bench.stack)), { recursive: true });
+    writeFileSync(bench.stackFile, settings);
+    assert.equal((await bench.spot(["down"])).code, 0);
+  });
+
+  it("a place without a record says which regions it listed, and proves nothing where one that it is to use did not answer", async () => {
+    const stack = copy("none");
+    const everywhere = await onStack(stack, ["down"]);
+    assert.equal(everywhere.code, 0, everywhere.stderr);
+    assert.match(everywhere.stdout, /Nothing to end: listing every region of the account showed nothing of the fleet\./);
+    const denied = { error: { code: "UnauthorizedOperation", status: 403 } };
+    await bench.control("POST", "faults", [{ action: "DescribeVolumes", region: "sa-east-1", times: 99, effect: denied }]);
+    const elsewhere = await onStack(stack, ["down"]);
+    assert.equal(elsewhere.code, 0, elsewhere.stderr);
+    assert.match(elsewhere.stdout, /Not looked at: sa-east-1[^]*Nothing to end: listing [^]*us-west-2[^]* showed nothing/);
+    assert.doesNotMatch(elsewhere.stdout, /every region/);
+    await bench.control("POST", "faults", [{ action: "DescribeVolumes", region: "us-west-2", times: 99, effect: denied }]);
+    const asked = await onStack(stack, ["down"]);
+    assert.equal(asked.code, 8, asked.stdout);
+    assert.match(asked.stdout, /Not looked at: us-west-2[^]*Not proven/);
+  });
+
   it("a stack whose settings were copied from another: ends nothing of the other, says what to do, and has a fleet of its own then", async () => {
     const second = copy("second");
     cpSync(bench.stackFile, fileOf(second));
