@@ -3,8 +3,22 @@ import { MANAGED_BY, Tag } from "./model";
 /** Whose a thing in AWS is, judged by its tags alone. `predecessor`: the Python tool's, which had no lineages. */
 export type Owner = "ours" | "another fleet" | "predecessor" | "nobody";
 
-/** What the predecessor wrote: its `ManagedBy` tag, and names that begin so. */
-const PREDECESSOR = { managedBy: "SpotDeployer", names: /^spot-deployer(-|$)/ };
+/** How the predecessor's versions spelled themselves in `ManagedBy`. `spot-deployer` is not among them: so signs this program. */
+export const PREDECESSOR_SPELLINGS: readonly string[] = [
+  "SpotDeployer", "spotdeployer", "spotDeployer", "SPOTDEPLOYER",
+  "Spot-Deployer", "SPOT-DEPLOYER",
+  "spot_deployer", "Spot_Deployer", "SPOT_DEPLOYER",
+  "spot deployer", "Spot Deployer",
+  "aws-spot-deployer", "AwsSpotDeployer", "AWSSpotDeployer",
+];
+
+/** Names that it gave begin so. */
+const PREDECESSOR_NAMES = /^spot-deployer(-|$)/;
+
+/** True for what carries the predecessor's own tag. A name that looks like one of its names is less: anybody may give it. */
+export function isSignedByPredecessor(tags: Readonly<Record<string, string>>): boolean {
+  return tags[Tag.lineage] === undefined && PREDECESSOR_SPELLINGS.includes(tags[Tag.managedBy] ?? "");
+}
 
 /**
  * Whether tags with a fleet's ID are those of this stack. A second stack whose settings were copied from the first has
@@ -24,6 +38,5 @@ export function ownerOf(tags: Readonly<Record<string, string>>, lineage: string)
   const theirs = tags[Tag.lineage];
   if (theirs !== undefined) return theirs === lineage ? "ours" : "another fleet";
   if (tags[Tag.managedBy] === MANAGED_BY) return "another fleet";
-  const legacy = tags[Tag.managedBy] === PREDECESSOR.managedBy || PREDECESSOR.names.test(tags["Name"] ?? "");
-  return legacy ? "predecessor" : "nobody";
+  return isSignedByPredecessor(tags) || PREDECESSOR_NAMES.test(tags["Name"] ?? "") ? "predecessor" : "nobody";
 }

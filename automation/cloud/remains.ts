@@ -38,6 +38,7 @@ import {
   type EC2Client,
   type Filter,
   type FleetData,
+  type NetworkInterface,
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import type { Cloud } from "./clients";
@@ -52,35 +53,49 @@ export interface Remain {
   /** For people: a state, an address, whose it is. */
   detail: string;
   tags: Record<string, string>;
-  /** AWS makes and ends it together with something else: it blocks, but nobody deletes it by itself. */
+  /** AWS makes and ends it together with something else, or never lets it go: nobody deletes it by itself. */
   managed?: string;
+  /** With what it ends: its VPC (a default group), the instance that it is attached to. */
+  endsWith?: string;
+  /** Interfaces that AWS keeps for it and ends with it. */
+  interfaces?: string[];
+  /** The interface that an address is on. */
+  heldBy?: string;
+  /** The VPC in which it was found. */
+  vpc?: string;
 }
 
-type Found = Omit<Remain, "kind" | "region">;
+type Found = Omit<Remain, "kind" | "region" | "vpc">;
 
 interface Kind {
   kind: string;
   list(client: EC2Client, filters: Filter[]): Promise<Found[]>;
-  /** How Describe is asked for what lies in a VPC; absent: it lies in none, or cannot be asked so. */
-  vpcFilter?: string;
+  /** How Describe is asked for one by its id; absent: it cannot be asked so. */
+  idFilter?: string;
+  /** How Describe is asked for what lies in a VPC, each on its own; absent: it lies in none. */
+  vpcFilters?: readonly string[];
   remove(client: EC2Client, id: string): Promise<unknown>;
   /** True when it is really gone; absent: an accepted deletion is one. */
   gone?(client: EC2Client, id: string): Promise<boolean>;
-  /** It cannot carry our tags, so lying in a VPC of ours makes it ours. */
-  untaggable?: true;
 }
 
-const found = (id: string | undefined, detail: string | undefined, tags: AwsTag[] | undefined, managed?: string): Found => ({
+const found = (id: string | undefined, detail: string | undefined, tags: AwsTag[] | undefined, more: Omit<Found, "id" | "detail" | "tags"> = {}): Found => ({
   id: id ?? "",
   detail: detail ?? "",
   tags: tagRecord(tags),
-  ...(managed === undefined ? {} : { managed }),
+  ...more,
 });
+
+/** Every VPC has one of these from its beginning to its end. */
+const ofItsVpc = (is: boolean | undefined, endsWith: string | undefined): Pick<Found, "managed" | "endsWith"> => (is ? { managed: "goes with its VPC", endsWith } : {});
 
 const lister = (kind: keyof typeof LISTERS) => async (client: EC2Client, filters: Filter[]) => (await LISTERS[kind](client, filters)).map(({ id, detail, tags }) => found(id, detail, tags));
 
-/** How gateways of every kind are asked for by their VPC. */
+/** How gateways of every kind are asked for by their VPC, a peering by either end of it, and most else. */
 const ATTACHED_TO = "attachment.vpc-id";
+const REQUESTER = "requester-vpc-info.vpc-id";
+const ACCEPTER = "accepter-vpc-info.vpc-id";
+const VPC = "vpc-id";
 
 /**
  * Everything that a fleet or somebody beside it can leave, in the order in which AWS lets it go: instances before the
@@ -89,13 +104,15 @@ const ATTACHED_TO = "attachment.vpc-id";
 export const REMAINS: readonly Kind[] = [
   {
     kind: "spot-request",
+    idFilter: "spot-instance-request-id",
     list: async (client, Filters) => ((await client.send(new DescribeSpotInstanceRequestsCommand({ Filters }))).SpotInstanceRequests ?? []).filter(({ State }) => State === "open" || State === "active").map((r) => found(r.SpotInstanceRequestId, r.State, r.Tags)),
     remove: (client, id) => client.send(new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [id] })),
   },
   {
     kind: "instance",
     list: async (client, filters) => (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((i) => found(i.InstanceId, i.State?.Name, i.Tags)),
-    vpcFilter: "vpc-id",
+    idFilter: "instance-id",
+    vpcFilters: [VPC],
     remove: DELETERS.instance,
     gone: async (client, id) => {
       const answer = await client.send(new DescribeInstancesCommand({ Filters: [{ Name: "instance-id", Values: [id] }] }));
@@ -119,14 +136,19 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "nat-gateway",
-    list: async (client, filters) => ((await client.send(new DescribeNatGatewaysCommand({ Filter: [...filters, { Name: "state", Values: ["pending", "available", "deleting", "failed"] }] }))).NatGateways ?? []).map((n) => found(n.NatGatewayId, n.State, n.Tags)),
-    vpcFilter: "vpc-id",
+    list: async (client, filters) => ((await client.send(new DescribeNatGatewaysCommand({ Filter: [...filters, { Name: "state", Values: ["pending", "available", "deleting", "failed"] }] }))).NatGateways ?? []).map((n) =>
+        found(n.NatGatewayId, n.State, n.Tags, { interfaces: (n.NatGatewayAddresses ?? []).flatMap(({ NetworkInterfaceId }) => NetworkInterfaceId ?? []) }),
+      ),
+    idFilter: "nat-gateway-id",
+    vpcFilters: [VPC],
     remove: (client, NatGatewayId) => client.send(new DeleteNatGatewayCommand({ NatGatewayId })),
     gone: async (client, id) => ((await client.send(new DescribeNatGatewaysCommand({ NatGatewayIds: [id] }))).NatGateways ?? []).every(({ State }) => State === "deleted"),
   },
   {
     kind: "elastic-address",
-    list: async (client, Filters) => ((await client.send(new DescribeAddressesCommand({ Filters }))).Addresses ?? []).map((a) => found(a.AllocationId, a.PublicIp, a.Tags)),
+    list: addresses,
+    idFilter: "allocation-id",
+    vpcFilters: [VPC],
     remove: async (client, AllocationId) => {
       const { Addresses } = await client.send(new DescribeAddressesCommand({ AllocationIds: [AllocationId] }));
       for (const { AssociationId } of Addresses ?? []) if (AssociationId) await client.send(new DisassociateAddressCommand({ AssociationId }));
@@ -135,27 +157,33 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "vpc-endpoint",
-    list: async (client, Filters) => ((await client.send(new DescribeVpcEndpointsCommand({ Filters }))).VpcEndpoints ?? []).filter(({ State }) => State?.toLowerCase() !== "deleted").map((e) => found(e.VpcEndpointId, e.ServiceName, e.Tags)),
-    vpcFilter: "vpc-id",
-    remove: (client, id) => client.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [id] })),
+    list: async (client, Filters) => ((await client.send(new DescribeVpcEndpointsCommand({ Filters }))).VpcEndpoints ?? []).filter(({ State }) => State?.toLowerCase() !== "deleted").map((e) => found(e.VpcEndpointId, e.ServiceName, e.Tags, { interfaces: e.NetworkInterfaceIds ?? [] })),
+    idFilter: "vpc-endpoint-id",
+    vpcFilters: [VPC],
+    remove: deleteEndpoint,
+    // Its interfaces hold their subnets until then.
+    gone: async (client, id) => ((await client.send(new DescribeVpcEndpointsCommand({ Filters: [{ Name: "vpc-endpoint-id", Values: [id] }] }))).VpcEndpoints ?? []).every(({ State }) => State?.toLowerCase() === "deleted"),
   },
   {
     kind: "peering-connection",
-    list: async (client, Filters) => ((await client.send(new DescribeVpcPeeringConnectionsCommand({ Filters }))).VpcPeeringConnections ?? []).filter(({ Status }) => Status?.Code !== "deleted").map((p) => found(p.VpcPeeringConnectionId, p.Status?.Code, p.Tags)),
-    vpcFilter: "requester-vpc-info.vpc-id",
+    list: peerings,
+    idFilter: "vpc-peering-connection-id",
+    vpcFilters: [REQUESTER, ACCEPTER],
     remove: (client, VpcPeeringConnectionId) => client.send(new DeleteVpcPeeringConnectionCommand({ VpcPeeringConnectionId })),
   },
   {
     kind: "vpn-connection",
     list: vpnConnections,
-    vpcFilter: ATTACHED_TO,
+    idFilter: "vpn-connection-id",
+    vpcFilters: [ATTACHED_TO],
     remove: (client, VpnConnectionId) => client.send(new DeleteVpnConnectionCommand({ VpnConnectionId })),
     gone: async (client, id) => ((await client.send(new DescribeVpnConnectionsCommand({ VpnConnectionIds: [id] }))).VpnConnections ?? []).every(({ State }) => State === "deleted"),
   },
   {
     kind: "vpn-gateway",
     list: async (client, Filters) => ((await client.send(new DescribeVpnGatewaysCommand({ Filters }))).VpnGateways ?? []).filter(({ State }) => State !== "deleted" && State !== "deleting").map((g) => found(g.VpnGatewayId, g.State, g.Tags)),
-    vpcFilter: ATTACHED_TO,
+    idFilter: "vpn-gateway-id",
+    vpcFilters: [ATTACHED_TO],
     remove: async (client, VpnGatewayId) => {
       const { VpnGateways } = await client.send(new DescribeVpnGatewaysCommand({ VpnGatewayIds: [VpnGatewayId] }));
       for (const { VpcId, State } of VpnGateways?.[0]?.VpcAttachments ?? []) if (VpcId && State === "attached") await client.send(new DetachVpnGatewayCommand({ VpnGatewayId, VpcId }));
@@ -165,11 +193,9 @@ export const REMAINS: readonly Kind[] = [
   {
     kind: "network-interface",
     list: async (client, Filters) =>
-      ((await client.send(new DescribeNetworkInterfacesCommand({ Filters }))).NetworkInterfaces ?? []).map((i) =>
-        found(i.NetworkInterfaceId, `${i.Status}${i.Description ? `, ${i.Description}` : ""}`, i.TagSet, i.RequesterManaged ? `of ${i.InterfaceType ?? i.RequesterId ?? "a service of AWS"}` : i.Attachment?.InstanceId && `attached to ${i.Attachment.InstanceId}`),
-      ),
-    vpcFilter: "vpc-id",
-    untaggable: true,
+((await client.send(new DescribeNetworkInterfacesCommand({ Filters }))).NetworkInterfaces ?? []).map((i) => found(i.NetworkInterfaceId, whatOf(i), i.TagSet, fateOf(i))),
+    idFilter: "network-interface-id",
+    vpcFilters: [VPC],
     remove: async (client, NetworkInterfaceId) => {
       const { NetworkInterfaces } = await client.send(new DescribeNetworkInterfacesCommand({ NetworkInterfaceIds: [NetworkInterfaceId] }));
       for (const { Attachment } of NetworkInterfaces ?? []) if (Attachment?.AttachmentId) await client.send(new DetachNetworkInterfaceCommand({ AttachmentId: Attachment.AttachmentId, Force: true }));
@@ -178,8 +204,9 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "security-group",
-    list: async (client, Filters) => ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => found(g.GroupId, g.GroupName, g.Tags, g.GroupName === "default" ? "goes with its VPC" : undefined)),
-    vpcFilter: "vpc-id",
+    list: async (client, Filters) => ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => found(g.GroupId, g.GroupName, g.Tags, ofItsVpc(g.GroupName === "default", g.VpcId))),
+    idFilter: "group-id",
+    vpcFilters: [VPC],
     remove: async (client, GroupId) => {
       await revokeNamed(client, GroupId);
       await DELETERS["security-group"](client, GroupId);
@@ -187,42 +214,99 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "route-table",
-    list: async (client, Filters) => ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => found(t.RouteTableId, t.VpcId, t.Tags, t.Associations?.some(({ Main }) => Main) ? "goes with its VPC" : undefined)),
-    vpcFilter: "vpc-id",
+    list: async (client, Filters) => ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => found(t.RouteTableId, t.VpcId, t.Tags, ofItsVpc(t.Associations?.some(({ Main }) => Main), t.VpcId))),
+    idFilter: "route-table-id",
+    vpcFilters: [VPC],
     remove: DELETERS["route-table"],
   },
+  { kind: "subnet", list: lister("subnet"), idFilter: "subnet-id", vpcFilters: [VPC], remove: DELETERS.subnet },
   {
+    // After the subnets: one that a subnet goes by is kept.
     kind: "network-acl",
-    list: async (client, Filters) => ((await client.send(new DescribeNetworkAclsCommand({ Filters }))).NetworkAcls ?? []).map((a) => found(a.NetworkAclId, a.VpcId, a.Tags, a.IsDefault ? "goes with its VPC" : undefined)),
-    vpcFilter: "vpc-id",
+    list: async (client, Filters) => ((await client.send(new DescribeNetworkAclsCommand({ Filters }))).NetworkAcls ?? []).map((a) => found(a.NetworkAclId, a.VpcId, a.Tags, ofItsVpc(a.IsDefault, a.VpcId))),
+    idFilter: "network-acl-id",
+    vpcFilters: [VPC],
     remove: (client, NetworkAclId) => client.send(new DeleteNetworkAclCommand({ NetworkAclId })),
   },
-  { kind: "subnet", list: lister("subnet"), vpcFilter: "vpc-id", remove: DELETERS.subnet },
-  { kind: "internet-gateway", list: lister("internet-gateway"), vpcFilter: ATTACHED_TO, remove: DELETERS["internet-gateway"] },
+  { kind: "internet-gateway", list: lister("internet-gateway"), idFilter: "internet-gateway-id", vpcFilters: [ATTACHED_TO], remove: DELETERS["internet-gateway"] },
   {
     kind: "egress-only-gateway",
-    list: async (client, Filters) => ((await client.send(new DescribeEgressOnlyInternetGatewaysCommand({ Filters }))).EgressOnlyInternetGateways ?? []).map((g) => found(g.EgressOnlyInternetGatewayId, g.Attachments?.[0]?.VpcId, g.Tags)),
+    list: egressOnlyGateways,
+    vpcFilters: [ATTACHED_TO],
     remove: (client, EgressOnlyInternetGatewayId) => client.send(new DeleteEgressOnlyInternetGatewayCommand({ EgressOnlyInternetGatewayId })),
   },
   {
     kind: "vpc",
-    list: async (client, Filters) => ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => found(v.VpcId, v.CidrBlock, v.Tags, v.IsDefault ? "the region's default VPC is never deleted" : undefined)),
+    list: async (client, Filters) => ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => found(v.VpcId, v.CidrBlock, v.Tags, v.IsDefault ? { managed: "the region's default VPC is never deleted" } : {})),
+    idFilter: "vpc-id",
     remove: DELETERS.vpc,
   },
-  { kind: "volume", list: lister("volume"), remove: DELETERS.volume },
+  { kind: "volume", list: lister("volume"), idFilter: "volume-id", remove: DELETERS.volume },
   {
     kind: "key-pair",
+    idFilter: "key-pair-id",
     list: async (client, Filters) => ((await client.send(new DescribeKeyPairsCommand({ Filters }))).KeyPairs ?? []).map((k) => found(k.KeyPairId, k.KeyName, k.Tags)),
     remove: (client, KeyPairId) => client.send(new DeleteKeyPairCommand({ KeyPairId })),
   },
 ];
 
-/** DescribeFleets cannot be asked by tag. */
+/** True for what fits each tag that is asked for: some lists cannot be asked by tag. */
 function carries(tags: Record<string, string>, filters: readonly Filter[]): boolean {
   return filters.every(({ Name = "", Values = [] }) => {
+    if (!Name.startsWith("tag:")) return true;
     const value = tags[Name.slice("tag:".length)] ?? "";
     return Values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
   });
+}
+
+/** The values of one filter; undefined: it is not asked for. */
+const valuesOf = (filters: readonly Filter[], name: string): string[] | undefined => filters.find(({ Name }) => Name === name)?.Values;
+
+/** In a VPC lies what is on an interface there: of an address AWS tells the interface alone. */
+async function addresses(client: EC2Client, filters: Filter[]): Promise<Found[]> {
+  const inVpc = valuesOf(filters, VPC) && new Set(((await client.send(new DescribeNetworkInterfacesCommand({ Filters: filters }))).NetworkInterfaces ?? []).map(({ NetworkInterfaceId }) => NetworkInterfaceId));
+  if (inVpc?.size === 0) return [];
+  const { Addresses } = await client.send(new DescribeAddressesCommand({ Filters: inVpc ? [] : filters }));
+  return (Addresses ?? [])
+    .filter(({ NetworkInterfaceId }) => inVpc === undefined || inVpc.has(NetworkInterfaceId))
+    .map(({ AllocationId, PublicIp, Tags, NetworkInterfaceId: heldBy }) => found(AllocationId, PublicIp, Tags, heldBy ? { heldBy } : {}));
+}
+
+/** A peering that is not there any more is listed for a while. */
+const PEERING_ENDED = new Set<string | undefined>(["deleted", "deleting", "rejected", "failed", "expired"]);
+
+async function peerings(client: EC2Client, Filters: Filter[]): Promise<Found[]> {
+  const { VpcPeeringConnections } = await client.send(new DescribeVpcPeeringConnectionsCommand({ Filters }));
+  return (VpcPeeringConnections ?? [])
+    .filter(({ Status, RequesterVpcInfo, AccepterVpcInfo }) => {
+      const ends = [[REQUESTER, RequesterVpcInfo?.VpcId], [ACCEPTER, AccepterVpcInfo?.VpcId]] as const;
+      return !PEERING_ENDED.has(Status?.Code) && ends.every(([filter, vpc]) => valuesOf(Filters, filter)?.includes(vpc ?? "") ?? true);
+    })
+    .map((p) => found(p.VpcPeeringConnectionId, `${p.Status?.Code}, ${p.RequesterVpcInfo?.VpcId} to ${p.AccepterVpcInfo?.VpcId}`, p.Tags))
+    .filter(({ tags }) => carries(tags, Filters));
+}
+
+/** They cannot be asked for by their VPC. */
+async function egressOnlyGateways(client: EC2Client, filters: Filter[]): Promise<Found[]> {
+  const vpcs = valuesOf(filters, ATTACHED_TO);
+  const { EgressOnlyInternetGateways } = await client.send(new DescribeEgressOnlyInternetGatewaysCommand({ Filters: vpcs ? [] : filters }));
+  return (EgressOnlyInternetGateways ?? [])
+    .filter(({ Attachments }) => vpcs === undefined || Attachments?.some(({ VpcId }) => vpcs.includes(VpcId ?? "")))
+    .map((g) => found(g.EgressOnlyInternetGatewayId, g.Attachments?.[0]?.VpcId, g.Tags))
+    .filter(({ tags }) => carries(tags, filters));
+}
+
+/** What an interface is for: AWS describes those that it keeps itself ("ELB app/…", "RDSNetworkInterface"). */
+function whatOf({ Status, Description, RequesterManaged, RequesterId, Attachment }: NetworkInterface): string {
+  const owner = RequesterManaged && !Description ? `of ${RequesterId ?? "a service of AWS"}` : Description;
+  return [Status, owner, Attachment?.InstanceId && `attached to ${Attachment.InstanceId}`].filter(Boolean).join(", ");
+}
+
+function fateOf({ RequesterManaged, RequesterId, InterfaceType, Attachment }: NetworkInterface): Pick<Found, "managed" | "endsWith"> {
+  if (RequesterManaged) return { managed: `of ${InterfaceType ?? RequesterId ?? "a service of AWS"}` };
+  const { InstanceId: endsWith, DeleteOnTermination } = Attachment ?? {};
+  if (!endsWith || DeleteOnTermination === false) return {};
+  return { managed: `ends with ${endsWith}`, endsWith };
 }
 
 /** A VPC's are those of its gateways: of a connection AWS does not tell the VPC. */
@@ -234,6 +318,13 @@ async function vpnConnections(client: EC2Client, filters: Filter[]): Promise<Fou
   return (VpnConnections ?? [])
     .filter(({ State, VpnGatewayId }) => State !== "deleted" && State !== "deleting" && (gateways?.includes(VpnGatewayId) ?? true))
     .map((c) => found(c.VpnConnectionId, `${c.State}, to ${c.CustomerGatewayId}`, c.Tags));
+}
+
+/** What is refused is told in the answer alone. */
+async function deleteEndpoint(client: EC2Client, id: string): Promise<void> {
+  const { Unsuccessful } = await client.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [id] }));
+  const refusal = Unsuccessful?.[0]?.Error;
+  if (refusal && !refusal.Code?.endsWith("NotFound")) throw new Error(`${refusal.Code}: ${refusal.Message}`);
 }
 
 /** A fleet that keeps its size would make its instances anew, so it takes them with it. */
@@ -261,12 +352,24 @@ export async function listRemains(cloud: Cloud, region: string, wheres: readonly
   const client = cloud.ec2(region);
   const answers = await Promise.all(
     wheres.flatMap((where) =>
-      REMAINS.flatMap(({ kind, list, vpcFilter }) => {
-        if ("vpc" in where && vpcFilter === undefined) return [];
-        const filter = "vpc" in where ? { Name: vpcFilter!, Values: [where.vpc] } : { Name: `tag:${where.tag}`, Values: where.values };
-        return [list(client, [filter]).then((all) => all.map((one): Remain => ({ kind, region, ...one })))];
+      REMAINS.flatMap(({ kind, list, vpcFilters = [] }) => {
+        const filters = "vpc" in where ? vpcFilters.map((Name) => ({ Name, Values: [where.vpc] })) : [{ Name: `tag:${where.tag}`, Values: where.values }];
+        return filters.map(async (filter) => (await list(client, [filter])).map((one): Remain => ({ kind, region, ...one, ...("vpc" in where ? { vpc: where.vpc } : {}) })));
       }),
     ),
   );
   return [...new Map(answers.flat().map((remain) => [remain.id, remain])).values()];
+}
+
+/**
+ * The same thing as AWS shows it now; undefined: it is gone, or no longer in the VPC in which it was found.
+ * @throws what AWS said
+ */
+export async function lookAgain(client: EC2Client, { kind, id, vpc }: Remain): Promise<Found | undefined> {
+  const { list, idFilter, vpcFilters = [] } = REMAINS.find((row) => row.kind === kind)!;
+  const [vpcFilter, ...others] = vpcFilters;
+  // Of an address, the interface tells where it is; neither end of a peering moves.
+  const moves = idFilter !== undefined && vpc !== undefined && vpcFilter !== undefined && others.length === 0 && list !== addresses && list !== vpnConnections;
+  const filters = [...(idFilter ? [{ Name: idFilter, Values: [id] }] : []), ...(moves ? [{ Name: vpcFilter, Values: [vpc] }] : [])];
+  return (await list(client, filters)).find((one) => one.id === id);
 }

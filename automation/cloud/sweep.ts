@@ -41,8 +41,11 @@ export const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Prom
   vpc: (client, VpcId) => client.send(new DeleteVpcCommand({ VpcId })),
 };
 
-/** AWS takes its time to let go (interfaces of an ended instance): such refusals are asked again. */
-const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse/;
+/**
+ * AWS takes its time to let go (interfaces of an ended instance): such refusals are asked again. An address is kept from
+ * everybody for a moment after its NAT gateway is gone, in words of missing permission.
+ */
+const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|is currently in use|InvalidIPAddress\.InUse|AuthFailure: You do not have permission to access the specified resource/;
 
 /** Worth asking again within the deadline: held back, throttled, or AWS or the way to it is out for a while. */
 function passes(error: unknown): boolean {

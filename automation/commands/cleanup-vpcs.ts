@@ -3,6 +3,7 @@ import { ExitCode } from "../../fleet/exit-codes";
 import { counted } from "../../fleet/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../operations/cleanup-vpcs";
 import { openSession } from "../session";
+import { isAttended } from "../ui/console";
 import { jsonLine } from "../ui/json";
 import { tableText } from "../ui/table";
 import type { CommandContext } from "./context";
@@ -13,13 +14,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { options } = context;
   const legacy = options.legacy === true;
   const dryRun = options["dry-run"] === true;
-  if (legacy && options.yes) throw new SpotError("E_USAGE", { message: "--legacy asks about each thing alone: --yes cannot be given with it" });
+  if (options.vpc && !legacy) throw new SpotError("E_USAGE", { message: "--vpc names VPCs of the predecessor's: it stands with --legacy", next: "Leave it out, or add --legacy." });
+  const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   const reporter = reporterFor(context, false);
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
     try {
       const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
-      const result = await cleanupVpcs(session, { legacy, dryRun, onPlan });
+      const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
       const exitCode = exitCodeFor(result, dryRun);
       report(context, result, exitCode, dryRun);
       return exitCode;
@@ -38,9 +40,13 @@ function exitCodeFor({ left, plan }: CleanupResult, dryRun: boolean): ExitCode {
 /** What is there, what each thing is and why it is ours: read before anything is agreed to. */
 function planText({ account, plan }: CleanupPlan): string {
   const planned = plan.flatMap((region) => region.planned);
-  const notOurs = plan.flatMap((region) => region.notOurs);
+  const blocked = plan.flatMap((region) => region.blocked);
+  const blockers = new Set(blocked.flatMap(({ by }) => by.map(({ id }) => id)));
+  const notOurs = plan.flatMap((region) => region.notOurs).filter(({ id }) => !blockers.has(id));
   const blocks: string[] = [`account ${account}, ${counted(plan.length, "region")}`];
   if (planned.length > 0) blocks.push(tableText(["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"], planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why])));
+  const holding = blocked.flatMap(({ region, id: vpc, by }) => by.map(({ kind, id, detail }) => [region, vpc, kind, id, detail]));
+  if (holding.length > 0) blocks.push(tableText(["REGION", "VPC, LEFT ALONE", "HOLDS", "ID", "WHICH IS SOMEBODY ELSE'S"], holding));
   if (notOurs.length > 0) blocks.push(tableText(["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"], notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner])));
   for (const { region, error } of plan) if (error) blocks.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
   return `${blocks.join("\n\n")}\n\n`;
@@ -50,7 +56,7 @@ function report({ options, terminal }: CommandContext, { account, plan, deleted,
   if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, deleted, left });
   const blocks: string[] = [];
   const planned = plan.flatMap((region) => region.planned);
-  if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "AWS SAYS"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));
+  if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "WHY"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));
   blocks.push(dryRun ? `${counted(planned.length, "thing")} would be deleted.` : `${deleted} of ${counted(planned.length, "thing")} deleted.`);
   terminal.stdout.write(`${blocks.join("\n\n")}\n`);
 }

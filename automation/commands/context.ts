@@ -3,10 +3,10 @@ import type { SandboxMode } from "../../sandbox/control";
 import type { Terminal } from "../ui/console";
 import type { OPTIONS, OptionName } from "./table";
 
-type Value<K extends OptionName> = K extends "sandbox" ? SandboxMode : (typeof OPTIONS)[K] extends { value: string } ? string : boolean;
+type Value<K extends OptionName> = K extends "sandbox" ? SandboxMode : (typeof OPTIONS)[K] extends { many: true } ? string[] : (typeof OPTIONS)[K] extends { value: string } ? string : boolean;
 type Always = "yes" | "json" | "verbose" | "debug";
 
-/** The options as given, checked: those that take a value as text, switches as true. Names as in the table. */
+/** The options as given, checked: those that take a value as text (several as a list), switches as true. Names as in the table. */
 export type ParsedOptions = { [K in Exclude<OptionName, Always>]?: Value<K> } & Record<Always, boolean>;
 
 export interface CommandContext {

@@ -9,6 +9,8 @@ import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDef
 
 const SANDBOX_MODES: readonly SandboxMode[] = ["hosts", "images", "api"];
 
+const VPC_ID = /^vpc-[0-9a-f]{8,17}$/;
+
 export interface ParsedCommandLine {
   command: CommandDefinition;
   options: ParsedOptions;
@@ -74,6 +76,10 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
     if (definition.value !== undefined && (token.value === undefined || token.value === "" || (token.value.startsWith("-") && !token.inlineValue))) {
       throw usage(command, `--${token.name} needs a value: --${token.name} ${definition.value}`);
     }
+    if (definition.many) {
+      values[name] = [...((values[name] as string[] | undefined) ?? []), token.value!];
+      continue;
+    }
     if (values[name] !== undefined) throw usage(command, `--${name} stands twice`);
     values[name] = token.value ?? true;
   }
@@ -81,6 +87,8 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
     throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);
   }
   if (typeof values.stack === "string" && !STACK_NAME.test(values.stack)) throw usage(command, `--stack ${values.stack}: a stack's name is letters, digits, - _ . and at most organisation/project/ before it`);
+  const wrong = ((values.vpc as string[] | undefined) ?? []).find((id) => !VPC_ID.test(id));
+  if (wrong !== undefined) throw usage(command, `--vpc ${wrong}: a VPC's id is vpc- and 8 to 17 digits of 0-9a-f`);
   return { values, positionals };
 }
 

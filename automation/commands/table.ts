@@ -9,6 +9,8 @@ export interface CommandModule {
 /** One option of the command line. `value` is the word that help shows for what it takes; absent: a switch. */
 export interface OptionDefinition {
   value?: string;
+  /** May stand several times. */
+  many?: true;
   /** One letter: `-f`. */
   short?: string;
   /** Says where or on what a command acts: left out unnoticed, it acts elsewhere, on more, or in earnest. */
@@ -26,7 +28,8 @@ export const OPTIONS = {
   profile: { value: "NAME", decisive: true, description: "the AWS profile to use" },
   "no-wait": { description: "return as soon as every node's deployment has started; nothing is verified" },
   "rollback-on-failure": { description: "all or nothing: when anything fails, remove what this run made" },
-  legacy: { decisive: true, description: "show what the predecessor left behind, and ask about each thing" },
+  legacy: { decisive: true, description: "show what the predecessor left behind, and ask about each VPC with all that is in it, and about each thing elsewhere" },
+  vpc: { value: "ID", many: true, decisive: true, description: "with --legacy: this VPC alone, or several by several --vpc; with --yes, nothing is asked" },
   only: { value: "CHECKS", description: "run these checks and what they need, e.g. D2,E*" },
   node: { value: "NODES", decisive: true, description: "these nodes only, e.g. us-west-2-*" },
   region: { value: "REGION", decisive: true, description: "everything of the fleet in this region, and nothing elsewhere" },
@@ -255,8 +258,8 @@ export const COMMANDS: CommandDefinition[] = [
     name: "cleanup-vpcs",
     aliases: [],
     summary: "find what is left of this fleet in every enabled region, and delete it",
-    options: [...TARGET, "config", "dry-run", "legacy", "yes", ...OUTPUT],
-    examples: ["npm run cleanup-vpcs -- --dry-run", "npm run cleanup-vpcs -- --legacy"],
+    options: [...TARGET, "config", "dry-run", "legacy", "vpc", "yes", ...OUTPUT],
+    examples: ["npm run cleanup-vpcs -- --dry-run", "npm run cleanup-vpcs -- --legacy", "npm run cleanup-vpcs -- --legacy --vpc vpc-0123456789abcdef0 --yes"],
     load: () => import("./cleanup-vpcs.js"),
   },
   {

@@ -1,31 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
-import { MANAGED_BY, Tag } from "../../fleet/model";
-import { ownerOf, type Owner } from "../../fleet/ownership";
+import { errorInfo, SpotError, wordsOf } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
 import { awsError } from "../cloud/errors";
 import { enabledRegions } from "../cloud/inventory";
-import { listRemains, REMAINS, type Remain, type Where } from "../cloud/remains";
+import { listRemains, lookAgain, REMAINS } from "../cloud/remains";
+import { namesOf, sorted } from "../cloud/strangers";
 import { deleteWithin } from "../cloud/sweep";
 import type { Session } from "../session";
-
-/** Something that would be deleted, and why it may be. */
-export interface Planned extends Remain {
-  why: string;
-}
-
-export interface RegionPlan {
-  region: string;
-  planned: Planned[];
-  /** Listed, never touched: another fleet's, or lying in a VPC of ours without being ours. */
-  notOurs: (Remain & { owner: Owner })[];
-  error?: ErrorInfo;
-}
+import { changedSince, choicesOf, forVpcs, mayGo, planOf, refuseUnanswered, TAGS, type Answering, type Planned, type RegionPlan, type Whose } from "./cleanup-plan";
 
 export interface CleanupRequest {
-  /** True: what the predecessor left, each thing confirmed alone. */
+  /** True: what the predecessor left, each VPC and each thing outside of one confirmed alone. */
   legacy: boolean;
   dryRun: boolean;
+  /** The predecessor's VPCs that may go; none: whatever there is. */
+  vpcs?: readonly string[];
+  /** Who answers the questions; absent: a person. */
+  answering?: Answering;
   /** Told of the plan before anything is asked about it or deleted. */
   onPlan?: (plan: CleanupPlan) => void;
 }
@@ -38,7 +29,7 @@ export interface CleanupPlan {
 
 export interface CleanupResult extends CleanupPlan {
   deleted: number;
-  /** What of the plan is still there, with AWS's reason. */
+  /** What is still there, and why. */
   left: (Planned & { reason: string })[];
 }
 
@@ -46,123 +37,146 @@ export interface CleanupResult extends CleanupPlan {
 const PATIENCE_MS = 5 * 60_000;
 
 /**
- * Looks through every enabled region for what is left of this fleet, and deletes it: by its tags only, in the order
- * that AWS asks for, with waits. Never a default VPC, and nothing that carries no tag of ours, but for interfaces in a
- * VPC of ours, which cannot carry one.
- * @throws SpotError E_CREDENTIALS, E_DECLINED
+ * Looks through every enabled region for what is left of this fleet, or of the predecessor, and deletes it in the order
+ * that AWS asks for, with waits: by tags, and of the predecessor's VPCs everything in them. Never a default VPC, and
+ * never a VPC that holds something of somebody else's: that is named, and not waited for.
+ * @throws SpotError E_CREDENTIALS, E_DECLINED; E_USAGE for a VPC that was not found, and where nobody can be asked
  */
-export async function cleanupVpcs(session: Session, { legacy, dryRun, onPlan }: CleanupRequest): Promise<CleanupResult> {
+export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [], answering = "person", onPlan }: CleanupRequest): Promise<CleanupResult> {
   const { account } = session.identity;
   const regions = await enabledRegions(session.cloud);
-  const wanted = legacy ? "predecessor" : "ours";
-  const plan = await Promise.all(regions.map((region) => planRegion(session, region, wanted)));
+  const whose = legacy ? "predecessor" : "ours";
+  const found = await Promise.all(regions.map((region) => planRegion(session, region, whose)));
+  const plan = vpcs.length > 0 ? forVpcs(found, vpcs) : found;
   onPlan?.({ account, plan });
   if (dryRun) return { account, plan, deleted: 0, left: [] };
 
-  const chosen = legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
+  const asks = legacy || session.target.kind !== "sandbox";
+  if (asks) refuseUnanswered(whose, plan, answering, vpcs);
+  const chosen = !asks ? plan : legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
   const outcomes = await Promise.all(chosen.map((region) => cleanRegion(session, region)));
-  return { account, plan, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: outcomes.flatMap(({ left }) => left) };
+  const blocked = plan.flatMap((region) => region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })));
+  return { account, plan, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };
 }
 
-async function planRegion(session: Session, region: string, wanted: keyof typeof TAGS): Promise<RegionPlan> {
+async function planRegion(session: Session, region: string, whose: Whose): Promise<RegionPlan> {
   const { cloud, lineage } = session;
   try {
-    const tagged = await listRemains(cloud, region, TAGS[wanted](lineage));
-    const vpcs = tagged.filter(({ kind, managed, tags }) => kind === "vpc" && managed === undefined && ownerOf(tags, lineage) === wanted);
-    const inside = (await Promise.all(vpcs.map(async ({ id }) => (await listRemains(cloud, region, [{ vpc: id }])).map((remain) => ({ remain, vpc: id }))))).flat();
-    const known = new Map<string, Planned>();
-    const notOurs = new Map<string, Remain & { owner: Owner }>();
-    for (const remain of tagged) place(remain, undefined);
-    for (const { remain, vpc } of inside) place(remain, vpc);
-    return { region, planned: [...known.values()], notOurs: [...notOurs.values()] };
-
-    function place(remain: Remain, vpc: string | undefined): void {
-      const owner = ownerOf(remain.tags, lineage);
-      const untaggable = REMAINS.find(({ kind }) => kind === remain.kind)?.untaggable === true;
-      if (remain.managed !== undefined && !(untaggable && vpc)) {
-        if (remain.kind === "vpc") notOurs.set(remain.id, { ...remain, owner });
-        return;
-      }
-      if (owner === wanted) known.set(remain.id, { ...remain, why: whyText(wanted, remain) });
-      else if (vpc !== undefined && untaggable && owner === "nobody" && remain.managed === undefined) known.set(remain.id, { ...remain, why: `lies in ${vpc}, which is ours` });
-      else if (vpc !== undefined && untaggable && remain.managed?.startsWith("attached to")) return;
-      else notOurs.set(remain.id, { ...remain, owner });
-    }
+    const tagged = await listRemains(cloud, region, TAGS[whose](lineage));
+    const vpcs = tagged.filter((remain) => mayGo(whose, lineage, remain));
+    const contents = new Map(await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)));
+    return planOf(whose, { region, lineage, tagged, contents });
   } catch (error) {
-    return { region, planned: [], notOurs: [], error: errorInfo(awsError(error, `looking through ${region}`)) };
+    return { region, planned: [], blocked: [], notOurs: [], error: errorInfo(awsError(error, `looking through ${region}`)) };
   }
 }
-
-function whyText(wanted: Owner, { tags }: Remain): string {
-  if (wanted === "ours") return `tag ${Tag.lineage}=${tags[Tag.lineage]}`;
-  return tags[Tag.managedBy] ? `tag ${Tag.managedBy}=${tags[Tag.managedBy]}` : `name ${tags["Name"]}`;
-}
-
-/** By which tags the plan begins. Other fleets of this program are listed too, as not ours. */
-const TAGS: Record<"ours" | "predecessor", (lineage: string) => Where[]> = {
-  ours: (lineage) => [
-    { tag: Tag.lineage, values: [lineage] },
-    { tag: Tag.managedBy, values: [MANAGED_BY] },
-  ],
-  predecessor: () => [
-    { tag: Tag.managedBy, values: ["SpotDeployer"] },
-    { tag: "Name", values: ["spot-deployer", "spot-deployer-*"] },
-  ],
-};
 
 async function allConfirmed(session: Session, account: string, plan: RegionPlan[]): Promise<RegionPlan[]> {
   const chosen = plan.filter(({ planned }) => planned.length > 0);
   const count = chosen.reduce((sum, { planned }) => sum + planned.length, 0);
-  if (count === 0 || session.target.kind === "sandbox") return chosen;
+  if (count === 0) return chosen;
   const message = `Account ${account}: delete ${counted(count, "resource")} in ${counted(chosen.length, "region")}?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was deleted");
   return chosen;
 }
 
-/** What carries no lineage may be somebody's: each thing is asked about alone, and no answer is a no. */
+/** What carries no lineage may be somebody's: each VPC and each thing is asked about alone, and no answer is a no. */
 async function eachConfirmed(session: Session, plan: RegionPlan[]): Promise<RegionPlan[]> {
   const chosen: RegionPlan[] = [];
   for (const region of plan) {
     const planned: Planned[] = [];
-    for (const remain of region.planned) {
-      const message = `${remain.region}: delete ${remain.kind} ${remain.id} (${remain.detail}; ${remain.why})?`;
-      if (await session.reporter.confirm({ message, unattended: false })) planned.push(remain);
+    for (const choice of choicesOf(region)) {
+      if (await session.reporter.confirm({ message: choice.message, unattended: false })) planned.push(...choice.planned);
     }
-    if (planned.length > 0) chosen.push({ ...region, planned });
+    chosen.push({ ...region, planned });
   }
   return chosen;
 }
 
-async function cleanRegion(session: Session, { region, planned }: RegionPlan): Promise<{ deleted: number; left: CleanupResult["left"] }> {
+type Client = ReturnType<Session["cloud"]["ec2"]>;
+
+/** What nothing of its VPC's can go before. */
+const HOLDS_ALL = new Set(["instance", "nat-gateway", "vpc-endpoint", "network-interface"]);
+
+interface Cleaned {
+  deleted: number;
+  left: CleanupResult["left"];
+}
+
+async function cleanRegion(session: Session, { region, planned }: RegionPlan): Promise<Cleaned> {
   const client = session.cloud.ec2(region);
   const deadline = Date.now() + PATIENCE_MS;
   const { soft } = session.interrupts;
-  const left: CleanupResult["left"] = [];
-  let deleted = 0;
+  const cleaned: Cleaned = { deleted: 0, left: [] };
   const tell = (level: "info" | "warning", { kind, id }: Planned, what: string) => session.reporter.emit({ type: "message", level, subject: region, message: `${kind} ${id} ${what}` });
+  const leave = (remain: Planned, reason: string): void => {
+    cleaned.left.push({ ...remain, reason });
+    tell("warning", remain, `could not be deleted: ${reason}`);
+  };
+  // By VPC: why the rest of it is not tried, or the VPC itself.
+  const hopeless = await heldMeanwhile(session, region, planned);
+  const standing = new Map<string, string>();
+  const stay = (remain: Planned, reason: string): void => {
+    leave(remain, reason);
+    if (remain.vpc !== undefined) (HOLDS_ALL.has(remain.kind) ? hopeless : standing).set(remain.vpc, `${remain.kind} ${remain.id} is still there`);
+  };
   for (const { kind, remove, gone } of REMAINS) {
     await Promise.all(
       planned
         .filter((remain) => remain.kind === kind)
         .map(async (remain) => {
+          const { vpc = "" } = remain;
+          const pointless = hopeless.get(vpc) ?? (kind === "vpc" ? standing.get(vpc) : undefined);
+          if (pointless !== undefined) return leave(remain, pointless);
           try {
             soft.throwIfAborted();
-            await deleteWithin(deadline, () => remove(client, remain.id), soft, (error) => tell("info", remain, `is waited for: ${wordsOf(error)}`));
+            let change: string | undefined;
+            const removeAsPlanned = async (): Promise<void> => {
+              const [now, changed] = await asPlanned(client, remain, planned);
+              change = changed;
+              if (now && !changed) await remove(client, remain.id);
+            };
+            await deleteWithin(deadline, removeAsPlanned, soft, (error) => tell("info", remain, `is waited for: ${wordsOf(error)}`));
+            if (change !== undefined) return stay(remain, change);
             if (gone) {
               tell("info", remain, "is ending; it is waited for until it is gone");
               await until(() => gone(client, remain.id), deadline, soft);
             }
-            deleted += 1;
-            tell("info", remain, `deleted (${deleted} of ${planned.length})`);
+            cleaned.deleted += 1;
+            tell("info", remain, `deleted (${cleaned.deleted} of ${planned.length})`);
           } catch (error) {
-            const reason = soft.aborted ? "interrupted" : wordsOf(error);
-            left.push({ ...remain, reason });
-            tell("warning", remain, `could not be deleted: ${reason}`);
+            stay(remain, soft.aborted ? "interrupted" : wordsOf(error));
           }
         }),
     );
   }
-  return { deleted, left };
+  return cleaned;
+}
+
+/** Whether something is still there, and what has changed about it, or about the VPC because of which it goes. */
+async function asPlanned(client: Client, remain: Planned, planned: readonly Planned[]): Promise<[isThere: boolean, change: string | undefined]> {
+  const vpc = planned.find(({ kind, id }) => kind === "vpc" && id === remain.vpc && id !== remain.id);
+  const [now, around] = await Promise.all([lookAgain(client, remain), vpc && lookAgain(client, vpc)]);
+  const change = (now && changedSince(remain, now)) ?? (vpc && around && changedSince(vpc, around) && `${vpc.id}: ${changedSince(vpc, around)}`);
+  return [now !== undefined, change];
+}
+
+/** A question may have stood for long: what came into a VPC since then is nobody's to delete, and holds it. */
+async function heldMeanwhile(session: Session, region: string, planned: readonly Planned[]): Promise<Map<string, string>> {
+  const known = new Set(planned.map(({ id }) => id));
+  const held = new Map<string, string>();
+  await Promise.all(
+    planned.map(async ({ kind, id, vpc }) => {
+      if (kind !== "vpc" || vpc === undefined) return;
+      try {
+        const { strangers } = sorted(id, await listRemains(session.cloud, region, [{ vpc: id }]), (remain) => known.has(remain.id));
+        if (strangers.length > 0) held.set(id, `since the plan was made, ${namesOf(strangers)} came into ${id}`);
+      } catch (error) {
+        held.set(id, wordsOf(error));
+      }
+    }),
+  );
+  return held;
 }
 
 async function until(done: () => Promise<boolean>, deadline: number, signal: AbortSignal): Promise<void> {

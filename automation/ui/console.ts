@@ -55,10 +55,15 @@ export function consoleReporter(terminal: Terminal, options: Loudness & { yes: b
   };
 }
 
+/** True when somebody sits there who can be asked. */
+export function isAttended({ stdin, stderr }: Pick<Terminal, "stdin" | "stderr">): boolean {
+  return Boolean(stdin.isTTY && stderr.isTTY);
+}
+
 /** Ctrl-C and the end of the input are a no. */
 export async function ask(terminal: Terminal, question: Question, yes: boolean): Promise<boolean> {
   if (yes) return true;
-  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY) return question.unattended;
+  if (!isAttended(terminal)) return question.unattended;
   return /^y(es)?$/i.test((await askText(terminal, `${question.message} [y/N] `)) ?? "");
 }
 

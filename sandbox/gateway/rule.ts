@@ -33,7 +33,7 @@ export interface Cloud {
   /** Milliseconds since 1970, by instance id. */
   bornAt: Map<string, number>;
   /** NAT gateways that were told to go and are not gone yet, by id. */
-  natsDeleting: Map<string, { until: number; subnet: string }>;
+  natsDeleting: Map<string, { until: number; subnet: string; addresses: string[] }>;
   now(): Date;
 }
 

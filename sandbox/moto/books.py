@@ -13,7 +13,11 @@ from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
 from moto.ec2.models.instances import Instance
-from moto.ec2.models.vpcs import VPCBackend
+from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
+from moto.ec2.models.network_acls import NetworkAcl
+from moto.ec2.models.subnets import SubnetBackend
+from moto.ec2.models.vpcs import VPCBackend, VPCEndPoint
+from moto.ec2.models.vpn_connections import VPNConnection
 
 
 class NoFreeAddress(EC2ClientError):
@@ -66,6 +70,10 @@ def begin_termination(instance: Any) -> Any:
 original_terminate = Instance.terminate
 original_prep_nics = Instance.prep_nics
 original_create_default_vpc = VPCBackend.create_default_vpc
+original_nat_gateway = NatGateway.__init__
+original_delete_nat_gateway = NatGatewayBackend.delete_nat_gateway
+original_create_vpc_endpoint = VPCBackend.create_vpc_endpoint
+original_delete_subnet = SubnetBackend.delete_subnet
 
 
 def finish_termination(account: str, region: str, instance_id: str, code: str, message: str) -> None:
@@ -100,6 +108,42 @@ def create_default_vpc(backend: Any) -> Any:
     return vpc
 
 
+def kept_by_aws(eni: Any, kind: str, description: str) -> None:
+    """An interface that AWS makes for something of its own: in use, and nobody else's to change (moto: free)."""
+    eni.requester_managed, eni.interface_type, eni.status, eni.description = True, kind, "in-use", description
+
+
+def make_nat_gateway(gateway: Any, *args: Any, **kwargs: Any) -> None:
+    original_nat_gateway(gateway, *args, **kwargs)
+    kept_by_aws(gateway._eni, "nat_gateway", f"Interface for NAT Gateway {gateway.id}")
+
+
+def delete_nat_gateway(backend: Any, nat_gateway_id: str) -> Any:
+    """Its interface ends with it, and lets go of its address (moto: both stay)."""
+    gateway = original_delete_nat_gateway(backend, nat_gateway_id)
+    for address in backend.addresses:
+        if address.eni is gateway._eni:
+            backend.disassociate_address(address=address.public_ip)
+    backend.enis.pop(gateway._eni.id, None)
+    return gateway
+
+
+def create_vpc_endpoint(backend: Any, *args: Any, **kwargs: Any) -> Any:
+    endpoint = original_create_vpc_endpoint(backend, *args, **kwargs)
+    for eni_id in endpoint.network_interface_ids or []:
+        kept_by_aws(backend.enis[eni_id], "vpc_endpoint", f"VPC Endpoint Interface {endpoint.id}")
+    return endpoint
+
+
+def delete_subnet(backend: Any, subnet_id: str) -> Any:
+    """No ACL has it any more (moto: its ACL keeps it, and can never go)."""
+    subnet = original_delete_subnet(backend, subnet_id)
+    for acl in backend.network_acls.values():
+        for key in [key for key, association in acl._associations.items() if association.subnet_id == subnet_id]:
+            del acl._associations[key]
+    return subnet
+
+
 def block_devices(image: Any) -> list[dict[str, Any]]:
     """The root volume of Canonical's and Debian's images: 8 GiB, gone with its instance."""
     root = {"SnapshotId": image.ebs_snapshot.id, "VolumeSize": 8, "DeleteOnTermination": True, "VolumeType": "gp3"}
@@ -124,6 +168,10 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
     replace(Instance, "prep_nics", prep_nics)
     Instance.spot_instance_request_id = property(spot_request_id)
     replace(VPCBackend, "create_default_vpc", create_default_vpc)
+    replace(SubnetBackend, "delete_subnet", delete_subnet)
+    replace(NatGateway, "__init__", make_nat_gateway)
+    replace(NatGatewayBackend, "delete_nat_gateway", delete_nat_gateway)
+    replace(VPCBackend, "create_vpc_endpoint", create_vpc_endpoint)
 
     # Filters of DescribeInstances that EC2 knows and moto answers with HTTP 500.
     utils.filter_dict_attribute_mapping.update(
@@ -135,6 +183,11 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
             "network-interface.subnet-id": "subnet_id",
         }
     )
+
+    # Ids that EC2 can be asked for by a filter; moto answers with an error.
+    VPCEndPoint.vpc_endpoint_id = property(lambda endpoint: endpoint.id)
+    VPNConnection.vpn_connection_id = property(lambda connection: connection.id)
+    NetworkAcl.network_acl_id = property(lambda acl: acl.id)
 
     replace(amis.Ami, "block_device_mappings", property(block_devices))
 

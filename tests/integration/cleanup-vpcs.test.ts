@@ -2,20 +2,32 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import {
   AllocateAddressCommand,
+  AssociateRouteTableCommand,
+  AttachInternetGatewayCommand,
   AttachVpnGatewayCommand,
   AuthorizeSecurityGroupIngressCommand,
   CreateCustomerGatewayCommand,
+  CreateEgressOnlyInternetGatewayCommand,
+  CreateInternetGatewayCommand,
   CreateNatGatewayCommand,
+  CreateNetworkAclCommand,
   CreateNetworkInterfaceCommand,
+  CreateRouteTableCommand,
   CreateSecurityGroupCommand,
   CreateSubnetCommand,
-  CreateTagsCommand,
   CreateVpcCommand,
+  CreateVpcEndpointCommand,
+  CreateVpcPeeringConnectionCommand,
   CreateVpnConnectionCommand,
   CreateVpnGatewayCommand,
+  DescribeAddressesCommand,
+  DescribeImagesCommand,
+  DescribeNetworkAclsCommand,
   DescribeSubnetsCommand,
   DescribeVpcsCommand,
   EC2Client,
+  ReplaceNetworkAclAssociationCommand,
+  RunInstancesCommand,
   type ResourceType,
 } from "@aws-sdk/client-ec2";
 import { readStackSettings } from "../../automation/engine/stack-config";
@@ -23,10 +35,15 @@ import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
+type Calls = Record<string, Record<string, number>>;
+
+/** What was asked of AWS that is no question. */
+const changesIn = (calls: Calls): string[] => [...new Set(Object.values(calls).flatMap((actions) => Object.keys(actions)))].filter((action) => /^(Delete|Terminate|Release|Detach|Disassociate|Revoke|Cancel)/.test(action)).sort();
+
 interface Shown {
   exitCode: number;
   deleted: number;
-  plan: { region: string; planned: { kind: string; id: string; why: string }[]; notOurs: { kind: string; id: string; owner: string }[] }[];
+  plan: { region: string; planned: { kind: string; id: string; why: string; vpc?: string }[]; blocked: { id: string; by: { id: string }[] }[]; notOurs: { kind: string; id: string; owner: string }[] }[];
   left: { kind: string; id: string; reason: string }[];
 }
 
@@ -64,8 +81,7 @@ describe("cleanup-vpcs (L42)", function () {
     const { CustomerGateway } = await ec2.send(new CreateCustomerGatewayCommand({ Type: "ipsec.1", PublicIp: "198.51.100.7", BgpAsn: 65_000 }));
     const connection = { Type: "ipsec.1", CustomerGatewayId: CustomerGateway!.CustomerGatewayId, VpnGatewayId: VpnGateway!.VpnGatewayId };
     await ec2.send(new CreateVpnConnectionCommand({ ...connection, ...tagged("vpn-connection", lineage) }));
-    const foreign = (await ec2.send(new CreateVpnConnectionCommand(connection))).VpnConnection!.VpnConnectionId!;
-    await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet }));
+    await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet, ...tagged("network-interface", lineage) }));
     const groups = await Promise.all(["one", "two"].map(async (name) => (await ec2.send(new CreateSecurityGroupCommand({ GroupName: name, Description: name, VpcId: own, ...tagged("security-group", lineage) }))).GroupId!));
     for (const [at, GroupId] of groups.entries()) {
       await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: 1, ToPort: 1, UserIdGroupPairs: [{ GroupId: groups[1 - at] }] }] }));
@@ -82,7 +98,7 @@ describe("cleanup-vpcs (L42)", function () {
       assert.ok(planned.some((entry) => entry.kind === kind), `no ${kind} in the plan`);
     }
     assert.ok(planned.every(({ why }) => why !== ""));
-    assert.deepEqual(dry.plan.flatMap((region) => region.notOurs).map(({ id, owner }) => [id, owner]), [[theirs, "another fleet"], [foreign, "nobody"]]);
+    assert.deepEqual(dry.plan.flatMap((region) => region.notOurs).map(({ id, owner }) => [id, owner]), [[theirs, "another fleet"]]);
     assert.deepEqual(await vpcs(), before, "a dry run deletes nothing");
 
     const done = await clean();
@@ -111,28 +127,32 @@ describe("cleanup-vpcs (L42)", function () {
     assert.match(all, new RegExp(`${total} of ${total} things deleted`));
   });
 
-  it("names what blocks, and answers with 8", async () => {
+  it("says what AWS says of a thing that it keeps, and answers with 8", async () => {
     const [own] = (await bench.live()).vpcs;
-    const blocker = (await ec2.send(new CreateSecurityGroupCommand({ GroupName: "foreign", Description: "foreign", VpcId: own }))).GroupId!;
     await bench.control("POST", "faults", [{ action: "DeleteVpc", effect: { error: { code: "OperationNotPermitted", message: "held" } } }]);
     const shown = await clean();
     assert.equal(shown.exitCode, 8);
     assert.deepEqual(shown.left.map(({ kind, id, reason }) => [kind, id, reason]), [["vpc", own, "held"]]);
-    assert.ok(shown.plan.flatMap(({ notOurs }) => notOurs).some(({ id, owner }) => id === blocker && owner === "nobody"));
   });
 
-  it("asks about each thing of the predecessor's alone, and no answer is a no (L44)", async () => {
-    const legacy = (await ec2.send(new CreateVpcCommand({ CidrBlock: "10.97.0.0/16" }))).Vpc!.VpcId!;
-    await ec2.send(new CreateTagsCommand({ Resources: [legacy], Tags: [{ Key: "ManagedBy", Value: "SpotDeployer" }, { Key: "Name", Value: "spot-deployer-us-west-2" }] }));
-    const shown = await clean("--legacy");
-    assert.deepEqual(shown.plan.flatMap(({ planned }) => planned).map(({ id }) => id), [legacy]);
-    assert.equal(shown.deleted, 0);
-    assert.ok((await vpcs()).includes(legacy));
-    const refused = await bench.spot(["cleanup-vpcs", "--legacy", "--yes"]);
-    assert.equal(refused.code, 2, refused.stderr);
+  it("names what blocks a VPC without a try, ends the nodes, and leaves the network that somebody uses", async () => {
+    const [own] = (await bench.live()).vpcs;
+    const group = (await ec2.send(new CreateSecurityGroupCommand({ GroupName: "foreign", Description: "foreign", VpcId: own }))).GroupId!;
+    const { NetworkInterface } = await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: await subnetOf(own!), Description: "my interface" }));
+    const free = NetworkInterface!.NetworkInterfaceId!;
+    await bench.control("DELETE", "calls");
+    const shown = await clean();
+    assert.equal(shown.exitCode, 8);
+    assert.deepEqual(shown.plan.flatMap(({ blocked }) => blocked).map(({ id, by }) => [id, by.map((one) => one.id).sort()]), [[own, [group, free].sort()]]);
+    assert.ok(shown.plan.flatMap(({ planned }) => planned).every(({ kind }) => kind === "instance" || kind === "volume"), "nothing foreign is planned, and nothing that it may need");
+    assert.match(shown.left.find(({ id }) => id === own)!.reason, new RegExp(`network-interface ${free} \\(available, my interface\\)`));
+    assert.deepEqual((await bench.live()).instances, []);
+    assert.deepEqual(await changes(), ["TerminateInstances"], "nothing was tried that could not be");
   });
 
   const subnetOf = async (vpc: string): Promise<string> => (await ec2.send(new DescribeSubnetsCommand({ Filters: [{ Name: "vpc-id", Values: [vpc] }] }))).Subnets![0]!.SubnetId!;
+
+  const changes = async () => changesIn(await bench.control<Calls>("GET", "calls"));
 
   /** A block of the VPC's range that no subnet of the fleet uses. */
   async function freeCidr(vpc: string): Promise<string> {
@@ -140,4 +160,119 @@ describe("cleanup-vpcs (L42)", function () {
     const [a, b] = CidrBlock!.split(".");
     return `${a}.${b}.250.0/24`;
   }
+});
+
+describe("cleanup-vpcs --legacy", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  let bench: Workbench;
+  let ec2: EC2Client;
+  beforeEach(async () => {
+    bench = new Workbench();
+    await bench.begin();
+    ec2 = new EC2Client(clientOf(await bench.sandbox(), REGION));
+  });
+  afterEach(async () => {
+    ec2.destroy();
+    await bench[Symbol.asyncDispose]();
+  });
+
+  const tagged = (kind: ResourceType, tags: Record<string, string>) => ({ TagSpecifications: [{ ResourceType: kind, Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) }] });
+  const legacy = (...options: string[]) => bench.spot(["cleanup-vpcs", "--legacy", "--json", ...options]);
+  const shown = async (...options: string[]): Promise<Shown> => JSON.parse((await legacy(...options)).stdout) as Shown;
+  const refusal = async (...options: string[]) => {
+    const { code, stdout } = await legacy(...options);
+    const { message, next } = (JSON.parse(stdout) as { error: { message: string; next: string } }).error;
+    return { code, message, next };
+  };
+  const vpcs = async () => ((await ec2.send(new DescribeVpcsCommand({}))).Vpcs ?? []).map(({ VpcId }) => VpcId!);
+  const machine = async (SubnetId: string, tags: Record<string, string>) => {
+    const { Images } = await ec2.send(new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }));
+    const { Instances } = await ec2.send(new RunInstancesCommand({ ImageId: Images![0]!.ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, SubnetId, ...tagged("instance", tags) }));
+    return Instances![0]!.InstanceId!;
+  };
+
+  /** A VPC as its later versions left one, tagged itself and nothing else, with an instance. */
+  async function network(CidrBlock: string, ManagedBy = "SpotDeployer"): Promise<{ vpc: string; subnet: string; instance: string }> {
+    const vpc = (await ec2.send(new CreateVpcCommand({ CidrBlock, ...tagged("vpc", { ManagedBy, Name: `spot-deployer-${REGION}` }) }))).Vpc!.VpcId!;
+    const subnet = (await ec2.send(new CreateSubnetCommand({ VpcId: vpc, CidrBlock: CidrBlock.replace("/16", "/24") }))).Subnet!.SubnetId!;
+    const { InternetGateway } = await ec2.send(new CreateInternetGatewayCommand({}));
+    await ec2.send(new AttachInternetGatewayCommand({ VpcId: vpc, InternetGatewayId: InternetGateway!.InternetGatewayId }));
+    const { RouteTable } = await ec2.send(new CreateRouteTableCommand({ VpcId: vpc }));
+    await ec2.send(new AssociateRouteTableCommand({ RouteTableId: RouteTable!.RouteTableId, SubnetId: subnet }));
+    await ec2.send(new CreateSecurityGroupCommand({ GroupName: "spot-deployer-sg", Description: "untagged", VpcId: vpc }));
+    return { vpc, subnet, instance: await machine(subnet, { ManagedBy: "SpotDeployer", Name: `SpotInstance-${REGION}` }) };
+  }
+
+  it("removes whole VPCs that are named, with all that is in them, in AWS's order", async () => {
+    const { vpc, subnet } = await network("10.80.0.0/16");
+    const other = await network("10.81.0.0/16", "spot_deployer");
+    const { Vpc: friend } = await ec2.send(new CreateVpcCommand({ CidrBlock: "10.82.0.0/16" }));
+    const { AllocationId } = await ec2.send(new AllocateAddressCommand({ Domain: "vpc" }));
+    const kept = await ec2.send(new AllocateAddressCommand({ Domain: "vpc" }));
+    await ec2.send(new CreateNatGatewayCommand({ SubnetId: subnet, AllocationId }));
+    await ec2.send(new CreateVpcEndpointCommand({ VpcId: vpc, ServiceName: `com.amazonaws.${REGION}.ssm`, VpcEndpointType: "Interface", SubnetIds: [subnet] }));
+    await ec2.send(new CreateVpcPeeringConnectionCommand({ VpcId: friend!.VpcId, PeerVpcId: vpc }));
+    await ec2.send(new CreateEgressOnlyInternetGatewayCommand({ VpcId: vpc }));
+    const { VpnGateway } = await ec2.send(new CreateVpnGatewayCommand({ Type: "ipsec.1" }));
+    await ec2.send(new AttachVpnGatewayCommand({ VpcId: vpc, VpnGatewayId: VpnGateway!.VpnGatewayId }));
+    const { NetworkAcl } = await ec2.send(new CreateNetworkAclCommand({ VpcId: vpc }));
+    const { NetworkAcls } = await ec2.send(new DescribeNetworkAclsCommand({ Filters: [{ Name: "association.subnet-id", Values: [subnet] }] }));
+    const { NetworkAclAssociationId } = NetworkAcls!.flatMap(({ Associations }) => Associations ?? []).find(({ SubnetId }) => SubnetId === subnet)!;
+    await ec2.send(new ReplaceNetworkAclAssociationCommand({ AssociationId: NetworkAclAssociationId, NetworkAclId: NetworkAcl!.NetworkAclId }));
+    await bench.control("PUT", "timings", { natDeletingMs: 3000 });
+
+    const dry = await shown("--dry-run");
+    const kinds = dry.plan.flatMap(({ planned }) => planned).filter((one) => one.vpc === vpc).map(({ kind }) => kind).sort();
+    assert.deepEqual(kinds, ["egress-only-gateway", "elastic-address", "instance", "internet-gateway", "nat-gateway", "network-acl", "peering-connection", "route-table", "security-group", "subnet", "vpc", "vpc-endpoint", "vpn-gateway"]);
+    assert.deepEqual(dry.plan.flatMap(({ blocked, notOurs }) => [...blocked, ...notOurs]), []);
+
+    const done = await shown("--vpc", vpc, "--yes");
+    assert.deepEqual([done.exitCode, done.left, done.deleted], [0, [], kinds.length]);
+    const there = await vpcs();
+    assert.ok(!there.includes(vpc) && there.includes(other.vpc) && there.includes(friend!.VpcId!));
+    const { Addresses } = await ec2.send(new DescribeAddressesCommand({}));
+    assert.deepEqual(Addresses?.map((one) => one.AllocationId), [kept.AllocationId], "an address that is in no VPC is nobody's business");
+    assert.deepEqual((await bench.live([REGION])).instances.map(({ InstanceId }) => InstanceId), [other.instance]);
+  });
+
+  it("leaves a VPC alone in which somebody has an instance or an interface, and names them without a try", async () => {
+    const { vpc, subnet } = await network("10.80.0.0/16");
+    const theirs = await machine(subnet, { Name: "database" });
+    const { NetworkInterface } = await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet, Description: "ELB app/web/1" }));
+    const balancer = NetworkInterface!.NetworkInterfaceId!;
+    await bench.control("DELETE", "calls");
+    const { exitCode, deleted, left, plan } = await shown("--vpc", vpc, "--yes");
+    assert.deepEqual([exitCode, deleted], [8, 0]);
+    assert.deepEqual(plan.flatMap(({ blocked }) => blocked).map(({ id, by }) => [id, by.map((one) => one.id).sort()]), [[vpc, [theirs, balancer].sort()]]);
+    assert.match(left[0]!.reason, new RegExp(`instance ${theirs} .*network-interface ${balancer} \\(available, ELB app/web/1\\)`));
+    assert.deepEqual(changesIn(await bench.control<Calls>("GET", "calls")), []);
+    assert.match((await bench.spot(["cleanup-vpcs", "--legacy", "--dry-run"])).stdout, new RegExp(`VPC, LEFT ALONE[^]*${vpc} +instance +${theirs}`));
+  });
+
+  it("wants each VPC named where nobody can be asked, and answers with 2 (L44)", async () => {
+    const { vpc } = await network("10.80.0.0/16");
+    await bench.control("DELETE", "calls");
+    for (const options of [[], ["--yes"], ["--vpc", vpc]]) {
+      const { code, message, next } = await refusal(...options);
+      assert.equal(code, 2, options.join(" "));
+      assert.match(message, /each VPC of the predecessor's must be named with --vpc/);
+      assert.match(next, new RegExp(`--vpc ${vpc} --yes`));
+    }
+    const unknown = await refusal("--vpc", vpc, "--vpc", "vpc-0123456789abcdef0", "--yes");
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.message, /^vpc-0123456789abcdef0 is not among/);
+    assert.deepEqual(changesIn(await bench.control<Calls>("GET", "calls")), []);
+    assert.ok((await vpcs()).includes(vpc));
+  });
+
+  it("asks, in a terminal, about each VPC with what is in it, and no answer is a no", async function () {
+    if (!hasTmux()) return this.skip();
+    const { vpc, subnet, instance } = await network("10.80.0.0/16");
+    using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), "cleanup-vpcs", "--legacy", "--sandbox=api", "--stack", bench.stack], { columns: 400, rows: 50, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+    const asked = (await terminal.shows(/delete vpc .*\[y\/N\]/, 40_000)).join("\n");
+    for (const id of [vpc, subnet, instance]) assert.match(asked, new RegExp(`delete vpc .*${id}`));
+    terminal.type("Enter");
+    assert.equal(await terminal.ended(), 0);
+    assert.ok((await vpcs()).includes(vpc));
+  });
 });

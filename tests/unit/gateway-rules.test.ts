@@ -19,6 +19,11 @@ const spot = { "InstanceMarketOptions.MarketType": "spot" };
 const running = (instanceType: string, more: object = {}) => ({ instanceId: "i-0", instanceType, instanceState: { name: "running" }, ...more });
 const inAWorldWith = (...instances: object[]): Script => ({ ...world, DescribeInstances: { reservationSet: list({ instancesSet: list(...instances) }) } });
 
+const ON_A_NAT_GATEWAY: Script = {
+  DescribeAddresses: { addressesSet: list({ associationId: "x", networkInterfaceId: "eni-1" }) },
+  DescribeNetworkInterfaces: { networkInterfaceSet: list({ requesterManaged: "true" }) },
+};
+
 const unknownType = (): never => {
   throw new AwsError("InvalidInstanceType", "unknown");
 };
@@ -56,6 +61,12 @@ describe("the gateway's rules", () => {
     ["the release of an address in use", "ReleaseAddress", { AllocationId: "a" }, "InvalidIPAddress.InUse", { DescribeAddresses: { addressesSet: list({ associationId: "x" }) } }],
     ["the release of a free address", "ReleaseAddress", { AllocationId: "a" }, undefined, { DescribeAddresses: { addressesSet: list({ allocationId: "a" }) } }],
 
+    ["the release of an address that a NAT gateway holds", "ReleaseAddress", { AllocationId: "a" }, "AuthFailure", ON_A_NAT_GATEWAY],
+    ["to take an address from a NAT gateway", "DisassociateAddress", { AssociationId: "x" }, "AuthFailure", ON_A_NAT_GATEWAY],
+    ["to take an address from an interface", "DisassociateAddress", { AssociationId: "x" }, undefined, { ...ON_A_NAT_GATEWAY, DescribeNetworkInterfaces: { networkInterfaceSet: list({ requesterManaged: "false" }) } }],
+
+    ["the end of an interface in use", "DeleteNetworkInterface", { NetworkInterfaceId: "eni-1" }, "InvalidParameterValue", { DescribeNetworkInterfaces: { networkInterfaceSet: list({ status: "in-use" }) } }],
+    ["the end of a free interface", "DeleteNetworkInterface", { NetworkInterfaceId: "eni-1" }, undefined, { DescribeNetworkInterfaces: { networkInterfaceSet: list({ status: "available" }) } }],
     ["a group that an interface has", "DeleteSecurityGroup", { GroupId: "sg-1" }, "DependencyViolation", { DescribeNetworkInterfaces: { networkInterfaceSet: list({ groupSet: list({ groupId: "sg-1" }) }) } }],
     ["a group that another one names", "DeleteSecurityGroup", { GroupId: "sg-1" }, "DependencyViolation", { DescribeSecurityGroups: { securityGroupInfo: list({ groupId: "sg-2", ipPermissionsEgress: list({ groups: list({ groupId: "sg-1" }) }) }) } }],
     ["a group that only it names", "DeleteSecurityGroup", { GroupId: "sg-1" }, undefined, { DescribeSecurityGroups: { securityGroupInfo: list({ groupId: "sg-1", ipPermissions: list({ groups: list({ groupId: "sg-1" }) }) }) } }],
@@ -63,6 +74,12 @@ describe("the gateway's rules", () => {
     ["an empty subnet", "DeleteSubnet", { SubnetId: "subnet-1" }, undefined],
     ["a VPC with a gateway", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeInternetGateways: { internetGatewaySet: list({}) } }],
     ["a VPC with a group of its own", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeSecurityGroups: { securityGroupInfo: list({ groupName: "default" }, { groupName: "g" }) } }],
+    ["a VPC with an interface", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeNetworkInterfaces: { networkInterfaceSet: list({}) } }],
+    ["a VPC with an ACL of its own", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeNetworkAcls: { networkAclSet: list({ default: "true" }, { default: "false" }) } }],
+    ["a VPC with an endpoint", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeVpcEndpoints: { vpcEndpointSet: list({ state: "available" }) } }],
+    ["a VPC with an egress-only gateway", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeEgressOnlyInternetGateways: { egressOnlyInternetGatewaySet: list({ attachmentSet: list({ vpcId: "vpc-1" }) }) } }],
+    ["a VPC with an active peering", "DeleteVpc", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeVpcPeeringConnections: { vpcPeeringConnectionSet: list({ accepterVpcInfo: { vpcId: "vpc-1" }, status: { code: "active" } }) } }],
+    ["a VPC whose endpoint and peering are deleted", "DeleteVpc", { VpcId: "vpc-1" }, undefined, { DescribeVpcEndpoints: { vpcEndpointSet: list({ state: "deleted" }) }, DescribeVpcPeeringConnections: { vpcPeeringConnectionSet: list({ requesterVpcInfo: { vpcId: "vpc-1" }, status: { code: "deleted" } }) } }],
     ["a VPC with its default group alone", "DeleteVpc", { VpcId: "vpc-1" }, undefined, { DescribeSecurityGroups: { securityGroupInfo: list({ groupName: "default" }) } }],
     ["a gateway under a public address", "DetachInternetGateway", { VpcId: "vpc-1" }, "DependencyViolation", { DescribeNetworkInterfaces: { networkInterfaceSet: list({ association: { publicIp: "198.18.7.10" } }) } }],
     ["a gateway under private addresses", "DetachInternetGateway", { VpcId: "vpc-1" }, undefined, { DescribeNetworkInterfaces: { networkInterfaceSet: list({ privateIpAddress: "10.0.0.4" }) } }],
@@ -127,20 +144,23 @@ describe("the gateway's rules", () => {
     for (const unknown of [await quota("L-00000000"), await quota("L-34B43A08", "vpc")]) assert.equal(unknown, "NoSuchResourceException");
   });
 
-  it("show a NAT gateway as deleting for a while, and keep its subnet meanwhile", async () => {
-    const gateways = [{ natGatewayId: "nat-0a", subnetId: "subnet-1", state: "deleted" }, { natGatewayId: "nat-0b", subnetId: "subnet-2", state: "deleted" }];
+  it("show a NAT gateway as deleting for a while, and keep its subnet and its address meanwhile", async () => {
+    const gateways = [{ natGatewayId: "nat-0a", subnetId: "subnet-1", natGatewayAddressSet: list({ allocationId: "eipalloc-1" }), state: "deleted" }, { natGatewayId: "nat-0b", subnetId: "subnet-2", state: "deleted" }];
     const { call, cloud, setTime } = scriptedCloud({ DescribeNatGateways: { natGatewaySet: list(...gateways) } });
     cloud.timings.natDeletingMs = 1_000;
     await call("DeleteNatGateway", { NatGatewayId: "nat-0a" });
     const states = async () => items((await call("DescribeNatGateways")) as Node, "natGatewaySet").map((gateway) => text(gateway, "state"));
     const subnet = (SubnetId: string) => call("DeleteSubnet", { SubnetId });
+    const address = () => call("ReleaseAddress", { AllocationId: "eipalloc-1" });
     setTime(999);
     assert.deepEqual(await states(), ["deleting", "deleted"]);
     assert.equal(await subnet("subnet-1"), "DependencyViolation");
+    assert.equal(await address(), "AuthFailure");
     assert.equal(typeof (await subnet("subnet-2")), "object");
     setTime(1_000);
     assert.deepEqual(await states(), ["deleted", "deleted"]);
     assert.equal(typeof (await subnet("subnet-1")), "object");
+    assert.equal(typeof (await address()), "object");
   });
 
   it("keep a spot request with its instance: tags, price, state and why it ended", async () => {

@@ -1,6 +1,7 @@
-import { AwsError, listOf } from "../call";
+import { filterParams, interfaces } from "../ask";
+import { AwsError, listOf, type Call } from "../call";
 import { after, before, instead, type Cloud, type Rule } from "../rule";
-import { ec2Answer, items, parseXml, text } from "../xml";
+import { ec2Answer, items, parseXml, text, type Node } from "../xml";
 
 const notImitated = (action: string): Rule =>
   instead(`ec2:${action}`, () => {
@@ -14,6 +15,17 @@ const isUnknownYet = (cloud: Cloud, instanceId: string): boolean => {
   const bornAt = cloud.bornAt.get(instanceId);
   return bornAt !== undefined && cloud.now().getTime() - bornAt < cloud.timings.newIdUnknownMs;
 };
+
+/** What AWS answers about an address that something of its own holds, of whatever permission the caller has. */
+const keptByAws = (): AwsError => new AwsError("AuthFailure", "You do not have permission to access the specified resource.");
+
+/** An address on an interface of a NAT gateway's comes free with that gateway only. */
+async function refuseIfKept(call: Call, cloud: Cloud, address: Node | undefined): Promise<void> {
+  const id = text(address, "networkInterfaceId");
+  if (id === "") return;
+  const [at] = await interfaces(cloud, call.region, { "network-interface-id": [id] });
+  if (text(at, "requesterManaged") === "true") throw keptByAws();
+}
 
 /** What lives on for a while, or refuses to end, in EC2 and not in moto. */
 export const lifecycleRules: Rule[] = [
@@ -48,10 +60,18 @@ export const lifecycleRules: Rule[] = [
   before("ec2:ReleaseAddress", async (call, cloud) => {
     const id = call.params.get("AllocationId");
     if (id === null) return;
+    if ([...cloud.natsDeleting.values()].some(({ addresses, until }) => addresses.includes(id) && isDeleting(cloud, until))) throw keptByAws();
     const address = items(await cloud.moto.ask(call.region, "DescribeAddresses", { "AllocationId.1": id }), "addressesSet")[0];
+    await refuseIfKept(call, cloud, address);
     if (text(address, "associationId") !== "") throw new AwsError("InvalidIPAddress.InUse", `Address ${text(address, "publicIp")} is in use.`);
   }),
-  // A NAT gateway is `deleting` for a while, and holds its subnet ("Work with NAT gateways", VPC User Guide).
+  before("ec2:DisassociateAddress", async (call, cloud) => {
+    const association = call.params.get("AssociationId");
+    if (association === null) return;
+    const address = items(await cloud.moto.ask(call.region, "DescribeAddresses", filterParams({ "association-id": [association] })), "addressesSet")[0];
+    await refuseIfKept(call, cloud, address);
+  }),
+  // A NAT gateway is `deleting` for a while, and holds its subnet and its address ("Work with NAT gateways", VPC User Guide).
   {
     on: "ec2:DeleteNatGateway",
     run: async (call, next, cloud) => {
@@ -59,7 +79,7 @@ export const lifecycleRules: Rule[] = [
       const gateway = items(await cloud.moto.ask(call.region, "DescribeNatGateways", { "NatGatewayId.1": id }), "natGatewaySet")[0];
       const answer = await next();
       if (answer.status < 300 && cloud.timings.natDeletingMs > 0) {
-        cloud.natsDeleting.set(id, { until: cloud.now().getTime() + cloud.timings.natDeletingMs, subnet: text(gateway, "subnetId") });
+        cloud.natsDeleting.set(id, { until: cloud.now().getTime() + cloud.timings.natDeletingMs, subnet: text(gateway, "subnetId"), addresses: items(gateway, "natGatewayAddressSet").map((one) => text(one, "allocationId")) });
       }
       return answer;
     },
@@ -67,10 +87,9 @@ export const lifecycleRules: Rule[] = [
   after("ec2:DescribeNatGateways", (_call, answer, cloud) => {
     const deleting = [...cloud.natsDeleting].filter(([, { until }]) => isDeleting(cloud, until)).map(([id]) => id);
     if (deleting.length === 0) return;
-    const body = answer.body.replace(/<item>(?:(?!<\/?item>)[\s\S])*?<natGatewayId>(nat-[0-9a-f]+)<\/natGatewayId>[\s\S]*?(?=<item><|$)/g, (item, id: string) =>
-      deleting.includes(id) ? item.replace("<state>deleted</state>", "<state>deleting</state>") : item,
-    );
-    return { ...answer, body };
+    const content = parseXml(answer.body);
+    const item = items(content, "natGatewaySet").map((gateway) => (deleting.includes(text(gateway, "natGatewayId")) ? { ...gateway, state: "deleting" } : gateway));
+    return ec2Answer("DescribeNatGateways", { ...content, natGatewaySet: { item } });
   }),
   before("ec2:DeleteSubnet", (call, cloud) => {
     const id = call.params.get("SubnetId") ?? "";

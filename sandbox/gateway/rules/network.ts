@@ -1,12 +1,28 @@
 import { AwsError } from "../call";
 import { filterParams, interfaces } from "../ask";
 import { before, type Cloud, type Rule } from "../rule";
-import { items, text } from "../xml";
+import { items, text, type Node } from "../xml";
 
 const violation = (message: string): AwsError => new AwsError("DependencyViolation", message);
 
 const publicAddresses = async (cloud: Cloud, region: string, vpc: string): Promise<string[]> =>
   (await interfaces(cloud, region, { "vpc-id": [vpc] })).map((at) => text(at, "association", "publicIp")).filter(Boolean);
+
+/** What AWS does not delete with a VPC, nor before it. moto knows subnets, route tables and VPN gateways by itself. */
+const HOLD_A_VPC: { action: string; filter?: string; list: string; holds(one: Node, vpc: string): boolean }[] = [
+  { action: "DescribeInternetGateways", filter: "attachment.vpc-id", list: "internetGatewaySet", holds: () => true },
+  { action: "DescribeSecurityGroups", filter: "vpc-id", list: "securityGroupInfo", holds: (group) => text(group, "groupName") !== "default" },
+  { action: "DescribeNetworkInterfaces", filter: "vpc-id", list: "networkInterfaceSet", holds: () => true },
+  { action: "DescribeNetworkAcls", filter: "vpc-id", list: "networkAclSet", holds: (acl) => text(acl, "default") !== "true" },
+  { action: "DescribeVpcEndpoints", filter: "vpc-id", list: "vpcEndpointSet", holds: (endpoint) => text(endpoint, "state") !== "deleted" },
+  // moto filters neither of these.
+  { action: "DescribeEgressOnlyInternetGateways", list: "egressOnlyInternetGatewaySet", holds: (gateway, vpc) => items(gateway, "attachmentSet").some((at) => text(at, "vpcId") === vpc) },
+  {
+    action: "DescribeVpcPeeringConnections",
+    list: "vpcPeeringConnectionSet",
+    holds: (peering, vpc) => ["requesterVpcInfo", "accepterVpcInfo"].some((end) => text(peering, end, "vpcId") === vpc) && ["active", "pending-acceptance"].includes(text(peering, "status", "code")),
+  },
+];
 
 /** What must be gone before a part of a network can go; moto deletes it all the same. ("Delete your VPC", VPC User Guide.) */
 export const networkRules: Rule[] = [
@@ -24,11 +40,16 @@ export const networkRules: Rule[] = [
   }),
   before("ec2:DeleteVpc", async (call, cloud) => {
     const id = call.params.get("VpcId") ?? "";
-    const attached = items(await cloud.moto.ask(call.region, "DescribeInternetGateways", filterParams({ "attachment.vpc-id": [id] })), "internetGatewaySet");
-    const groups = items(await cloud.moto.ask(call.region, "DescribeSecurityGroups", filterParams({ "vpc-id": [id] })), "securityGroupInfo");
-    if (attached.length > 0 || groups.some((group) => text(group, "groupName") !== "default")) {
-      throw violation(`The vpc '${id}' has dependencies and cannot be deleted.`);
+    for (const { action, filter, list, holds } of HOLD_A_VPC) {
+      const there = items(await cloud.moto.ask(call.region, action, filter === undefined ? {} : filterParams({ [filter]: [id] })), list);
+      if (there.some((one) => holds(one, id))) throw violation(`The vpc '${id}' has dependencies and cannot be deleted.`);
     }
+  }),
+  // "Network interface is currently in use" (DeleteNetworkInterface); one that AWS keeps for something is never free.
+  before("ec2:DeleteNetworkInterface", async (call, cloud) => {
+    const id = call.params.get("NetworkInterfaceId") ?? "";
+    const [at] = await interfaces(cloud, call.region, { "network-interface-id": [id] });
+    if (text(at, "status") === "in-use") throw new AwsError("InvalidParameterValue", `Network interface '${id}' is currently in use.`);
   }),
   before("ec2:DetachInternetGateway", async (call, cloud) => {
     const vpc = call.params.get("VpcId") ?? "";
