@@ -61,7 +61,7 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
     await stopSandbox(home);
     forgetSandbox(home);
   }
-  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], namesakes: [], notLookedAt: [], failures: [] });
+  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], held: [], namesakes: [], notLookedAt: [], failures: [] });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
@@ -74,14 +74,17 @@ export function exitCodeFor(result: DownResult): ExitCode {
 }
 
 function conclusion(result: DownResult, exitCode: ExitCode, command: string): string {
-  const { leftovers, namesakes, notLookedAt, partial } = result;
+  const { leftovers, held, namesakes, notLookedAt, partial } = result;
   const found = counted(result.found.length, "object");
   const what = partial ? "that part of the fleet" : "the fleet";
   if (exitCode === ExitCode.interrupted) {
     return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
   }
   if (namesakes.length > 0) return "Nothing was ended.";
-  if (leftovers.length > 0) return `Left: ${leftovers.length} of ${found}. Run \`${command}\` again.`;
+  if (leftovers.length > 0) {
+    const first = held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
+    return `Left: ${leftovers.length} of ${found}. ${first} \`${command}\` again.`;
+  }
   if (exitCode !== ExitCode.ok) return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
   if (result.found.length === 0) return `Nothing to end: ${where(result)} showed nothing of ${what}.`;
   return `Proven: all ${found} of ${what} are gone; ${where(result)} again showed nothing.`;
@@ -118,6 +121,8 @@ export function report({ options, terminal }: CommandContext, result: DownResult
     lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
   }
   lines.push(...namesakeLines(result.namesakes));
+  const holding = result.held.flatMap(({ vpc, by }) => by.map(({ kind, region, id, detail }) => [vpc, kind, region, id, detail]));
+  if (holding.length > 0) lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding), "");
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
   if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);

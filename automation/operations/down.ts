@@ -5,6 +5,7 @@ import { Tag } from "../../fleet/model";
 import { shortName } from "../../fleet/ownership";
 import { counted } from "../../fleet/words";
 import { enabledRegions, inventoryOfStack, patiently, patientInventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
+import { heldVpcs, namesOf, type HeldVpc } from "../cloud/strangers";
 import { sweep } from "../cloud/sweep";
 import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
@@ -44,6 +45,8 @@ export interface DownResult {
   regions: string[];
   /** Those are all that the account has enabled. */
   everywhere: boolean;
+  /** VPCs that cannot go because of what somebody else has in them; they and their network stay. */
+  held: HeldVpc[];
   /** Regions that could not be looked at, so that nothing is proven about them. */
   notLookedAt: { region: string; error: ErrorInfo; everUsed: boolean }[];
   failures: ErrorInfo[];
@@ -85,9 +88,10 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   await confirmed(session, account, found);
   const partial = request.nodes !== undefined || request.region !== undefined;
   session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
-  const failures = await destroyRecorded(session, { scope, partial, ended });
-  if (!session.interrupts.soft.aborted) await endByTags(session, session.lineage, await remaining(session, scope));
-  const result = { account, found, failures, partial, ...(await proof(session, scope, request.allRegions)) };
+  const held = await tellHeld(session, session.lineage, found);
+  const failures = await destroyRecorded(session, { scope, partial, ended, held });
+  if (!session.interrupts.soft.aborted) await endByTags(session, session.lineage, (await remaining(session, scope)).filter((object) => !staysFor(held, object)));
+  const result = { account, found, failures, partial, held, ...(await proof(session, scope, request.allRegions)) };
   endedInstances(result).forEach(ended);
   const interrupted = session.interrupts.soft.aborted;
   if (interrupted) failures.push(interruption(session.interrupts));
@@ -96,21 +100,45 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   return proven && !partial ? { ...result, setAside: await forgetStack(session, result.others) } : result;
 }
 
+/** What AWS would be waited for in vain. A look that fails holds nothing up: AWS then says itself what it keeps. */
+async function heldAmong(session: Session, lineage: string, found: CloudObject[]): Promise<HeldVpc[]> {
+  try {
+    return await heldVpcs(session.cloud, lineage, found.filter(({ kind }) => kind === "vpc"));
+  } catch (error) {
+    session.reporter.emit({ type: "message", level: "debug", subject: "down", message: `what the fleet's VPCs hold could not be looked at: ${wordsOf(error)}` });
+    return [];
+  }
+}
+
+/** Names what holds the VPCs among these objects, before anything is tried in vain. */
+export async function tellHeld(session: Session, lineage: string, found: CloudObject[]): Promise<HeldVpc[]> {
+  const held = await heldAmong(session, lineage, found);
+  for (const { region, vpc, by } of held) {
+    session.reporter.emit({ type: "message", level: "warning", subject: region, message: `${vpc} stays with its network: it holds ${namesOf(by)}, which this fleet did not make. Delete that, then run this again` });
+  }
+  return held;
+}
+
+/** Nodes end whatever holds their VPC; of its network nothing is taken away from under it. */
+export function staysFor(held: HeldVpc[], { kind, region }: CloudObject): boolean {
+  return kind !== "instance" && kind !== "volume" && held.some((one) => one.region === region);
+}
+
 function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftovers">): string[] {
   const left = new Set(leftovers.map(({ id }) => id));
   return found.flatMap(({ kind, id }) => (kind === "instance" && !left.has(id) ? [id] : []));
 }
 
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
-export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "namesakes" | "notLookedAt">> {
+export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "held" | "namesakes" | "notLookedAt">> {
   const { account } = session.identity;
   if (isUnrecorded(session) && request.nodes === undefined && request.region === undefined) {
     const { found, namesakes, notLookedAt } = await withoutRecord(session);
-    return { account, found, namesakes, notLookedAt };
+    return { account, found, held: [], namesakes, notLookedAt };
   }
   const { scope, found } = await scopeOf(session, request);
-  const { notLookedAt } = await proof(session, scope);
-  return { account, found, namesakes: [], notLookedAt };
+  const [{ notLookedAt }, held] = await Promise.all([proof(session, scope), tellHeld(session, session.lineage, found)]);
+  return { account, found, held, namesakes: [], notLookedAt };
 }
 
 /**
@@ -126,7 +154,7 @@ async function withoutRecord(session: Session): Promise<Omit<DownResult, "accoun
     fleets.set(lineage, [...(fleets.get(lineage) ?? []), object]);
   }
   const namesakes = [...fleets].map(([lineage, objects]) => ({ lineage, objects }));
-  return { found: [], leftovers: [], others: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
+  return { found: [], leftovers: [], others: [], held: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
 }
 
 /** What was listed and what was not. A region that the fleet is known to use, or is to use, must have answered. */
@@ -162,8 +190,8 @@ function ownIn(session: Session, scope: Scope, look: RegionInventory[]): CloudOb
   return divided(session, look.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object));
 }
 
-async function destroyRecorded(session: Session, { scope, partial, ended }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void }): Promise<ErrorInfo[]> {
-  const target = partial ? recordedIn(session, scope) : undefined;
+async function destroyRecorded(session: Session, { scope, partial, ended, held }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void; held: HeldVpc[] }): Promise<ErrorInfo[]> {
+  const target = partial || held.length > 0 ? recordedIn(session, scope, held) : undefined;
   if (session.state.resources.length === 0 || target?.length === 0) return [];
   const outcome = await session.stack.destroy({ target, listener: nodeListener(session, { deleted: ended }) });
   const failures = outcome.failures.map(failureInfo);
@@ -171,12 +199,13 @@ async function destroyRecorded(session: Session, { scope, partial, ended }: { sc
   return failures;
 }
 
-/** URNs of the part: the nodes with their components, and for a region its network too. */
-function recordedIn({ state }: Session, { regions, nodes }: Scope): string[] {
+/** URNs of the part: the nodes with their components, and for a region its network too, unless somebody holds it. */
+function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc[]): string[] {
   const instances = state.nodes.filter(({ name, pin }) => regions.includes(pin.pool.region) && (nodes === undefined || nodes.has(name)));
-  const components = new Set([...instances.map(({ name }) => name), ...(nodes === undefined ? regions : [])]);
+  const whole = new Set(nodes === undefined ? regions.filter((region) => !held.some((one) => one.region === region)) : []);
+  const components = new Set([...instances.map(({ name }) => name), ...whole]);
   const parts = state.resources.filter(({ custom, type, name, inputs }) =>
-    custom ? nodes === undefined && type.startsWith("aws:") && regions.includes(inputs.region as string) : type.startsWith("spot-deployer:infra:") && components.has(name),
+    custom ? type.startsWith("aws:") && whole.has(inputs.region as string) : type.startsWith("spot-deployer:infra:") && components.has(name),
   );
   return [...new Set([...instances, ...parts].map(({ urn }) => urn))];
 }

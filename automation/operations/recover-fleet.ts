@@ -5,7 +5,7 @@ import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory"
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
-import { endByTags, forgetStack, type DownResult } from "./down";
+import { endByTags, forgetStack, staysFor, tellHeld, type DownResult } from "./down";
 import { clearBrokenRun, lostState, recover } from "./recover";
 
 /** What a recovery without a fleet ID came to. */
@@ -76,7 +76,8 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
     if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
     await confirmEnd(session, account, lineage, found);
-    await endByTags(session, lineage, found);
+    const held = await tellHeld(session, lineage, found);
+    await endByTags(session, lineage, found.filter((object) => !staysFor(held, object)));
     const looked = await inventory(session.cloud, lineage, regions);
     const hadSome = new Set([...used, ...found.map(({ region }) => region)]);
     const result: DownResult = {
@@ -88,6 +89,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       namesakes: [],
       regions: looked.flatMap(({ region, error }) => (error ? [] : [region])),
       everywhere: looked.every(({ error }) => error === undefined),
+      held,
       leftovers: looked.flatMap(({ objects }) => objects),
       notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
     };

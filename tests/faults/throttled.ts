@@ -11,9 +11,10 @@ export const actions = {
     "ModifyVpcAttribute", "RevokeSecurityGroupEgress", "RunInstances", "RunInstances?DryRun", "TerminateInstances?DryRun",
   ],
   down: [
-    "CancelSpotInstanceRequests", "DeleteInternetGateway", "DeleteRoute", "DeleteRouteTable", "DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc", "DescribeInstances",
-    "DescribeInternetGateways", "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVolumes", "DescribeVpcs", "DetachInternetGateway",
-    "DisassociateRouteTable", "GetCallerIdentity", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress", "TerminateInstances",
+    "CancelSpotInstanceRequests", "DeleteInternetGateway", "DeleteRoute", "DeleteRouteTable", "DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc", "DescribeAddresses",
+    "DescribeEgressOnlyInternetGateways", "DescribeInstances", "DescribeInternetGateways", "DescribeNatGateways", "DescribeNetworkAcls", "DescribeNetworkInterfaces",
+    "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVolumes", "DescribeVpcEndpoints", "DescribeVpcPeeringConnections", "DescribeVpcs",
+    "DescribeVpnGateways", "DetachInternetGateway", "DisassociateRouteTable", "GetCallerIdentity", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress", "TerminateInstances",
   ],
 } as const;
 

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { CreateNetworkInterfaceCommand, DeleteNetworkInterfaceCommand, DescribeSubnetsCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
@@ -31,6 +31,28 @@ describe("a part of the fleet: down, replace, repair", function () {
     const { found } = JSON.parse(part.stdout.trim().split("\n").at(-1)!) as { found: { kind: string; region: string }[] };
     assert.deepEqual(found.map(({ kind, region }) => `${kind} ${region}`), ["instance us-east-1", "volume us-east-1"]);
     assert.deepEqual(await live(), before);
+  });
+
+  it("names what holds a VPC at once, ends the nodes, and leaves that network as it is", async () => {
+    const ec2 = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
+    const [subnet] = (await ec2.send(new DescribeSubnetsCommand({ Filters: [{ Name: "tag-key", Values: ["spot-deployer:lineage"] }] }))).Subnets!;
+    const { NetworkInterface } = await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet!.SubnetId, Description: "my database" }));
+    const interfaceId = NetworkInterface!.NetworkInterfaceId!;
+    await bench.control("DELETE", "calls");
+    const held = await bench.spot(["down"]);
+    assert.equal(held.code, 8, held.stdout + held.stderr);
+    assert.match(held.stderr, new RegExp(`${subnet!.VpcId} stays with its network: it holds network-interface ${interfaceId} \\(available, my database\\)`));
+    assert.match(held.stdout, new RegExp(`HELD[^]*${subnet!.VpcId} +network-interface +us-west-2 +${interfaceId}`));
+    assert.deepEqual(await live(), []);
+    const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
+    const tried = Object.keys(calls["us-west-2"] ?? {}).filter((action) => /^(Delete|Detach|Disassociate|Revoke)/.test(action));
+    assert.deepEqual(tried, [], "nothing was tried, and so nothing was waited for");
+    assert.equal((await bench.live()).vpcs.length, 1, "the other region's network is gone");
+
+    await ec2.send(new DeleteNetworkInterfaceCommand({ NetworkInterfaceId: interfaceId }));
+    ec2.destroy();
+    const rest = await bench.spot(["down"]);
+    assert.equal(rest.code, 0, rest.stdout + rest.stderr);
   });
 
   it("ends a node, then a region, then the rest, each with its proof", async () => {

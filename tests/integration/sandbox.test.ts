@@ -151,7 +151,7 @@ describe("the sandbox's AWS", function () {
     });
 
     it("a service that it does not have", async () => {
-      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=k/20260101/${region}/s3/aws4_request, SignedHeaders=host, Signature=0` };
+      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/s3/aws4_request, SignedHeaders=host, Signature=0` };
       const response = await fetch(sandbox.endpoint, { method: "POST", headers });
       assert.deepEqual([response.status, /<Code>UnknownService</.test(await response.text())], [404, true]);
     });
@@ -221,7 +221,7 @@ describe("the sandbox's AWS", function () {
     for (const { SpotPrice } of prices.SpotPriceHistory ?? []) assert.ok(Number(SpotPrice) > 0.01 && Number(SpotPrice) < 0.02, SpotPrice);
     const quota = await fetch(sandbox.endpoint, {
       method: "POST",
-      headers: { authorization: `AWS4-HMAC-SHA256 Credential=k/20260101/${region}/servicequotas/aws4_request, SignedHeaders=host, Signature=0`, "x-amz-target": "ServiceQuotasV20190624.GetServiceQuota" },
+      headers: { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/servicequotas/aws4_request, SignedHeaders=host, Signature=0`, "x-amz-target": "ServiceQuotasV20190624.GetServiceQuota" },
       body: JSON.stringify({ ServiceCode: "ec2", QuotaCode: "L-34B43A08" }),
     });
     assert.equal(((await quota.json()) as { Quota: { Value: number } }).Quota.Value, 256);
