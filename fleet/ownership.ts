@@ -34,9 +34,15 @@ export function shortName(stack: string): string {
   return stack.split("/").pop()!;
 }
 
-export function ownerOf(tags: Readonly<Record<string, string>>, lineage: string): Owner {
+/** A fleet as its tags tell it; without a stack: whatever stack has the fleet ID. */
+export interface FleetTags {
+  lineage: string;
+  stack?: string;
+}
+
+export function ownerOf(tags: Readonly<Record<string, string>>, { lineage, stack }: FleetTags): Owner {
   const theirs = tags[Tag.lineage];
-  if (theirs !== undefined) return theirs === lineage ? "ours" : "another fleet";
+  if (theirs !== undefined) return theirs === lineage && (stack === undefined || isOfStack(tags, stack)) ? "ours" : "another fleet";
   if (tags[Tag.managedBy] === MANAGED_BY) return "another fleet";
   return isSignedByPredecessor(tags) || PREDECESSOR_NAMES.test(tags["Name"] ?? "") ? "predecessor" : "nobody";
 }

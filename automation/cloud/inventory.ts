@@ -63,6 +63,17 @@ export const LISTERS: Record<CloudKind, Lister> = {
     ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({ id: v.VpcId!, detail: v.CidrBlock ?? "", tags: v.Tags })),
 };
 
+/** How Describe is asked for things of a kind by their ids. */
+const ID_FILTERS: Record<CloudKind, string> = {
+  instance: "instance-id", volume: "volume-id", "security-group": "group-id", "route-table": "route-table-id", subnet: "subnet-id", "internet-gateway": "internet-gateway-id", vpc: "vpc-id",
+};
+
+/** An object's tags as they are now; undefined: AWS lists none with this id. @throws what AWS said */
+export async function tagsNow(client: EC2Client, { kind, id }: Pick<CloudObject, "kind" | "id">): Promise<Record<string, string> | undefined> {
+  const found = (await LISTERS[kind](client, [{ Name: ID_FILTERS[kind], Values: [id] }])).find((one) => one.id === id);
+  return found && tagRecord(found.tags);
+}
+
 export const LIVE_STATES = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
 /** What carries a fleet's ID. @throws SpotError E_USAGE for what is none: `*` would find every fleet of the account */

@@ -28,7 +28,7 @@ export async function heldVpcs(cloud: Cloud, lineage: string, vpcs: readonly { r
   const looked = await Promise.all(
     vpcs.map(async ({ region, id }) => {
       const contents = await listRemains(cloud, region, [{ vpc: id }]);
-      return { region, vpc: id, by: sorted(id, contents, ({ tags }) => ownerOf(tags, lineage) === "ours").strangers };
+      return { region, vpc: id, by: sorted(id, contents, ({ tags }) => ownerOf(tags, { lineage }) === "ours").strangers };
     }),
   );
   return looked.filter(({ by }) => by.length > 0);

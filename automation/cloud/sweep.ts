@@ -15,8 +15,9 @@ import {
 import { setTimeout as delay } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
 import { classifyFailure } from "../../fleet/failures";
+import { Tag } from "../../fleet/model";
 import type { Cloud } from "./clients";
-import { CLOUD_KINDS, describeInstances, type CloudKind, type CloudObject } from "./inventory";
+import { CLOUD_KINDS, describeInstances, tagsNow, type CloudKind, type CloudObject } from "./inventory";
 
 /** Deletes one object of a kind. Each must treat "not found" as done: `gone` sees to it. */
 export const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Promise<unknown>> = {
@@ -49,6 +50,7 @@ const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|is cu
 
 /** Worth asking again within the deadline: held back, throttled, or AWS or the way to it is out for a while. */
 function passes(error: unknown): boolean {
+  if (error instanceof Changed) return false;
   const { name = "", $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
   const text = `${name}: ${wordsOf(error)}`;
   return HELD.test(text) || ($metadata?.httpStatusCode ?? 500) >= 500 || classifyFailure(text).class === "throttle";
@@ -85,7 +87,10 @@ async function sweepRegion(cloud: Cloud, lineage: string, region: string, object
     await Promise.all(
       batch.map(async (object) => {
         try {
-          const remove = () => DELETERS[kind](client, object.id);
+          const remove = async (): Promise<void> => {
+            await assertStill(client, object);
+            await DELETERS[kind](client, object.id);
+          };
           if (kind === "instance") await terminated(cloud, lineage, object, remove, deadline, options.signal);
           else await deleteWithin(deadline, remove, options.signal);
           options.onDeleted?.(object);
@@ -96,6 +101,20 @@ async function sweepRegion(cloud: Cloud, lineage: string, region: string, object
     );
   }
   return failures;
+}
+
+/** The object is not what it was when it was listed. */
+class Changed extends Error {}
+
+/**
+ * What was ours when it was listed may have been handed to somebody since. What is not listed any more is left to AWS's
+ * own answer, which is "not found" for what is gone.
+ * @throws Changed
+ */
+async function assertStill(client: EC2Client, object: CloudObject): Promise<void> {
+  const now = await tagsNow(client, object);
+  const changed = now && [Tag.lineage, Tag.stack].filter((tag) => now[tag] !== object.tags[tag]);
+  if (changed?.length) throw new Changed(`its tag ${changed.join(" and ")} changed since it was listed: it is left alone`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { SpotError, type ErrorInfo } from "../../fleet/errors";
 import { MANAGED_BY, Tag } from "../../fleet/model";
-import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type Owner } from "../../fleet/ownership";
+import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type FleetTags, type Owner } from "../../fleet/ownership";
 import { counted } from "../../fleet/words";
 import type { Remain, Where } from "../cloud/remains";
 import { sorted } from "../cloud/strangers";
@@ -27,7 +27,7 @@ export interface RegionPlan {
 /** What was found in a region: by tags, and in each VPC that may go. */
 export interface RegionLook {
   region: string;
-  lineage: string;
+  fleet: FleetTags;
   tagged: readonly Remain[];
   contents: ReadonlyMap<string, readonly Remain[]>;
 }
@@ -36,8 +36,8 @@ export interface RegionLook {
 export type Whose = "ours" | "predecessor";
 
 /** By which tags a plan begins. Other fleets of this program are listed too, as not ours. */
-export const TAGS: Record<Whose, (lineage: string) => Where[]> = {
-  ours: (lineage) => [
+export const TAGS: Record<Whose, (fleet: FleetTags) => Where[]> = {
+  ours: ({ lineage }) => [
     { tag: Tag.lineage, values: [lineage] },
     { tag: Tag.managedBy, values: [MANAGED_BY] },
   ],
@@ -48,13 +48,13 @@ export const TAGS: Record<Whose, (lineage: string) => Where[]> = {
 };
 
 /** Of what lies in a VPC of theirs, what goes with it. */
-const MINE: Record<Whose, (lineage: string) => (remain: Remain) => boolean> = {
-  ours: (lineage) => ({ tags }) => ownerOf(tags, lineage) === "ours",
+const MINE: Record<Whose, (fleet: FleetTags) => (remain: Remain) => boolean> = {
+  ours: (fleet) => ({ tags }) => ownerOf(tags, fleet) === "ours",
   // The predecessor tagged little more than its VPCs and instances. A machine without its tag is somebody's all the same.
-  predecessor: (lineage) => ({ kind, tags }) => (kind === "instance" || kind === "network-interface" ? isSignedByPredecessor(tags) : !ofThisProgram(tags, lineage)),
+  predecessor: (fleet) => ({ kind, tags }) => (kind === "instance" || kind === "network-interface" ? isSignedByPredecessor(tags) : !ofThisProgram(tags, fleet)),
 };
 
-const ofThisProgram = (tags: Remain["tags"], lineage: string): boolean => ["ours", "another fleet"].includes(ownerOf(tags, lineage));
+const ofThisProgram = (tags: Remain["tags"], fleet: FleetTags): boolean => ["ours", "another fleet"].includes(ownerOf(tags, fleet));
 
 /** What is ended in a VPC that cannot go: what runs and costs. What a stranger may need there stays. */
 const ENDS_ANYWAY: Record<Whose, (remain: Remain) => boolean> = {
@@ -63,31 +63,31 @@ const ENDS_ANYWAY: Record<Whose, (remain: Remain) => boolean> = {
 };
 
 /** True for a VPC that may go as a whole. A name is not enough for that, and a region's default VPC never is. */
-export function mayGo(whose: Whose, lineage: string, { kind, managed, tags }: Remain): boolean {
+export function mayGo(whose: Whose, fleet: FleetTags, { kind, managed, tags }: Remain): boolean {
   if (kind !== "vpc" || managed !== undefined) return false;
-  return whose === "ours" ? ownerOf(tags, lineage) === "ours" : isSignedByPredecessor(tags);
+  return whose === "ours" ? ownerOf(tags, fleet) === "ours" : isSignedByPredecessor(tags);
 }
 
 /** What would be deleted in a region, what stays because of strangers, and what is none of ours. */
-export function planOf(whose: Whose, { region, lineage, tagged, contents }: RegionLook): RegionPlan {
+export function planOf(whose: Whose, { region, fleet, tagged, contents }: RegionLook): RegionPlan {
   const planned = new Map<string, Planned>();
   const blocked: Blocked[] = [];
   const notOurs = new Map<string, Remain & { owner: Owner }>();
   const inside = new Set<string>();
   const plan = (remain: Remain): void => void planned.set(remain.id, { ...remain, why: whyText(whose, remain) });
-  const leave = (remain: Remain): void => void notOurs.set(remain.id, { ...remain, owner: ownerOf(remain.tags, lineage) });
+  const leave = (remain: Remain): void => void notOurs.set(remain.id, { ...remain, owner: ownerOf(remain.tags, fleet) });
 
-  for (const vpc of tagged.filter((remain) => mayGo(whose, lineage, remain))) {
+  for (const vpc of tagged.filter((remain) => mayGo(whose, fleet, remain))) {
     const held = contents.get(vpc.id) ?? [];
     for (const { id } of [vpc, ...held]) inside.add(id);
-    const { own, strangers } = sorted(vpc.id, held, MINE[whose](lineage));
+    const { own, strangers } = sorted(vpc.id, held, MINE[whose](fleet));
     if (strangers.length > 0) blocked.push({ ...vpc, vpc: vpc.id, by: strangers });
     own.filter(strangers.length > 0 ? ENDS_ANYWAY[whose] : () => true).forEach(plan);
     if (strangers.length === 0) plan({ ...vpc, vpc: vpc.id });
     strangers.forEach(leave);
   }
   for (const remain of tagged.filter(({ id }) => !inside.has(id))) {
-    const theirs = ownerOf(remain.tags, lineage) === whose && (remain.kind !== "vpc" || mayGo(whose, lineage, remain));
+    const theirs = ownerOf(remain.tags, fleet) === whose && (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
     if (theirs && remain.managed === undefined) plan(remain);
     else if (remain.managed === undefined || remain.kind === "vpc") leave(remain);
   }

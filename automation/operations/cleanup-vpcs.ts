@@ -60,12 +60,13 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
 }
 
 async function planRegion(session: Session, region: string, whose: Whose): Promise<RegionPlan> {
-  const { cloud, lineage } = session;
+  const { cloud, lineage, target } = session;
+  const fleet = { lineage, stack: target.stack };
   try {
-    const tagged = await listRemains(cloud, region, TAGS[whose](lineage));
-    const vpcs = tagged.filter((remain) => mayGo(whose, lineage, remain));
+    const tagged = await listRemains(cloud, region, TAGS[whose](fleet));
+    const vpcs = tagged.filter((remain) => mayGo(whose, fleet, remain));
     const contents = new Map(await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)));
-    return planOf(whose, { region, lineage, tagged, contents });
+    return planOf(whose, { region, fleet, tagged, contents });
   } catch (error) {
     return { region, planned: [], blocked: [], notOurs: [], error: errorInfo(awsError(error, `looking through ${region}`)) };
   }

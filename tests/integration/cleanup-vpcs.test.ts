@@ -66,7 +66,7 @@ describe("cleanup-vpcs (L42)", function () {
 
   const clean = async (...options: string[]): Promise<Shown> => JSON.parse((await bench.spot(["cleanup-vpcs", "--json", ...options])).stdout) as Shown;
   const tagged = (kind: ResourceType, tags: Record<string, string>) => ({ TagSpecifications: [{ ResourceType: kind, Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) }] });
-  const mine = () => ({ "spot-deployer:lineage": readStackSettings(bench.stackFile).lineage! });
+  const mine = () => ({ "spot-deployer:lineage": readStackSettings(bench.stackFile).lineage!, "spot-deployer:stack": bench.stack });
   const vpcs = async () => ((await ec2.send(new DescribeVpcsCommand({}))).Vpcs ?? []).map(({ VpcId }) => VpcId!);
 
   it("shows the plan, then deletes what is ours in AWS's order, with waits, and nothing else", async () => {

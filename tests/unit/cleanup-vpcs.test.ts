@@ -55,7 +55,7 @@ describe("the plan of cleanup-vpcs", () => {
   const thing = (kind: string, id: string, tags: Record<string, string> = {}, more: Partial<Remain> = {}): Remain => ({ kind, region: "us-west-2", id, detail: "", tags, ...more });
   const inside = (...things: Remain[]): Remain[] => things.map((one) => ({ ...one, vpc: "vpc-1" }));
   const look = (whose: Whose, tags: Record<string, string>, contents: Remain[], more: Remain[] = []): RegionPlan =>
-    planOf(whose, { region: "us-west-2", lineage: "ours", tagged: [thing("vpc", "vpc-1", tags), ...contents.filter((one) => Object.keys(one.tags).length > 0), ...more], contents: new Map([["vpc-1", contents]]) });
+    planOf(whose, { region: "us-west-2", fleet: { lineage: "ours" }, tagged: [thing("vpc", "vpc-1", tags), ...contents.filter((one) => Object.keys(one.tags).length > 0), ...more], contents: new Map([["vpc-1", contents]]) });
   const ids = (remains: { id: string }[]): string[] => remains.map(({ id }) => id);
 
   it("of the predecessor's VPC takes everything in it, tagged or not, in any spelling of its tag", () => {

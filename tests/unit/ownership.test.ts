@@ -3,7 +3,8 @@ import { ownerOf } from "../../fleet/ownership";
 
 describe("whose a thing in AWS is (L42, L44)", () => {
   const rows: [tags: Record<string, string>, owner: string][] = [
-    [{ "spot-deployer:lineage": "mine", Name: "anything" }, "ours"],
+    [{ "spot-deployer:lineage": "mine", "spot-deployer:stack": "dev", Name: "anything" }, "ours"],
+    [{ "spot-deployer:lineage": "mine", "spot-deployer:stack": "prod" }, "another fleet"],
     [{ "spot-deployer:lineage": "theirs", ManagedBy: "spot-deployer" }, "another fleet"],
     [{ ManagedBy: "spot-deployer" }, "another fleet"],
     [{ ManagedBy: "SpotDeployer", Name: "spot-us-west-2" }, "predecessor"],
@@ -17,8 +18,8 @@ describe("whose a thing in AWS is (L42, L44)", () => {
     [{}, "nobody"],
   ];
   for (const [tags, owner] of rows) {
-    it(`${JSON.stringify(tags)} is ${owner}`, () => assert.equal(ownerOf(tags, "mine"), owner));
+    it(`${JSON.stringify(tags)} is ${owner}`, () => assert.equal(ownerOf(tags, { lineage: "mine", stack: "dev" }), owner));
   }
 
-  it("a name alone never makes it ours", () => assert.notEqual(ownerOf({ Name: "fleet-us-west-2" }, "mine"), "ours"));
+  it("a name alone never makes it ours", () => assert.notEqual(ownerOf({ Name: "fleet-us-west-2" }, { lineage: "mine" }), "ours"));
 });
