@@ -69,23 +69,25 @@ function plain(line: string): string {
 }
 
 /** Nothing came through, so an address that no group admits is a problem here, however uncertain it is. */
-function securityGroup({ groups, caller }: CloudFacts): DiagnosisStep {
+function securityGroup({ groups, caller, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "security group";
-  if (groups === undefined || groups.failure !== undefined) return { subject, state: "unknown", evidence: groups?.failure ?? "no such instance" };
+  if (groups === undefined || groups.failure !== undefined) return { subject, state: "unknown", evidence: unanswered ?? groups?.failure ?? "no such instance" };
   if (caller === undefined) return { subject, state: "unknown", evidence: "your own address could not be found out" };
   const [found] = admitting(groups.value, caller.cidr);
   return found ? { subject, state: "ok", evidence: `${found.id} admits SSH from ${caller.cidr}` } : { subject, state: "problem", evidence: notAdmitted(caller.cidr) };
 }
 
-function route({ internetRoute }: CloudFacts): DiagnosisStep {
+function route({ internetRoute, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "route";
-  if (internetRoute === undefined || internetRoute.failure !== undefined) return { subject, state: "unknown", evidence: internetRoute?.failure ?? "no such instance" };
+  if (internetRoute === undefined || internetRoute.failure !== undefined) return { subject, state: "unknown", evidence: unanswered ?? internetRoute?.failure ?? "no such instance" };
   const target = internetRoute.value;
   return { subject, state: target?.startsWith("igw-") ? "ok" : "problem", evidence: target === null ? "the subnet has no route to the internet" : `the subnet's route leads to ${target}` };
 }
 
-function publicAddress({ instance }: CloudFacts): DiagnosisStep {
-  return { subject: "public address", state: instance?.publicAddress === undefined ? "problem" : "ok", evidence: instance?.publicAddress ?? "none" };
+function publicAddress({ instance, unanswered }: CloudFacts): DiagnosisStep {
+  const subject = "public address";
+  if (unanswered !== undefined) return { subject, state: "unknown", evidence: unanswered };
+  return { subject, state: instance?.publicAddress === undefined ? "problem" : "ok", evidence: instance?.publicAddress ?? "none" };
 }
 
 const SUBJECTS: Record<ReachStage, string> = { banner: "banner", "host-key": "host key", login: "authentication" };

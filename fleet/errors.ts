@@ -180,6 +180,12 @@ export function errorInfo(error: unknown): ErrorInfo {
   };
 }
 
+/** An error's own words and those of what caused it, in one line. */
+export function wordsWithCause(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? wordsOf(error) : `${wordsOf(error)}: ${wordsOf(cause)}`;
+}
+
 /** An error's own words, whatever was thrown. */
 export function wordsOf(error: unknown): string {
   if (error instanceof Error) return error.message || error.name;

@@ -5,7 +5,7 @@ export const ExitCode = {
   unexpected: 1,
   usage: 2,
   credentials: 3,
-  /** Some nodes or regions failed, the others are done. */
+  /** Some nodes or regions failed, or could not be looked at; the others are done. */
   partial: 4,
   verificationFailed: 5,
   /** No capacity or quota in any region. */

@@ -11,7 +11,7 @@ import {
   type Volume,
 } from "@aws-sdk/client-ec2";
 import type { CloudFacts, GroupFacts, InstanceFacts, Looked } from "../../fleet/checks";
-import { wordsOf } from "../../fleet/errors";
+import { wordsWithCause } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { EVERYWHERE } from "../../fleet/network";
 import type { Cloud } from "./clients";
@@ -65,7 +65,7 @@ export async function consoleOutput(cloud: Cloud, region: string, instanceId: st
     const { Output } = await cloud.ec2(region).send(new GetConsoleOutputCommand({ InstanceId: instanceId }));
     return { value: Buffer.from(Output ?? "", "base64").toString("utf8") };
   } catch (error) {
-    return { failure: wordsOf(awsError(error, "GetConsoleOutput")) };
+    return { failure: wordsWithCause(awsError(error, "GetConsoleOutput")) };
   }
 }
 
@@ -79,7 +79,7 @@ async function look<T>(call: string, ids: readonly string[], ask: (ids: string[]
     const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) => ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES));
     return { value: (await Promise.all(parts.map(ask))).flatMap((found) => found ?? []) };
   } catch (error) {
-    return { failure: wordsOf(awsError(error, call)) };
+    return { failure: wordsWithCause(awsError(error, call)) };
   }
 }
 

@@ -30,7 +30,7 @@ function overview(): string {
     "`spot help COMMAND` explains one. The same commands: npm run X -- …, npx spot X …",
     "",
     "Exit codes",
-    "  0 done  1 unexpected  2 usage or configuration  3 credentials  4 partly failed  5 verification failed",
+    "  0 done  1 unexpected  2 usage or configuration  3 credentials  4 partly failed or unknown  5 verification failed",
     "  6 no capacity or quota  7 locked  8 something left after down  9 created, not verifiable here  130 interrupted",
   ].join("\n");
 }

@@ -18,6 +18,8 @@ interface Verified {
   stack: string;
   nodes: number;
   verified: number;
+  failed: number;
+  unknown: number;
   /** Path of its page. */
   report: string;
 }
@@ -38,7 +40,7 @@ function lastVerified(folder: string): Verified | undefined {
   const kept = keptReport(folder);
   if (kept === undefined) return undefined;
   const { at, stack, summary } = kept.report;
-  return { at, stack, nodes: summary.nodes, verified: summary.verified, report: kept.page };
+  return { at, stack, nodes: summary.nodes, verified: summary.verified, failed: summary.failed, unknown: summary.unknown, report: kept.page };
 }
 
 function readRecord(file: string): RunRecord {
@@ -59,6 +61,6 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
     ...(nodes.length > 0 ? [`${counted(nodes.length, "node")}: ${countText(nodes)}`, tableText(["NODE", "STAGE", "REASON"], nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]))] : []),
     ...problems.flatMap(({ code, message, next }) => [`${code}: ${message}`, `  next: ${next}`]),
     `log: ${log}`,
-    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified; its report: ${verification.report}`] : []),
+    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`] : []),
   ].join("\n");
 }

@@ -39,7 +39,7 @@ export const OPTIONS = {
   phase: { value: "PHASES", description: "run the checks of these phases and what they need, e.g. files,units" },
   "one-at-a-time": { description: "go through the list as a person would: see a check, its command and its result, then Enter" },
   "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },
-  deadline: { value: "SECONDS", description: "for one node; what is not done by then is skipped (default: 300)" },
+  deadline: { value: "SECONDS", description: "for one node; what is not begun by then is unknown (default: 300)" },
   "min-healthy": { value: "SHARE", description: "succeed when this share of the nodes is verified, e.g. 80%, or this number" },
   junit: { value: "FILE", description: "write the result there as JUnit XML, too" },
   tap: { description: "print the result in the Test Anything Protocol" },
@@ -152,7 +152,7 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "repair",
     aliases: [],
-    summary: "make anew what was ended by hand or by AWS, and what does not pass verification",
+    summary: "make anew what was ended by hand or by AWS, and what fails verification",
     options: [...TARGET, "config", "yes", ...PROGRESS],
     positionals: { usage: "[NODES]", max: 1 },
     examples: ["npm run spot -- repair", "npm run spot -- repair 'eu-west-1-*'"],

@@ -9,7 +9,8 @@ import type { UpResult } from "../operations/up-run";
 import { bootsHosts, openSession } from "../session";
 import { jsonLine } from "../ui/json";
 import { nodeTable, tableText } from "../ui/table";
-import { verificationText } from "../ui/verification";
+import { verdictLine, verificationText } from "../ui/verification";
+import { unhealthyCode } from "../verify/health";
 import { keepReport } from "../verify/kept";
 import { verificationReport } from "../verify/report";
 import type { CommandContext } from "./context";
@@ -28,7 +29,7 @@ export async function runUp(context: CommandContext, part?: Part): Promise<ExitC
     const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), founds: part === undefined }, true);
     try {
       const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
-      return await report(context, result, part);
+      return await report(context, result);
     } finally {
       session.cloud.close();
     }
@@ -52,13 +53,14 @@ async function kept(context: CommandContext, { verification, session }: UpResult
 /** Failures that a fleet may live with: a node or a region less. */
 const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["capacity", "quota", "price", "opt-in", "throttle", "transient", "deployment", "ssh", "verification", "config"]);
 
-async function report(context: CommandContext, result: UpResult, part?: Part): Promise<ExitCode> {
+async function report(context: CommandContext, result: UpResult): Promise<ExitCode> {
   const { options, terminal } = context;
   const listing = await list(result.session);
   const changed = result.changes.filter(({ kind }) => kind !== "same");
   const standing = listing.nodes.filter(({ state }) => state === "running" || state === "pending").length;
+  const silent = listing.nodes.filter(({ state }) => state === "unknown").length;
   const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
-  const exitCode = exitCodeFor(result, standing);
+  const exitCode = exitCodeFor(result, standing, silent);
   const { attempts, rolledBack } = result;
   const page = await kept(context, result);
   if (options.json) {
@@ -72,11 +74,11 @@ async function report(context: CommandContext, result: UpResult, part?: Part): P
     terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
   }
   const lines = [
-    nothing ? `Nothing to change: ${counted(standing, "node")} as configured.` : changeSummary(result),
+    nothing ? `Nothing to change: ${counted(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.` : changeSummary(result),
     ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...failureLines(context, result),
-    ...(standing > 0 ? [verdict(result, part ? (result.verification?.nodes.length ?? 0) : standing)] : []),
+    ...(standing + silent > 0 ? [verdict(result)] : []),
     ...(page === undefined ? [] : [`Its report: ${page}`]),
   ];
   terminal.stdout.write(`${lines.join("\n")}\n`);
@@ -93,26 +95,31 @@ function failureLines({ command }: CommandContext, { failures }: UpResult): stri
   ];
 }
 
-function exitCodeFor(result: UpResult, standing: number): ExitCode {
+/** @param silent nodes of which AWS did not say whether they stand: none of them is taken for gone */
+function exitCodeFor(result: UpResult, standing: number, silent: number): ExitCode {
   const { failures, untouched, session, verification } = result;
   // A roll that stopped because its new nodes did not prove themselves is a failed verification, however they failed.
-  if (untouched.length > 0 && failures.every((failure) => NODE_FAILURES.has(failure.class))) return ExitCode.verificationFailed;
+  if (untouched.length > 0 && failures.every((failure) => NODE_FAILURES.has(failure.class))) return stoppedCode(result);
   const enough = failures.every((failure) => BEARABLE.has(failure.class)) && isHealthyEnough(result, standing);
-  const failed = enough ? ExitCode.ok : exitCodeOf(failures, standing);
+  const failed = enough ? ExitCode.ok : exitCodeOf(failures, standing + silent);
   if (failed !== ExitCode.ok) return failed;
   if (!bootsHosts(session)) return ExitCode.notVerifiable;
   if (enough) return ExitCode.ok;
   // Only `--no-wait` ends without a verification.
-  return (verification?.isVerified ?? true) ? ExitCode.ok : ExitCode.verificationFailed;
+  return verification === undefined || verification.isVerified ? ExitCode.ok : unhealthyCode(verification);
+}
+
+/** Of a roll that stopped: what could not be looked at stops it as well, and did not fail. */
+function stoppedCode({ failures, verification }: UpResult): ExitCode {
+  return failures.length === 0 && verification !== undefined ? unhealthyCode(verification) : ExitCode.verificationFailed;
 }
 
 const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
 
-function verdict({ session, verification }: UpResult, standing: number): string {
+function verdict({ session, verification, changes }: UpResult): string {
   if (!bootsHosts(session)) return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
-  const verified = verification.nodes.filter(({ isVerified }) => isVerified).length;
-  return verified === standing && verification.isVerified ? `VERIFIED: ${verified} of ${counted(standing, "node")}.` : `NOT VERIFIED: ${standing - verified} of ${counted(standing, "node")}; each failure is explained above.`;
+  return verdictLine(verification.nodes, changes.filter(({ kind }) => kind !== "delete").length);
 }
 
 function changeSummary({ changes, otherChanges }: UpResult): string {

@@ -8,8 +8,8 @@ import { jsonLine } from "../ui/json";
 import { OneAtATime } from "../ui/one-at-a-time";
 import { CLEAR } from "../ui/screen";
 import { tableText } from "../ui/table";
-import { verificationText } from "../ui/verification";
-import { isHealthy, parseMinHealthy } from "../verify/health";
+import { verdictLine, verificationText } from "../ui/verification";
+import { isHealthy, parseMinHealthy, unhealthyCode } from "../verify/health";
 import { keepReport } from "../verify/kept";
 import { checkRows, verificationReport, type VerificationReport } from "../verify/report";
 import type { Verification } from "../verify/result";
@@ -63,7 +63,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     };
     try {
       if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
-      return isHealthy(await once(), min) ? ExitCode.ok : ExitCode.verificationFailed;
+      const verification = await once();
+      return isHealthy(verification, min) ? ExitCode.ok : unhealthyCode(verification);
     } finally {
       person?.close();
     }
@@ -112,7 +113,7 @@ async function tell(context: CommandContext, verification: Verification, stack: 
   else if (options.tap) terminal.stdout.write((await import("../verify/formats/tap.js")).tap(report));
   else {
     if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
-    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`);
+    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${verdictLine(verification.nodes)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`);
   }
   if (options.junit !== undefined) write(options.junit, (await import("../verify/formats/junit.js")).junit, report);
   if (options.report !== undefined) write(options.report, (await import("../verify/formats/html.js")).html, report);

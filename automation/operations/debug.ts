@@ -10,7 +10,8 @@ import type { StateNode } from "../engine/state";
 import type { NodeConnection } from "../node/connection";
 import type { Session } from "../session";
 import { explanation } from "../verify/formats/explanation";
-import type { NodeVerification } from "../verify/result";
+import type { Outcome } from "../verify/outcome";
+import type { CheckStatus, NodeVerification } from "../verify/result";
 import type { VerifyTarget } from "../verify/runner";
 import type { FleetNodes } from "./fleet-nodes";
 
@@ -91,16 +92,21 @@ async function collect(connection: NodeConnection, sections: { file: string; com
   }
 }
 
+/** Statuses of results that are shown in full. */
+const EXPLAINED: ReadonlySet<CheckStatus> = new Set<CheckStatus>(["failed", "unknown", "warning"]);
+
+const HEADS: Record<Outcome, string> = { verified: "verified", failed: "not verified", unknown: "not verified, unknown", skipped: "not verified" };
+
 /** What a person reads first. */
 function summaryOf({ node, cloud, files, at, stack }: { node: NodeVerification; cloud: CloudFacts; files: readonly Collected[]; at: Date; stack: string }): string {
-  const failed = node.results.filter(({ status }) => status === "failed" || status === "warning");
+  const failed = node.results.filter(({ status }) => EXPLAINED.has(status));
   const skipped = node.results.filter(({ status }) => status === "skipped");
   const missing = files.flatMap(({ file, failure }) => (failure === undefined ? [] : [{ file, failure }]));
   const { instance } = cloud;
   return [
-    `# ${node.node}: ${node.isVerified ? "verified" : "not verified"}`,
+    `# ${node.node}: ${HEADS[node.outcome]}`,
     "",
-    `${node.instanceId} at ${node.address ?? "no address"}, ${instance ? `${instance.state}, ${instance.instanceType}, ${instance.availabilityZone}, ${instance.market}` : "unknown to AWS"}; stack ${stack}; ${at.toISOString()}`,
+    `${node.instanceId} at ${node.address ?? "no address"}, ${instance ? `${instance.state}, ${instance.instanceType}, ${instance.availabilityZone}, ${instance.market}` : cloud.unanswered === undefined ? "unknown to AWS" : "AWS did not answer"}; stack ${stack}; ${at.toISOString()}`,
     "",
     `${node.results.filter(({ status }) => status === "ok").length} of ${counted(node.results.length, "check")} ok, ${failed.length} not, ${skipped.length} skipped because of them.`,
     ...failed.flatMap((result) => ["", `## ${result.id} ${result.title}: ${result.status}`, "", "```", ...explanation(result), "```"]),

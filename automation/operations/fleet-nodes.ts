@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { applicationDirectories, type Caller, type Check, type CloudFacts, type NodeExpectation, type Phase } from "../../fleet/checks";
 import { diagnose, type ReachStage } from "../../fleet/diagnosis";
-import { errorInfo, isSpotError, SpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
+import { errorInfo, isSpotError, SpotError, wordsWithCause, type ErrorInfo } from "../../fleet/errors";
 import { hostKeyToken } from "../../fleet/generation";
 import type { NodeRef, Pins } from "../../fleet/model";
 import { unitsOf } from "../../fleet/units";
@@ -234,14 +234,14 @@ export class FleetNodes {
     };
   }
 
-  /** What AWS says now, asked once a region. A region that does not answer is a fact of its own, and A2 shows it. */
+  /** What AWS says now, asked once a region. A region that does not answer is a fact of its own. */
   private async facts(nodes: StateNode[]): Promise<(node: StateNode) => CloudFacts> {
     const { account, session } = this.access;
     const about = { account, caller: await (this.caller ??= callerOf(session.target)) };
     const regions = [...new Set(nodes.map(({ pin }) => pin.pool.region))];
     const found = await Promise.all(
       regions.map(async (region): Promise<[string, Map<string, CloudFacts> | string]> => {
-        const facts = await nodeFacts(session.cloud, session.lineage, region, about).catch((error: unknown) => wordsOf(error));
+        const facts = await nodeFacts(session.cloud, session.lineage, region, about).catch((error: unknown) => wordsWithCause(error));
         return [region, facts];
       }),
     );

@@ -8,6 +8,7 @@ import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
 import { interruption } from "../interrupts";
 import { pinsOf } from "../pins";
 import { reread, type Session } from "../session";
+import { together } from "../verify/outcome";
 import type { NodeVerification, Verification } from "../verify/result";
 import type { FleetDefinition } from "../../project/definition";
 import { createError, failureInfo, nodeListener } from "./engine-report";
@@ -256,7 +257,7 @@ export class UpRun {
     }
   }
 
-  /** Before the next batch of a roll: every node of this one came up and every check holds. */
+  /** Before the next batch of a roll: every node of this one came up and every check holds. One that is unknown proves nothing. */
   private async proves(batch: string[]): Promise<boolean> {
     if (!this.fleet) return true;
     const outcomes = await this.fleet.outcomes();
@@ -289,11 +290,15 @@ export class UpRun {
     if (!this.request.wait || this.isStopped) return undefined;
     const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
     await this.verifyNodes(ready);
-    if (this.session.interrupts.soft.aborted) return undefined;
+    return this.session.interrupts.soft.aborted ? undefined : this.verificationOf(untouched);
+  }
+
+  /** Everything that was verified. A node that never came up failed; one whose turn did not come was only not looked at. */
+  private verificationOf(untouched: ReadonlySet<string>): Verification {
     const nodes = [...this.verified.values()].sort((a, b) => byName(a.node, b.node));
-    // A node that never came up was not verified either.
     const wanted = this.changes.filter(({ kind }) => kind !== "delete");
-    return { nodes, isVerified: wanted.length > 0 && wanted.every(({ name }) => this.verified.get(name)?.isVerified) };
+    const outcome = together(wanted.map(({ name }) => this.verified.get(name)?.outcome ?? (untouched.has(name) ? "skipped" : "failed")));
+    return { nodes, isVerified: outcome === "verified", outcome };
   }
 
   private async verifyNodes(names: string[]): Promise<NodeVerification[]> {

@@ -1,6 +1,6 @@
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
-import type { Reporter } from "../../fleet/events";
+import type { Level, NodePhase, Reporter } from "../../fleet/events";
 import { StackKey } from "../../fleet/stack-config";
 import { loadDefinition } from "../../project/definition";
 import type { FleetConfig } from "../../fleet/config";
@@ -10,7 +10,8 @@ import type { StateNode } from "../engine/state";
 import { keyPairOf } from "./decide";
 import { FleetNodes } from "./fleet-nodes";
 import type { Session } from "../session";
-import type { NodeVerification, Verification } from "../verify/result";
+import type { Outcome } from "../verify/outcome";
+import type { CheckStatus, NodeVerification, Verification } from "../verify/result";
 import type { VerifyOptions } from "../verify/runner";
 import { selectChecks, selectNames, type CheckChoice } from "../verify/select";
 
@@ -60,15 +61,17 @@ export async function openFleet(session: Session, { config, configFile }: { conf
   return new FleetNodes({ session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath }, { wait: true });
 }
 
-/** One line for a node that was checked: verified, or its first failure. */
-export function reportVerified(reporter: Reporter, verification: NodeVerification): void {
-  const { node, region, instanceId, address, isVerified, results } = verification;
-  const failed = results.filter(({ status }) => status === "failed");
-  reporter.emit({
-    type: "node",
-    level: isVerified ? "success" : "error",
-    node: { name: node, region, instanceId, address },
-    phase: "verified",
-    message: isVerified ? "Verified" : `Not verified: ${failed.map(({ id, title }) => `${id} ${title}`).join(", ") || "checks were skipped"}`,
-  });
+/** What is told of a node by the outcome of its checks. `of`: the status of the results that are named. */
+const TOLD: Record<Outcome, { level: Level; phase: NodePhase; word: string; of?: CheckStatus }> = {
+  verified: { level: "success", phase: "verified", word: "Verified" },
+  failed: { level: "error", phase: "verified", word: "Not verified", of: "failed" },
+  unknown: { level: "warning", phase: "unknown", word: "Not verified, could not be looked at", of: "unknown" },
+  skipped: { level: "error", phase: "verified", word: "Not verified: checks were skipped" },
+};
+
+/** One line for a node that was checked: verified, or what stands in the way of that. */
+export function reportVerified(reporter: Reporter, { node, region, instanceId, address, outcome, results }: NodeVerification): void {
+  const { level, phase, word, of } = TOLD[outcome];
+  const named = results.filter(({ status }) => status === of).map(({ id, title }) => `${id} ${title}`);
+  reporter.emit({ type: "node", level, node: { name: node, region, instanceId, address }, phase, message: named.length === 0 ? word : `${word}: ${named.join(", ")}` });
 }

@@ -22,7 +22,7 @@ export const generatedDocs: Record<string, () => string> = {
   "docs/events.schema.json": eventJsonSchema,
   "docs/verification.schema.json": reportJsonSchema,
   "docs/checks.md": () =>
-    document("Checks", "What `verify` goes through on every node, in this order. A check whose need failed is skipped because of it.", [
+    document("Checks", "What `verify` goes through on every node, in this order. A check whose need failed is skipped because of it. What AWS refuses to tell, throttles or does not answer is unknown: that says nothing of the node, what needs it is tried all the same, and a node with nothing worse is neither verified nor failed (exit code 4).", [
       ["id", "check", "phase", "needs", "when it does not hold", "likely cause", "what to do"],
       ...checks.map(({ id, title, phase, needs, severity, cause, next }) => [id, title, phase, needs.join(" "), severity, cause, next]),
     ]),

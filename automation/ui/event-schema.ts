@@ -20,7 +20,7 @@ const time = z.iso.datetime();
 /** Shapes of the events, one for each type: a new type of event without one does not compile. */
 const events = {
   message: z.object({ time, type: z.literal("message"), level, message: z.string(), subject: z.string().optional(), error: error.optional() }),
-  node: z.object({ time, type: z.literal("node"), level, node, phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified"]), message: z.string(), error: error.optional() }),
+  node: z.object({ time, type: z.literal("node"), level, node, phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified", "unknown"]), message: z.string(), error: error.optional() }),
   waiting: z.object({ time, type: z.literal("waiting"), node, reason: z.string() }),
   task: z.object({ time, type: z.literal("task"), task: z.string(), state: z.enum(["started", "progress", "done", "failed"]), detail: z.string().optional(), seconds: z.number().optional() }),
   changes: z.object({ time, type: z.literal("changes"), stack: z.string(), account: z.string(), changes: z.array(z.looseObject({ name: z.string(), kind: z.enum(["create", "replace", "delete", "same"]), reason: z.string().optional() })) }),

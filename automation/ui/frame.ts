@@ -28,7 +28,10 @@ const LEAST_EVENTS = 3;
 /** From this width on there is room for the instance and its address. */
 const WIDE = 120;
 
-const TONES: Partial<Record<Stage, Level>> = { verified: "success", failed: "error", deleted: "debug", planned: "debug", kept: "debug" };
+const TONES: Partial<Record<Stage, Level>> = { verified: "success", unknown: "warning", failed: "error", deleted: "debug", planned: "debug", kept: "debug" };
+
+/** Stages of which the reason is told, not what is waited for. */
+const EXPLAINED: Partial<Record<Stage, Level>> = { failed: "error", unknown: "warning" };
 
 /**
  * The live view as lines, none wider than the terminal and together less high than it, so that drawing never scrolls.
@@ -62,7 +65,7 @@ function nodeLines(nodes: NodeProgress[], now: number, width: number): FrameLine
     { text: `${elapsed(node, now).padStart(6)}  ` },
     ...(width >= WIDE ? [{ text: `${(node.instanceId ? `${node.instanceId} @ ${node.address ?? "-"}` : "").padEnd(38)}  `, tone: "debug" as const }] : []),
   ];
-  const lines = nodes.map((node): FrameLine => [...before(node), ...cellsOf(matrix, node), { text: activity(node), tone: node.stage === "failed" ? "error" : undefined }]);
+  const lines = nodes.map((node): FrameLine => [...before(node), ...cellsOf(matrix, node), { text: activity(node), tone: EXPLAINED[node.stage] }]);
   if (matrix === undefined) return lines;
   return [[{ text: "".padEnd(lineText(before(nodes[0]!)).length) }, ...matrix.heads], ...lines];
 }
@@ -88,7 +91,7 @@ function regionLines(nodes: NodeProgress[], now: number, room: number): FrameLin
 }
 
 function activity({ reason, checks, stage }: NodeProgress): string {
-  if (reason !== undefined) return stage === "failed" ? reason : `waits: ${reason}`.replace(/^waits: to be /, "to be ");
+  if (reason !== undefined) return EXPLAINED[stage] ? reason : `waits: ${reason}`.replace(/^waits: to be /, "to be ");
   if (checks && checks.done < checks.total) return `checks ${checks.done} of ${checks.total}${checks.failed.length > 0 ? `, ${checks.failed.length} failed` : ""}`;
   return "";
 }

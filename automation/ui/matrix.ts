@@ -29,6 +29,7 @@ export function matrixOf(nodes: readonly NodeProgress[], width: number): Matrix 
 function cell(progress: PhaseProgress | undefined): Span {
   if (progress === undefined || progress.done === 0) return { text: "·", tone: "debug" };
   if (progress.failed > 0) return { text: "✗", tone: "error" };
+  if (progress.unknown > 0) return { text: "?", tone: "warning" };
   if (progress.done < progress.total) return { text: "…", tone: "info" };
   return progress.skipped > 0 ? { text: "–", tone: "warning" } : { text: "✓", tone: "success" };
 }

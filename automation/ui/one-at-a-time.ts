@@ -41,7 +41,7 @@ export class OneAtATime {
   /** Shows the result and waits for what to do. */
   readonly after = async (_node: NodeRef, result: CheckResult): Promise<NextStep> => {
     const colours = coloursFor(this.terminal.stdout, this.terminal.env);
-    const paint = { ok: colours.green, failed: colours.red, warning: colours.yellow, info: colours.cyan, skipped: colours.dim }[result.status];
+    const paint = { ok: colours.green, failed: colours.red, unknown: colours.yellow, warning: colours.yellow, info: colours.cyan, skipped: colours.dim }[result.status];
     this.write(`${resultLines({ ...result, command: undefined }).join("\n")}\n  ${paint(result.status.toUpperCase())}\n`);
     for (;;) {
       this.write("  Enter: next   r: repeat   s: skip the next   q: quit > ");

@@ -1,9 +1,9 @@
-import type { Phase } from "../../fleet/checks/types";
+import type { CheckStatus, Phase } from "../../fleet/checks/types";
 import type { FleetEvent, NodePhase } from "../../fleet/events";
 import type { NodeRef } from "../../fleet/model";
 
 /** Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them. */
-export const STAGES = ["planned", "kept", "created", "uploaded", "deploying", "rebooted", "verified", "deleted", "failed"] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
+export const STAGES = ["planned", "kept", "created", "uploaded", "deploying", "rebooted", "verified", "unknown", "deleted", "failed"] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
 export type Stage = (typeof STAGES)[number];
 
 /** Times are milliseconds since 1970. */
@@ -15,11 +15,11 @@ export interface NodeProgress {
   stage: Stage;
   /** When something first happened to it. */
   beganAt?: number;
-  /** When it was done with: verified, deleted or failed. */
+  /** When it was done with: verified, unknown, deleted or failed. */
   endedAt?: number;
-  /** What it waits for, or why it failed. */
+  /** What it waits for, or why it failed or is unknown. */
   reason?: string;
-  checks?: { done: number; total: number; failed: string[]; skipped: number; phases: Partial<Record<Phase, PhaseProgress>> };
+  checks?: { done: number; total: number; failed: string[]; unknown: string[]; skipped: number; phases: Partial<Record<Phase, PhaseProgress>> };
 }
 
 /** How far a node's checks of one phase are. */
@@ -29,6 +29,7 @@ export interface PhaseProgress {
   done: number;
   total: number;
   failed: number;
+  unknown: number;
   skipped: number;
 }
 
@@ -44,7 +45,7 @@ export interface Progress {
 
 export const emptyProgress = (startedAt: number): Progress => ({ startedAt, nodes: new Map(), tasks: new Map() });
 
-const ENDS: ReadonlySet<Stage> = new Set<Stage>(["verified", "deleted", "failed"]);
+const ENDS: ReadonlySet<Stage> = new Set<Stage>(["verified", "unknown", "deleted", "failed"]);
 
 /** Takes one event into the progress, in place. `now` is when it happened. */
 export function advance(progress: Progress, event: FleetEvent, now: number): void {
@@ -62,7 +63,7 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
       for (const ref of event.nodes) if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
       return;
     case "node":
-      return move(nodeOf(progress, event.node), event.level === "error" ? "failed" : event.phase, event.level === "error" ? event.message : undefined, now);
+      return move(nodeOf(progress, event.node), event.level === "error" ? "failed" : event.phase, event.level === "error" || event.phase === "unknown" ? event.message : undefined, now);
     case "waiting": {
       const node = nodeOf(progress, event.node);
       node.beganAt ??= now;
@@ -97,20 +98,31 @@ function checked(node: NodeProgress, { id, title, phase, status, done, total, in
   node.beganAt ??= now;
   // The first result of a pass begins anew: a node can be verified twice in one run.
   const before = done === 1 ? undefined : node.checks;
-  const [failed, skipped] = [status === "failed" ? 1 : 0, status === "skipped" ? 1 : 0];
+  const is = (wanted: CheckStatus): number => (status === wanted ? 1 : 0);
+  const named = (wanted: CheckStatus): string[] => (status === wanted ? [`${id} ${title}`] : []);
   const ofPhase = before?.phases[phase];
   node.checks = {
     done,
     total,
-    failed: [...(before?.failed ?? []), ...(failed ? [`${id} ${title}`] : [])],
-    skipped: (before?.skipped ?? 0) + skipped,
-    phases: { ...before?.phases, [phase]: { letter: id.charAt(0), ...inPhase, failed: (ofPhase?.failed ?? 0) + failed, skipped: (ofPhase?.skipped ?? 0) + skipped } },
+    failed: [...(before?.failed ?? []), ...named("failed")],
+    unknown: [...(before?.unknown ?? []), ...named("unknown")],
+    skipped: (before?.skipped ?? 0) + is("skipped"),
+    phases: {
+      ...before?.phases,
+      [phase]: { letter: id.charAt(0), ...inPhase, failed: (ofPhase?.failed ?? 0) + is("failed"), unknown: (ofPhase?.unknown ?? 0) + is("unknown"), skipped: (ofPhase?.skipped ?? 0) + is("skipped") },
+    },
   };
   node.reason = undefined;
   if (done < total) return;
-  // What was skipped because of a failed check is no reason of its own.
-  const why = node.checks.failed.join(", ") || (node.checks.skipped > 0 ? `${node.checks.skipped} checks were skipped` : undefined);
-  move(node, why === undefined ? "verified" : "failed", why, now);
+  const [stage, why] = endOf(node.checks);
+  move(node, stage, why, now);
+}
+
+/** What was skipped because of a failed or an unknown check is no reason of its own. */
+function endOf({ failed, unknown, skipped }: NonNullable<NodeProgress["checks"]>): [Stage, string | undefined] {
+  if (failed.length > 0) return ["failed", failed.join(", ")];
+  if (unknown.length > 0) return ["unknown", unknown.join(", ")];
+  return skipped > 0 ? ["failed", `${skipped} checks were skipped`] : ["verified", undefined];
 }
 
 /** `12 deploying, 3 verified`: in the order of a node's life. */

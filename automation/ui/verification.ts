@@ -1,6 +1,8 @@
 import { phases } from "../../fleet/checks";
+import { counted } from "../../fleet/words";
 import { reasonSkipped } from "../verify/formats/explanation";
-import type { CheckResult, NodeVerification, Verification } from "../verify/result";
+import type { Outcome } from "../verify/outcome";
+import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../verify/result";
 import { coloursFor, type Terminal } from "./console";
 import { tableText } from "./table";
 
@@ -8,11 +10,13 @@ import { tableText } from "./table";
 export function verificationText(terminal: Terminal, { nodes }: Verification): string {
   const colours = coloursFor(terminal.stdout, terminal.env);
   const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
+  const worst = [["failed", colours.red], ["unknown", colours.yellow], ["skipped", colours.yellow]] as const;
+  const verified: Record<Outcome, string> = { verified: colours.green("yes"), failed: colours.red("NO"), unknown: colours.yellow("unknown"), skipped: colours.red("NO") };
   const cell = (results: CheckResult[]): string => {
-    const failed = results.filter(({ status }) => status === "failed").length;
-    const skipped = results.filter(({ status }) => status === "skipped").length;
-    if (failed > 0) return colours.red(`${failed} failed`);
-    if (skipped > 0) return colours.yellow(`${skipped} skipped`);
+    for (const [status, paint] of worst) {
+      const count = results.filter((result) => result.status === status).length;
+      if (count > 0) return paint(`${count} ${status}`);
+    }
     return results.length === 0 ? "-" : colours.green(`${results.length} ok`);
   };
   const matrix = tableText(
@@ -20,21 +24,41 @@ export function verificationText(terminal: Terminal, { nodes }: Verification): s
     nodes.map((node) => [
       node.node,
       ...seen.map((phase) => cell(node.results.filter((result) => result.phase === phase))),
-      node.isVerified ? colours.green("yes") : colours.red("NO"),
+      verified[node.outcome],
       `${(node.milliseconds / 1000).toFixed(1)} s`,
     ]),
   );
   return [matrix, ...nodes.flatMap((node) => problemsOf(node, colours.red))].join("\n");
 }
 
+/**
+ * One line: how many of the nodes are verified, and what the others are.
+ * @param all how many there should be; nodes that no check was run on are more than were looked at
+ */
+export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[], all = nodes.length): string {
+  const count = (outcome: Outcome): number => nodes.filter((node) => node.outcome === outcome).length;
+  const verified = count("verified");
+  if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${counted(all, "node")}.`;
+  const others: [number, string][] = [[count("failed"), "failed"], [count("unknown"), "unknown"], [count("skipped") + all - nodes.length, "not looked at"]];
+  const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
+  return `NOT VERIFIED: ${[`${verified} of ${counted(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
+}
+
 function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {
   const told = node.results.filter(({ status }) => status === "failed" || status === "warning");
-  const skipped = new Map<string, string[]>();
-  for (const { status, because, id } of node.results) if (status === "skipped") skipped.set(because ?? "", [...(skipped.get(because ?? "") ?? []), id]);
+  const skipped = grouped(node.results, "skipped", ({ because }) => because ?? "");
   return [
+    ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => ["", paint(`${node.node} ${alike.map(({ id }) => id).join(", ")}: UNKNOWN`), ...resultLines({ ...alike[0]!, command: undefined, expected: undefined })]),
     ...told.flatMap((result) => ["", paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`), ...resultLines(result)]),
-    ...[...skipped].map(([because, ids]) => `${node.node}: ${ids.join(", ")} ${reasonSkipped({ because })}`),
+    ...[...skipped].map(([because, results]) => `${node.node}: ${results.map(({ id }) => id).join(", ")} ${reasonSkipped({ because })}`),
   ];
+}
+
+/** The results with a status, those of one reason together: a region that does not answer is told once, not once a check. */
+function grouped(results: readonly CheckResult[], status: CheckStatus, reasonOf: (result: CheckResult) => string): Map<string, CheckResult[]> {
+  const groups = new Map<string, CheckResult[]>();
+  for (const result of results.filter((candidate) => candidate.status === status)) groups.set(reasonOf(result), [...(groups.get(reasonOf(result)) ?? []), result]);
+  return groups;
 }
 
 /** What was run, expected and found, why and what next: one indented line each. */

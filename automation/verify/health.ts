@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/exit-codes";
 import type { Verification } from "./result";
 
 /** How many nodes must be verified for the fleet to count as healthy: a share of them, or a number. */
@@ -17,4 +18,9 @@ export function isHealthy({ nodes, isVerified }: Verification, min: MinHealthy |
   if (min === undefined) return isVerified;
   const verified = nodes.filter((node) => node.isVerified).length;
   return nodes.length > 0 && verified >= ("nodes" in min ? min.nodes : (nodes.length * min.percent) / 100);
+}
+
+/** What is answered for a fleet that is not healthy: failed only when something did fail. */
+export function unhealthyCode({ outcome }: Pick<Verification, "outcome">): ExitCode {
+  return outcome === "unknown" ? ExitCode.partial : ExitCode.verificationFailed;
 }

@@ -1,10 +1,10 @@
-import type { Check, Severity, Verdict } from "../../fleet/checks";
+import type { Check, Verdict } from "../../fleet/checks";
 import { mapTexts, withoutKnown } from "../../fleet/masking";
 import type { CheckResult, CheckStatus } from "./result";
 
 const headOf = ({ id, title, phase }: Check): Pick<CheckResult, "id" | "title" | "phase"> => ({ id, title, phase });
 
-const STATUS_OF: Record<Severity, CheckStatus> = { fail: "failed", warn: "warning", info: "info" };
+const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = { fail: "failed", warn: "warning", info: "info", unknown: "unknown" };
 
 /** What a verdict makes of a check: with the cause and the next step when it does not hold. */
 export function judged(check: Check, verdict: Verdict, { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">): CheckResult {
@@ -15,13 +15,13 @@ export function judged(check: Check, verdict: Verdict, { command, milliseconds }
     ...(command === undefined ? {} : { command }),
     expected,
     actual,
-    ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: check.next }),
+    ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: verdict.next ?? check.next }),
     ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
     milliseconds,
   };
 }
 
-/** @param because the id of the check that failed, or a sentence */
+/** @param because the id of the check that failed or is unknown, or a sentence */
 export function skipped(check: Check, because: string, command?: string): CheckResult {
   return { ...headOf(check), status: "skipped", because, ...(command === undefined ? {} : { command }), milliseconds: 0 };
 }

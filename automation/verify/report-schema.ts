@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { checkStatuses, phases } from "../../fleet/checks";
+import { outcomes } from "./outcome";
 import type { VerificationReport } from "./report";
 
 const time = z.iso.datetime();
 const text = z.string();
 const count = z.int().min(0);
+const outcome = z.enum(outcomes);
 const span = z.strictObject({ name: text, start: text, end: text.optional() });
 const diagnosisStep = z.strictObject({ subject: text, state: z.enum(["ok", "problem", "unknown"]), evidence: text });
 
@@ -31,6 +33,7 @@ const node = z.strictObject({
   address: text.optional(),
   results: z.array(result),
   isVerified: z.boolean(),
+  outcome,
   milliseconds: z.number().min(0),
 });
 
@@ -42,10 +45,13 @@ export const reportSchema: z.ZodType<VerificationReport> = z.strictObject({
   summary: z.strictObject({
     nodes: count,
     verified: count,
-    checks: z.strictObject({ ok: count, failed: count, warning: count, info: count, skipped: count }),
+    failed: count,
+    unknown: count,
+    checks: z.strictObject({ ok: count, failed: count, unknown: count, warning: count, info: count, skipped: count }),
   }),
   nodes: z.array(node),
   isVerified: z.boolean(),
+  outcome,
 });
 
 /** JSON Schema, draft 2020-12. */

@@ -7,19 +7,22 @@ export interface VerificationReport extends Verification {
   /** ISO 8601, UTC. */
   at: string;
   stack: string;
-  summary: { nodes: number; verified: number; checks: Record<CheckStatus, number> };
+  summary: { nodes: number; verified: number; failed: number; unknown: number; checks: Record<CheckStatus, number> };
 }
 
 export function verificationReport(verification: Verification, about: { stack: string; at: Date }): VerificationReport {
-  const count: Record<CheckStatus, number> = { ok: 0, failed: 0, warning: 0, info: 0, skipped: 0 };
-  for (const { results } of verification.nodes) for (const { status } of results) count[status] += 1;
+  const { nodes } = verification;
+  const count: Record<CheckStatus, number> = { ok: 0, failed: 0, unknown: 0, warning: 0, info: 0, skipped: 0 };
+  for (const { results } of nodes) for (const { status } of results) count[status] += 1;
   return {
     version: 1,
     at: about.at.toISOString(),
     stack: about.stack,
     summary: {
-      nodes: verification.nodes.length,
-      verified: verification.nodes.filter(({ isVerified }) => isVerified).length,
+      nodes: nodes.length,
+      verified: nodes.filter(({ isVerified }) => isVerified).length,
+      failed: nodes.filter(({ outcome }) => outcome === "failed").length,
+      unknown: nodes.filter(({ outcome }) => outcome === "unknown").length,
       checks: count,
     },
     ...verification,

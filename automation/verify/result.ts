@@ -1,5 +1,6 @@
 import type { CheckStatus, Phase, Span } from "../../fleet/checks";
 import type { DiagnosisStep } from "../../fleet/diagnosis";
+import type { Outcome } from "./outcome";
 
 export type { CheckStatus };
 
@@ -13,7 +14,7 @@ export interface CheckResult {
   command?: string;
   expected?: string;
   actual?: string;
-  /** Why it was skipped: the id of the check that failed, or a sentence. */
+  /** Why it was skipped: the id of the check that failed or is unknown, or a sentence. */
   because?: string;
   cause?: string;
   next?: string;
@@ -31,8 +32,10 @@ export interface NodeVerification {
   address?: string;
   /** Every check that was chosen and applies, in the list's order. */
   results: CheckResult[];
-  /** Nothing failed and nothing was skipped. */
+  /** Nothing failed, nothing is unknown and nothing was skipped. */
   isVerified: boolean;
+  /** The same with what it is when it is not verified. */
+  outcome: Outcome;
   milliseconds: number;
 }
 
@@ -40,4 +43,6 @@ export interface Verification {
   nodes: NodeVerification[];
   /** There is at least one node, and every one is verified. */
   isVerified: boolean;
+  /** The worst of its nodes'. */
+  outcome: Outcome;
 }

@@ -1,10 +1,12 @@
 import type { Check, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Verdict } from "../../fleet/checks";
+import { atRecordedAddress } from "../../fleet/checks/reach";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
 import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../node/clock";
 import type { NodeConnection } from "../node/connection";
 import { judged, masked, skipped } from "./judged";
+import { outcomeOf, together } from "./outcome";
 import { reach, type Reach } from "./reach";
 import type { CheckResult, NodeVerification, Verification } from "./result";
 
@@ -31,7 +33,7 @@ export type NextStep = "next" | "repeat" | "skip-next" | "quit";
 export interface VerifyOptions {
   /** In an order in which needs come first (`selectChecks`). */
   checks: readonly Check[];
-  /** For one node, ms. Checks that are not done by then are skipped because of it. */
+  /** For one node, ms. Checks that were not begun by then are unknown. */
   deadlineMs?: number;
   /** The most that is waited for what may come true by itself (a login, a unit that starts), ms; each check has its own. */
   patienceMs?: number;
@@ -62,6 +64,9 @@ const RETRY_MS = 1_000;
 
 const LEFT_OUT = "it was left out";
 
+/** Of a check for which no time was left: that says nothing of the node. */
+const OUT_OF_TIME: Verdict = { ok: false, expected: "an answer", actual: "not looked at", severity: "unknown", cause: "the time for this node is over", next: "Run it again; `verify --deadline` gives it more time." };
+
 /** Runs the check list on every node. Never throws for what a node does or fails to do: that is a result. */
 export async function verify(targets: readonly VerifyTarget[], options: VerifyOptions): Promise<Verification> {
   const { default: pMap } = await import("p-map");
@@ -70,7 +75,8 @@ export async function verify(targets: readonly VerifyTarget[], options: VerifyOp
   await pMap(runs, (run) => run.run(), { concurrency: options.after ? 1 : (options.concurrency ?? NODES_AT_A_TIME) });
   for (const run of runs) run.compareAgain();
   const nodes = runs.map((run) => run.verification());
-  return { nodes, isVerified: nodes.length > 0 && nodes.every(({ isVerified }) => isVerified) };
+  const outcome = together(nodes.map((node) => node.outcome));
+  return { nodes, isVerified: outcome === "verified", outcome };
 }
 
 /** What the nodes of one run share. */
@@ -170,13 +176,15 @@ class NodeRun {
   verification(): NodeVerification {
     const { ref } = this.target;
     const results = this.chosen.flatMap(({ id }) => this.results.get(id) ?? []);
+    const outcome = outcomeOf(results);
     return {
       node: ref.name,
       region: ref.region,
       instanceId: ref.instanceId,
       ...(ref.address === undefined ? {} : { address: ref.address }),
       results,
-      isVerified: results.length > 0 && results.every(({ status }) => status !== "failed" && status !== "skipped"),
+      isVerified: outcome === "verified",
+      outcome,
       milliseconds: this.milliseconds,
     };
   }
@@ -191,19 +199,20 @@ class NodeRun {
   private async settle(check: Check): Promise<CheckResult> {
     const obstacle = check.needs.find((id) => this.isObstacle(id));
     if (obstacle !== undefined) return skipped(check, this.rootOf(obstacle));
-    if (this.clock.now() >= this.end) return skipped(check, "the time for this node is over");
 
     const { cloud, expectation } = this.target;
     const start = this.clock.now();
     const command = check.command(expectation);
+    if (start >= this.end) return this.judged(check, OUT_OF_TIME, start, command);
     if (check.where === "cloud") return this.judged(check, check.judge(cloud, expectation), start, command);
     this.reaching ??= reach(this.target, this.timeToReach());
     const reached = await this.reaching;
     if (check.where !== "client" && reached.connection !== undefined) return await this.onNode(check, reached.connection, start);
-    const verdict = check.where === "client" ? check.judge(reached.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reached ? reached.failure : "" };
+    const found = check.where === "client" ? check.judge(reached.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reached ? reached.failure : "" };
+    const verdict = atRecordedAddress(found, cloud);
     const result = this.judged(check, verdict, start, command);
     if (verdict.ok || !("failure" in reached) || reached.diagnosis.length === 0) return result;
-    return { ...result, ...rootOf(reached.diagnosis), diagnosis: reached.diagnosis };
+    return { ...result, ...(verdict.severity === "unknown" ? {} : rootOf(reached.diagnosis)), diagnosis: reached.diagnosis };
   }
 
   private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
@@ -249,10 +258,12 @@ class NodeRun {
 
   private isObstacle(id: string): boolean {
     const result = this.results.get(id);
+    // What AWS did not tell may be found out on the node itself.
+    if (result?.status === "unknown") return result.phase !== "cloud";
     return result?.status === "failed" || (result?.status === "skipped" && result.because !== LEFT_OUT);
   }
 
-  /** The check that really failed, behind a row of skipped ones: that is the one worth naming. */
+  /** The check that really stands in the way, behind a row of skipped ones: that is the one worth naming. */
   private rootOf(id: string): string {
     const result = this.results.get(id);
     return result?.status === "skipped" && result.because !== undefined ? result.because : id;

@@ -1,29 +1,33 @@
 import { isWithin } from "../config/cidr";
 import { MANAGED_BY, Tag } from "../model";
-import type { Check, CloudFacts, GroupFacts, NodeExpectation, Verdict } from "./types";
-import { listed, looked, QUICK, REPLACE, same } from "./verdicts";
+import type { Check, CloudFacts, GroupFacts, Looked, NodeExpectation, Verdict } from "./types";
+import { listed, looked, notLookedAt, QUICK, REPLACE, same } from "./verdicts";
 
 /** What a person would ask AWS to see the same. */
 const aws = (call: string, { awsCli, region }: NodeExpectation): string => `${awsCli} ec2 ${call} --region ${region}`;
 const describe = (node: NodeExpectation): string => aws(`describe-instances --instance-ids ${node.instanceId}`, node);
 const ofInstance = (call: string, node: NodeExpectation): string => aws(`${call} --filters Name=${call === "describe-volumes" ? "attachment." : ""}instance-id,Values=${node.instanceId}`, node);
 
+/** What a call of its own answered. Where the instances could not be listed, no other call was made. */
+const asked = <T>({ unanswered }: CloudFacts, fact: Looked<T> | undefined): Looked<T> | undefined => (unanswered === undefined ? fact : { failure: unanswered });
+
 /** A: what AWS says of the instance, before anything connects to it. */
 export const cloudChecks: readonly Check[] = [
   {
     id: "A1", title: "credentials valid", phase: "cloud", where: "cloud", needs: [], severity: "fail", deadlineMs: QUICK,
     command: ({ awsCli, region }) => `${awsCli} sts get-caller-identity --region ${region}`,
-    judge: ({ account }) => ({ ok: account !== undefined, expected: "an account", actual: account ?? "credentials refused" }),
+    judge: ({ account }) => ({ ok: account !== undefined, expected: "an account", actual: account ?? "credentials refused", severity: "unknown" }),
     cause: "The credentials are missing, expired or of another account.", next: "Log in, then run `verify` again.",
   },
   {
     id: "A2", title: "instance running, of this fleet, as ordered", phase: "cloud", where: "cloud", needs: ["A1"], severity: "fail", deadlineMs: QUICK,
     command: describe,
-    judge: ({ instance, unanswered }, node) => {
+    judge: ({ account, instance, unanswered = account === undefined ? "AWS refused the credentials" : undefined }, node) => {
+      if (unanswered !== undefined) return notLookedAt(unanswered, "running, of this fleet, as ordered");
       const verdict = same(
         { state: "running", "fleet ID": node.lineage, type: node.instanceType, zone: node.availabilityZone, market: node.market },
         {
-          state: instance?.state ?? unanswered ?? "no such instance",
+          state: instance?.state ?? "no such instance",
           "fleet ID": instance?.tags[Tag.lineage] ?? "none",
           type: instance?.instanceType ?? "none",
           zone: instance?.availabilityZone ?? "none",
@@ -41,10 +45,11 @@ export const cloudChecks: readonly Check[] = [
   {
     id: "A3", title: "public address and a way to the internet", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
     command: (node) => aws("describe-route-tables", node),
-    judge: ({ instance, internetRoute }) => {
+    judge: (facts) => {
+      const { instance, internetRoute } = facts;
       const expected = "an address, and a route to an internet gateway";
       const address = instance?.publicAddress ?? "no address";
-      return looked(internetRoute, expected, (route) => ({
+      return looked(asked(facts, internetRoute), expected, (route) => ({
         ok: instance?.publicAddress !== undefined && route?.startsWith("igw-") === true,
         expected,
         actual: `${address}, ${route === null ? "no route to the internet" : `route to ${route}`}`,
@@ -62,14 +67,14 @@ export const cloudChecks: readonly Check[] = [
   {
     id: "A5", title: "IMDSv2 required, root volume encrypted, tags complete", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
     command: (node) => `${describe(node)}; ${ofInstance("describe-volumes", node)}`,
-    judge: ({ instance, rootVolume }, node) =>
-      looked(rootVolume, "an encrypted root volume with the fleet's tags", (volume) =>
+    judge: (facts, node) =>
+      looked(asked(facts, facts.rootVolume), "an encrypted root volume with the fleet's tags", (volume) =>
         same(
           { tokens: "required", ManagedBy: MANAGED_BY, node: node.name, encrypted: "yes", "the volume's fleet ID": node.lineage },
           {
-            tokens: instance?.httpTokens ?? "none",
-            ManagedBy: instance?.tags[Tag.managedBy] ?? "none",
-            node: instance?.tags[Tag.node] ?? "none",
+            tokens: facts.instance?.httpTokens ?? "none",
+            ManagedBy: facts.instance?.tags[Tag.managedBy] ?? "none",
+            node: facts.instance?.tags[Tag.node] ?? "none",
             encrypted: volume.encrypted ? "yes" : "no",
             "the volume's fleet ID": volume.tags[Tag.lineage] ?? "none",
           },
@@ -81,7 +86,7 @@ export const cloudChecks: readonly Check[] = [
     id: "A6", title: "spot request active, no interruption announced", phase: "cloud", where: "cloud", needs: ["A2"], severity: "fail", deadlineMs: QUICK,
     applies: ({ market }) => market === "spot",
     command: (node) => ofInstance("describe-spot-instance-requests", node),
-    judge: ({ spotRequest }) => looked(spotRequest, "active, fulfilled", ({ state, status }) => ({ ok: state === "active" && status === "fulfilled", expected: "active, fulfilled", actual: `${state}, ${status}` })),
+    judge: (facts) => looked(asked(facts, facts.spotRequest), "active, fulfilled", ({ state, status }) => ({ ok: state === "active" && status === "fulfilled", expected: "active, fulfilled", actual: `${state}, ${status}` })),
     cause: "AWS takes the instance back, or the request was cancelled outside this tool.", next: "Let it go: `up` makes the node again.",
   },
 ];
@@ -102,9 +107,10 @@ export const notAdmitted = (cidr: string): string => `no group admits SSH from $
  * Only the fleet's own group is held to what was configured: others are the user's affair. Where SSH may come from
  * another address than the one that is known, B1 is to tell whether it is let in.
  */
-function judgeGroups({ groups, caller }: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
+function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
+  const { groups, caller } = facts;
   const expected = `SSH from ${caller?.cidr ?? "the configured addresses"}; in the fleet's own group nothing but SSH from ${sshFrom.join(", ") || "nowhere"}`;
-  return looked(groups, expected, (found) => {
+  return looked(asked(facts, groups), expected, (found) => {
     const unintended = found
       .filter(({ isOwn }) => isOwn)
       .flatMap(({ id, ingress }) =>

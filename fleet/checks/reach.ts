@@ -1,4 +1,5 @@
-import type { Check } from "./types";
+import { classifyFailure } from "../failures";
+import type { Check, CloudFacts, Verdict } from "./types";
 import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, RECORDS, REPLACE, SLOW } from "./verdicts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -6,6 +7,15 @@ const METADATA = "http://169.254.169.254/latest";
 
 /** The host names in `nats://host:port`, each once. */
 const namesOf = (urls: readonly string[] = []): string[] => [...new Set(urls.map((url) => url.replace(/^nats:\/\/|:\d+$/g, "")))];
+
+/**
+ * Where AWS did not say whether the node is still there and at which address, no connection to the recorded one proves
+ * nothing: it may be another machine's by now, or this one is cut off from the network altogether.
+ */
+export function atRecordedAddress(verdict: Verdict, { unanswered }: CloudFacts): Verdict {
+  if (verdict.ok || unanswered === undefined) return verdict;
+  return { ...verdict, severity: "unknown", cause: `AWS did not say whether the node is still at the address that is recorded: ${unanswered}`, next: classifyFailure(unanswered).next };
+}
 
 /** B: the way to the node, and that it is the one that was meant. */
 export const reachChecks: readonly Check[] = [

@@ -62,9 +62,9 @@ export interface CloudFacts {
   account?: string;
   /** Undefined when it could not be found out. */
   caller?: Caller;
-  /** Why nothing is known: the region did not answer. */
+  /** Why nothing is known, in AWS's words: the region did not answer. */
   unanswered?: string;
-  /** Undefined when no such instance exists. */
+  /** Undefined when no such instance exists, or nothing is known. */
   instance?: InstanceFacts;
   /** Of all groups of the instance. */
   groups?: Looked<GroupFacts[]>;
@@ -142,18 +142,23 @@ export interface Verdict {
   actual: string;
   /** Not so yet, but may come true by itself (a unit that is starting): worth another look. */
   pending?: boolean;
-  /** What it means when it does not hold, where that depends on what was found. */
-  severity?: Severity;
+  /** What it means when it does not hold, where that depends on what was found. `unknown`: nothing was, it could not be asked. */
+  severity?: Severity | "unknown";
   /** A more exact cause than the check's own, where the output tells it. */
   cause?: string;
+  /** The same for what to do. */
+  next?: string;
   /** What the output tells of when things happened: the timeline of the report. */
   spans?: readonly Span[];
 }
 
 export type Severity = "fail" | "warn" | "info";
 
-/** How a check ended. `warning` and `info`: it does not hold, but its severity says that the node works all the same. */
-export const checkStatuses = ["ok", "failed", "warning", "info", "skipped"] as const;
+/**
+ * How a check ended. `warning` and `info`: it does not hold, but its severity says that the node works all the same.
+ * `unknown`: it could not be looked at, which says nothing of the node.
+ */
+export const checkStatuses = ["ok", "failed", "unknown", "warning", "info", "skipped"] as const;
 export type CheckStatus = (typeof checkStatuses)[number];
 
 export const phases = ["cloud", "reach", "cloud-init", "files", "deployment", "units", "identity", "workload", "health", "own"] as const;
@@ -164,7 +169,10 @@ interface CheckBase {
   id: string;
   title: string;
   phase: Phase;
-  /** Ids of checks that must be ok first; otherwise this one is skipped because of them. */
+  /**
+   * Ids of checks that must be ok first; otherwise this one is skipped because of them. What AWS did not answer keeps
+   * nobody from trying the way to the node.
+   */
   needs: readonly string[];
   /** What it means when the check does not hold. */
   severity: Severity;

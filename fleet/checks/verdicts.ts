@@ -1,3 +1,4 @@
+import { classifyFailure } from "../failures";
 import type { CommandOutput, Looked, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */
@@ -38,10 +39,15 @@ export function nothingIn(output: string): Verdict {
   return { ok: lines.length === 0, expected: "none", actual: listed(lines) || "none" };
 }
 
-/** Judges what was looked up; what could not be looked up is a warning, not a failure of the node. */
+/** Judges what was looked up. What AWS did not answer is unknown; what it answered with nothing is a warning. */
 export function looked<T>(fact: Looked<T> | undefined, expected: string, judge: (value: T) => Verdict): Verdict {
-  if (fact !== undefined && fact.failure === undefined) return judge(fact.value);
-  return { ok: false, expected, actual: `not looked at: ${fact?.failure ?? "no such instance"}`, severity: "warn", cause: "The credentials may not ask AWS for this." };
+  if (fact === undefined) return { ok: false, expected, actual: "AWS shows none", severity: "warn" };
+  return fact.failure === undefined ? judge(fact.value) : notLookedAt(fact.failure, expected);
+}
+
+/** A question that was refused, throttled or timed out says nothing of the node. @param failure AWS's words */
+export function notLookedAt(failure: string, expected: string): Verdict {
+  return { ok: false, expected, actual: "not looked at", severity: "unknown", cause: failure, next: classifyFailure(failure).next };
 }
 
 const SHOWN = 10;

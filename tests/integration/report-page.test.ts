@@ -30,8 +30,8 @@ describe("the report's page in a real browser", function () {
 
   it("shows the fleet, and first what does not hold", async () => {
     assert.match(await see<string>("document.querySelector('h1').innerText"), /NOT VERIFIED/);
-    assert.deepEqual(await see<string[]>("[...document.querySelectorAll('tbody th')].map((cell) => cell.innerText)"), ["us-west-2-0", "us-west-2-1"]);
-    assert.deepEqual(await shown(), ["✗ us-west-2-1 D2 every file of the payload failed", "– us-west-2-1 D6 scripts compile skipped", "! us-west-2-1 K1 disk, inodes, memory, load warning"]);
+    assert.deepEqual(await see<string[]>("[...document.querySelectorAll('tbody th')].map((cell) => cell.innerText)"), ["us-west-2-0", "us-west-2-1", "us-west-2-2"]);
+    assert.deepEqual(await shown(), ["✗ us-west-2-1 D2 every file of the payload failed", "– us-west-2-1 D6 scripts compile skipped", "! us-west-2-1 K1 disk, inodes, memory, load warning", "? us-west-2-2 A2 instance running unknown"]);
   });
 
   it("tells a failure in full, and takes a node's output for text", async () => {
@@ -47,7 +47,7 @@ describe("the report's page in a real browser", function () {
     assert.equal(await see("document.getElementById('nothing').hidden"), false);
     await type("");
     await see("document.querySelector('input[value=ok]').click()");
-    assert.equal((await shown()).length, 8);
+    assert.equal((await shown()).length, 9);
   });
 
   it("draws each node's life to scale", async () => {
@@ -65,7 +65,7 @@ describe("the report's page in a real browser", function () {
 
   it("says by signs and words what it says by colours", async () => {
     const cells = await see<string[]>("[...document.querySelectorAll('tbody td')].map((cell) => cell.textContent)");
-    assert.ok(cells.every((text) => /[✓✗!i–·]|\d s/.test(text)), JSON.stringify(cells));
+    assert.ok(cells.every((text) => /[✓✗?!i–·]|\d s/.test(text)), JSON.stringify(cells));
   });
 
   it("works without a word of complaint, and asks no other place for anything", async () => {

@@ -1,7 +1,7 @@
 import { verificationReport, type VerificationReport } from "../../automation/verify/report";
 import type { CheckResult } from "../../automation/verify/result";
 
-/** A report of two nodes, with a result of every status and text that is not to be trusted. */
+/** A report of three nodes, with a result of every status and text that is not to be trusted. */
 export function sampleReport(): VerificationReport {
   const ok = (id: string, title: string, phase: CheckResult["phase"], more: Partial<CheckResult> = {}): CheckResult => ({ id, title, phase, status: "ok", expected: "good", actual: "good", milliseconds: 120, ...more });
   const results = [
@@ -19,14 +19,17 @@ export function sampleReport(): VerificationReport {
     { id: "D6", title: "scripts compile", phase: "files", status: "skipped", because: "D2", milliseconds: 0 },
     ok("K1", "disk, inodes, memory, load", "health", { status: "warning", actual: "/ 95 % used", cause: "The node is nearly full.", next: "Clean up." }),
   ];
+  const unknown = ok("A2", "instance running", "cloud", { status: "unknown", actual: "not looked at", cause: "DescribeInstances failed: UnauthorizedOperation", next: "Allow it." });
   const node = { region: "us-west-2", address: "198.18.0.10", milliseconds: 2_500 };
   return verificationReport(
     {
       nodes: [
-        { ...node, node: "us-west-2-0", instanceId: "i-0a", results, isVerified: true },
-        { ...node, node: "us-west-2-1", instanceId: "i-0b", results: broken, isVerified: false },
+        { ...node, node: "us-west-2-0", instanceId: "i-0a", results, isVerified: true, outcome: "verified" },
+        { ...node, node: "us-west-2-1", instanceId: "i-0b", results: broken, isVerified: false, outcome: "failed" },
+        { ...node, node: "us-west-2-2", instanceId: "i-0c", results: [unknown], isVerified: false, outcome: "unknown" },
       ],
       isVerified: false,
+      outcome: "failed",
     },
     { stack: "dev", at: new Date(Date.UTC(2026, 0, 1)) },
   );

@@ -294,11 +294,41 @@ describe("the check list", () => {
     assert.equal(check.judge({ ...cloud, groups: { value: [{ ...group(22), ingress: [] }, theirs] } }, node).ok, true);
   });
 
-  it("what AWS refuses to tell is a warning with AWS's words", () => {
-    const check = checkOf("A6");
+  const judgeCloud = (id: string, facts: CloudFacts): Verdict => {
+    const check = checkOf(id);
     assert.ok(check.where === "cloud");
-    const verdict = check.judge({ ...cloud, spotRequest: { failure: "UnauthorizedOperation" } }, node);
-    assert.deepEqual([verdict.ok, verdict.severity, verdict.actual], [false, "warn", "not looked at: UnauthorizedOperation"]);
+    return check.judge(facts, node);
+  };
+
+  for (const [how, failure, next] of [
+    ["refused", "DescribeInstances in us-west-2 failed: UnauthorizedOperation: You are not authorized to perform: ec2:DescribeInstances", /^Allow the action named/],
+    ["throttled", "DescribeInstances in us-west-2 failed: RequestLimitExceeded: Request limit exceeded.", /run the command again/],
+    ["timed out", "DescribeInstances in us-west-2 failed: TimeoutError: connect ETIMEDOUT", /run the command again/],
+  ] as const) {
+    for (const id of ["A2", "A3", "A4", "A5", "A6"]) {
+      it(`${id} is unknown, with AWS's words and a next step, where the region's answer was ${how}`, () => {
+        const verdict = judgeCloud(id, { account: "123456789012", unanswered: failure });
+        assert.deepEqual([verdict.ok, verdict.severity, verdict.actual, verdict.cause], [false, "unknown", "not looked at", failure]);
+        assert.match(verdict.next ?? "", next);
+      });
+    }
+  }
+
+  for (const [id, fact] of [["A3", "internetRoute"], ["A4", "groups"], ["A5", "rootVolume"], ["A6", "spotRequest"]] as const) {
+    it(`${id} is unknown where its own call was refused, and no other is`, () => {
+      const facts: CloudFacts = { ...cloud, [fact]: { failure: "UnauthorizedOperation: not allowed" } };
+      assert.deepEqual([judgeCloud(id, facts).severity, judgeCloud(id, facts).cause], ["unknown", "UnauthorizedOperation: not allowed"]);
+      for (const other of ["A1", "A2", "A3", "A4", "A5", "A6"].filter((candidate) => candidate !== id)) assert.equal(judgeCloud(other, facts).ok, true, other);
+    });
+  }
+
+  it("what AWS answers with nothing is a warning, not unknown", () => {
+    const verdict = judgeCloud("A6", { ...cloud, spotRequest: undefined });
+    assert.deepEqual([verdict.ok, verdict.severity, verdict.actual], [false, "warn", "AWS shows none"]);
+  });
+
+  it("credentials that are refused say nothing of the node", () => {
+    for (const id of ["A1", "A2"]) assert.deepEqual([judgeCloud(id, {}).ok, judgeCloud(id, {}).severity], [false, "unknown"], id);
   });
 
   it("G4 compares with the other nodes, and names those that are alike", () => {

@@ -54,6 +54,6 @@ describe("why a node cannot be reached", () => {
 
   it("what cannot be looked at is unknown, and no cause", () => {
     const steps = diagnose(failed({ cloud: { account: "1", unanswered: "the region did not answer", groups: { failure: "denied" } }, console: { failure: "denied" } }));
-    assert.deepEqual(steps.slice(0, 4).map(({ state }) => state), ["unknown", "unknown", "unknown", "unknown"]);
+    assert.deepEqual(steps.slice(0, 5).map(({ state }) => state), ["unknown", "unknown", "unknown", "unknown", "unknown"]);
   });
 });

@@ -42,9 +42,9 @@ describe("the last verification's report", function () {
     const status = (...args: string[]): string => spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "status", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home } }).stdout;
     assert.doesNotMatch(status(), /verification/);
     const page = await keepReport(folder, sampleReport()) ?? assert.fail("it is kept");
-    assert.match(status(), /^last verification, .* ago: 1 of 2 nodes of stack dev verified; its report: .*last-verification\.html$/m);
+    assert.match(status(), /^last verification, .* ago: 1 of 3 nodes of stack dev verified, 1 unknown; its report: .*last-verification\.html$/m);
     const { verification } = JSON.parse(status("--json")) as { verification: unknown };
-    assert.deepEqual(verification, { at: "2026-01-01T00:00:00.000Z", stack: "dev", nodes: 2, verified: 1, report: page });
+    assert.deepEqual(verification, { at: "2026-01-01T00:00:00.000Z", stack: "dev", nodes: 3, verified: 1, failed: 1, unknown: 1, report: page });
   });
 
   it("is done without where nothing can be written", async () => {

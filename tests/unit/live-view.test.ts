@@ -71,6 +71,15 @@ describe("the live view", () => {
     assert.equal(countText(progress.nodes.values()), "1 failed");
   });
 
+  it("a node of which something could not be looked at is unknown, and says what", () => {
+    const progress = after([check(0, "A2", "cloud", "unknown", [1, 3], [1, 1]), check(0, "B1", "reach", "ok", [2, 3], [1, 2]), check(0, "B2", "reach", "skipped", [3, 3], [2, 2])]);
+    assert.equal(countText(progress.nodes.values()), "1 unknown");
+    assert.match(lines(progress, 80, 24)[3]!, /^us-west-2-0 {2}unknown .* \? – +A2 title of A2$/);
+    advance(progress, { type: "node", level: "warning", node: ref(0), phase: "unknown", message: "Not verified, could not be looked at: A2" }, START + 5_000);
+    assert.equal(countText(progress.nodes.values()), "1 unknown");
+    assert.match(lines(progress, 80, 24)[3]!, /could not be looked at/);
+  });
+
   for (const [count, width, height] of [[3, 80, 24], [3, 200, 50], [200, 80, 24], [200, 200, 50], [200, 200, 300], [200, 30, 8], [1, 1, 1], [0, 80, 24]] as const) {
     it(`fits ${count} nodes into ${width} x ${height}`, () => {
       const regions = ["eu-west-1", "us-east-1", "us-west-2"];

@@ -134,11 +134,12 @@ describe("running the check list", () => {
     assert.deepEqual(node.deadlines, [1_000, 300]);
   });
 
-  it("skips what is left when the time for the node is over", async () => {
+  it("calls unknown what is left when the time for the node is over", async () => {
     const node = scripted({ X1: () => (node.advance(5_000), "good") });
-    const { of, isVerified } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
-    assert.equal(of("X2").because, "the time for this node is over");
+    const { of, isVerified, node: result } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
+    assert.deepEqual([of("X2").status, of("X2").cause, node.ran], ["unknown", "the time for this node is over", ["X1"]]);
     assert.equal(isVerified, false);
+    assert.equal(result.outcome, "unknown", "time that ran out says nothing of the node");
   });
 
   it("never connects when the cloud already says no", async () => {
@@ -164,6 +165,46 @@ describe("running the check list", () => {
       assert.equal(of("C1").because, failing);
     });
   }
+
+  describe("where AWS does not answer", () => {
+    const unanswered = "DescribeInstances in us-west-2 failed: RequestLimitExceeded: Request limit exceeded.";
+    const cloud = { account: "123456789012", unanswered };
+    const list = checks.filter(({ id }) => /^(A\d|B[1-3])$/.test(id));
+    const here = { ...expectation, sshFrom: [], market: "spot" as const };
+    const told = { "sudo -n true && id -un": "ubuntu" };
+
+    it("proves the node as far as it can be proven, and calls it unknown: neither verified nor failed", async () => {
+      const node = scripted(told, { cloud, expectation: here });
+      const { of, isVerified, node: result } = await node.run(list);
+      assert.deepEqual(["A1", "A2", "A3", "A4", "A5", "A6"].map((id) => of(id).status), ["ok", "unknown", "unknown", "unknown", "unknown", "unknown"]);
+      assert.deepEqual([of("A2").cause, of("A2").next], [unanswered, "It passes by itself: run the command again, finished work is kept."]);
+      assert.deepEqual(["B1", "B2", "B3"].map((id) => of(id).status), ["ok", "ok", "ok"]);
+      assert.deepEqual([isVerified, result.isVerified, result.outcome], [false, false, "unknown"]);
+    });
+
+    it("what fails on the node itself fails it all the same", async () => {
+      const { of, node: result } = await scripted({ ...told, X1: "bad" }, { cloud, expectation: here }).run([...list, onNode("X1", ["B3"])]);
+      assert.deepEqual([of("A2").status, of("X1").status, result.outcome], ["unknown", "failed", "failed"]);
+    });
+
+    for (const [stage, id] of [["banner", "B1"], ["host-key", "B2"], ["login", "B3"]] as const) {
+      it(`a connection to the recorded address that ends at its ${stage} is unknown, too: it may be another machine's by now`, async () => {
+        const diagnosis: DiagnosisStep[] = [{ subject: "banner", state: "problem", evidence: "silence" }];
+        const node = scripted({}, { cloud, expectation: here, connect: () => Promise.reject(new ConnectError(stage, new SpotError("E_SSH", "no"))), diagnose: () => Promise.resolve(diagnosis) });
+        const { of, node: result } = await node.run([...list, onNode("X1", ["B3"])]);
+        assert.equal(of(id).status, "unknown");
+        assert.match(of(id).cause ?? "", /^AWS did not say whether the node is still at the address that is recorded: DescribeInstances in us-west-2 failed/);
+        assert.deepEqual(of(id).diagnosis, diagnosis);
+        assert.deepEqual([of("X1").status, of("X1").because], ["skipped", id]);
+        assert.equal(result.outcome, "unknown");
+      });
+    }
+
+    it("an instance that AWS says is not there is failed, not unknown", async () => {
+      const { node: result } = await scripted({}, { cloud: { account: "123456789012" }, expectation: here }).run(list);
+      assert.equal(result.outcome, "failed");
+    });
+  });
 
   it("leaves out what does not apply", async () => {
     const { node } = await scripted({}).run([onNode("X1", [], { applies: () => false }), onNode("X2", ["X1"])]);
@@ -287,8 +328,9 @@ describe("running the check list", () => {
 
   it("makes a report that counts", async () => {
     const { node } = await scripted({ X1: "bad" }).run([onNode("X1"), onNode("X2", ["X1"]), onNode("X3")]);
-    const report = verificationReport({ nodes: [node], isVerified: false }, { stack: "dev", at: new Date(0) });
-    assert.deepEqual(report.summary, { nodes: 1, verified: 0, checks: { ok: 1, failed: 1, warning: 0, info: 0, skipped: 1 } });
+    const { node: other } = await scripted({}, { cloud: { account: "1", unanswered: "denied" } }).run(selectChecks({ only: "A2" }));
+    const report = verificationReport({ nodes: [node, other], isVerified: false, outcome: "failed" }, { stack: "dev", at: new Date(0) });
+    assert.deepEqual(report.summary, { nodes: 2, verified: 0, failed: 1, unknown: 1, checks: { ok: 2, failed: 1, unknown: 1, warning: 0, info: 0, skipped: 1 } });
     assert.equal(report.at, "1970-01-01T00:00:00.000Z");
   });
 });

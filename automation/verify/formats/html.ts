@@ -1,5 +1,6 @@
 import { phases } from "../../../fleet/checks";
 import type { VerificationReport } from "../report";
+import type { Outcome } from "../outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../result";
 import { script, style } from "./html-parts";
 import { reasonSkipped } from "./explanation";
@@ -9,13 +10,22 @@ import { timelineOf, type Bar } from "./timeline";
 const STATUS: Record<CheckStatus, { sign: string; word: string }> = {
   ok: { sign: "✓", word: "ok" },
   failed: { sign: "✗", word: "failed" },
+  unknown: { sign: "?", word: "unknown" },
   warning: { sign: "!", word: "warning" },
   info: { sign: "i", word: "info" },
   skipped: { sign: "–", word: "skipped" },
 };
 
+/** What is said of a node or a fleet, and the status by whose look it is shown. */
+const OUTCOME: Record<Outcome, { as: CheckStatus; word: string }> = {
+  verified: { as: "ok", word: "yes" },
+  failed: { as: "failed", word: "no" },
+  unknown: { as: "unknown", word: "unknown" },
+  skipped: { as: "skipped", word: "no" },
+};
+
 /** From the worst to the best: what a cell of the matrix shows. */
-const WORST: CheckStatus[] = ["failed", "skipped", "warning", "info", "ok"];
+const WORST: CheckStatus[] = ["failed", "unknown", "skipped", "warning", "info", "ok"];
 
 /** Of more nodes, a timeline is opened by who wants to see it. */
 const OPEN_TIMELINES = 5;
@@ -24,6 +34,7 @@ const OPEN_TIMELINES = 5;
 export function html(report: VerificationReport): string {
   const { nodes, stack, at, summary } = report;
   const verdict = report.isVerified ? "VERIFIED" : "NOT VERIFIED";
+  const { as } = OUTCOME[report.outcome];
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -35,8 +46,8 @@ export function html(report: VerificationReport): string {
 </head>
 <body>
 <header>
-<h1><span class="badge ${report.isVerified ? "ok" : "failed"}">${sign(report.isVerified ? "ok" : "failed")} ${verdict}</span> ${text(stack)}</h1>
-<p>${summary.verified} of ${summary.nodes} nodes verified at <time datetime="${text(at)}">${text(at.replace("T", " ").replace(/\.\d+Z$/, " UTC"))}</time>.
+<h1><span class="badge ${as}">${sign(as)} ${verdict}</span> ${text(stack)}</h1>
+<p>${summary.verified} of ${summary.nodes} nodes verified, ${summary.failed} failed, ${summary.unknown} unknown at <time datetime="${text(at)}">${text(at.replace("T", " ").replace(/\.\d+Z$/, " UTC"))}</time>.
 ${WORST.map((status) => `${summary.checks[status]} ${STATUS[status].word}`).join(", ")}.</p>
 <form id="filter">
 <label>Node or check <input type="search" name="text" placeholder="us-west-2, D2, disk …"></label>
@@ -65,8 +76,8 @@ function matrix(nodes: readonly NodeVerification[]): string {
     const number = results.filter(({ status }) => status === worst).length;
     return `<td class="${worst}">${sign(worst)} ${number}<span class="word"> ${STATUS[worst].word}</span></td>`;
   };
-  const row = ({ node, isVerified, results, milliseconds }: NodeVerification): string =>
-    `<tr data-node="${text(node)}"><th scope="row">${text(node)}</th><td class="${isVerified ? "ok" : "failed"}">${sign(isVerified ? "ok" : "failed")} ${isVerified ? "yes" : "no"}</td>${seen
+  const row = ({ node, outcome, results, milliseconds }: NodeVerification): string =>
+    `<tr data-node="${text(node)}"><th scope="row">${text(node)}</th><td class="${OUTCOME[outcome].as}">${sign(OUTCOME[outcome].as)} ${OUTCOME[outcome].word}</td>${seen
       .map((phase) => cell(results.filter((result) => result.phase === phase)))
       .join("")}<td>${(milliseconds / 1000).toFixed(1)} s</td></tr>`;
   return `<div class="wide" tabindex="0" role="region" aria-labelledby="matrix-title"><table><thead><tr><th scope="col">node</th><th scope="col">verified</th>${seen
@@ -100,7 +111,7 @@ function card({ node, instanceId, address }: NodeVerification, result: CheckResu
     diagnosis === undefined
       ? ""
       : `<h4>On the way to the node</h4><ol class="way">${diagnosis.map((step) => `<li class="${step.state}"><b>${text(step.subject)}</b> <i>${step.state}</i> ${text(step.evidence)}</li>`).join("")}</ol>`;
-  return `<article class="result ${status}" data-status="${status}" data-text="${text(`${node} ${instanceId} ${address ?? ""} ${id} ${title} ${phase}`.toLowerCase())}"><details${status === "failed" ? " open" : ""}><summary>${sign(status)} <b>${text(node)}</b> ${text(id)} ${text(title)} <em>${STATUS[status].word}</em></summary><dl>${shown.join("")}</dl>${way}</details></article>`;
+  return `<article class="result ${status}" data-status="${status}" data-text="${text(`${node} ${instanceId} ${address ?? ""} ${id} ${title} ${phase}`.toLowerCase())}"><details${status === "failed" || status === "unknown" ? " open" : ""}><summary>${sign(status)} <b>${text(node)}</b> ${text(id)} ${text(title)} <em>${STATUS[status].word}</em></summary><dl>${shown.join("")}</dl>${way}</details></article>`;
 }
 
 const sign = (status: CheckStatus): string => `<span class="sign" aria-hidden="true">${STATUS[status].sign}</span>`;

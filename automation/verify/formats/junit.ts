@@ -39,6 +39,9 @@ function content(result: CheckResult): string | undefined {
       return open("skipped", { message: reasonSkipped(result) }, true);
     case "failed":
       return `${open("failure", { type: result.id, message: result.actual ?? "" })}${escaped(explanation(result).join("\n"))}</failure>`;
+    // In JUnit's words an error is a test that could not be carried out.
+    case "unknown":
+      return `${open("error", { type: result.id, message: `unknown: ${result.cause ?? ""}` })}${escaped(explanation(result).join("\n"))}</error>`;
     default:
       return `<system-out>${escaped([result.status.toUpperCase(), ...explanation(result)].join("\n"))}</system-out>`;
   }
@@ -46,7 +49,7 @@ function content(result: CheckResult): string | undefined {
 
 function totalsOf(results: readonly CheckResult[]): { tests: number; failures: number; errors: number; skipped: number } {
   const count = (status: string): number => results.filter((result) => result.status === status).length;
-  return { tests: results.length, failures: count("failed"), errors: 0, skipped: count("skipped") };
+  return { tests: results.length, failures: count("failed"), errors: count("unknown"), skipped: count("skipped") };
 }
 
 function open(tag: string, attributes: Record<string, string | number>, isEmpty = false): string {
