@@ -81,7 +81,7 @@ export class UpRun {
     await this.roll(batches, going, untouched);
     let verification = await this.verifyAll(untouched);
     if (verification && this.request.part?.replace === "broken") verification = await this.repair(verification, untouched);
-    const rolledBack = this.request.rollback && !this.isStopped && (this.failures.length > 0 || verification?.isVerified === false) ? await this.rollBack() : [];
+    const rolledBack = this.mustRollBack(verification) ? await this.rollBack() : [];
     await this.comeTogether();
     if (this.outcomes.some(({ interrupted }) => interrupted) || this.session.interrupts.soft.aborted) {
       this.failures.push(interruption(this.session.interrupts));
@@ -125,13 +125,20 @@ export class UpRun {
     }
   }
 
-  /** Replaces what did not pass and looks again. */
+  /** Replaces what failed and looks again. What could not be looked at is left alone: nothing says that it is broken. */
   private async repair(first: Verification, untouched: Set<string>): Promise<Verification | undefined> {
-    const passed = new Set(first.nodes.filter(({ isVerified }) => isVerified).map(({ node }) => node));
+    const standing = this.changes.filter(({ kind }) => kind === "same").map(({ name }) => name);
+    // A node that was not reached may be well, at another address than the recorded one: whether AWS knows is a check.
+    await this.verifyNodes(standing.filter((name) => !this.verified.has(name)));
+    if (this.isStopped) return first;
+    const outcomeOf = (name: string) => this.verified.get(name)?.outcome;
+    for (const name of standing.filter((name) => outcomeOf(name) === "unknown")) {
+      this.session.reporter.emit({ type: "message", level: "warning", subject: name, message: "it is not replaced: it is unknown whether it passes verification" });
+    }
     const failing = this.changes.flatMap((change): NodeChange[] =>
-      change.kind === "same" && !passed.has(change.name) ? [{ ...change, kind: "replace", reason: "it does not pass verification" }] : [],
+      change.kind === "same" && outcomeOf(change.name) === "failed" ? [{ ...change, kind: "replace", reason: "it does not pass verification" }] : [],
     );
-    if (failing.length === 0 || this.isStopped) return first;
+    if (failing.length === 0) return this.verificationOf(untouched);
     const { account } = this.plan;
     this.session.reporter.emit({ type: "changes", stack: this.session.target.stack, account, changes: failing });
     await confirmed({ ...this.plan, changes: failing });
@@ -229,6 +236,14 @@ export class UpRun {
 
   private get isStopped(): boolean {
     return this.stop.signal.aborted || this.session.interrupts.soft.aborted;
+  }
+
+  /** What could not be looked at did not fail: nothing is ended because of it. */
+  private mustRollBack(verification: Verification | undefined): boolean {
+    if (!this.request.rollback || this.isStopped) return false;
+    if (this.failures.length > 0 || verification?.outcome === "failed") return true;
+    if (verification?.outcome === "unknown") this.session.reporter.emit({ type: "message", level: "warning", message: "nothing is rolled back: no node failed, and some could not be looked at" });
+    return false;
   }
 
   /** All or nothing: what this run made goes again, with the networks that only it needed. What was replaced stays. */

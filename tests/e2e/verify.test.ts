@@ -11,7 +11,7 @@ import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
 import { hasBrowser, openPage } from "../support/browser";
 import { describeHosts } from "../support/describe-hosts";
-import { FleetBench } from "../support/fleet-bench";
+import { FleetBench, idsWith } from "../support/fleet-bench";
 import { clientOf } from "../support/sandbox";
 import { TestTerminal } from "../support/terminal";
 import { hasXmllint, jsonFaults, junitCounts, junitFaults, tapCounts } from "../support/validators";
@@ -222,6 +222,39 @@ describeHosts("verify and debug, as typed", () => {
       const { verification } = JSON.parse((await bench.start(["status", "--sandbox", "--json"], { plain: true }).done).stdout) as { verification: { at: string; report: string } };
       assert.equal(verification.at, report.at);
       assert.match(readFileSync(verification.report, "utf8"), /\/opt\/sensor\/exports: missing/);
+    });
+  });
+
+  describe("when AWS does not say what became of the nodes", () => {
+    const words = "You are not authorized to perform: ec2:DescribeInstances";
+    const live = async (): Promise<(string | undefined)[]> => (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort();
+    let standing: (string | undefined)[];
+
+    before(async () => (standing = await live()));
+    beforeEach(() => bench.control("POST", "faults", [{ action: "DescribeInstances", region: "us-west-2", times: 999, effect: { error: { code: "UnauthorizedOperation", message: words, status: 403 } } }]));
+    afterEach(() => bench.control("DELETE", "faults"));
+
+    it("`verify` proves of them what it can, calls them unknown, says why and what to do, and ends with 4", async () => {
+      const { code, stdout, stderr } = await bench.spot(["verify"]);
+      assert.equal(code, 4, stdout + stderr);
+      assert.match(stdout, /^us-west-2-0 A2, A3, A4, A5, A6: UNKNOWN\n[^]*cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: .*Allow the action named/m);
+      assert.match(stdout, /^NOT VERIFIED: 0 of 2 nodes verified, 2 unknown/m);
+      const { report } = await bench.verify();
+      for (const node of report.nodes) {
+        assert.deepEqual({ unknown: idsWith("unknown", node), failed: idsWith("failed", node), skipped: idsWith("skipped", node) }, { unknown: ["A2", "A3", "A4", "A5", "A6"], failed: [], skipped: [] }, node.node);
+        assert.deepEqual(idsWith("ok", node).filter((id) => id.startsWith("B")).slice(0, 3), ["B1", "B2", "B3"], "by the address that is recorded");
+      }
+      writeFileSync(file("unknown.json"), JSON.stringify(report));
+      assert.equal(await jsonFaults(file("unknown.json")), "");
+    });
+
+    it("`repair` ends none of them, says so of each, and ends with 4", async () => {
+      const { code, stdout, stderr } = await bench.spot(["repair"]);
+      await bench.control("DELETE", "faults");
+      assert.deepEqual(await live(), standing, stdout + stderr);
+      assert.equal(code, 4, stdout + stderr);
+      for (const name of [NODE, OTHER]) assert.match(stderr, new RegExp(`\\[${name}\\] WARNING: it is not replaced: it is unknown whether it passes`));
+      assert.match(stdout, /^NOT VERIFIED: 0 of 2 nodes verified, 2 unknown/m);
     });
   });
 
