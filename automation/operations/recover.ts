@@ -1,5 +1,5 @@
 import path from "node:path";
-import { SpotError, wordsOf } from "../../fleet/errors";
+import { SpotError, wordsOf, wordsWithCause } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
@@ -119,8 +119,19 @@ async function reconcile(opened: Session, regions: string[], doubtful: Set<strin
  */
 function refuseLostState(session: Session, look: RegionInventory[]): void {
   const { own, others } = divided(session, look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance"));
-  const error = lostState(session, own.length) ?? copiedSettings(session, others);
+  const error = lostState(session, own.length) ?? copiedSettings(session, others) ?? doubtfulLoss(session, look);
   if (error) throw error;
+}
+
+/** A region that does not answer may hold the fleet of a state that is gone: a later run would end it as unrecorded. */
+function doubtfulLoss({ stackExists, settings, target, lineage }: Session, look: RegionInventory[]): SpotError | undefined {
+  const silent = look.find(({ error }) => error !== undefined);
+  if (stackExists || settings.lineage === undefined || silent?.error === undefined) return undefined;
+  return new SpotError("E_STATE", {
+    message: `the state of stack ${target.stack} is gone, and whether its fleet ${lineage} still stands is unknown: ${silent.region} could not be looked at`,
+    cause: wordsWithCause(silent.error),
+    next: `Nothing was changed. ${silent.error.next}`,
+  });
 }
 
 /** A stack without anything of its own has the ID of one that has: its settings were copied, salt and all. */

@@ -170,6 +170,34 @@ describe("when something breaks: record and cloud come together again", function
     assert.deepEqual(await bench.live(), { instances: [], vpcs: [] });
   });
 
+  describe("where AWS does not say what there is", () => {
+    const denied = { action: "DescribeInstances", region: "us-west-2", times: 999, effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized to perform: ec2:DescribeInstances", status: 403 } } };
+
+    it("ends nothing and makes nothing, and counts as standing only what was seen", async () => {
+      await fleet({ "us-west-2": 1, "eu-west-1": 1 });
+      const before = await ids();
+      await faults(denied);
+      const up = await bench.spot(["up"]);
+      assert.equal(up.code, 9, up.stdout + up.stderr);
+      assert.match(up.stdout, /^Nothing to change: 1 node as configured, 1 unknown: AWS did not answer\.$/m);
+      await noFaults();
+      assert.deepEqual([await ids(), await live()], [before, Object.values(before).sort()]);
+    });
+
+    it("does not take a lost state for an empty fleet: a later run would end it as unrecorded", async () => {
+      await fleet({ "us-west-2": 1 });
+      const before = await live();
+      rmSync(stateFile());
+      await faults(denied);
+      const up = await bench.spot(["up"]);
+      assert.equal(up.code, 1, up.stdout + up.stderr);
+      assert.match(up.stderr, /E_STATE: the state of stack \S+ is gone, and whether its fleet \S+ still stands is unknown: us-west-2 could not be looked at/);
+      assert.match(up.stderr, /cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: +Nothing was changed\. Allow the action named/);
+      await noFaults();
+      assert.deepEqual(await live(), before, "nothing was ended, nothing made");
+    });
+  });
+
   it("L44: lists fleets whose record is elsewhere as not ours, and ends one of them only by its lineage", async () => {
     await fleet({ "us-west-2": 1 });
     const { lineage } = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
