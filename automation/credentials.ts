@@ -8,7 +8,7 @@ const KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 const WEB_IDENTITY = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"];
 const PROFILES = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
 
-/** What a source of credentials beats, and the variables that it needs itself. */
+/** The source that counts, and the variables of those that it beats. */
 interface Choice {
   credentials: Credentials;
   /** As a message names it. */

@@ -11,6 +11,7 @@ import { up } from "./operations/up";
 import type { UpResult } from "./operations/up-run";
 import { verifyFleet } from "./operations/verify";
 import { openSession, type Session } from "./session";
+import { placeIn } from "./target";
 import type { Verification } from "./verify/result";
 
 export { SpotError, isSpotError, errorInfo, type ErrorInfo } from "../fleet/errors";
@@ -69,11 +70,11 @@ export class Fleet {
   }
 
   private async within<T>(start: boolean, work: (session: Session) => Promise<T>, founds = false): Promise<T> {
-    const { config } = this.definition();
+    const place = placeIn(this.definition().config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
     const session = await openSession(
-      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, stack: this.options.stack ?? config.stack, backend: config.backend, regions: config.regions.map(({ name }) => name), founds },
+      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, ...place, stack: this.options.stack ?? place.stack, founds },
       start,
     );
     try {

@@ -20,8 +20,6 @@ interface Known {
   stack: EngineStack;
   state: StackState;
   settings: Partial<StackSettings>;
-  /** Regions of the configuration. */
-  configured: string[];
   /** The fleet ID. */
   lineage: string;
 }
@@ -68,11 +66,11 @@ export function recordedAccount(state: StackState, settings: Partial<StackSettin
 /**
  * Who the credentials belong to, once it is proven that the fleet is in that account: what is seen in another one says
  * nothing about the fleet, and "not found" there is not "gone".
+ * @param regions in which the fleet is or is to be
  * @throws SpotError E_ACCOUNT that names both accounts; E_CREDENTIALS, E_STATE
  */
-export async function ownIdentity(cloud: Cloud, known: Known): Promise<Identity> {
-  const { state, settings, stack, target, configured } = known;
-  const regions = [...new Set([...state.regions, ...Object.keys(settings.pins?.regions ?? {}), ...configured])].sort();
+export async function ownIdentity(cloud: Cloud, known: Known, regions: readonly string[]): Promise<Identity> {
+  const { state, settings, stack, target } = known;
   const recorded = recordedAccount(state, settings, stack.configFile);
   const identity = await callerIdentity(cloud, regions);
   if (recorded === identity.account) return identity;
@@ -82,6 +80,7 @@ export async function ownIdentity(cloud: Cloud, known: Known): Promise<Identity>
   if (state.regions.length === 0 || (await isSeen(cloud, known))) return identity;
   throw new SpotError("E_ACCOUNT", {
     message: `nothing tells in which account the ${counted(state.resources.length, "resource")} of stack ${target.stack} are, and none of them can be seen in account ${identity.account}`,
+    next: `Nothing was changed. Log in to the account that the fleet was made in (AWS_PROFILE / --profile). \`recover --fleet-id ${known.lineage} --stack NEW\` ends what is left of it in an account, by its tags.`,
   });
 }
 

@@ -64,7 +64,7 @@ export interface Session {
 }
 
 /** A session of which AWS was asked nothing yet. */
-export type Place = Omit<Session, "identity">;
+export type Opened = Omit<Session, "identity">;
 
 /**
  * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads, once it is proven
@@ -76,7 +76,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   try {
     const elsewhere = newEndpoints(place, options.founds === true);
     if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
-    return { ...place, identity: await ownIdentity(place.cloud, place) };
+    return { ...place, identity: await ownIdentity(place.cloud, place, fleetRegions(place, place.configured)) };
   } catch (error) {
     place.cloud.close();
     throw error;
@@ -84,7 +84,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
 }
 
 /** What `up` asks, and any other command only says: it binds nothing. */
-async function settle({ reporter, target }: Place, { question, notice }: NewEndpoints, asks: boolean): Promise<void> {
+async function settle({ reporter, target }: Opened, { question, notice }: NewEndpoints, asks: boolean): Promise<void> {
   if (!asks) reporter.emit({ type: "message", level: "warning", subject: "endpoint", message: notice });
   else if (!(await reporter.confirm({ message: question, unattended: false }))) {
     throw new SpotError("E_DECLINED", { message: `stack ${target.stack} was not bound to another place than AWS; nothing was changed`, next: "Unset AWS_ENDPOINT_URL* (or `endpoint_url` of the profile) to act on AWS, or run again and answer yes, or give --yes." });
@@ -95,7 +95,7 @@ async function settle({ reporter, target }: Place, { question, notice }: NewEndp
  * Opens a stack without asking AWS anything.
  * @throws SpotError E_STACK_MISMATCH when the stack belongs elsewhere, E_PULUMI_CLI, E_STATE, E_BACKEND, E_SANDBOX_*
  */
-export async function openPlace(options: SessionOptions, start: boolean): Promise<Place> {
+export async function openPlace(options: SessionOptions, start: boolean): Promise<Opened> {
   const { projectDir, env, reporter, interrupts } = options;
   const paths = pathsOf(env);
   const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
@@ -191,6 +191,6 @@ export function isUnrecorded({ stackExists, settings }: Session): boolean {
 }
 
 /** Every region of configuration, record and settings. */
-export function fleetRegions({ state, settings }: Session, configured: string[] = []): string[] {
+export function fleetRegions({ state, settings }: Pick<Session, "state" | "settings">, configured: string[] = []): string[] {
   return [...new Set([...configured, ...state.regions, ...Object.keys(settings.pins?.regions ?? {})])].sort();
 }

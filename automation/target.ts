@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import type { FleetConfig } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
 import type { Reporter } from "../fleet/events";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, type Sandbox, type SandboxMode } from "../sandbox/control";
@@ -30,6 +31,17 @@ export interface Target {
   /** Where the settings of the user's shell and profile lead instead of AWS. Never anywhere in a sandbox. */
   foreignEndpoints: Endpoints;
   sandbox?: Sandbox;
+}
+
+/** Where a configuration says that its fleet is, and is recorded. */
+export interface Place {
+  stack?: string;
+  backend?: string;
+  regions: string[];
+}
+
+export function placeIn({ stack, backend, regions }: FleetConfig): Place {
+  return { stack, backend, regions: regions.map(({ name }) => name) };
 }
 
 export interface TargetOptions {

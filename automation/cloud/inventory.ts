@@ -64,7 +64,7 @@ export const LISTERS: Record<CloudKind, Lister> = {
 };
 
 /** How Describe is asked for things of a kind by their ids. */
-const ID_FILTERS: Record<CloudKind, string> = {
+export const ID_FILTERS: Record<CloudKind, string> = {
   instance: "instance-id", volume: "volume-id", "security-group": "group-id", "route-table": "route-table-id", subnet: "subnet-id", "internet-gateway": "internet-gateway-id", vpc: "vpc-id",
 };
 

@@ -42,7 +42,7 @@ import {
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import type { Cloud } from "./clients";
-import { LISTERS, LIVE_STATES, pages, tagRecord } from "./inventory";
+import { ID_FILTERS, LISTERS, LIVE_STATES, pages, tagRecord } from "./inventory";
 import { DELETERS } from "./sweep";
 
 /** Something that a fleet can leave in a region. */
@@ -111,7 +111,7 @@ export const REMAINS: readonly Kind[] = [
   {
     kind: "instance",
     list: async (client, filters) => (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((i) => found(i.InstanceId, i.State?.Name, i.Tags)),
-    idFilter: "instance-id",
+    idFilter: ID_FILTERS.instance,
     vpcFilters: [VPC],
     remove: DELETERS.instance,
     gone: async (client, id) => {
@@ -136,7 +136,8 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "nat-gateway",
-    list: async (client, filters) => ((await client.send(new DescribeNatGatewaysCommand({ Filter: [...filters, { Name: "state", Values: ["pending", "available", "deleting", "failed"] }] }))).NatGateways ?? []).map((n) =>
+    list: async (client, filters) =>
+      ((await client.send(new DescribeNatGatewaysCommand({ Filter: [...filters, { Name: "state", Values: ["pending", "available", "deleting", "failed"] }] }))).NatGateways ?? []).map((n) =>
         found(n.NatGatewayId, n.State, n.Tags, { interfaces: (n.NatGatewayAddresses ?? []).flatMap(({ NetworkInterfaceId }) => NetworkInterfaceId ?? []) }),
       ),
     idFilter: "nat-gateway-id",
@@ -192,8 +193,7 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "network-interface",
-    list: async (client, Filters) =>
-((await client.send(new DescribeNetworkInterfacesCommand({ Filters }))).NetworkInterfaces ?? []).map((i) => found(i.NetworkInterfaceId, whatOf(i), i.TagSet, fateOf(i))),
+    list: async (client, Filters) => ((await client.send(new DescribeNetworkInterfacesCommand({ Filters }))).NetworkInterfaces ?? []).map((i) => found(i.NetworkInterfaceId, whatOf(i), i.TagSet, fateOf(i))),
     idFilter: "network-interface-id",
     vpcFilters: [VPC],
     remove: async (client, NetworkInterfaceId) => {
@@ -205,7 +205,7 @@ export const REMAINS: readonly Kind[] = [
   {
     kind: "security-group",
     list: async (client, Filters) => ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => found(g.GroupId, g.GroupName, g.Tags, ofItsVpc(g.GroupName === "default", g.VpcId))),
-    idFilter: "group-id",
+    idFilter: ID_FILTERS["security-group"],
     vpcFilters: [VPC],
     remove: async (client, GroupId) => {
       await revokeNamed(client, GroupId);
@@ -215,11 +215,11 @@ export const REMAINS: readonly Kind[] = [
   {
     kind: "route-table",
     list: async (client, Filters) => ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => found(t.RouteTableId, t.VpcId, t.Tags, ofItsVpc(t.Associations?.some(({ Main }) => Main), t.VpcId))),
-    idFilter: "route-table-id",
+    idFilter: ID_FILTERS["route-table"],
     vpcFilters: [VPC],
     remove: DELETERS["route-table"],
   },
-  { kind: "subnet", list: lister("subnet"), idFilter: "subnet-id", vpcFilters: [VPC], remove: DELETERS.subnet },
+  { kind: "subnet", list: lister("subnet"), idFilter: ID_FILTERS.subnet, vpcFilters: [VPC], remove: DELETERS.subnet },
   {
     // After the subnets: one that a subnet goes by is kept.
     kind: "network-acl",
@@ -228,7 +228,7 @@ export const REMAINS: readonly Kind[] = [
     vpcFilters: [VPC],
     remove: (client, NetworkAclId) => client.send(new DeleteNetworkAclCommand({ NetworkAclId })),
   },
-  { kind: "internet-gateway", list: lister("internet-gateway"), idFilter: "internet-gateway-id", vpcFilters: [ATTACHED_TO], remove: DELETERS["internet-gateway"] },
+  { kind: "internet-gateway", list: lister("internet-gateway"), idFilter: ID_FILTERS["internet-gateway"], vpcFilters: [ATTACHED_TO], remove: DELETERS["internet-gateway"] },
   {
     kind: "egress-only-gateway",
     list: egressOnlyGateways,
@@ -238,10 +238,10 @@ export const REMAINS: readonly Kind[] = [
   {
     kind: "vpc",
     list: async (client, Filters) => ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => found(v.VpcId, v.CidrBlock, v.Tags, v.IsDefault ? { managed: "the region's default VPC is never deleted" } : {})),
-    idFilter: "vpc-id",
+    idFilter: ID_FILTERS.vpc,
     remove: DELETERS.vpc,
   },
-  { kind: "volume", list: lister("volume"), idFilter: "volume-id", remove: DELETERS.volume },
+  { kind: "volume", list: lister("volume"), idFilter: ID_FILTERS.volume, remove: DELETERS.volume },
   {
     kind: "key-pair",
     idFilter: "key-pair-id",

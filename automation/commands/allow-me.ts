@@ -1,9 +1,10 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { allowMe } from "../operations/allow-me";
 import { openSession } from "../session";
+import { placeIn } from "../target";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;

@@ -3,9 +3,10 @@ import { counted } from "../../fleet/words";
 import { preflight, type Preflight } from "../operations/check";
 import type { Finding, RegionReport } from "../operations/region-checks";
 import { openSession } from "../session";
+import { placeIn } from "../target";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;

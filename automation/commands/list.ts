@@ -9,11 +9,11 @@ import { readConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import type { Listing } from "../operations/list";
 import { pathsOf } from "../paths";
-import { targetPlace } from "../target";
+import { placeIn, targetPlace, type Place } from "../target";
 import { jsonLine } from "../ui/json";
 import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../ui/table";
 import type { CommandContext } from "./context";
-import { configPath, exitCodeOf, placeIn } from "./shell";
+import { configPath, exitCodeOf } from "./shell";
 
 /** What `list` shows, with the moment at which it was so. */
 export type Seen = Omit<Listing, "nodes"> & { at: string; nodes: PricedNode[] };
@@ -67,7 +67,7 @@ function remarks({ nodes, foreign }: Listing): string[] {
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
 
 /** What config.yaml says of the place that a command acts on. */
-export type NamedPlace = Partial<ReturnType<typeof placeIn>> & { clusterApi?: string };
+export type NamedPlace = Partial<Place> & { clusterApi?: string };
 
 /**
  * Stack, backend and orchestrator as config.yaml names them. Commands that need nothing else work without it, or with a broken one

@@ -9,8 +9,9 @@ import type { Interrupts } from "../interrupts";
 import type { FleetNodes } from "../operations/fleet-nodes";
 import { openFleet } from "../operations/verify";
 import { openSession, type Session } from "../session";
+import { placeIn } from "../target";
 import type { CommandContext } from "./context";
-import { configFor, configPath, placeIn, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, reading, reporterFor, sessionOptions } from "./shell";
 
 /** What a command that logs in on nodes works with. */
 export interface OnNodes {

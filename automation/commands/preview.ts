@@ -2,10 +2,11 @@ import { ExitCode } from "../../fleet/exit-codes";
 import { counted } from "../../fleet/words";
 import { planUp, refuseStaleBuild } from "../operations/plan-up";
 import { openSession } from "../session";
+import { placeIn } from "../target";
 import { changeLine } from "../ui/lines";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
-import { configFor, configPath, exitCodeOf, interruptible, placeIn, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;

@@ -1,5 +1,4 @@
 import path from "node:path";
-import type { FleetConfig } from "../../fleet/config";
 import { SpotError, wordsOf, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import type { Reporter } from "../../fleet/events";
@@ -10,7 +9,7 @@ import { readConfig } from "../../project/config-file";
 import { watchSignals, type Interrupts } from "../interrupts";
 import type { SessionOptions } from "../session";
 import { pathsOf } from "../paths";
-import { logFolder } from "../target";
+import { logFolder, type Place } from "../target";
 import { consoleReporter } from "../ui/console";
 import { Journal } from "../ui/journal";
 import { jsonReporter, silentReporter } from "../ui/json";
@@ -81,14 +80,9 @@ export function configFor(context: CommandContext, reporter: Reporter): ConfigFi
   return file;
 }
 
-/** What a configuration says of where its fleet is and is recorded. */
-export function placeIn({ stack, backend, regions }: FleetConfig): { stack?: string; backend?: string; regions: string[] } {
-  return { stack, backend, regions: regions.map(({ name }) => name) };
-}
-
 export function sessionOptions(
   { options, env }: CommandContext,
-  given: { reporter: Reporter; interrupts: Interrupts } & Partial<ReturnType<typeof placeIn>>,
+  given: { reporter: Reporter; interrupts: Interrupts } & Partial<Place>,
 ): SessionOptions {
   return {
     projectDir: packageRoot(),

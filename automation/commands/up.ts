@@ -7,6 +7,7 @@ import { refuseStaleBuild, type Part } from "../operations/plan-up";
 import { up } from "../operations/up";
 import type { UpResult } from "../operations/up-run";
 import { bootsHosts, openSession } from "../session";
+import { placeIn } from "../target";
 import { jsonLine } from "../ui/json";
 import { nodeTable, tableText } from "../ui/table";
 import { verdictLine, verificationText } from "../ui/verification";
@@ -14,7 +15,7 @@ import { unhealthyCode } from "../verify/health";
 import { keepReport } from "../verify/kept";
 import { verificationReport } from "../verify/report";
 import type { CommandContext } from "./context";
-import { configFor, configPath, exitCodeOf, interruptible, logsOf, placeIn, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, exitCodeOf, interruptible, logsOf, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return runUp(context);

@@ -4,6 +4,7 @@ import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../operations/verify";
 import { openSession, type SessionOptions } from "../session";
+import { placeIn } from "../target";
 import { jsonLine } from "../ui/json";
 import { OneAtATime } from "../ui/one-at-a-time";
 import { CLEAR } from "../ui/screen";
@@ -15,7 +16,7 @@ import { checkRows, verificationReport, type VerificationReport } from "../verif
 import type { Verification } from "../verify/result";
 import { selectChecks } from "../verify/select";
 import type { CommandContext, ParsedOptions } from "./context";
-import { configFor, configPath, logsOf, placeIn, placeWords, reading, reporterFor, sessionOptions } from "./shell";
+import { configFor, configPath, logsOf, placeWords, reading, reporterFor, sessionOptions } from "./shell";
 import { watching } from "./watch";
 
 /** Between two looks of --watch. */

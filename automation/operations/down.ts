@@ -82,7 +82,7 @@ export function down(opened: Session, request: DownRequest = {}): Promise<DownRe
 async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
   const { account } = opened.identity;
   const { session } = await clearBrokenRun(opened);
-  if (isUnrecorded(session) && request.nodes === undefined && request.region === undefined) return { account, ...(await withoutRecord(session)) };
+  if (isSearch(session, request)) return { account, ...(await withoutRecord(session)) };
   const { scope, found } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
   await confirmed(session, account, found);
@@ -132,13 +132,18 @@ function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftov
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
 export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "held" | "namesakes" | "notLookedAt">> {
   const { account } = session.identity;
-  if (isUnrecorded(session) && request.nodes === undefined && request.region === undefined) {
+  if (isSearch(session, request)) {
     const { found, namesakes, notLookedAt } = await withoutRecord(session);
     return { account, found, held: [], namesakes, notLookedAt };
   }
   const { scope, found } = await scopeOf(session, request);
   const [{ notLookedAt }, held] = await Promise.all([proof(session, scope), tellHeld(session, session.lineage, found)]);
   return { account, found, held, namesakes: [], notLookedAt };
+}
+
+/** The whole fleet is meant, and nothing here tells of one. */
+function isSearch(session: Session, { nodes, region }: DownRequest): boolean {
+  return isUnrecorded(session) && nodes === undefined && region === undefined;
 }
 
 /**
@@ -183,10 +188,6 @@ function within({ nodes }: Scope, { tags }: CloudObject): boolean {
 
 async function remaining(session: Session, scope: Scope): Promise<CloudObject[]> {
   const look = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
-  return ownIn(session, scope, look);
-}
-
-function ownIn(session: Session, scope: Scope, look: RegionInventory[]): CloudObject[] {
   return divided(session, look.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object));
 }
 
@@ -224,9 +225,10 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
 
 async function proof(session: Session, scope: Scope, everywhere = false): Promise<Pick<DownResult, "leftovers" | "others" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
+  const { own, others } = divided(session, looked.flatMap(({ objects }) => objects));
   return {
-    leftovers: ownIn(session, scope, looked),
-    others: divided(session, looked.flatMap(({ objects }) => objects)).others,
+    leftovers: own.filter((object) => within(scope, object)),
+    others,
     namesakes: [],
     ...answers(session, looked, everywhere),
   };
