@@ -101,7 +101,7 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
   const cli = await obtainCli(paths, target.env, reporter, interrupts.soft);
   const engineEnv: NodeJS.ProcessEnv = { ...target.env, PATH: [cli.binDir, target.env.PATH].filter(Boolean).join(path.delimiter) };
-  const stack = new EngineStack({ cli, projectDir, stack: target.stack, env: engineEnv, interrupts: [interrupts.soft, interrupts.hard] });
+  const stack = new EngineStack({ cli, projectDir, stack: target.stack, env: engineEnv, keptDir: path.join(paths.state, "kept"), interrupts: [interrupts.soft, interrupts.hard] });
 
   const { recorded, damaged } = await readState(stack, options.withoutState === true);
   const state = recorded ?? EMPTY_STATE;

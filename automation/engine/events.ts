@@ -39,12 +39,17 @@ export interface EngineReport {
  * throw (the SDK swallows what is thrown here).
  */
 export interface EngineListener {
+  /** Something is about to be created. */
+  attempt?(step: EngineStep): void;
   step?(step: EngineStep): void;
   failure?(failure: EngineFailure): void;
 }
 
 /** Steps that say nothing of their own: a replacement is told by its create and its delete. */
 const LOGICAL_OPS = new Set(["replace", "read", "remove-pending-replace"]);
+
+/** Steps that make something. */
+export const CREATES: ReadonlySet<string> = new Set(["create", "create-replacement"]);
 
 /** Diagnostics of the engine that are no news to the user, with the reason. */
 const NOISE = [
@@ -78,6 +83,11 @@ export function collectEvents(listener: EngineListener = {}): { onEvent(event: E
       if (severity !== "error") return;
       if (urn) diagnostics.set(urn, [...(diagnostics.get(urn) ?? []), text.replace(/^error:\s*/, "")]);
       else report.programErrors.push(text.replace(/^error:\s*/, ""));
+      return;
+    }
+    if (event.resourcePreEvent) {
+      const step = stepOf(event.resourcePreEvent.metadata);
+      if (CREATES.has(step.op)) listener.attempt?.(step);
       return;
     }
     if (event.resOutputsEvent) {

@@ -1,17 +1,20 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
+import { classifyFailure } from "../../fleet/failures";
 import { shortName } from "../../fleet/ownership";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
-import { collectEvents, type EngineListener, type EngineReport } from "./events";
+import { collectEvents, CREATES, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
-import { fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
+import { KeptState, type ExportedState } from "./kept-state";
+import { fileBackendRoot, fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
 import { leanSdk } from "./lean-sdk";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
-import { stateFilesOf, type StateFiles } from "./state-files";
+import { RunNotes } from "./run-notes";
+import { stateFilesOf, type StateBackup, type StateFiles } from "./state-files";
 import { stateOf, type StackState } from "./state";
 import { runMark } from "./strays";
 
@@ -23,6 +26,8 @@ export interface EngineOptions {
   stack: string;
   /** The whole environment of the CLI: backend, credentials, passphrase, endpoints. */
   env: NodeJS.ProcessEnv;
+  /** Where notes and copies of states are kept for backends that are no folder of this machine. */
+  keptDir: string;
   /** First abort: finish what is in flight, start nothing new. Second: stop now. */
   interrupts: AbortSignal[];
 }
@@ -47,7 +52,21 @@ export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean }
  * read do not pay for loading the SDK; running goes through the Automation API.
  */
 export class EngineStack {
-  constructor(private readonly options: EngineOptions) {}
+  /** What runs wrote down before they created anything. */
+  readonly notes: RunNotes;
+  /** The copy of the last whole state. */
+  private readonly kept: KeptState;
+
+  constructor(private readonly options: EngineOptions) {
+    this.notes = new RunNotes(path.join(this.keptFolder, "runs.jsonl"));
+    this.kept = new KeptState(path.join(this.keptFolder, "state.json"));
+  }
+
+  /** What belongs to the stack's record and the engine does not know; beside its own files where those are of this machine. */
+  private get keptFolder(): string {
+    const { backendUrl } = this;
+    return path.join(backendUrl.startsWith("file://") ? path.join(fileBackendRoot(backendUrl), ".spot-deployer") : this.options.keptDir, this.key);
+  }
 
   /** One name for this stack wherever it is kept: what locks and process marks go by. */
   get key(): string {
@@ -81,6 +100,40 @@ export class EngineStack {
     const isEmptied = state.resources.length === 0 && this.stateFiles?.isWhole() === false;
     if (isEmptied) throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${this.stateFiles?.state}`);
     return state;
+  }
+
+  /**
+   * Keeps a copy of the state as it is now: call it before anything is begun, and when a run has ended. A state with
+   * unfinished operations is no whole one, and leaves the copy as it is.
+   * @throws SpotError E_BACKEND where the copy cannot be written
+   */
+  async keepState(): Promise<void> {
+    const exported = this.stateFiles?.exported() ?? ((await this.export()) as ExportedState | undefined);
+    if (exported !== undefined && stateOf(exported).pending.length === 0) this.kept.keep(exported);
+  }
+
+  /** Is a state the one that was kept last? Then it is as the last run of this program left it. */
+  isKept(state: StackState): boolean {
+    return JSON.stringify(this.kept.read()?.state) === JSON.stringify(state);
+  }
+
+  /** The states that can be restored, the newest first. */
+  get savedStates(): StateBackup[] {
+    return [this.kept.read(), this.stateFiles?.backup()].flatMap((saved) => saved ?? []).sort((a, b) => b.at.getTime() - a.at.getTime());
+  }
+
+  /** Puts a saved state in the state's place; answers where what stood there is kept, when there was anything. */
+  async restore(saved: StateBackup & { exported?: ExportedState }): Promise<string | undefined> {
+    if (this.stateFiles) return this.stateFiles.restore(saved);
+    await this.ensure();
+    await this.demand(["stack", "import", "--force", "--stack", this.options.stack], JSON.stringify(saved.exported));
+    return undefined;
+  }
+
+  /** Forgets notes and copy: the stack is gone, and everything that it recorded. */
+  forgetKept(): void {
+    this.notes.forget();
+    rmSync(this.keptFolder, { recursive: true, force: true });
   }
 
   /** The state with secrets in plain text: for outputs that must be read back. Never write it anywhere. */
@@ -216,6 +269,8 @@ export class EngineStack {
     // A wish to stop that came before the engine began would never reach it.
     if (interrupts.some(({ aborted }) => aborted)) throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
     let last: ProcessResult | undefined;
+    const noting = this.noting(listener);
+    const stops = [stop, noting.stop].flatMap((signal) => signal ?? []);
     const pulumiCommand = {
       command: cli.command,
       version: new SemVer(cli.version),
@@ -227,7 +282,7 @@ export class EngineStack {
           env: { ...env, ...extra, ...runMark(this.key), NODE_OPTIONS: leanSdk(env.NODE_OPTIONS) },
           onStdout: onOut,
           onStderr: onErr,
-          interrupts: stop ? [AbortSignal.any([interrupts[0]!, stop]), ...interrupts.slice(1)] : interrupts,
+          interrupts: [AbortSignal.any([interrupts[0]!, ...stops]), ...interrupts.slice(1)],
         });
         if (last.code !== 0) throw new Error("the operation failed");
         return answer(last.stdout, last.stderr);
@@ -237,13 +292,14 @@ export class EngineStack {
       workDir: projectDir,
       pulumiCommand: pulumiCommand as unknown as NonNullable<Parameters<typeof LocalWorkspace.create>[0]>["pulumiCommand"],
     });
-    const events = collectEvents(listener);
+    const events = collectEvents(noting.listener);
     const stack = await AutomationStack.select(name, workspace);
     try {
       await operation(stack, events.onEvent);
     } catch (error) {
       if (last === undefined || last.code === 0) throw error;
     }
+    noting.throwIfFailed();
     const report = events.report();
     const interrupted = report.canceled || interrupts.some((signal) => signal.aborted);
     const ok = last?.code === 0;
@@ -251,7 +307,41 @@ export class EngineStack {
     if (!ok && last && !told) throw engineError(last);
     return { ...report, ok, interrupted: interrupted && !ok };
   }
+
+  /**
+   * Notes each creation before it is known how it ends. Where nothing can be noted, nothing more is begun: what would be
+   * made then could not be told from what others made.
+   */
+  private noting(listener: EngineListener = {}): { listener: EngineListener; stop: AbortSignal; throwIfFailed(): void } {
+    const stop = new AbortController();
+    const note = (write: () => void): void => {
+      try {
+        if (!stop.signal.aborted) write();
+      } catch (error) {
+        // The SDK swallows what is thrown here.
+        stop.abort(error);
+      }
+    };
+    return {
+      stop: stop.signal,
+      throwIfFailed: () => stop.signal.throwIfAborted(),
+      listener: {
+        attempt: (step) => note(() => this.notes.attempt(step)),
+        step: (step) => {
+          if (CREATES.has(step.op)) note(() => this.notes.made(step));
+          listener.step?.(step);
+        },
+        failure: (failure) => {
+          if (CREATES.has(failure.step.op) && REFUSALS.has(classifyFailure(failure.message).class)) note(() => this.notes.refused(failure.step));
+          listener.failure?.(failure);
+        },
+      },
+    };
+  }
 }
+
+/** Classes of failures by which AWS says that it made nothing. Any other may have come from a later call of the same creation. */
+const REFUSALS: ReadonlySet<string> = new Set(["capacity", "quota", "price"]);
 
 /**
  * Engine parallelism. Fresh instances wait on AWS, not on this machine; above this RunInstances' request bucket

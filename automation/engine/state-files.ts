@@ -1,10 +1,11 @@
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { PROJECT } from "../../fleet/stack-config";
 import { fileBackendRoot } from "./lock";
+import type { ExportedState } from "./kept-state";
 import { stateOf, type StackState } from "./state";
 
-/** A state that the engine kept when it last wrote the one that is damaged or gone. */
+/** A state that was kept when the one was written that is damaged or gone: by the engine, or by us (kept-state.ts). */
 export interface StateBackup {
   file: string;
   /** When it was written. */
@@ -20,12 +21,14 @@ export interface StateFiles {
    * where only the engine can tell: no state, none of a form that is known here, or one that is damaged.
    */
   read(): StackState | undefined;
+  /** The same, as a document. */
+  exported(): ExportedState | undefined;
   /** Does the file hold a checkpoint? The engine takes an empty document for an empty stack, and would write over it. */
   isWhole(): boolean;
   /** The newest backup that can be read; undefined when there is none. */
   backup(): StateBackup | undefined;
   /** Puts a backup in the state's place. What stood there is kept beside it: answers where, when there was anything. */
-  restore(backup: StateBackup): string | undefined;
+  restore(backup: StateBackup & { exported?: ExportedState }): string | undefined;
   /**
    * Removes the attributes beside the state when a kill cut them off: the engine writes them in place, and then cannot
    * read the whole state that they describe. It needs none. True: there was something to remove.
@@ -46,21 +49,32 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
     rmSync(attributes(state), { force: true });
     return kept;
   };
+  const exported = (): ExportedState | undefined => {
+    const { version, checkpoint } = contentOf(state) ?? {};
+    return version === KNOWN_VERSION && checkpoint?.latest ? { version, deployment: checkpoint.latest } : undefined;
+  };
   return {
     state,
     read() {
-      const { version, checkpoint } = contentOf(state) ?? {};
-      return version === KNOWN_VERSION && checkpoint?.latest ? stateOf({ deployment: checkpoint.latest }) : undefined;
+      const document = exported();
+      return document && stateOf(document);
     },
+    exported,
     isWhole: () => !existsSync(state) || contentOf(state)?.checkpoint !== undefined,
     backup: () => readBackup(`${state}.bak`),
-    restore(backup) {
-      const kept = setAside();
-      // First under another name: a restore that is killed leaves no half of a state behind.
+    restore({ file, exported: document }) {
+      // First under another name: a restore that is killed, or finds no space, leaves no half of a state behind.
       const draft = `${state}.${process.pid}.tmp`;
-      copyFileSync(backup.file, draft);
-      renameSync(draft, state);
-      return kept;
+      mkdirSync(path.dirname(state), { recursive: true, mode: 0o700 });
+      try {
+        if (document === undefined) copyFileSync(file, draft);
+        else writeFileSync(draft, JSON.stringify({ version: KNOWN_VERSION, checkpoint: { stack: `organization/${PROJECT}/${path.basename(state, ".json")}`, latest: document.deployment } }), { mode: 0o600 });
+        const kept = setAside();
+        renameSync(draft, state);
+        return kept;
+      } finally {
+        rmSync(draft, { force: true });
+      }
     },
     dropCutAttributes() {
       const file = attributes(state);

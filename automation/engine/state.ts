@@ -41,7 +41,16 @@ export interface StackState {
   /** Every region in which the state holds a resource. */
   regions: string[];
   /** Operations that a killed run left unfinished. */
-  pending: { urn: string; region: string | undefined }[];
+  pending: PendingOperation[];
+}
+
+/** An operation that the engine had begun and did not come to record. */
+export interface PendingOperation {
+  urn: string;
+  type: string;
+  region: string | undefined;
+  inputs: Record<string, unknown>;
+  creating: boolean;
 }
 
 export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] };
@@ -62,6 +71,11 @@ export function networkUrns(stack: string, region: string): string[] {
 
 const urnOf = (stack: string, type: string, name: string): string => `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
 
+/** AWS's ids of everything that a state holds; the root volume of an instance has no resource of its own. */
+export function recordedIds({ resources }: Pick<StackState, "resources">): Set<string> {
+  return new Set(resources.flatMap(({ id, outputs }) => [id, text((outputs.rootBlockDevice as { volumeId?: unknown } | undefined)?.volumeId)]).filter((id) => id !== ""));
+}
+
 interface Deployment {
   deployment?: {
     resources?: {
@@ -74,7 +88,7 @@ interface Deployment {
       outputs?: Record<string, unknown>;
       created?: string;
     }[];
-    pending_operations?: { resource?: { urn?: string; inputs?: Record<string, unknown> } }[];
+    pending_operations?: { type?: string; resource?: { urn?: string; inputs?: Record<string, unknown> } }[];
   };
 }
 
@@ -103,7 +117,10 @@ export function stateOf(exported: unknown): StackState {
     account: text(outputs[StackKey.account]) || undefined,
     endpoints: parseEndpoints(outputs[StackKey.endpoints]),
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
-    pending: (deployment?.pending_operations ?? []).map(({ resource }) => ({ urn: resource?.urn ?? "", region: text(resource?.inputs?.region) || undefined })),
+    pending: (deployment?.pending_operations ?? []).map(({ type, resource }) => {
+      const { urn = "", inputs = {} } = resource ?? {};
+      return { urn, type: urnParts(urn).type, region: text(inputs.region) || undefined, inputs, creating: type === "creating" };
+    }),
   };
 }
 
