@@ -6,7 +6,7 @@ import type { SandboxMode } from "../sandbox/control";
 import { admitListeners, neverInterrupted, type Interrupts } from "./interrupts";
 import { down, type DownRequest, type DownResult } from "./operations/down";
 import { list, type Listing } from "./operations/list";
-import { planUp, type UpPlan } from "./operations/plan-up";
+import { preview, type UpPlan } from "./operations/plan-up";
 import { up } from "./operations/up";
 import type { UpResult } from "./operations/up-run";
 import { verifyFleet } from "./operations/verify";
@@ -46,7 +46,7 @@ export class Fleet {
 
   /** What `up` would change. */
   preview(): Promise<UpPlan> {
-    return this.within(true, (session) => planUp(session, { ...this.definition(), wait: false }));
+    return this.within(true, (session) => preview(session, { ...this.definition(), wait: false }));
   }
 
   list(): Promise<Listing> {

@@ -11,6 +11,7 @@ import { EngineStack } from "./engine/stack";
 import { readStackSettings, type StackSettings } from "./engine/stack-config";
 import { EMPTY_STATE, type StackState } from "./engine/state";
 import type { Interrupts } from "./interrupts";
+import { lostState } from "./lost-state";
 import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./ownership";
 import { pathsOf, type Paths } from "./paths";
 import { resolveTarget, type Target } from "./target";
@@ -33,7 +34,7 @@ export interface SessionOptions {
   reading?: boolean;
   /** The command may bring a stack to a new place: it asks whether it belongs there. */
   founds?: boolean;
-  /** The command can do without the state: one that cannot be read is told of in the session instead of thrown. */
+  /** The command can do without the state: one that is damaged or lost is told of in the session instead of thrown. */
   withoutState?: boolean;
 }
 
@@ -52,6 +53,8 @@ export interface Session {
   state: StackState;
   /** Why the state cannot be read; then `state` is empty and must not be taken for the truth. */
   damaged?: SpotError;
+  /** Why the state cannot be believed: damaged, missing, or ignorant of every instance (lost-state.ts). */
+  lost?: SpotError;
   /** There is such a stack in the backend (perhaps without resources). */
   stackExists: boolean;
   settings: Partial<StackSettings>;
@@ -61,22 +64,28 @@ export interface Session {
   lineage: string;
   /** The folder of this lineage's keys and passphrase. */
   keys: string;
+  /** Ids of unexplained objects that were told of: each is told once a run. */
+  told: Set<string>;
 }
 
 /** A session of which AWS was asked nothing yet. */
-export type Opened = Omit<Session, "identity">;
+export type Opened = Omit<Session, "identity" | "lost">;
 
 /**
  * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads, once it is proven
- * that the credentials are of the account that its fleet is in.
+ * that the credentials are of the account that its fleet is in, and that its state can be believed.
  * @throws SpotError E_ACCOUNT, E_CREDENTIALS, E_DECLINED, and what `openPlace` throws
  */
 export async function openSession(options: SessionOptions, start: boolean): Promise<Session> {
-  const place = await openPlace(options, start);
+  const place = await openPlace({ ...options, withoutState: true }, start);
   try {
     const elsewhere = newEndpoints(place, options.founds === true);
     if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
-    return { ...place, identity: await ownIdentity(place.cloud, place, fleetRegions(place, place.configured)) };
+    const regions = fleetRegions(place, place.configured);
+    const identity = await ownIdentity(place.cloud, place, regions);
+    const lost = await lostState(place, regions);
+    if (lost && !options.withoutState) throw lost;
+    return { ...place, identity, ...(lost ? { lost } : {}) };
   } catch (error) {
     place.cloud.close();
     throw error;
@@ -109,7 +118,7 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
-  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys };
+  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys, told: new Set() };
 }
 
 async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ recorded?: StackState; damaged?: SpotError }> {
@@ -177,7 +186,7 @@ export function ensurePassphrase(session: Session): void {
 /** The session as it is after something changed the state. */
 export async function reread(session: Session): Promise<Session> {
   const recorded = await session.stack.readState();
-  return { ...session, state: recorded ?? EMPTY_STATE, damaged: undefined, stackExists: recorded !== undefined };
+  return { ...session, state: recorded ?? EMPTY_STATE, damaged: undefined, lost: undefined, stackExists: recorded !== undefined };
 }
 
 /** Only an emulated API has no hosts behind it. */

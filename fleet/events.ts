@@ -28,9 +28,11 @@ export type FleetEvent =
   /** A check of a node has its result; of all its checks, and of those of the phase, so many are over. */
   | { type: "check"; node: NodeRef; id: string; title: string; phase: Phase; status: CheckStatus; done: number; total: number; inPhase: { done: number; total: number } };
 
-/** A question that a person answers; scripts answer it with --yes. */
+/** A question that a person answers; scripts answer it with an option. */
 export interface Question {
   message: string;
+  /** The option that answers it, and no other; absent: --yes. */
+  answeredBy?: "end";
   /** What counts when nobody can be asked. */
   unattended: boolean;
 }

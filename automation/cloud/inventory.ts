@@ -32,10 +32,12 @@ export interface CloudObject {
   id: string;
   /** An instance's state, else what it belongs to; for people. */
   detail: string;
+  /** When it was made; of most kinds AWS does not tell. */
+  created?: Date;
   tags: Record<string, string>;
 }
 
-type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; tags: AwsTag[] | undefined }[]>;
+type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; created?: Date; tags: AwsTag[] | undefined }[]>;
 
 /** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
 export const LISTERS: Record<CloudKind, Lister> = {
@@ -43,10 +45,11 @@ export const LISTERS: Record<CloudKind, Lister> = {
     (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((instance) => ({
       id: instance.InstanceId!,
       detail: instance.State?.Name ?? "unknown",
+      created: instance.LaunchTime,
       tags: instance.Tags,
     })),
   volume: async (client, Filters) =>
-    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", tags: v.Tags })),
+    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", created: v.CreateTime, tags: v.Tags })),
   "security-group": async (client, Filters) =>
     ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({ id: g.GroupId!, detail: g.VpcId ?? "", tags: g.Tags })),
   "route-table": async (client, Filters) =>
@@ -111,7 +114,7 @@ function listed(cloud: Cloud, filters: Filter[], regions: string[]): Promise<Reg
         const found = await Promise.all(
           CLOUD_KINDS.map(async (kind) =>
             (await LISTERS[kind](cloud.ec2(region), filters)).map(
-              (object): CloudObject => ({ kind, region, id: object.id, detail: object.detail, tags: tagRecord(object.tags) }),
+              (object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }),
             ),
           ),
         );

@@ -22,13 +22,14 @@ export function sorted(vpc: string, contents: readonly Remain[], mine: (remain: 
 
 /**
  * What in these VPCs of a fleet is not the fleet's. Only VPCs that hold something such are answered.
+ * @param stays what carries the fleet's ID and is not to go all the same
  * @throws what AWS said
  */
-export async function heldVpcs(cloud: Cloud, lineage: string, vpcs: readonly { region: string; id: string }[]): Promise<HeldVpc[]> {
+export async function heldVpcs(cloud: Cloud, lineage: string, vpcs: readonly { region: string; id: string }[], stays: ReadonlySet<string> = new Set()): Promise<HeldVpc[]> {
   const looked = await Promise.all(
     vpcs.map(async ({ region, id }) => {
       const contents = await listRemains(cloud, region, [{ vpc: id }]);
-      return { region, vpc: id, by: sorted(id, contents, ({ tags }) => ownerOf(tags, { lineage }) === "ours").strangers };
+      return { region, vpc: id, by: sorted(id, contents, (remain) => ownerOf(remain.tags, { lineage }) === "ours" && !stays.has(remain.id)).strangers };
     }),
   );
   return looked.filter(({ by }) => by.length > 0);

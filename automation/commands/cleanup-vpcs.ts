@@ -32,9 +32,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 }
 
 /** Nothing of ours may be left, and a region that was not looked at may hold something. */
-function exitCodeFor({ left, plan }: CleanupResult, dryRun: boolean): ExitCode {
+function exitCodeFor({ left, plan, unexplained }: CleanupResult, dryRun: boolean): ExitCode {
   if (dryRun) return ExitCode.ok;
-  return left.length > 0 || plan.some(({ error }) => error) ? ExitCode.leftovers : ExitCode.ok;
+  return left.length > 0 || unexplained.length > 0 || plan.some(({ error }) => error) ? ExitCode.leftovers : ExitCode.ok;
 }
 
 /** What is there, what each thing is and why it is ours: read before anything is agreed to. */
@@ -52,8 +52,8 @@ function planText({ account, plan }: CleanupPlan): string {
   return `${blocks.join("\n\n")}\n\n`;
 }
 
-function report({ options, terminal }: CommandContext, { account, plan, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
-  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, deleted, left });
+function report({ options, terminal }: CommandContext, { account, plan, unexplained, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
+  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
   const blocks: string[] = [];
   const planned = plan.flatMap((region) => region.planned);
   if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "WHY"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));

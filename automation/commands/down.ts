@@ -43,7 +43,7 @@ function requestFrom({ options, positionals }: CommandContext): DownRequest {
 }
 
 function reportPlan({ options, terminal }: CommandContext, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
-  const exitCode = plan.namesakes.length > 0 ? ExitCode.leftovers : plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
+  const exitCode = plan.namesakes.length > 0 || plan.unexplained.length > 0 ? ExitCode.leftovers : plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
   if (options.json) {
     jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
     return exitCode;
@@ -61,7 +61,7 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
     await stopSandbox(home);
     forgetSandbox(home);
   }
-  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], held: [], namesakes: [], notLookedAt: [], failures: [] });
+  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], unexplained: [], held: [], namesakes: [], notLookedAt: [], failures: [] });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
@@ -74,13 +74,14 @@ export function exitCodeFor(result: DownResult): ExitCode {
 }
 
 function conclusion(result: DownResult, exitCode: ExitCode, command: string): string {
-  const { leftovers, held, namesakes, notLookedAt, partial } = result;
+  const { leftovers, unexplained, held, namesakes, notLookedAt, partial } = result;
   const found = counted(result.found.length, "object");
   const what = partial ? "that part of the fleet" : "the fleet";
   if (exitCode === ExitCode.interrupted) {
     return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
   }
   if (namesakes.length > 0) return "Nothing was ended.";
+  if (leftovers.length > 0 && leftovers.length === unexplained.length) return `All that is this fleet's own is gone. Left: ${counted(leftovers.length, "object")}.`;
   if (leftovers.length > 0) {
     const first = held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
     return `Left: ${leftovers.length} of ${found}. ${first} \`${command}\` again.`;
@@ -124,6 +125,7 @@ export function report({ options, terminal }: CommandContext, result: DownResult
   const holding = result.held.flatMap(({ vpc, by }) => by.map(({ kind, region, id, detail }) => [vpc, kind, region, id, detail]));
   if (holding.length > 0) lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding), "");
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
+  if (result.unexplained.length > 0) lines.push(`Left alone: ${counted(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`);
   if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
   if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
   lines.push(conclusion(result, exitCode, command));

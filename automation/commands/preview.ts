@@ -1,6 +1,6 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { counted } from "../../fleet/words";
-import { planUp, refuseStaleBuild } from "../operations/plan-up";
+import { preview, refuseStaleBuild } from "../operations/plan-up";
 import { openSession } from "../session";
 import { placeIn } from "../target";
 import { changeLine } from "../ui/lines";
@@ -16,7 +16,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
     try {
-      const { changes, account, decisions } = await planUp(session, { config, configFile: configPath(context), locate, wait: false });
+      const { changes, account, decisions } = await preview(session, { config, configFile: configPath(context), locate, wait: false });
       const failures = decisions.failedRegions.map(({ error }) => error);
       const changed = changes.filter(({ kind }) => kind !== "same");
       if (options.json) {

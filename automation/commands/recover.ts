@@ -1,6 +1,8 @@
+import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { asFleetId } from "../../fleet/fleet-id";
 import { counted } from "../../fleet/words";
+import { dealWith, type NamedResult } from "../operations/named-objects";
 import { endFleet, recoverState, type RecoverResult } from "../operations/recover-fleet";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
@@ -11,11 +13,14 @@ import { interruptible, reporterFor, sessionOptions } from "./shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, true);
-  const { "fleet-id": given } = context.options;
+  const { "fleet-id": given, end, release } = context.options;
+  if ([given, end, release].filter((option) => option !== undefined).length > 1) throw new SpotError("E_USAGE", { message: "--fleet-id, --end and --release stand alone", next: "Run the command once for each." });
   const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), withoutState: true }, false);
     try {
+      if (end) return reportNamed(context, await dealWith(session, "end", end));
+      if (release) return reportNamed(context, await dealWith(session, "release", release));
       if (fleetId === undefined) return reportRecovered(context, await recoverState(session));
       const result = await endFleet(session, fleetId);
       const exitCode = exitCodeFor(result);
@@ -27,16 +32,24 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
+function reportNamed({ options, terminal }: CommandContext, result: NamedResult): ExitCode {
+  const exitCode = result.failures.length > 0 ? ExitCode.leftovers : ExitCode.ok;
+  if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
+  else terminal.stdout.write(`${result.done.length} of ${counted(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`);
+  return exitCode;
+}
+
 function reportRecovered({ options, terminal }: CommandContext, result: RecoverResult): ExitCode {
-  if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode: ExitCode.ok, ...result });
+  const exitCode = result.unexplained.length > 0 ? ExitCode.leftovers : ExitCode.ok;
+  if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
   else {
-    const { restored, nodes } = result;
+    const { restored, nodes, unexplained } = result;
     const lines = [
       ...(restored ? [`The state was restored from ${restored.file} of ${restored.at.toISOString()}.`] : []),
       ...(restored?.kept ? [`The state that could not be read is kept as ${restored.kept}.`] : []),
-      `Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`,
+      unexplained.length > 0 ? `Left alone: ${counted(unexplained.length, "thing")} with this fleet's tags that nothing explains; see the warnings above.` : `Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`,
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);
   }
-  return ExitCode.ok;
+  return exitCode;
 }

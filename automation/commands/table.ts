@@ -36,6 +36,8 @@ export const OPTIONS = {
   "all-regions": { decisive: true, description: "look in every region of the account, not only in those that the fleet is known to use" },
   "dry-run": { decisive: true, description: "show what would be ended or deleted, and change nothing" },
   "fleet-id": { value: "ID", formerly: "lineage", decisive: true, description: "end the fleet with this ID by its tags, after confirmation, in every region of the account" },
+  end: { value: "ID", many: true, decisive: true, description: "delete this thing, which carries the fleet's tags and is not in its record; several by several --end" },
+  release: { value: "ID", many: true, decisive: true, description: "take the fleet's tags off this thing, which is not in its record: it is somebody else's; several by several --release" },
   phase: { value: "PHASES", description: "run the checks of these phases and what they need, e.g. files,units" },
   "one-at-a-time": { description: "go through the list as a person would: see a check, its command and its result, then Enter" },
   "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },
@@ -161,9 +163,9 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "recover",
     aliases: [],
-    summary: "clear up after a killed run, restore a lost state from its backup, or end a fleet by its tags",
-    options: [...TARGET, "config", "fleet-id", "yes", ...PROGRESS],
-    examples: ["npm run spot -- recover", "npm run spot -- recover --fleet-id 0123456789abcdef"],
+    summary: "clear up after a killed run, restore a lost state, or end what the record does not know: a thing by its ID, a fleet by its tags",
+    options: [...TARGET, "config", "fleet-id", "end", "release", "yes", ...PROGRESS],
+    examples: ["npm run spot -- recover", "npm run spot -- recover --fleet-id 0123456789abcdef", "npm run spot -- recover --end vol-0123456789abcdef0", "npm run spot -- recover --release i-0123456789abcdef0"],
     load: () => import("./recover.js"),
   },
   {

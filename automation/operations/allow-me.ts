@@ -5,6 +5,7 @@ import { exclusively } from "../run-lock";
 import type { Session } from "../session";
 import { createError, failureInfo } from "./engine-report";
 import { clearBrokenRun } from "./recover";
+import { noted } from "./noted";
 import { planUp } from "./plan-up";
 import { prepareStack } from "./prepare-stack";
 
@@ -45,7 +46,7 @@ export function allowMe(opened: Session, { config, configFile }: { config: Fleet
       const { urn } = rules.find(({ inputs }) => inputs.region === region)!;
       return `${urn.slice(0, urn.lastIndexOf("::"))}::${region}-ssh-${newCaller}`;
     });
-    const outcome = await session.stack.up({ target });
+    const outcome = await noted(session, [], () => session.stack.up({ target }));
     if (outcome.failures.length > 0) {
       const { message: what, cause, next } = failureInfo(outcome.failures[0]!);
       throw new SpotError("E_CREATE", { message: what, cause, next });

@@ -19,8 +19,8 @@ export interface RegionPlan {
   region: string;
   planned: Planned[];
   blocked: Blocked[];
-  /** Listed, never touched: another fleet's, or lying in a VPC of ours without being ours. */
-  notOurs: (Remain & { owner: Owner })[];
+  /** Listed, never touched: another fleet's, lying in a VPC of ours without being ours, or ours by its tags alone. */
+  notOurs: (Remain & { owner: Owner | typeof UNEXPLAINED })[];
   error?: ErrorInfo;
 }
 
@@ -30,7 +30,12 @@ export interface RegionLook {
   fleet: FleetTags;
   tagged: readonly Remain[];
   contents: ReadonlyMap<string, readonly Remain[]>;
+  /** Ids of what carries this fleet's tags, and is neither in its record nor explained by a run. */
+  unexplained?: ReadonlySet<string>;
 }
+
+/** Whose it is can be told by nobody but the user. */
+const UNEXPLAINED = "unexplained";
 
 /** Whose remains a plan is about. */
 export type Whose = "ours" | "predecessor";
@@ -69,25 +74,26 @@ export function mayGo(whose: Whose, fleet: FleetTags, { kind, managed, tags }: R
 }
 
 /** What would be deleted in a region, what stays because of strangers, and what is none of ours. */
-export function planOf(whose: Whose, { region, fleet, tagged, contents }: RegionLook): RegionPlan {
+export function planOf(whose: Whose, { region, fleet, tagged, contents, unexplained = new Set() }: RegionLook): RegionPlan {
   const planned = new Map<string, Planned>();
   const blocked: Blocked[] = [];
-  const notOurs = new Map<string, Remain & { owner: Owner }>();
+  const notOurs = new Map<string, RegionPlan["notOurs"][number]>();
   const inside = new Set<string>();
   const plan = (remain: Remain): void => void planned.set(remain.id, { ...remain, why: whyText(whose, remain) });
-  const leave = (remain: Remain): void => void notOurs.set(remain.id, { ...remain, owner: ownerOf(remain.tags, fleet) });
+  const leave = (remain: Remain): void => void notOurs.set(remain.id, { ...remain, owner: unexplained.has(remain.id) ? UNEXPLAINED : ownerOf(remain.tags, fleet) });
+  const isMine = (remain: Remain): boolean => MINE[whose](fleet)(remain) && !unexplained.has(remain.id);
 
-  for (const vpc of tagged.filter((remain) => mayGo(whose, fleet, remain))) {
+  for (const vpc of tagged.filter((remain) => mayGo(whose, fleet, remain) && !unexplained.has(remain.id))) {
     const held = contents.get(vpc.id) ?? [];
     for (const { id } of [vpc, ...held]) inside.add(id);
-    const { own, strangers } = sorted(vpc.id, held, MINE[whose](fleet));
+    const { own, strangers } = sorted(vpc.id, held, isMine);
     if (strangers.length > 0) blocked.push({ ...vpc, vpc: vpc.id, by: strangers });
     own.filter(strangers.length > 0 ? ENDS_ANYWAY[whose] : () => true).forEach(plan);
     if (strangers.length === 0) plan({ ...vpc, vpc: vpc.id });
     strangers.forEach(leave);
   }
   for (const remain of tagged.filter(({ id }) => !inside.has(id))) {
-    const theirs = ownerOf(remain.tags, fleet) === whose && (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
+    const theirs = !unexplained.has(remain.id) && ownerOf(remain.tags, fleet) === whose && (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
     if (theirs && remain.managed === undefined) plan(remain);
     else if (remain.managed === undefined || remain.kind === "vpc") leave(remain);
   }

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, wordsOf } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
 import { awsError } from "../cloud/errors";
-import { enabledRegions } from "../cloud/inventory";
+import { enabledRegions, inventory } from "../cloud/inventory";
 import { listRemains, lookAgain, REMAINS } from "../cloud/remains";
 import { namesOf, sorted } from "../cloud/strangers";
 import { deleteWithin } from "../cloud/sweep";
+import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../orphans";
+import { divided } from "../ownership";
 import type { Session } from "../session";
 import { changedSince, choicesOf, forVpcs, mayGo, planOf, refuseUnanswered, TAGS, type Answering, type Planned, type RegionPlan, type Whose } from "./cleanup-plan";
 
@@ -28,6 +30,8 @@ export interface CleanupPlan {
 }
 
 export interface CleanupResult extends CleanupPlan {
+  /** What carries this fleet's tags and is left alone, because neither the record nor a run of ours explains it. */
+  unexplained: UnexplainedObject[];
   deleted: number;
   /** What is still there, and why. */
   left: (Planned & { reason: string })[];
@@ -46,27 +50,36 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
   const { account } = session.identity;
   const regions = await enabledRegions(session.cloud);
   const whose = legacy ? "predecessor" : "ours";
-  const found = await Promise.all(regions.map((region) => planRegion(session, region, whose)));
+  const unexplained = legacy ? [] : await unexplainedIn(session, regions);
+  const strange = new Set(unexplained.map(({ id }) => id));
+  const found = await Promise.all(regions.map((region) => planRegion(session, region, whose, strange)));
   const plan = vpcs.length > 0 ? forVpcs(found, vpcs) : found;
   onPlan?.({ account, plan });
-  if (dryRun) return { account, plan, deleted: 0, left: [] };
+  tellUnexplained(session, unexplained);
+  if (dryRun) return { account, plan, unexplained, deleted: 0, left: [] };
 
   const asks = legacy || session.target.kind !== "sandbox";
   if (asks) refuseUnanswered(whose, plan, answering, vpcs);
   const chosen = !asks ? plan : legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
   const outcomes = await Promise.all(chosen.map((region) => cleanRegion(session, region)));
   const blocked = plan.flatMap((region) => region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })));
-  return { account, plan, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };
+  return { account, plan, unexplained, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };
 }
 
-async function planRegion(session: Session, region: string, whose: Whose): Promise<RegionPlan> {
+/** A region that cannot be looked at is told of by its plan. */
+async function unexplainedIn(session: Session, regions: string[]): Promise<UnexplainedObject[]> {
+  const look = await inventory(session.cloud, session.lineage, regions);
+  return orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own).unexplained;
+}
+
+async function planRegion(session: Session, region: string, whose: Whose, unexplained: ReadonlySet<string>): Promise<RegionPlan> {
   const { cloud, lineage, target } = session;
   const fleet = { lineage, stack: target.stack };
   try {
     const tagged = await listRemains(cloud, region, TAGS[whose](fleet));
     const vpcs = tagged.filter((remain) => mayGo(whose, fleet, remain));
     const contents = new Map(await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)));
-    return planOf(whose, { region, fleet, tagged, contents });
+    return planOf(whose, { region, fleet, tagged, contents, unexplained });
   } catch (error) {
     return { region, planned: [], blocked: [], notOurs: [], error: errorInfo(awsError(error, `looking through ${region}`)) };
   }

@@ -9,6 +9,7 @@ import { heldVpcs, namesOf, type HeldVpc } from "../cloud/strangers";
 import { sweep } from "../cloud/sweep";
 import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
+import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, isUnrecorded, reread, type Session } from "../session";
@@ -17,6 +18,7 @@ import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { createError, failureInfo, nodeListener } from "./engine-report";
 import { refOf } from "./fleet-nodes";
+import { noted } from "./noted";
 import { clearBrokenRun } from "./recover";
 
 /** What is to end; nothing named: the whole fleet. */
@@ -39,6 +41,8 @@ export interface DownResult {
   leftovers: CloudObject[];
   /** What carries the fleet ID and is another stack's: left alone. */
   others: CloudObject[];
+  /** Of the leftovers, what neither the record nor a run of ours explains: left alone until the user names it. */
+  unexplained: UnexplainedObject[];
   /** Fleets of the stack's name whose record is not in this place: looked for where it has none of its own. */
   namesakes: Namesake[];
   /** Regions that were listed at the end, and answered. */
@@ -71,8 +75,8 @@ interface Scope {
 
 /**
  * Ends everything of the fleet, or a part of it, and proves it by listing again: first by the state, then by the
- * lineage's tag. Needs neither config.yaml nor the payload; without the state the lineage alone will do.
- * @throws SpotError E_DECLINED, E_LOCKED, E_CREDENTIALS, E_USAGE for a pattern that fits no node
+ * lineage's tag what the state or a run of ours explains. Needs neither config.yaml nor the payload.
+ * @throws SpotError E_STATE of class `leftover` when the state cannot be believed; E_DECLINED, E_LOCKED, E_CREDENTIALS, E_USAGE for a pattern that fits no node
  */
 export function down(opened: Session, request: DownRequest = {}): Promise<DownResult> {
   return exclusively(opened, () => leavingCluster(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)));
@@ -81,16 +85,34 @@ export function down(opened: Session, request: DownRequest = {}): Promise<DownRe
 /** @param ended told of each instance that this run ends */
 async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
   const { account } = opened.identity;
+  refuseLost(opened);
   const { session } = await clearBrokenRun(opened);
   if (isSearch(session, request)) return { account, ...(await withoutRecord(session)) };
-  const { scope, found } = await scopeOf(session, request);
+  const { scope, looked, found, unexplained } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
   await confirmed(session, account, found);
+  return noted(session, looked, () => ending(session, { request, account, scope, found, unexplained, ended }));
+}
+
+/** What a `down` is about, and what it leaves alone. */
+interface Ending {
+  request: DownRequest;
+  account: string;
+  scope: Scope;
+  found: CloudObject[];
+  unexplained: UnexplainedObject[];
+  ended: (instanceId: string) => void;
+}
+
+async function ending(session: Session, { request, account, scope, found, unexplained, ended }: Ending): Promise<DownResult> {
   const partial = request.nodes !== undefined || request.region !== undefined;
   session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
-  const held = await tellHeld(session, session.lineage, found);
+  const held = await tellHeld(session, session.lineage, found, idsOf(unexplained));
   const failures = await destroyRecorded(session, { scope, partial, ended, held });
-  if (!session.interrupts.soft.aborted) await endByTags(session, session.lineage, (await remaining(session, scope)).filter((object) => !staysFor(held, object)));
+  if (!session.interrupts.soft.aborted) {
+    const left = explainedBy(session, (await remaining(session, scope)).own);
+    await endByTags(session, session.lineage, left.found.filter((object) => !staysFor(held, object)));
+  }
   const result = { account, found, failures, partial, held, ...(await proof(session, scope, request.allRegions)) };
   endedInstances(result).forEach(ended);
   const interrupted = session.interrupts.soft.aborted;
@@ -101,18 +123,21 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
 }
 
 /** What AWS would be waited for in vain. A look that fails holds nothing up: AWS then says itself what it keeps. */
-async function heldAmong(session: Session, lineage: string, found: CloudObject[]): Promise<HeldVpc[]> {
+async function heldAmong(session: Session, lineage: string, found: CloudObject[], stays: ReadonlySet<string>): Promise<HeldVpc[]> {
   try {
-    return await heldVpcs(session.cloud, lineage, found.filter(({ kind }) => kind === "vpc"));
+    return await heldVpcs(session.cloud, lineage, found.filter(({ kind }) => kind === "vpc"), stays);
   } catch (error) {
     session.reporter.emit({ type: "message", level: "debug", subject: "down", message: `what the fleet's VPCs hold could not be looked at: ${wordsOf(error)}` });
     return [];
   }
 }
 
-/** Names what holds the VPCs among these objects, before anything is tried in vain. */
-export async function tellHeld(session: Session, lineage: string, found: CloudObject[]): Promise<HeldVpc[]> {
-  const held = await heldAmong(session, lineage, found);
+/**
+ * Names what holds the VPCs among these objects, before anything is tried in vain.
+ * @param stays what carries the fleet's ID and is not to go all the same
+ */
+export async function tellHeld(session: Session, lineage: string, found: CloudObject[], stays: ReadonlySet<string> = new Set()): Promise<HeldVpc[]> {
+  const held = await heldAmong(session, lineage, found, stays);
   for (const { region, vpc, by } of held) {
     session.reporter.emit({ type: "message", level: "warning", subject: region, message: `${vpc} stays with its network: it holds ${namesOf(by)}, which this fleet did not make. Delete that, then run this again` });
   }
@@ -130,15 +155,30 @@ function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftov
 }
 
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
-export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "held" | "namesakes" | "notLookedAt">> {
+export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "unexplained" | "held" | "namesakes" | "notLookedAt">> {
   const { account } = session.identity;
+  refuseLost(session);
   if (isSearch(session, request)) {
     const { found, namesakes, notLookedAt } = await withoutRecord(session);
-    return { account, found, held: [], namesakes, notLookedAt };
+    return { account, found, unexplained: [], held: [], namesakes, notLookedAt };
   }
-  const { scope, found } = await scopeOf(session, request);
-  const [{ notLookedAt }, held] = await Promise.all([proof(session, scope), tellHeld(session, session.lineage, found)]);
-  return { account, found, held, namesakes: [], notLookedAt };
+  const { scope, found, unexplained } = await scopeOf(session, request);
+  const [{ notLookedAt }, held] = await Promise.all([proof(session, scope), tellHeld(session, session.lineage, found, idsOf(unexplained))]);
+  return { account, found, unexplained, held, namesakes: [], notLookedAt };
+}
+
+/** Of a fleet whose record cannot be believed nothing is ended, and something is left. @throws SpotError E_STATE, exit code 8 */
+function refuseLost({ lost }: Session): void {
+  if (lost) throw new SpotError("E_STATE", { message: lost.message, cause: lost.cause, next: lost.next, class: "leftover" });
+}
+
+const idsOf = (objects: readonly CloudObject[]): Set<string> => new Set(objects.map(({ id }) => id));
+
+/** Of objects that carry the fleet's tags: what is its own by the record or a run of ours, and what nothing explains. */
+function explainedBy(session: Session, objects: readonly CloudObject[]): { found: CloudObject[]; unexplained: UnexplainedObject[] } {
+  const { unexplained } = orphansAmong(session, objects);
+  const strange = idsOf(unexplained);
+  return { found: objects.filter(({ id }) => !strange.has(id)), unexplained };
 }
 
 /** The whole fleet is meant, and nothing here tells of one. */
@@ -159,7 +199,7 @@ async function withoutRecord(session: Session): Promise<Omit<DownResult, "accoun
     fleets.set(lineage, [...(fleets.get(lineage) ?? []), object]);
   }
   const namesakes = [...fleets].map(([lineage, objects]) => ({ lineage, objects }));
-  return { found: [], leftovers: [], others: [], held: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
+  return { found: [], leftovers: [], others: [], unexplained: [], held: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
 }
 
 /** What was listed and what was not. A region that the fleet is known to use, or is to use, must have answered. */
@@ -169,26 +209,39 @@ function answers(session: Session, looked: RegionInventory[], everywhere: boolea
   return { regions: looked.flatMap(({ region, error }) => (error ? [] : [region])), everywhere: everywhere && notLookedAt.length === 0, notLookedAt };
 }
 
-async function scopeOf(session: Session, request: DownRequest): Promise<{ scope: Scope; found: CloudObject[] }> {
+/** What is meant, and what of it is there, as one look showed it. */
+interface Found {
+  scope: Scope;
+  looked: RegionInventory[];
+  found: CloudObject[];
+  unexplained: UnexplainedObject[];
+}
+
+async function scopeOf(session: Session, request: DownRequest): Promise<Found> {
   const known = fleetRegions(session);
   if (request.region !== undefined && !known.includes(request.region)) {
     throw new SpotError("E_USAGE", { message: `the fleet has nothing in region ${request.region}`, next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is." });
   }
   const regions = request.region !== undefined ? [request.region] : request.allRegions ? [...new Set([...known, ...(await enabledRegions(session.cloud))])] : known;
-  const objects = await remaining(session, { regions });
-  if (request.nodes === undefined) return { scope: { regions }, found: objects };
+  const { looked, own: objects } = await remaining(session, { regions });
+  const divide = (scope: Scope): Found => {
+    const { found, unexplained } = explainedBy(session, objects.filter((object) => within(scope, object)));
+    tellUnexplained(session, unexplained);
+    return { scope, looked, found, unexplained };
+  };
+  if (request.nodes === undefined) return divide({ regions });
   const names = new Set([...session.state.nodes.map(({ name }) => name), ...objects.flatMap(({ tags }) => tags[Tag.node] ?? [])]);
   const nodes = new Set(selectNames(request.nodes, [...names].sort(), "node"));
-  return { scope: { regions, nodes }, found: objects.filter((object) => within({ regions, nodes }, object)) };
+  return divide({ regions, nodes });
 }
 
 function within({ nodes }: Scope, { tags }: CloudObject): boolean {
   return nodes === undefined || nodes.has(tags[Tag.node] ?? "");
 }
 
-async function remaining(session: Session, scope: Scope): Promise<CloudObject[]> {
-  const look = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
-  return divided(session, look.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object));
+async function remaining(session: Session, scope: Scope): Promise<{ looked: RegionInventory[]; own: CloudObject[] }> {
+  const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
+  return { looked, own: divided(session, looked.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object)) };
 }
 
 async function destroyRecorded(session: Session, { scope, partial, ended, held }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void; held: HeldVpc[] }): Promise<ErrorInfo[]> {
@@ -223,12 +276,16 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function proof(session: Session, scope: Scope, everywhere = false): Promise<Pick<DownResult, "leftovers" | "others" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
+async function proof(session: Session, scope: Scope, everywhere = false): Promise<Pick<DownResult, "leftovers" | "others" | "unexplained" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   const { own, others } = divided(session, looked.flatMap(({ objects }) => objects));
+  const leftovers = own.filter((object) => within(scope, object));
+  const { unexplained } = orphansAmong(session, leftovers);
+  tellUnexplained(session, unexplained);
   return {
-    leftovers: own.filter((object) => within(scope, object)),
+    leftovers,
     others,
+    unexplained,
     namesakes: [],
     ...answers(session, looked, everywhere),
   };
@@ -256,8 +313,8 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
 }
 
 /**
- * Nothing is left to record: the stack, its settings and its keys end with the fleet. A state that could not be read
- * is kept under another name, which is answered.
+ * Nothing is left to record: the stack, its settings and its keys end with the fleet, notes and saved states too. A
+ * state that could not be read is kept under another name, which is answered.
  * @param others what other stacks own under the same fleet ID: the keys are theirs too, and stay
  */
 export async function forgetStack(session: Session, others: readonly CloudObject[]): Promise<string | undefined> {
@@ -270,6 +327,7 @@ export async function forgetStack(session: Session, others: readonly CloudObject
     if (state.resources.some(({ custom, type }) => custom && type.startsWith("aws:"))) return undefined;
     await session.stack.remove();
   }
+  session.stack.forgetKept();
   rmSync(session.stack.configFile, { force: true });
   if (others.length === 0 && !isShared(session)) rmSync(session.keys, { recursive: true, force: true });
   return kept;

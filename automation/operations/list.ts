@@ -1,10 +1,10 @@
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
 import { byName } from "../../fleet/words";
-import { describeInstances, describeManaged, enabledRegions, tagRecord, type Instance } from "../cloud/inventory";
+import { describeInstances, describeManaged, enabledRegions, LIVE_STATES, tagRecord, type CloudObject, type Instance } from "../cloud/inventory";
+import { lostBy } from "../lost-state";
 import { divided } from "../ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../session";
-import { lostState } from "./recover";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
 export interface ListedNode {
@@ -30,7 +30,7 @@ export interface Listing {
   lineage: string;
   /** Found by their tags alone when the record is damaged or lost. */
   nodes: ListedNode[];
-  /** Why the record says nothing, when it is damaged or lost. */
+  /** Why the record cannot be believed, when it is damaged or lost. */
   problem?: ErrorInfo;
   /**
    * Instances that carry the fleet ID and belong to another stack. Where this place knows of no fleet of its own:
@@ -93,7 +93,8 @@ export async function list(session: Session): Promise<Listing> {
       recorded: false,
     });
   }
-  const problem = session.damaged ?? lostState(session, nodes.length);
+  const instances = [...live.values()].flatMap(({ region, instance }) => (LIVE_STATES.includes(instance.State?.Name ?? "") ? objectOf(region, instance) : []));
+  const problem = session.lost ?? lostBy(session, regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })));
   const strange = isUnrecorded(session);
   return {
     stack: session.target.stack,
@@ -103,6 +104,10 @@ export async function list(session: Session): Promise<Listing> {
     foreign: strange ? await foreignNodes(session, failedRegions) : others.map(({ region, instance }) => foreignNode(region, instance)),
     failedRegions,
   };
+}
+
+function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Instance): CloudObject {
+  return { kind: "instance", region, id: InstanceId!, detail: State?.Name ?? "", created: LaunchTime, tags: tagRecord(Tags) };
 }
 
 /** Every fleet of this program in the account, by its tags. */

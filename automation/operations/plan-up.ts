@@ -5,7 +5,9 @@ import { counted } from "../../fleet/words";
 import { buildState } from "../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../project/definition";
 import { packageRoot } from "../../project/package-root";
-import type { Session } from "../session";
+import { inventory } from "../cloud/inventory";
+import { lostBy } from "../lost-state";
+import { fleetRegions, type Session } from "../session";
 import { selectNames } from "../verify/select";
 import { decide, type Decisions } from "./decide";
 
@@ -43,6 +45,17 @@ export interface UpPlan {
 export function refuseStaleBuild(): void {
   const build = buildState(packageRoot());
   if (build === "stale" || build === "missing") throw new SpotError("E_STALE_BUILD", `the compiled program is ${build === "stale" ? "older than its sources" : "incomplete"}`);
+}
+
+/**
+ * What `up` would change, for whom it is only shown.
+ * @throws SpotError E_STATE when the state cannot be believed, and what `planUp` throws
+ */
+export async function preview(session: Session, request: UpRequest): Promise<UpPlan> {
+  const regions = fleetRegions(session, request.config.regions.map(({ name }) => name));
+  const lost = lostBy(session, await inventory(session.cloud, session.lineage, regions));
+  if (lost) throw lost;
+  return planUp(session, request);
 }
 
 /**

@@ -2,59 +2,79 @@ import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
+import { recordedIds } from "../engine/state";
+import { canStandFor, lostState } from "../lost-state";
+import { orphansAmong, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
 import { endByTags, forgetStack, staysFor, tellHeld, type DownResult } from "./down";
-import { clearBrokenRun, lostState, recover } from "./recover";
+import { clearBrokenRun, recover } from "./recover";
 
 /** What a recovery without a fleet ID came to. */
 export interface RecoverResult {
-  /** The backup that was put in the state's place, and where the damaged state is kept. */
+  /** The saved state that was put in the state's place, and where the damaged one is kept. */
   restored?: { file: string; at: Date; kept?: string };
   /** Nodes in the record afterwards. */
   nodes: number;
+  /** What carries the fleet's tags and is left alone, because neither the record nor a run of ours explains it. */
+  unexplained: UnexplainedObject[];
 }
 
 /**
- * Clears up what a broken-off run left, and nothing else; where the record is damaged or lost, restores the engine's
- * last backup of it first, after confirmation. What the backup does not know yet is then ended as unrecorded, what it
- * knows and is gone is forgotten.
- * @throws SpotError E_STATE when there is no backup, E_DECLINED, E_LOCKED
+ * Clears up what a broken-off run left, and nothing else; where the state cannot be believed, restores a saved one
+ * first, after confirmation. What that does not know yet is then ended if a run of ours made it, what it knows and is
+ * gone is forgotten. What nothing explains is asked about, where somebody can be asked.
+ * @throws SpotError E_STATE when there is no saved state, E_DECLINED, E_LOCKED
  */
 export function recoverState(opened: Session): Promise<RecoverResult> {
   return exclusively(opened, async () => {
-    const regions = fleetRegions(opened);
+    const regions = fleetRegions(opened, opened.configured);
     const { session } = await clearBrokenRun(opened);
-    const look = await inventory(session.cloud, session.lineage, regions);
-    const instances = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ kind }) => kind === "instance");
-    const problem = session.damaged ?? lostState(session, instances.length);
-    const restored = problem ? await restoreBackup(session, problem, instances) : undefined;
+    const lost = session.lost ?? (await lostState(session, regions));
+    const restored = lost && (await restoreSaved(session, lost, regions));
     const whole = restored ? await reread(session) : session;
-    const { state } = await recover(whole, fleetRegions(whole, regions));
-    return { ...(restored ? { restored } : {}), nodes: state.nodes.length };
+    const { session: recovered, look } = await recover(whole, fleetRegions(whole, regions));
+    const { own } = divided(recovered, look.regions.flatMap(({ objects }) => objects));
+    const unexplained = await askedAbout(recovered, orphansAmong(recovered, own).unexplained);
+    if (recovered.stackExists) await recovered.stack.keepState();
+    return { ...(restored ? { restored } : {}), nodes: recovered.state.nodes.length, unexplained };
   });
 }
 
-async function restoreBackup(session: Session, problem: SpotError, instances: CloudObject[]): Promise<RecoverResult["restored"]> {
-  const files = session.stack.stateFiles;
-  const backup = files?.backup();
-  if (!files || !backup) {
+/** Ends what nothing explains when a person says so; answers what is left. */
+async function askedAbout(session: Session, objects: UnexplainedObject[]): Promise<UnexplainedObject[]> {
+  if (objects.length === 0) return objects;
+  const named = objects.map(({ kind, id, region }) => `${kind} ${id} in ${region}`).join(", ");
+  const message = `Delete what carries this fleet's tags and is not in its record: ${named}?`;
+  if (!(await session.reporter.confirm({ message, answeredBy: "end", unattended: false }))) return objects;
+  await endByTags(session, session.lineage, objects);
+  const left = await inventory(session.cloud, session.lineage, [...new Set(objects.map(({ region }) => region))]);
+  const silent = new Set(left.flatMap(({ region, error }) => (error ? [region] : [])));
+  const there = new Set(left.flatMap((region) => region.objects.map(({ id }) => id)));
+  return objects.filter(({ id, region }) => there.has(id) || silent.has(region));
+}
+
+async function restoreSaved(session: Session, lost: SpotError, regions: string[]): Promise<RecoverResult["restored"]> {
+  const look = await inventory(session.cloud, session.lineage, regions);
+  const instances = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ kind }) => kind === "instance");
+  const saved = session.stack.savedStates.find(({ state }) => canStandFor(state, instances));
+  if (!saved) {
     throw new SpotError("E_STATE", {
-      message: `${problem.message}, and ${files ? "no backup can be read beside it" : "its backend is no folder of this machine"}`,
-      cause: problem.cause,
-      next: `Restore an older version of the state in its backend, or run \`recover --fleet-id ${session.lineage}\` to end the fleet by its tags.`,
+      message: `${lost.message}, and there is no saved state that ${instances.length > 0 ? "knows any of them" : "can be read"}`,
+      cause: lost.cause,
+      next: `Nothing was changed. Restore an older version of the state in its backend, or run \`recover --fleet-id ${session.lineage}\` to end the fleet by its tags.`,
     });
   }
-  const { state, at, file } = backup;
+  const { state, at, file } = saved;
   if (state.lineage !== undefined && session.settings.lineage !== undefined && state.lineage !== session.settings.lineage) {
-    throw new SpotError("E_STATE", { message: `the backup ${file} is of another fleet, ${state.lineage}`, next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.` });
+    throw new SpotError("E_STATE", { message: `the saved state ${file} is of another fleet, ${state.lineage}`, next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.` });
   }
-  const known = new Set(state.nodes.map(({ instanceId }) => instanceId));
+  const known = recordedIds(state);
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
-  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${counted(state.nodes.length, "node")}; there: ${counted(instances.length, "instance")}, of which ${unknown} not in it, to be ended)?`;
+  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${counted(state.nodes.length, "node")}; there: ${counted(instances.length, "instance")}, of which ${unknown} not in it)?`;
   if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", { message: "nothing was changed", next: "Run again and answer yes, or give --yes." });
-  return { file, at, kept: files.restore(backup) };
+  return { file, at, kept: await session.stack.restore(saved) };
 }
 
 /**
@@ -65,7 +85,7 @@ async function restoreBackup(session: Session, problem: SpotError, instances: Cl
  */
 export function endFleet(opened: Session, lineage: string): Promise<DownResult> {
   return exclusively(opened, async () => {
-    if (opened.state.lineage === lineage) {
+    if (opened.state.lineage === lineage && !opened.lost) {
       throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${opened.target.stack}, whose state is whole`, next: "Run `down` to end it." });
     }
     const own = opened.lineage === lineage;
@@ -86,6 +106,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       failures: [],
       partial: false,
       others: [],
+      unexplained: [],
       namesakes: [],
       regions: looked.flatMap(({ region, error }) => (error ? [] : [region])),
       everywhere: looked.every(({ error }) => error === undefined),

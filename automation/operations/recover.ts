@@ -1,13 +1,15 @@
 import path from "node:path";
-import { SpotError, wordsOf, wordsWithCause } from "../../fleet/errors";
+import { SpotError, wordsOf } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { networkParts, type NetworkPart } from "../cloud/network-parts";
 import { deleteWithin, sweep } from "../cloud/sweep";
 import { lockedError, lockState } from "../engine/lock";
-import type { StateResource } from "../engine/state";
+import type { PendingOperation, StateResource } from "../engine/state";
 import { endStrays, straysOf } from "../engine/strays";
+import { lostBy } from "../lost-state";
+import { orphansAmong, tellUnexplained } from "../orphans";
 import { divided } from "../ownership";
 import { reread, type Session } from "../session";
 import { createError } from "./engine-report";
@@ -34,17 +36,25 @@ const LISTED_TYPES: Record<string, "instance" | "network"> = {
  * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
  * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
-export async function recover(session: Session, regions: string[]): Promise<Session> {
-  const cleared = await clearBrokenRun(session);
-  return reconcile(cleared.session, regions, cleared.doubtful);
+export async function recover(opened: Session, regions: string[]): Promise<{ session: Session; look: Look }> {
+  const cleared = await clearBrokenRun(opened);
+  const look = await lookAt(cleared.session, regions);
+  const others = divided(cleared.session, look.regions.flatMap(({ objects }) => objects)).others.filter(({ kind }) => kind === "instance");
+  // An operation that was dropped a moment ago still tells of an instance that it may have made.
+  const lost = lostBy({ ...cleared.session, state: { ...cleared.session.state, pending: cleared.pending } }, look.regions) ?? copiedSettings(cleared.session, others);
+  if (lost) throw lost;
+  const session = await endOrphans(cleared.session, look);
+  if (look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
+  const doubtful = new Set(cleared.pending.flatMap(({ region }) => region ?? []));
+  return { session: await forgetLost(session, look.regions, doubtful), look };
 }
 
 /**
  * Ends what a killed run left running, clears its lock and drops its pending operations: the engine alone would create
- * those a second time. `doubtful`: regions in which such an operation may have taken effect.
+ * those a second time. Answers them: each may have taken effect.
  * @throws SpotError E_LOCKED
  */
-export async function clearBrokenRun(opened: Session): Promise<{ session: Session; doubtful: Set<string> }> {
+export async function clearBrokenRun(opened: Session): Promise<{ session: Session; pending: PendingOperation[] }> {
   const strays = straysOf(opened.stack.key);
   if (strays.length > 0) {
     say(opened, `a killed run left ${counted(strays.length, "process", "processes")}; waiting for them to end`);
@@ -55,11 +65,12 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
   let session = (strays.length > 0 || locked) && !opened.damaged ? await reread(opened) : opened;
   const { pending } = session.state;
   if (pending.length > 0) {
+    session.stack.notes.adopt(session.lineage, pending);
     await session.stack.clearPendingOperations();
     say(session, `dropped ${counted(pending.length, "operation")} that an earlier run left unfinished`);
     session = await reread(session);
   }
-  return { session, doubtful: new Set(pending.flatMap(({ region }) => region ?? [])) };
+  return { session, pending };
 }
 
 /** What there is in AWS, as one moment showed it. */
@@ -84,18 +95,22 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
 }
 
 /**
- * Ends what is ours by lineage and not in the record: nobody else ever will. Safe beside other runs by its order: what
- * was listed before the lock was seen free is in the record read after that, or its run died without recording it.
+ * Ends what a run of ours made and could not record: nobody else ever will. What nothing explains is told of and left
+ * alone. Safe beside other runs by its order: what was listed before the lock was seen free is in the record read after
+ * that, or its run died without recording it.
  * @param look what was listed before this call
  * @throws SpotError E_LOCKED while another run is at work
  */
 export async function endOrphans(session: Session, look: Look): Promise<Session> {
-  if (orphansOf(session, look.regions).length === 0 && strayParts(session, look.parts).length === 0) return session;
+  const own = divided(session, look.regions.flatMap(({ objects }) => objects)).own;
+  const { explained, unexplained } = orphansAmong(session, own);
+  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0) return session;
   await clearDeadLock(session);
   const current = await reread(session);
   await removeParts(current, strayParts(current, look.parts));
-  const orphans = orphansOf(current, look.regions);
-  const failures = await sweep(current.cloud, current.lineage, orphans, {
+  const orphans = orphansAmong(current, own);
+  tellUnexplained(current, orphans.unexplained);
+  const failures = await sweep(current.cloud, current.lineage, orphans.explained, {
     signal: current.interrupts.hard,
     onDeleted: ({ kind, id, region }) => say(current, `ended ${kind} ${id} in ${region}: created and never recorded`),
   });
@@ -103,35 +118,6 @@ export async function endOrphans(session: Session, look: Look): Promise<Session>
     current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
   }
   return current;
-}
-
-async function reconcile(opened: Session, regions: string[], doubtful: Set<string>): Promise<Session> {
-  const look = await lookAt(opened, regions);
-  refuseLostState(opened, look.regions);
-  const session = await endOrphans(opened, look);
-  return forgetLost(session, look.regions, doubtful);
-}
-
-/**
- * The state is gone while the fleet stands, or the fleet is another stack's. What `up` would do then, ending all of it
- * as unrecorded, is nobody's wish.
- * @throws SpotError E_STATE
- */
-function refuseLostState(session: Session, look: RegionInventory[]): void {
-  const { own, others } = divided(session, look.flatMap(({ objects }) => objects).filter(({ kind }) => kind === "instance"));
-  const error = lostState(session, own.length) ?? copiedSettings(session, others) ?? doubtfulLoss(session, look);
-  if (error) throw error;
-}
-
-/** A region that does not answer may hold the fleet of a state that is gone: a later run would end it as unrecorded. */
-function doubtfulLoss({ stackExists, settings, target, lineage }: Session, look: RegionInventory[]): SpotError | undefined {
-  const silent = look.find(({ error }) => error !== undefined);
-  if (stackExists || settings.lineage === undefined || silent?.error === undefined) return undefined;
-  return new SpotError("E_STATE", {
-    message: `the state of stack ${target.stack} is gone, and whether its fleet ${lineage} still stands is unknown: ${silent.region} could not be looked at`,
-    cause: wordsWithCause(silent.error),
-    next: `Nothing was changed. ${silent.error.next}`,
-  });
 }
 
 /** A stack without anything of its own has the ID of one that has: its settings were copied, salt and all. */
@@ -143,22 +129,6 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Clou
     message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: its settings are a copy`,
     next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops the copy; \`up\` then gives the stack an ID of its own.`,
   });
-}
-
-/** Settings that name a fleet, no stack in the backend, and instances that are there: the record was lost. */
-export function lostState({ stackExists, settings, target, lineage }: Session, instances: number): SpotError | undefined {
-  if (stackExists || settings.lineage === undefined || instances === 0) return undefined;
-  return new SpotError("E_STATE", {
-    message: `the state of stack ${target.stack} is gone, while ${counted(instances, "instance")} of its fleet ${lineage} can be seen`,
-    next: `Nothing was changed. Run \`recover\` to restore the last backup of the state, or \`recover --fleet-id ${lineage}\` to end the fleet by its tags.`,
-  });
-}
-
-/** A root volume goes with its instance, and an instance that is ending needs no one to end it. */
-function orphansOf(session: Session, look: RegionInventory[]): CloudObject[] {
-  const recorded = new Set(session.state.resources.map(({ id }) => id));
-  return divided(session, look.flatMap(({ objects }) => objects))
-    .own.filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "volume" && detail === "in-use") && !(kind === "instance" && detail === "shutting-down"));
 }
 
 /** Parts in AWS that the record does not have: asking for them again would be refused for ever. */

@@ -4,6 +4,7 @@ import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { FleetNodes } from "./fleet-nodes";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "./plan-up";
+import { noted } from "./noted";
 import { prepareStack } from "./prepare-stack";
 import { recover } from "./recover";
 import { UpRun, type UpResult } from "./up-run";
@@ -21,10 +22,9 @@ export async function up(opened: Session, request: UpRequest): Promise<UpResult>
 /** @param ended told of each instance that this run ends, or finds gone */
 async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: string) => void): Promise<UpResult> {
   const regions = fleetRegions(opened, request.config.regions.map(({ name }) => name));
-  const session = await recover(opened, regions);
+  const { session, look } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
   const plan = limited(await planUp(session, request), opened, request.part);
-  const { decisions, definition, account } = plan;
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);
@@ -32,7 +32,12 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     await tellCost(session, plan.changes.flatMap(({ to }) => to?.pin.pool ?? []), "the fleet will cost");
   }
   await confirmed(plan);
+  return noted(session, look.regions, () => carriedOut(session, plan, request, regions, ended));
+}
 
+/** Does what was planned and agreed to. */
+async function carriedOut(session: Session, plan: UpPlan, request: UpRequest, regions: string[], ended: (instanceId: string) => void): Promise<UpResult> {
+  const { decisions, definition, account } = plan;
   const fleetSecret = await prepareStack(session, plan);
   const access = { session, definition, pins: decisions.pins, account, fleetSecret, privateKeyPath: decisions.keyPair.privateKeyPath };
   // Each batch of a roll is proven before the next, so a run that replaces anything waits.

@@ -62,7 +62,7 @@ export function isAttended({ stdin, stderr }: Pick<Terminal, "stdin" | "stderr">
 
 /** Ctrl-C and the end of the input are a no. */
 export async function ask(terminal: Terminal, question: Question, yes: boolean): Promise<boolean> {
-  if (yes) return true;
+  if (yes && question.answeredBy === undefined) return true;
   if (!isAttended(terminal)) return question.unattended;
   return /^y(es)?$/i.test((await askText(terminal, `${question.message} [y/N] `)) ?? "");
 }

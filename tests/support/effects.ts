@@ -61,6 +61,8 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
   "dry-run": { down: ["tests/integration/parts.test.ts", "shows what `down` would end and ends nothing"], "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "shows the plan, then deletes what is ours"] },
   legacy: { "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "asks, in a terminal, about each VPC with what is in it"] },
   vpc: { "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "removes whole VPCs that are named"] },
+  end: { recover: ["tests/integration/orphans.test.ts", "ends what the user names, by its ID"] },
+  release: { recover: ["tests/integration/orphans.test.ts", "takes the tags off what the user names"] },
   "fleet-id": { recover: ["tests/integration/recovery.test.ts", "L40: does not take a lost state for an empty fleet"] },
   seconds: { sandbox: ["tests/e2e/node.test.ts", "runs the hooks and stops the workloads on the interruption notice"] },
   follow: { logs: ["tests/e2e/login.test.ts", "`logs -f` goes on with what is added"] },

@@ -4,13 +4,15 @@ import type { Remain } from "../../automation/cloud/remains";
 import { changedSince, choicesOf, forVpcs, planOf, refuseUnanswered, type RegionPlan, type Whose } from "../../automation/operations/cleanup-plan";
 import { cleanupVpcs } from "../../automation/operations/cleanup-vpcs";
 import type { Session } from "../../automation/session";
+import { EMPTY_STATE } from "../../automation/engine/state";
 import { neverInterrupted } from "../../automation/interrupts";
 
 describe("cleanup-vpcs on an account (L42)", () => {
-  const tag = { Key: "spot-deployer:lineage", Value: "ours" };
+  const lineage = "0123456789abcdef";
+  const Tags = [{ Key: "spot-deployer:lineage", Value: lineage }, { Key: "spot-deployer:stack", Value: "fleet" }];
   const answers: Record<string, object> = {
     DescribeRegions: { Regions: [{ RegionName: "us-west-2", OptInStatus: "opt-in-not-required" }] },
-    DescribeVpcs: { Vpcs: [{ VpcId: "vpc-1", CidrBlock: "10.0.0.0/16", Tags: [tag] }] },
+    DescribeVpcs: { Vpcs: [{ VpcId: "vpc-1", CidrBlock: "10.0.0.0/16", Tags }] },
   };
 
   /** An account with one VPC of ours, and what happened in what order. */
@@ -29,7 +31,7 @@ describe("cleanup-vpcs on an account (L42)", () => {
       happened.push(message);
       return Promise.resolve(answer);
     };
-    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage: "ours", target: { kind: "aws" }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
+    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage, target: { kind: "aws", stack: "fleet" }, state: { ...EMPTY_STATE, resources: [{ id: "vpc-1", outputs: {} }] }, stack: { notes: { of: () => [] } }, told: new Set(), interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
   }
 
   const clean = ({ session, happened }: ReturnType<typeof account>) =>

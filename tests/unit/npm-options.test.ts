@@ -69,7 +69,7 @@ describe("options that npm kept for itself", () => {
 
   it("are only those that say where and on what a command acts", () => {
     const decisive = Object.entries<OptionDefinition>(OPTIONS).flatMap(([name, option]) => (option.decisive ? [name] : []));
-    assert.deepEqual(decisive, ["sandbox", "config", "stack", "profile", "legacy", "vpc", "node", "region", "all-regions", "dry-run", "fleet-id"]);
+    assert.deepEqual(decisive, ["sandbox", "config", "stack", "profile", "legacy", "vpc", "node", "region", "all-regions", "dry-run", "fleet-id", "end", "release"]);
     assert.equal(accepted(["up"], { npm_config_yes: "true", npm_config_json: "true", npm_config_verbose: "true", npm_config_loglevel: "silent", npm_config_quiet: "true" }), "up");
   });
 
