@@ -80,6 +80,7 @@ function imageFits(ami: string, image: string): boolean {
 /** Pins put together: what is kept, what was decided now, and what could not be. */
 export function pinsOf(parts: {
   nodes: Record<string, NodePin>;
+  launches: Record<string, string>;
   regions: Record<string, RegionPin>;
   unplaced: Record<string, string>;
   ssh: Pins["ssh"];
@@ -89,6 +90,7 @@ export function pinsOf(parts: {
     version: 1,
     regions: Object.fromEntries(Object.entries(parts.regions).filter(([region]) => used.has(region)).sort(byKey)),
     nodes: Object.fromEntries(Object.entries(parts.nodes).sort(byKey)),
+    launches: Object.fromEntries(Object.entries(parts.launches).filter(([name]) => name in parts.nodes).sort(byKey)),
     unplaced: parts.unplaced,
     ssh: parts.ssh,
   };

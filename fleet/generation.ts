@@ -19,10 +19,20 @@ export function generationOf(content: GenerationContent): string {
     .slice(0, 16);
 }
 
+/** The instance that a host key token is for. */
+export interface TokenHolder {
+  /** Its slot's. */
+  name: string;
+  generation: string;
+  /** Absent for an instance that an earlier version made: its token is of its slot and generation alone. */
+  launch?: string;
+}
+
 /**
- * The secret by which a node proves its host key: bound to the slot and the generation, so that no other node and
- * no earlier generation can answer with it. Hex.
+ * The secret by which a node proves its host key: bound to slot, generation and launch, so that no other node can
+ * answer with it, and none that was in the same slot before. Hex.
  */
-export function hostKeyToken(fleetSecret: string, slotName: string, generation: string): string {
-  return createHmac("sha256", fleetSecret).update(`${slotName}\n${generation}`).digest("hex");
+export function hostKeyToken(fleetSecret: string, { name, generation, launch }: TokenHolder): string {
+  const parts = launch === undefined ? [name, generation] : [name, generation, launch];
+  return createHmac("sha256", fleetSecret).update(parts.join("\n")).digest("hex");
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LAUNCH } from "./launch";
 import type { Pins } from "./model";
 
 /** The namespace of our keys in `Pulumi.<stack>.yaml`: the project's name. */
@@ -47,6 +48,8 @@ const pinsSchema: z.ZodType<Pins> = z.object({
       }),
     }),
   ),
+  // Earlier versions wrote none.
+  launches: z.record(z.string(), z.string().regex(LAUNCH)).default({}),
   unplaced: z.record(z.string(), z.string()),
   ssh: z.object({ allow: z.array(z.string()), callers: z.array(z.string()), publicKey: z.string() }),
 });

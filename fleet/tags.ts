@@ -1,3 +1,4 @@
+import { generationTag } from "./launch";
 import { MANAGED_BY, Tag } from "./model";
 
 /** Who owns a resource: what every tag set begins with. */
@@ -20,6 +21,6 @@ export function ownerTags(owner: Owner, name: string): Record<string, string> {
 }
 
 /** The tags of a node's instance and its volume. */
-export function nodeTags(owner: Owner, node: string, generation: string): Record<string, string> {
-  return { ...ownerTags(owner, node), [Tag.node]: node, [Tag.generation]: generation };
+export function nodeTags(owner: Owner, node: string, generation: string, launch: string | undefined): Record<string, string> {
+  return { ...ownerTags(owner, node), [Tag.node]: node, [Tag.generation]: generationTag(generation, launch) };
 }

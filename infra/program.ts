@@ -89,13 +89,15 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
       const network = networks.get(pin.pool.region);
       if (!network) throw new pulumi.RunError(`no network decided yet for ${pin.pool.region}; run \`spot up\``);
       const generation = definition.generationOf(slot, pin, pins.ssh.publicKey);
+      const launch = pins.launches[slot.name];
       new SpotNode(
         {
           name: slot.name,
           pin,
           generation,
+          launch,
           userData: fleetSecret.apply((secret) =>
-            definition.userDataOf(slot, generation, pins.ssh.publicKey, hostKeyToken(secret, slot.name, generation)),
+            definition.userDataOf(slot, generation, pins.ssh.publicKey, hostKeyToken(secret, { name: slot.name, generation, launch })),
           ),
           network,
           owner,

@@ -9,6 +9,8 @@ export interface SpotNodeArgs {
   name: string;
   pin: NodePin;
   generation: string;
+  /** Absent: a node that an earlier version made. */
+  launch?: string;
   /** Holds the node's host-key token: always a secret. */
   userData: pulumi.Output<string>;
   network: RegionNetwork;
@@ -34,7 +36,7 @@ export class SpotNode extends pulumi.ComponentResource {
     if (!subnetId) {
       throw new pulumi.RunError(`node ${args.name}: no subnet in ${pool.availabilityZone}; run \`spot up\`, which decides this anew`);
     }
-    const tags = nodeTags(args.owner, args.name, args.generation);
+    const tags = nodeTags(args.owner, args.name, args.generation, args.launch);
     this.instance = new Instance(
       `${args.name}-${pool.market}`,
       {

@@ -1,3 +1,4 @@
+import { parseGenerationTag } from "../../fleet/launch";
 import { Tag, type Market, type NodePin } from "../../fleet/model";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
 import { shortName } from "../../fleet/ownership";
@@ -23,6 +24,8 @@ export interface StateNode {
   instanceId: string;
   pin: NodePin;
   generation: string;
+  /** Absent for an instance that an earlier version made. */
+  launch?: string;
   subnetId: string;
   address: string | undefined;
   /** ISO 8601. */
@@ -140,7 +143,7 @@ function nodeOf(resource: StateResource): StateNode {
         market: marketOf(resource.name),
       },
     },
-    generation: tags[Tag.generation] ?? "",
+    ...parseGenerationTag(tags[Tag.generation] ?? ""),
     subnetId: text(inputs.subnetId),
     address: text(outputs.publicIp) || undefined,
     created: resource.created,

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError, type ErrorInfo } from "../../fleet/errors";
+import { launchesOf } from "../../fleet/launch";
 import type { NodePin, Pins, RegionPin, Slot } from "../../fleet/model";
 import { slotsOf } from "../../fleet/plan";
 import { nextPool, type Choice } from "../../fleet/pools";
@@ -80,7 +81,7 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
   }
   const allow = config.ssh.allow.filter((entry) => entry !== "auto");
   return {
-    pins: pinsOf({ nodes, regions, unplaced, ssh: { allow, callers, publicKey: keyPair.publicKey } }),
+    pins: pinsOf({ nodes, launches: launchesOf(Object.keys(nodes), session.state.nodes), regions, unplaced, ssh: { allow, callers, publicKey: keyPair.publicKey } }),
     offers,
     keyPair,
     failedRegions: failures.flatMap(({ region, error }) => (error && homeless.has(region) ? [{ region, error }] : [])),

@@ -4,7 +4,7 @@ import path from "node:path";
 import { applicationDirectories, type Caller, type Check, type CloudFacts, type NodeExpectation, type Phase } from "../../fleet/checks";
 import { diagnose, type ReachStage } from "../../fleet/diagnosis";
 import { errorInfo, isSpotError, SpotError, wordsWithCause, type ErrorInfo } from "../../fleet/errors";
-import { hostKeyToken } from "../../fleet/generation";
+import { hostKeyToken, type TokenHolder } from "../../fleet/generation";
 import type { NodeRef, Pins } from "../../fleet/model";
 import { unitsOf } from "../../fleet/units";
 import type { FleetDefinition } from "../../project/definition";
@@ -127,7 +127,7 @@ export class FleetNodes {
   /** What must not be seen in anything that is shown of these nodes. */
   secretsOf(nodes: StateNode[]): string[] {
     const file = this.access.definition.config.bacalhau?.tokenFile;
-    return [this.access.fleetSecret, ...nodes.map(({ name, generation }) => this.token(name, generation)), ...(file === undefined ? [] : [readFileSync(file, "utf8").trim()])];
+    return [this.access.fleetSecret, ...nodes.map((node) => this.token(node)), ...(file === undefined ? [] : [readFileSync(file, "utf8").trim()])];
   }
 
   /** The nodes as AWS shows them now, and the way to each. */
@@ -170,7 +170,7 @@ export class FleetNodes {
       address,
       username: this.access.definition.config.username,
       privateKey: this.privateKey,
-      token: this.token(node.name, node.generation),
+      token: this.token(node),
       knownHosts: this.knownHosts,
       dial: this.dial,
       deadlineMs,
@@ -188,7 +188,7 @@ export class FleetNodes {
         ref,
         username: definition.config.username,
         privateKey: this.privateKey,
-        token: this.token(ref.name, definition.generationOf(slot, pin, pins.ssh.publicKey)),
+        token: this.token({ name: ref.name, generation: definition.generationOf(slot, pin, pins.ssh.publicKey), launch: pins.launches[ref.name] }),
         payload: definition.payload,
       };
       const { reporter, interrupts } = session;
@@ -206,8 +206,8 @@ export class FleetNodes {
     }
   }
 
-  private token(name: string, generation: string): string {
-    return hostKeyToken(this.access.fleetSecret, name, generation);
+  private token(node: TokenHolder): string {
+    return hostKeyToken(this.access.fleetSecret, node);
   }
 
   private expectation(node: StateNode, address: string | undefined): NodeExpectation {
@@ -215,7 +215,7 @@ export class FleetNodes {
     const { manifest } = definition.payload;
     const { config } = definition;
     const slot = definition.slots.find(({ name }) => name === node.name) ?? { name: node.name, homeRegion: node.pin.pool.region, ordinal: 0 };
-    const userData = definition.userDataOf(slot, node.generation, pins.ssh.publicKey, this.token(node.name, node.generation));
+    const userData = definition.userDataOf(slot, node.generation, pins.ssh.publicKey, this.token(node));
     return {
       ...node.pin.pool,
       name: node.name,

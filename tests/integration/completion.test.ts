@@ -39,7 +39,7 @@ describe("completion", function () {
     chmodSync(program, 0o755);
     env = { PATH: `${dir}:${process.env.PATH}`, HOME: dir };
     const nodes = Object.fromEntries(NODES.map((name): [string, NodePin] => [name, { ami: "ami-0", pool: { region: name.slice(0, -2), availabilityZone: `${name.slice(0, -2)}a`, instanceType: "t3.micro", market: "spot" } }]));
-    writeStackSettings(stackFile(), { lineage: "0123456789abcdef", configFile: "config.yaml", endpoint: undefined, endpoints: undefined, account: undefined, providerRegion: undefined, pins: { version: 1, regions: {}, nodes, unplaced: {}, ssh: { publicKey: "", allow: [], callers: [] } } });
+    writeStackSettings(stackFile(), { lineage: "0123456789abcdef", configFile: "config.yaml", endpoint: undefined, endpoints: undefined, account: undefined, providerRegion: undefined, pins: { version: 1, regions: {}, nodes, launches: {}, unplaced: {}, ssh: { publicKey: "", allow: [], callers: [] } } });
   });
   afterEach(() => {
     rmSync(stackFile(), { force: true });

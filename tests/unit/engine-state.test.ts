@@ -128,7 +128,7 @@ describe("what the CLI says when it cannot begin", () => {
 });
 
 describe("Pulumi.<stack>.yaml", () => {
-  const pins: Pins = { version: 1, regions: {}, nodes: {}, unplaced: {}, ssh: { allow: [], callers: ["203.0.113.7/32"], publicKey: "ssh-ed25519 AAAA" } };
+  const pins: Pins = { version: 1, regions: {}, nodes: {}, launches: {}, unplaced: {}, ssh: { allow: [], callers: ["203.0.113.7/32"], publicKey: "ssh-ed25519 AAAA" } };
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-settings-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));

@@ -16,7 +16,7 @@ import { hostKeyToken } from "../../fleet/generation";
 const FLEET_SECRET = "seven grey herons";
 const WORKLOAD_TOKEN = "zebra-crossing-41";
 const NODE = { name: "us-west-2-0", instanceId: "i-0a", generation: "g1", pin: { pool: { region: "us-west-2" } } } as StateNode;
-const HOST_KEY_TOKEN = hostKeyToken(FLEET_SECRET, NODE.name, NODE.generation);
+const HOST_KEY_TOKEN = hostKeyToken(FLEET_SECRET, NODE);
 
 describe("the fleet's own secrets", () => {
   let dir: string;
