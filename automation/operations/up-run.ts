@@ -2,6 +2,7 @@ import { replacementBatches, type DesiredNode, type NodeChange } from "../../fle
 import { checksFor } from "../../fleet/checks";
 import { isSpotError, type ErrorInfo } from "../../fleet/errors";
 import { classifyFailure } from "../../fleet/failures";
+import { launchesOf } from "../../fleet/launch";
 import { byName, counted } from "../../fleet/words";
 import type { EngineOutcome, UpOptions } from "../engine/stack";
 import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
@@ -47,6 +48,8 @@ export class UpRun {
   private readonly stop = new AbortController();
   /** Nodes that wait for their turn to be replaced. */
   private readonly untouched = new Set<string>();
+  /** Instances whose turn to be replaced has come. */
+  private readonly leaving = new Set<string>();
   private readonly outcomes: EngineOutcome[] = [];
   private readonly verified = new Map<string, NodeVerification>();
   private changes: NodeChange[];
@@ -67,6 +70,16 @@ export class UpRun {
   }
 
   async go(): Promise<UpResult> {
+    try {
+      return await this.run();
+    } finally {
+      // An instance that was to go and still stands has the launch that it was made by.
+      this.leaving.clear();
+      this.pinLaunches();
+    }
+  }
+
+  private async run(): Promise<UpResult> {
     const { account, definition } = this.plan;
     const { untouched } = this;
     const batches = this.batchesOf(this.changes);
@@ -120,6 +133,7 @@ export class UpRun {
       const urns = this.urns(batch);
       // A part is replaced because it was asked for, whether or not the program sees a difference.
       for (const name of batch) untouched.delete(name);
+      this.takeTurn(urns);
       going = await this.engine({ target: urns, ...(this.request.part ? { replace: urns } : {}) });
       if (going) going = await this.proves(batch);
     }
@@ -171,6 +185,22 @@ export class UpRun {
     }
   }
 
+  /** From now on these instances are to be replaced: whatever takes their place has a launch of its own. */
+  private takeTurn(urns: readonly string[]): void {
+    for (const { urn, instanceId } of this.session.state.nodes) if (urns.includes(urn)) this.leaving.add(instanceId);
+  }
+
+  /**
+   * Gives whatever the next engine run makes a launch that no run had, and the instances that stay their own. A try
+   * that failed may have launched an instance all the same, so its launch is used up.
+   */
+  private pinLaunches(): void {
+    const { pins } = this.plan.decisions;
+    const staying = this.session.state.nodes.filter(({ instanceId }) => !this.leaving.has(instanceId));
+    pins.launches = launchesOf(Object.keys(pins.nodes), staying);
+    writePins(this.session, this.plan);
+  }
+
   private urns(names: string[]): string[] {
     const urnOf = new Map(this.session.state.nodes.map(({ name, urn }) => [name, urn]));
     return names.map((name) => urnOf.get(name)!);
@@ -181,6 +211,7 @@ export class UpRun {
     for (let round = options; ; round = this.nextRound(round)) {
       // No target at all would mean everything.
       if (round.target?.length === 0) return true;
+      this.pinLaunches();
       const outcome = await this.engineOnce(round);
       const next = await this.failover.after(outcome);
       if (!next.again) {
@@ -229,8 +260,9 @@ export class UpRun {
       }),
     });
     this.outcomes.push(outcome);
-    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome, this.session);
+    // First of all: what a run did is known, whatever it ended with.
     this.session = await reread(this.session);
+    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome, this.session);
     return outcome;
   }
 
@@ -256,7 +288,7 @@ export class UpRun {
       decisions.pins.unplaced[name] ??= "rolled back: another node of the same run failed";
     }
     decisions.pins = pinsOf(decisions.pins);
-    writePins(this.session, this.plan);
+    this.pinLaunches();
     this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: removing ${counted(made.length, "node")} that this run made` });
     const outcome = await this.engineOnce({ exclude: this.urns([...this.untouched]) });
     this.failures.push(...outcome.failures.map(failureInfo));
@@ -294,6 +326,7 @@ export class UpRun {
       return change.kind === "same" && reason !== undefined ? { ...change, kind: "replace", reason } : change;
     });
     const urns = this.urns([...broken.keys()]);
+    this.takeTurn(urns);
     await this.engine({ target: urns, replace: urns });
   }
 
