@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { endGroup } from "./process-group";
 
 /** Where Debian's package puts it. */
 export const CHROMIUM = "/usr/bin/chromium";
@@ -35,7 +37,16 @@ export interface Page extends AsyncDisposable {
 
 export async function openPage(url: string): Promise<Page> {
   const profile = mkdtempSync(path.join(os.tmpdir(), "spot-browser-"));
-  const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  // Killed, it leaves its temporary folders behind: in the profile they go with it.
+  const temporary = path.join(profile, "tmp");
+  mkdirSync(temporary);
+  const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`], {
+    env: { ...process.env, TMPDIR: temporary },
+    // Its helpers outlive it for a moment and may still write: a group of their own tells which they are. Only its crash
+    // handlers leave the group, and they write nothing here.
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+  });
   const [, , , input, output] = child.stdio as [null, null, null, NodeJS.WritableStream, NodeJS.ReadableStream];
   const waiting = new Map<number, { resolve(result: Record<string, unknown>): void; reject(error: Error): void }>();
   const listeners = new Set<(message: Message) => void>();
@@ -74,13 +85,8 @@ export async function openPage(url: string): Promise<Page> {
   }
 
   async function close(): Promise<void> {
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      child.kill("SIGKILL");
-      await ended;
-    }
-    // Its helpers end with it, but a moment later, and may still write.
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    if (child.pid !== undefined) await endGroup(child.pid);
+    await rm(profile, { recursive: true, force: true });
   }
 
   try {

@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { until } from "./sandbox";
+
+/** A killed process ends when the kernel next runs it, which a busy machine puts off. */
+const END_MS = 30_000;
+
+/** Kills what a process spawned as `detached` leads, itself with all that joined its group, and waits until none of it runs. */
+export async function endGroup(leader: number): Promise<void> {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+  await until(`no process of group ${leader} runs`, () => running(leader).length === 0, END_MS);
+}
+
+/** A zombie runs no more: it waits only until its parent has heard of its end. */
+function running(group: number): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      // The name stands in brackets and may hold anything, so fields count from the last bracket.
+      const [state = "", , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return Number(pgrp) === group && !["Z", "X"].includes(state);
+    } catch {
+      return false; // Ended meanwhile.
+    }
+  });
+}
