@@ -67,7 +67,7 @@ describe("logging in on booted nodes", function () {
     const word = "added-a-moment-ago";
     assert.equal((await spot("exec", "--node", "us-west-2-1", "--", `echo ${word} | sudo tee -a /opt/startup.log`)).code, 0);
     await following.printed(new RegExp(word));
-    assert.ok(await runs("tail -n 20 -F") && (await runs("journalctl -n 20 -f")));
+    for (const command of ["tail -n 20 -F", "journalctl -n 20 -f"]) await until(`${command} runs`, () => runs(command));
     // As a terminal does: everything in the foreground hears it, `ssh` too.
     process.kill(-following.child.pid!, "SIGINT");
     assert.notEqual((await following.done).code, 0);
@@ -76,7 +76,7 @@ describe("logging in on booted nodes", function () {
 
   it("`exec` that is interrupted leaves nothing running on the node, as root or not", async () => {
     const running = bench.start(["exec", "--sandbox", "--stack", bench.stack, "--config", bench.configFile, "--node", "us-west-2-1", "--", "sleep 7771 & sudo sleep 7772"], { plain: true });
-    for (const command of ["sleep 7771", "sleep 7772"]) await until(`${command} runs`, () => runs(command), 30_000);
+    for (const command of ["sleep 7771", "sleep 7772"]) await until(`${command} runs`, () => runs(command));
     process.kill(running.child.pid!, "SIGINT");
     const { code, stderr } = await running.done;
     assert.equal(code, 130, stderr);

@@ -39,16 +39,21 @@ describeHosts("a node that cannot be deployed as it should", () => {
     const alive = async (): Promise<string[]> => (await bench.live().catch(() => ({ instances: [] }))).instances.map(({ InstanceId }) => InstanceId ?? "");
     const known = await alive();
     const failing = failure();
-    const id = await until("a new instance exists", async () => (await alive()).find((one) => !known.includes(one)), 60_000);
-    await until("its host runs", () => bench.host(id).run(command).then(() => true, () => false), 30_000);
+    const id = await until("a new instance exists", async () => (await alive()).find((one) => !known.includes(one)));
+    await until("its host runs", () => bench.host(id).run(command).then(() => true, () => false));
     return failing;
   }
 
-  /** A node whose group lets everybody in at PORT until the test has ended. */
-  async function serving(name: string): Promise<{ address: string; run: (command: string) => Promise<string> }> {
+  /** A node whose group lets everybody in at PORT until the test has ended. `serve` starts a server and waits for it. */
+  async function serving(name: string): Promise<{ address: string; run: (command: string) => Promise<string>; serve: (command: string) => Promise<void> }> {
     const node = (await bench.nodes()).find((one) => one.name === name) ?? assert.fail(name);
     closing.push(await bench.openPort(node, PORT));
-    return { address: node.address ?? assert.fail("no address"), run: (command) => bench.host(node.instanceId).run(command) };
+    const run = (command: string): Promise<string> => bench.host(node.instanceId).run(command);
+    const serve = async (command: string): Promise<void> => {
+      await run(command);
+      await until("it serves", async () => (await run(`ss -Hltn 'sport = :${PORT}'`)) !== "");
+    };
+    return { address: node.address ?? assert.fail("no address"), run, serve };
   }
 
   it("names the unit of the user's that orders itself in a circle (L5)", async () => {
@@ -97,8 +102,8 @@ describeHosts("a node that cannot be deployed as it should", () => {
     bench.fleet({ "us-west-2": 1 });
     const dropIn = "/run/systemd/system/cloud-final.service.d";
     const coming = bench.up();
-    const id = await until("the instance exists", async () => (await bench.live().catch(() => ({ instances: [] }))).instances[0]?.InstanceId, 60_000);
-    await until("its host runs", () => bench.host(id).run(`mkdir -p ${dropIn} && printf '[Service]\\nExecStartPre=/bin/sleep 10\\n' > ${dropIn}/slow.conf && systemctl daemon-reload`).then(() => true, () => false), 30_000);
+    const id = await until("the instance exists", async () => (await bench.live().catch(() => ({ instances: [] }))).instances[0]?.InstanceId);
+    await until("its host runs", () => bench.host(id).run(`mkdir -p ${dropIn} && printf '[Service]\\nExecStartPre=/bin/sleep 10\\n' > ${dropIn}/slow.conf && systemctl daemon-reload`).then(() => true, () => false));
     const { outcome, events } = await coming;
     assert.equal(outcome.code, 0, outcome.stdout);
     const waits = events.flatMap((event) => (event.type === "waiting" ? [event.reason] : []));
@@ -173,7 +178,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
     assert.equal(first.outcome.code, 0, first.outcome.stdout);
     // What a roll has not come to yet serves what the canary downloads.
     const server = await serving("us-east-1-0");
-    await server.run(`mkdir /srv/www && cat > /srv/www/bacalhau <<'X'\n${readFileSync(PROGRAM, "utf8")}X\nsystemd-run --quiet python3 -m http.server ${PORT} --directory /srv/www`);
+    await server.serve(`mkdir /srv/www && cat > /srv/www/bacalhau <<'X'\n${readFileSync(PROGRAM, "utf8")}X\nsystemd-run --quiet python3 -m http.server ${PORT} --directory /srv/www`);
     const download = (file: string, sha256: string): string[] => bacalhau(`download: {amd64: {url: "http://${server.address}:${PORT}/${file}", sha256: "${sha256}"}}`);
     const sha256 = createHash("sha256").update(readFileSync(PROGRAM)).digest("hex");
 
@@ -187,7 +192,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
   it("is taken off the orchestrator's list when it ends (L22)", async () => {
     const orchestrator = await serving("us-east-1-0");
     const { "us-west-2-0": ends } = await bench.ids();
-    await orchestrator.run(`cat > /run/orchestrator.py <<'X'
+    await orchestrator.serve(`cat > /run/orchestrator.py <<'X'
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 class Orchestrator(BaseHTTPRequestHandler):

@@ -23,7 +23,7 @@ const rows = async (host: InsideHost): Promise<number> =>
 async function rebooted(host: InsideHost): Promise<void> {
   const before = await bootId(host);
   await host.run("systemctl --no-block reboot");
-  await until("the host booted again", async () => (await bootId(host).catch(() => before)) !== before, 60_000);
+  await until("the host booted again", async () => (await bootId(host).catch(() => before)) !== before, 180_000);
 }
 
 /** The lines of every text file below a folder that hold a text. */
@@ -125,7 +125,7 @@ describeHosts("what runs on a node", () => {
       const before = await Promise.all(NODES.map((name) => rows(host(name))));
       await Promise.all(NODES.map((name) => rebooted(host(name))));
       for (const [n, name] of NODES.entries()) {
-        await until(`${name}: rows grow after the ${time} reboot`, async () => (await rows(host(name))) > before[n]! + 4, 60_000);
+        await until(`${name}: rows grow after the ${time} reboot`, async () => (await rows(host(name))) > before[n]! + 4, 180_000);
         const units = await host(name).run(`systemctl show -p ActiveState,NRestarts ${WORKLOADS.join(" ")}`);
         assert.equal(units.trim(), WORKLOADS.map(() => "NRestarts=0\nActiveState=active").join("\n\n"), name);
         assert.equal(await host(name).run(`cat ${IDENTITY}`), identities[n]);
@@ -194,6 +194,7 @@ class Handler(BaseHTTPRequestHandler):
 ThreadingHTTPServer(("127.0.0.1", 8099), Handler).serve_forever()
 X
 systemd-run --quiet --unit=false-metadata /usr/bin/python3 /run/service.py
+until ss -Hltn 'sport = :8099' | grep -q .; do sleep 0.1; done
 mkdir -p /run/systemd/system/bacalhau-startup.service.d
 cat > /run/systemd/system/bacalhau-startup.service.d/false.conf <<'X'
 [Service]
@@ -219,7 +220,7 @@ systemctl daemon-reload; systemctl restart bacalhau-startup.service; true`);
   it("runs the hooks on a rebalance recommendation and goes on running", async () => {
     const outcome = await bench.start(["sandbox", "rebalance", "us-east-1-0"], { plain: true }).done;
     assert.equal(outcome.code, 0, outcome.stderr);
-    const saved = await until("the hook ran", () => host("us-east-1-0").run("cat /var/lib/saved").catch(() => undefined), 20_000);
+    const saved = await until("the hook ran", () => host("us-east-1-0").run("cat /var/lib/saved").catch(() => undefined));
     assert.equal(saved, "rebalance rebalance\n");
     assert.equal(await host("us-east-1-0").run("systemctl is-active sensor.service"), "active\n");
   });
@@ -227,15 +228,15 @@ systemctl daemon-reload; systemctl restart bacalhau-startup.service; true`);
   it("runs the hooks and stops the workloads on the interruption notice, then its host ends", async () => {
     const east = host("us-east-1-0");
     const { instanceId } = (await bench.nodes()).find(({ name }) => name === "us-east-1-0")!;
-    const outcome = await bench.start(["sandbox", "interrupt", "us-east-1-0", "--seconds", "25"], { plain: true }).done;
+    const outcome = await bench.start(["sandbox", "interrupt", "us-east-1-0", "--seconds", "60"], { plain: true }).done;
     assert.equal(outcome.code, 0, outcome.stderr);
     assert.match(outcome.stdout, new RegExp(`us-east-1-0 \\(${instanceId}\\) has its interruption notice and ends at 20`));
-    await until("the workloads are stopped", async () => /^inactive$/m.test(await east.run("systemctl is-active sensor.service; true")), 20_000);
+    await until("the workloads are stopped", async () => /^inactive$/m.test(await east.run("systemctl is-active sensor.service; true")));
     assert.match(await east.run("cat /var/lib/saved"), /^interruption terminate$/m);
     const log = await east.run("journalctl -b -u spot-interruption.service -o cat --no-pager");
     const order = ["hook 10-save: exit code 0", "mine.service: stopped", "bacalhau.service: stopped", "sensor.service: stopped"].map((line) => log.indexOf(line));
     assert.ok(order.every((place, n) => place > (order[n - 1] ?? 0)), log);
-    const { state } = await until("the host ends", async () => (await bench.nodes()).find((node) => node.name === "us-east-1-0" && node.state !== "running" && node.state !== "shutting-down"), 60_000);
+    const { state } = await until("the host ends", async () => (await bench.nodes()).find((node) => node.name === "us-east-1-0" && node.state !== "running" && node.state !== "shutting-down"), 180_000);
     assert.equal(state, "terminated");
   });
 

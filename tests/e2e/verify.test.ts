@@ -104,7 +104,7 @@ describeHosts("verify and debug, as typed", () => {
         using terminal = inTerminal("--one-at-a-time", "--only", "A2");
         await terminal.shows(/q: quit >\s*$/);
         terminal.type(key);
-        assert.equal(await terminal.ended(10_000), code);
+        assert.equal(await terminal.ended(), code);
       });
     }
   });
@@ -114,13 +114,13 @@ describeHosts("verify and debug, as typed", () => {
     const first = (await terminal.shows(/ yes [^]*again every \d+ s/)).join("\n");
     const momentOf = (screen: string): string => /As of (\S+Z);/.exec(screen)?.[1] ?? assert.fail(screen);
     await withoutDirectory(async () => {
-      const second = await terminal.shows(/D4 application directories: FAILED[^]*exports: missing[^]*again every/, 40_000);
+      const second = await terminal.shows(/D4 application directories: FAILED[^]*exports: missing[^]*again every/);
       assert.ok(momentOf(second.join("\n")) > momentOf(first));
       assert.equal(second.filter((line) => line.startsWith("NODE ")).length, 1, "one look at a time is on the screen");
     });
-    await terminal.shows(/ yes [^]*again every/, 40_000);
+    await terminal.shows(/ yes [^]*again every/);
     terminal.type("C-c");
-    assert.equal(await terminal.ended(10_000), 130);
+    assert.equal(await terminal.ended(), 130);
   });
 
   it("--watch says that AWS throttled a look, and looks again", async () => {
@@ -128,10 +128,10 @@ describeHosts("verify and debug, as typed", () => {
     await terminal.shows(/ yes [^]*again every/);
     // As often as one call is tried, in the fleet's region and in the one that every account has.
     await bench.control("POST", "faults", { action: "GetCallerIdentity", times: 8, effect: { error: { code: "Throttling", status: 400 } } });
-    await terminal.shows(/ERROR: asking AWS whose credentials these are failed: Throttling[^]*the next look follows in 10 s/, 40_000);
-    await terminal.shows(/ yes [^]*again every/, 40_000);
+    await terminal.shows(/ERROR: asking AWS whose credentials these are failed: Throttling[^]*the next look follows in 10 s/);
+    await terminal.shows(/ yes [^]*again every/);
     terminal.type("C-c");
-    assert.equal(await terminal.ended(10_000), 130);
+    assert.equal(await terminal.ended(), 130);
   });
 
   it("--until-first-failure stops at the cause", async () => {
@@ -171,10 +171,8 @@ describeHosts("verify and debug, as typed", () => {
 
   it("--deadline ends the wait for a node that does not answer", async () => {
     await broken("systemctl kill -s STOP ssh.service", "systemctl kill -s CONT ssh.service", async () => {
-      const started = Date.now();
       const { code, report } = await bench.verify("--deadline", "2", "--node", NODE);
       assert.equal(code, 5);
-      assert.ok(Date.now() - started < 15_000);
       const results = resultsOf(report);
       assert.equal(results.find(({ status }) => status === "failed")?.id, "B1");
       assert.match(results.find(({ id }) => id === "B1")?.actual ?? "", /did not become reachable within 2 s/);

@@ -6,6 +6,7 @@ import path from "node:path";
 import { writeStackSettings } from "../../automation/engine/stack-config";
 import type { NodePin } from "../../fleet/model";
 import { packageRoot } from "../../project/package-root";
+import { FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 
 const CLI = path.join(packageRoot(), "dist/automation/cli.js");
@@ -25,7 +26,7 @@ const offers = (stack: string): [line: string[], offered: string[]][] => [
 ];
 
 describe("completion", function () {
-  this.timeout(60_000);
+  this.timeout(FIRST_RUN_MS);
   let dir: string;
   let stack: string;
   let env: NodeJS.ProcessEnv;

@@ -8,7 +8,7 @@ import { hasXmllint, jsonFaults, junitCounts, junitFaults, tapCounts } from "../
 import { sampleReport } from "../support/verification";
 
 describe("the report's forms, read by others", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const report = sampleReport();
   let folder: string;
   before(() => void (folder = mkdtempSync(path.join(os.tmpdir(), "spot-report-"))));

@@ -8,7 +8,7 @@ import { hasBrowser, openPage, type Page } from "../support/browser";
 import { sampleReport } from "../support/verification";
 
 describe("the report's page in a real browser", function () {
-  this.timeout(90_000);
+  this.timeout(300_000);
   const folder = mkdtempSync(path.join(os.tmpdir(), "spot-page-"));
   let page: Page | undefined;
 

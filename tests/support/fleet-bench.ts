@@ -103,7 +103,7 @@ export class FleetBench extends Workbench {
   private async nothingLeft({ id }: SandboxRecord, daemon: DaemonRecord, instanceIds: string[]): Promise<void> {
     await assertNothingLeft({ home: this.home, sandboxId: id }, instanceIds, this.before);
     const processes: ProcessMark[] = [daemon, daemon.moto];
-    await until("the sandbox's own processes ended", () => processes.every((mark) => !isRunning(mark)), 5_000);
+    await until("the sandbox's own processes ended", () => processes.every((mark) => !isRunning(mark)));
   }
 
   private records(): { sandbox: SandboxRecord; daemon: DaemonRecord } {

@@ -2,8 +2,8 @@ import { connect } from "node:net";
 import { InsideHost } from "./inside-host";
 import { until } from "./sandbox";
 
-/** What is dropped never answers: no answer for this long, and it is taken as dropped. The way is one bridge. */
-const DROPPED_MS = 700;
+/** What is dropped never answers: no answer for this long, and it is taken as dropped. The way is one bridge, but this process may have to wait for its turn. */
+const DROPPED_MS = 3_000;
 
 /** Whether this machine reaches a host's SSH port. */
 export const reaches = (host: string): Promise<boolean> =>

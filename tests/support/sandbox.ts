@@ -40,8 +40,14 @@ export async function control<T>(sandbox: Sandbox, method: string, path: string,
   return value;
 }
 
+/** The effect of a fault rule that holds a call until the rules are taken away: no run lasts as long. */
+export const HELD = { delayMs: 3_600_000 };
+
+/** How long something may take that takes a moment: no measure of it, for a busy machine is many times slower. */
+export const PATIENCE_MS = 60_000;
+
 /** Waits until `look` gives something other than undefined or false; after the deadline it throws what was waited for. */
-export async function until<T>(what: string, look: () => Promise<T> | T, ms = 10_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, look: () => Promise<T> | T, ms = PATIENCE_MS): Promise<NonNullable<T>> {
   const deadline = Date.now() + ms;
   for (;;) {
     const seen = await look();

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { until } from "./sandbox";
+import { PATIENCE_MS, until } from "./sandbox";
 
 /** A shell word. */
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
@@ -19,6 +19,12 @@ export interface TerminalOptions {
   env: NodeJS.ProcessEnv;
 }
 
+/**
+ * Waits until the terminal has shown all that was written to it: only then does it answer where its cursor is, by a text
+ * that ends with an R.
+ */
+const SHOWN = ["stty -echo -icanon", "printf '\\033[6n'", 'until [ "$(dd bs=1 count=1 2>/dev/null)" = R ]; do :; done'];
+
 /** A program in a terminal of its own, with a server of its own that ends with it. */
 export class TestTerminal {
   private readonly server = `spot-test-${randomBytes(4).toString("hex")}`;
@@ -30,7 +36,7 @@ export class TestTerminal {
     const exports = Object.entries(env).flatMap(([name, value]) => (value === undefined || name === "TERM" || !/^\w+$/.test(name) ? [] : [`export ${name}=${quoted(value)}`]));
     // env -i: what tmux's server inherits must not reach the program.
     // Ctrl-C reaches the shell too, which must live to tell the exit code.
-    writeFileSync(script, [...exports, "trap : INT", `cd ${quoted(cwd)}`, command.map(quoted).join(" "), `echo $? > ${quoted(this.codeFile)}`, "exec sleep 3600"].join("\n"));
+    writeFileSync(script, [...exports, "trap : INT", `cd ${quoted(cwd)}`, command.map(quoted).join(" "), "code=$?", ...SHOWN, `echo $code > ${quoted(this.codeFile)}`, "exec sleep 3600"].join("\n"));
     this.tmux("new-session", "-d", "-x", String(columns), "-y", String(rows), `env -i PATH=${quoted(env.PATH ?? "")} TERM=tmux-256color sh ${quoted(script)}`);
     this.tmux("set-option", "-g", "history-limit", "10000");
   }
@@ -59,18 +65,22 @@ export class TestTerminal {
     this.tmux("send-keys", ...keys);
   }
 
-  /** Waits until the screen matches. */
-  async shows(pattern: RegExp, ms = 20_000): Promise<string[]> {
-    try {
-      await until(String(pattern), () => pattern.test(this.screen().join("\n")), ms);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\n${this.screen().join("\n")}`);
-    }
-    return this.screen();
+  /** Waits until the screen matches. The screen that did: it may have changed since. */
+  shows(pattern: RegExp, ms = PATIENCE_MS): Promise<string[]> {
+    return this.becomes(String(pattern), (screen) => pattern.test(screen.join("\n")), ms);
   }
 
-  /** Waits for the end of the program; its exit code. */
-  async ended(ms = 60_000): Promise<number> {
+  /** Waits until the screen is as it should be. */
+  async becomes(what: string, isSo: (screen: string[]) => boolean, ms = PATIENCE_MS): Promise<string[]> {
+    let screen: string[] = [];
+    await until(what, () => isSo((screen = this.screen())), ms).catch((error: Error) => {
+      throw new Error(`${error.message}\n${screen.join("\n")}`);
+    });
+    return screen;
+  }
+
+  /** Waits for the end of the program, and until all that it wrote is shown; its exit code. */
+  async ended(ms = PATIENCE_MS): Promise<number> {
     const code = await until("the program ended", () => this.exitCode(), ms).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.screen().join("\n")}`);
     });

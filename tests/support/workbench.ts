@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
 import type { ListedNode } from "../../automation/operations/list";
 import { packageRoot } from "../../project/package-root";
-import { clientOf, control, startSandbox } from "./sandbox";
+import { clientOf, control, startSandbox, until } from "./sandbox";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
+import { isRunning, markOf } from "../../sandbox/process";
 
 export interface Outcome {
   code: number | null;
@@ -35,9 +37,11 @@ export class Workbench {
   readonly stack = `t-${path.basename(this.dir).slice(-6)}`;
   readonly configFile = path.join(this.dir, "config.yaml");
   readonly root = packageRoot();
+  private readonly temporary = path.join(this.dir, "tmp");
   private readonly children = new Set<ChildProcess>();
 
   constructor(readonly mode: SandboxMode = "api") {
+    mkdirSync(this.temporary);
     this.config();
   }
 
@@ -45,6 +49,8 @@ export class Workbench {
     return {
       ...process.env,
       HOME: this.dir,
+      // An engine's helper that is killed leaves its pipes behind: here they go with the bench.
+      TMPDIR: this.temporary,
       XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), ".cache"),
       XDG_CONFIG_HOME: path.join(this.dir, "xdg-config"),
       XDG_STATE_HOME: path.join(this.dir, "xdg-state"),
@@ -158,10 +164,15 @@ export class Workbench {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.children) for (const pid of [...descendants(child.pid!), child.pid!]) kill(pid);
+    const pids = [...this.children].flatMap(({ pid }) => (pid === undefined ? [] : [...descendants(pid), pid]));
+    const ending = pids.flatMap((pid) => markOf(pid) ?? []);
+    pids.forEach(kill);
+    // What was killed may still write, until it has ended.
+    await until("what was killed ended", () => !ending.some(isRunning));
     await stopSandbox(this.home);
     rmSync(this.stackFile, { force: true });
-    rmSync(this.dir, { recursive: true, force: true });
+    // Unlike rmSync it lists a folder again into which something was written meanwhile.
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

@@ -11,7 +11,7 @@ import { keepReport, keptReport } from "../../automation/verify/kept";
 import { sampleReport } from "../support/verification";
 
 describe("the last verification's report", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let home: string;
   let folder: string;
   beforeEach(() => {

@@ -17,7 +17,7 @@ function loaded(nodeOptions: string): { modules: string[]; output: string } {
 }
 
 describe("the Pulumi SDK without its serialisation of functions", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const heavy = /node_modules\/(typescript|@npmcli\/arborist)\/|vendor\/typescript/;
 
   it("loads without a compiler and without npm, in less than half the modules", () => {

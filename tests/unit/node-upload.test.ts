@@ -165,7 +165,7 @@ describe("uploading the payload", () => {
   const receive = async (archive: Pack, digest: string): Promise<string> => {
     archive.finalize();
     const command = python(receiver, paths.uploadRoot, paths.records, digest);
-    return (await connection.run(command, { stdin: Readable.from(archive), deadlineMs: 10_000 })).stdout;
+    return (await connection.run(command, { stdin: Readable.from(archive), deadlineMs: 50_000 })).stdout;
   };
 
   /** A receiver that has said "ready". */
@@ -174,7 +174,7 @@ describe("uploading the payload", () => {
     cleanUp.defer(() => void stdin.destroy());
     const command = python(receiver, paths.uploadRoot, paths.records, digest);
     return await new Promise((resolve, reject) => {
-      const ended = connection.run(command, { stdin, deadlineMs: 10_000, onStdout: () => resolve({ stdin, ended }) }).then(({ stdout }) => stdout);
+      const ended = connection.run(command, { stdin, deadlineMs: 50_000, onStdout: () => resolve({ stdin, ended }) }).then(({ stdout }) => stdout);
       ended.catch(reject);
     });
   }
@@ -270,7 +270,7 @@ describe("uploading the payload", () => {
 
 /** Polls a condition; fails with its name when it does not come true in time. */
 async function until(condition: () => Promise<boolean>, name: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 50_000;
   while (!(await condition())) {
     assert.ok(Date.now() < end, `did not happen: ${name}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -259,7 +259,7 @@ function ended(child: ReturnType<typeof spawn>): Promise<void> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5_000; !condition(); await sleep(20)) {
+  for (const deadline = Date.now() + 50_000; !condition(); await sleep(20)) {
     assert.ok(Date.now() < deadline, `timeout: ${String(condition)}`);
   }
 }

@@ -29,7 +29,7 @@ const suites = () => tool<{ chosen(args: string[]): Suite[]; jobsOf(suite: Suite
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
 
 describe("the test command", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-runner-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
@@ -92,7 +92,7 @@ describe("the test command", function () {
        it("is not begun", () => note("never"));`,
       stop.signal,
     );
-    await until("the first test began", () => existsSync(trace), 20_000);
+    await until("the first test began", () => existsSync(trace), 50_000);
     stop.abort();
     await result;
     assert.equal(readFileSync(trace, "utf8"), "begun done cleaned left ");

@@ -17,7 +17,8 @@ function whyOf(error) {
 
 async function main(look, files) {
   const { default: Mocha } = await import("mocha");
-  const mocha = new Mocha({ timeout: 10_000, reporter: "spec", color: look === "--color" });
+  // Against what hangs, not a measure: a busy machine is many times slower.
+  const mocha = new Mocha({ timeout: 60_000, reporter: "spec", color: look === "--color" });
   for (const file of files) mocha.addFile(file);
   await mocha.loadFilesAsync();
   const said = [];
