@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** What a fault does to a call: AWS's refusal, a delay, or a connection that breaks without an answer. */
 export type FaultEffect = { error: { code: string; message?: string; status?: number } } | { delayMs: number } | { drop: true };
 
@@ -44,6 +46,12 @@ interface Armed {
 export class Faults {
   private armed: Armed[] = [];
   private made = 0;
+  private inForce = endOfFaults();
+
+  /** Aborts when the rules that are in force now are taken away: no call is held up any longer. */
+  get over(): AbortSignal {
+    return this.inForce.signal;
+  }
 
   add(rules: readonly FaultRule[]): string[] {
     const added = rules.map((rule) => ({ rule: { ...rule, id: rule.id ?? `fault-${++this.made}` }, seen: 0, hit: 0, draw: randomSequence(rule.seed ?? 1) }));
@@ -53,6 +61,8 @@ export class Faults {
 
   clear(): void {
     this.armed = [];
+    this.inForce.abort();
+    this.inForce = endOfFaults();
   }
 
   /** The rules with what they have seen and hit. */
@@ -68,6 +78,13 @@ export class Faults {
   meet(call: CallFacts, now: number): FaultRule[] {
     return this.armed.filter((armed) => concerns(armed.rule, call) && strikes(armed, now)).map(({ rule }) => rule);
   }
+}
+
+/** Every call that is held up listens: as many as there are. Node takes eleven for a leak and warns. */
+function endOfFaults(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 function concerns(rule: FaultRule, call: CallFacts): boolean {

@@ -80,9 +80,10 @@ export class Gateway {
       if (!this.limits.admits(call, this.options.cloud.now().getTime())) throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
       const cloud = this.cloudOf(call);
       const faults = await this.faultsOf(call, cloud);
-      await strike(faults, "before");
+      const { over } = this.faults;
+      await strike(faults, "before", over);
       const answer = await this.rulebook.answer(call, cloud);
-      await strike(faults, "after");
+      await strike(faults, "after", over);
       return answer;
     } catch (error) {
       if (error instanceof AwsError) return errorAnswer(call.protocol, error);
@@ -111,12 +112,13 @@ function actionOf({ action, params }: Call): string {
   return params.get("DryRun") === "true" ? `${action}?DryRun` : action;
 }
 
-async function strike(faults: readonly FaultRule[], when: FaultRule["when"]): Promise<void> {
-  for (const fault of faults) if (fault.when === when) await apply(fault.effect);
+async function strike(faults: readonly FaultRule[], when: FaultRule["when"], over: AbortSignal): Promise<void> {
+  for (const fault of faults) if (fault.when === when) await apply(fault.effect, over);
 }
 
-async function apply(effect: FaultEffect): Promise<void> {
-  if ("delayMs" in effect) await sleep(effect.delayMs);
+/** @param over aborts when the fault is taken away, which ends a delay */
+async function apply(effect: FaultEffect, over: AbortSignal): Promise<void> {
+  if ("delayMs" in effect) await sleep(effect.delayMs, undefined, { signal: over }).catch(() => undefined);
   else if ("drop" in effect) throw new Dropped();
   else throw new AwsError(effect.error.code, effect.error.message ?? "Injected by a fault rule of the sandbox.", effect.error.status);
 }

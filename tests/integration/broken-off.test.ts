@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import path from "node:path";
-import { FIRST_RUN_MS, until } from "../support/sandbox";
+import { FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { descendants, kill, Workbench } from "../support/workbench";
 
 /** The main ways in which a run ends early; tests/integration/recovery.test.ts and tests/kill go into the rest. */
@@ -16,14 +16,15 @@ describe("a run that is broken off, on the real engine, against the emulated AWS
     it(`finishes what is in flight on one Ctrl-C through npm under ${path.basename(shell)}, and goes on later`, async () => {
       bench.config({ "us-west-2": 2 });
       await bench.begin();
-      await bench.control("POST", "faults", [{ action: "RunInstances", effect: { delayMs: 2500 } }]);
+      await bench.control("POST", "faults", [{ action: "RunInstances", effect: HELD }]);
       const run = bench.start(["up"], { command: ["npm", "run", "-s", "spot", "--"], env: { npm_config_script_shell: shell } });
-      await until("an instance is being launched", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"), 60_000);
+      await until("an instance is being launched", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"));
       // The terminal sends it to the whole foreground group.
       process.kill(-run.child.pid!, "SIGINT");
+      await run.printed(/interrupted: finishing what is in flight/);
+      await bench.control("DELETE", "faults");
       const outcome = await run.done;
       assert.ok(outcome.code === 130 || outcome.signal === "SIGINT", `code ${outcome.code}, signal ${outcome.signal}: ${outcome.stderr}`);
-      await bench.control("DELETE", "faults");
 
       const recorded = Object.values(await ids()).sort();
       assert.deepEqual((await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort(), recorded, "every instance is recorded");
@@ -37,9 +38,9 @@ describe("a run that is broken off, on the real engine, against the emulated AWS
   it("clears up after SIGKILL of everything in mid-create: no orphans, no duplicates, no lock", async () => {
     bench.config({ "us-west-2": 2, "us-east-1": 1 });
     await bench.begin();
-    await bench.control("POST", "faults", [{ action: "RunInstances", when: "after", effect: { delayMs: 4000 } }]);
+    await bench.control("POST", "faults", [{ action: "RunInstances", when: "after", effect: HELD }]);
     const run = bench.start(["up"]);
-    await until("instances exist that nobody has recorded", async () => (await bench.live()).instances.length === 3, 60_000);
+    await until("instances exist that nobody has recorded", async () => (await bench.live()).instances.length === 3);
     for (const pid of [run.child.pid!, ...descendants(run.child.pid!)]) kill(pid);
     await run.done;
     await bench.control("DELETE", "faults");
@@ -58,12 +59,13 @@ describe("a run that is broken off, on the real engine, against the emulated AWS
   it("names the owner of a live lock, changes nothing and answers with 7", async () => {
     bench.config({ "us-west-2": 1 });
     await bench.begin();
-    await bench.control("POST", "faults", [{ action: "RunInstances", effect: { delayMs: 6000 } }]);
+    await bench.control("POST", "faults", [{ action: "RunInstances", effect: HELD }]);
     const first = bench.start(["up"]);
-    await until("the first run is launching", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"), 60_000);
+    await until("the first run is launching", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"));
     const second = await bench.spot(["up"]);
     assert.equal(second.code, 7, second.stderr);
     assert.match(second.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);
+    await bench.control("DELETE", "faults");
     assert.equal((await first.done).code, 9);
     assert.equal((await bench.live()).instances.length, 1);
   });

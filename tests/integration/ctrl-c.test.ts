@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FaultRule } from "../../sandbox/gateway/faults";
-import { FIRST_RUN_MS, until } from "../support/sandbox";
+import { FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
@@ -28,9 +28,6 @@ const MOMENTS: Moment[] = [
 
 /** Two signals within a second are one wish (npm doubles them), counted from when the first was heard: a busy machine is late. */
 const ANOTHER_WISH_MS = 1_100;
-
-/** Longer than any run takes that was told to stop at once. */
-const HELD_FOR_GOOD_MS = 60_000;
 
 /** How a run that was interrupted says what to do next. */
 const AGAIN = {
@@ -72,13 +69,13 @@ describe("Ctrl-C in a terminal", function () {
   }
 
   /** Begins a command and waits until it is held at the moment. */
-  async function held({ command, call }: Moment, ms: number): Promise<TestTerminal> {
+  async function held({ command, call }: Moment): Promise<TestTerminal> {
     await reaches(command === "up" ? "down" : "up");
     // The sandbox ended with its last fleet.
     if (command === "up") await bench.begin();
-    await bench.control("POST", "faults", [{ ...call, region: REGION, effect: { delayMs: ms } }]);
+    await bench.control("POST", "faults", [{ ...call, region: REGION, effect: HELD }]);
     const terminal = inTerminal(command);
-    await until(`${call.action} is held`, async () => (await bench.control<{ hit: number }[]>("GET", "faults"))[0]!.hit > 0, 60_000);
+    await until(`${call.action} is held`, async () => (await bench.control<{ hit: number }[]>("GET", "faults"))[0]!.hit > 0);
     return terminal;
   }
 
@@ -86,21 +83,22 @@ describe("Ctrl-C in a terminal", function () {
     const { command, during, call } = moment;
 
     it(`once, while ${during}: ${command} finishes the step, says how to resume, and goes on the next time`, async () => {
-      using terminal = await held(moment, 3_000);
+      using terminal = await held(moment);
       terminal.type("C-c");
+      await terminal.shows(/interrupt again to stop at once/);
+      await bench.control("DELETE", "faults");
       const code = await terminal.ended();
       const shown = terminal.everything();
       assert.equal(code, 130, shown);
       assert.match(shown, /WARNING: interrupted: finishing what is in flight; interrupt again to stop at once/);
       assert.match(shown, AGAIN[command]);
       assert.doesNotMatch(shown, ALARMS);
-      await bench.control("DELETE", "faults");
       if (call.action === "RunInstances") await isRecorded();
       await reaches(command);
     });
 
     it(`twice, while ${during}: ${command} stops at once, and goes on the next time`, async () => {
-      using terminal = await held(moment, HELD_FOR_GOOD_MS);
+      using terminal = await held(moment);
       terminal.type("C-c");
       await terminal.shows(/interrupt again to stop at once/);
       await delay(ANOTHER_WISH_MS);

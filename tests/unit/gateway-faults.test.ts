@@ -74,6 +74,14 @@ describe("fault rules", () => {
     faults.clear();
     assert.deepEqual(faults.meet(launch, 0), []);
   });
+
+  it("are over for those that they hold up when they are taken away, and not for those that come later", () => {
+    const faults = new Faults();
+    const { over } = faults;
+    assert.equal(over.aborted, false);
+    faults.clear();
+    assert.deepEqual([over.aborted, faults.over.aborted], [true, false]);
+  });
 });
 
 describe("reading fault rules", () => {
