@@ -1,7 +1,10 @@
 /**
  * A run of many nodes without nodes: the real view, log and signals, fed with the events of a fleet that comes up.
- * `node replay-main.js COUNT STEP_MS`. It goes on with the next step when STEP_MS have passed, and ends with the last.
+ * `node replay-main.js COUNT STEP_MS HOLDS`. It goes on with the next step when STEP_MS have passed and the step's file
+ * in the folder HOLDS is gone, and ends with the last. A step is named by its phase or check.
  */
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { awsRegionNames } from "../../fleet/aws-regions";
 import type { FleetEvent, NodePhase } from "../../fleet/events";
@@ -10,29 +13,35 @@ import { liveReporter } from "../../automation/ui/live";
 import { advance, emptyProgress } from "../../automation/ui/progress";
 
 const REGIONS = awsRegionNames.slice(0, 6);
-const [count = 3, stepMs = 100] = process.argv.slice(2).map(Number);
+const [count, stepMs] = process.argv.slice(2, 4).map(Number) as [number, number];
+const holds = process.argv[4]!;
 
 const nodes = Array.from({ length: count }, (_, i) => {
   const region = REGIONS[i % REGIONS.length]!;
   return { name: `${region}-${Math.floor(i / REGIONS.length)}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.${Math.floor(i / 250)}.${i % 250}` };
 });
 
-function* steps(): Generator<FleetEvent[]> {
-  yield [{ type: "expected", nodes: nodes.map(({ name, region }) => ({ name, region })) }];
+interface Step {
+  name?: string;
+  events: FleetEvent[];
+}
+
+function* steps(): Generator<Step> {
+  yield { events: [{ type: "expected", nodes: nodes.map(({ name, region }) => ({ name, region })) }] };
   const told: [NodePhase, string][] = [["created", "Created"], ["uploaded", "Uploaded"], ["deploying", "Deployment started"], ["rebooted", "Rebooted"], ["verified", "Verified"]];
   for (const [phase, message] of told) {
-    yield nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for` }));
-    yield nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message }));
+    yield { events: nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for` })) };
+    yield { name: phase, events: nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message })) };
     if (phase === "rebooted") yield* checks();
-    if (phase === "uploaded") yield [{ type: "message", level: "warning", message: "a warning that stays" }];
+    if (phase === "uploaded") yield { events: [{ type: "message", level: "warning", message: "a warning that stays" }] };
   }
 }
 
 /** Each node's checks: two of one phase, one of another, which is under way for a step. */
-function* checks(): Generator<FleetEvent[]> {
+function* checks(): Generator<Step> {
   const told = [["A1", "cloud", 1, 1], ["D1", "files", 1, 2], ["D2", "files", 2, 2]] as const;
   for (const [n, [id, phase, done, total]] of told.entries()) {
-    yield nodes.map((node): FleetEvent => ({ type: "check", node, id, title: "holds", phase, status: "ok", done: n + 1, total: told.length, inPhase: { done, total } }));
+    yield { name: id, events: nodes.map((node): FleetEvent => ({ type: "check", node, id, title: "holds", phase, status: "ok", done: n + 1, total: told.length, inPhase: { done, total } })) };
   }
 }
 
@@ -44,10 +53,11 @@ async function main(): Promise<void> {
     view.emit(event);
   };
   const interrupts = watchSignals((stage) => emit({ type: "message", level: "warning", message: `interrupted ${stage}` }));
-  for (const events of steps()) {
+  for (const { name, events } of steps()) {
     if (interrupts.soft.aborted) break;
     events.forEach(emit);
-    await sleep(stepMs, undefined, { signal: interrupts.soft }).catch(() => undefined);
+    do await sleep(stepMs, undefined, { signal: interrupts.soft }).catch(() => undefined);
+    while (name !== undefined && existsSync(path.join(holds, name)) && !interrupts.soft.aborted);
   }
   process.stdout.write("RESULT\n");
   view.end();
