@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 
@@ -75,11 +74,10 @@ class WatcherTest(ScratchTest):
     def test_a_hook_that_hangs_does_not_keep_the_workloads_from_being_stopped(self) -> None:
         self.hook("10-hangs", "sleep 60 & wait")
         self.announce(seconds=13)
-        start = time.monotonic()
         self.watcher().look()
-        self.assertLess(time.monotonic() - start, 6)
         self.assertEqual(len(self.systemd.calls), 3)
-        self.assertIn("10-hangs: ended after", self.printed.getvalue())
+        # By far the larger part of the time that is left is the workloads'.
+        self.assertRegex(self.printed.getvalue(), "10-hangs: ended after [0-5] s")
 
     def test_a_hook_that_cannot_be_started_is_named(self) -> None:
         hook = self.write("/hook", "#!/no/such/interpreter\n", 0o755)

@@ -2,7 +2,7 @@ import * as ec2 from "@aws-sdk/client-ec2";
 import { GetParameterCommand, GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { ensureSandbox, sandboxEnvironment, sandboxStatus, stopSandbox, type San
 import { isInNetwork } from "../../sandbox/network";
 import { isRunning, markOf } from "../../sandbox/process";
 import { homeFiles, readRecord, writeRecord, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
-import { clientOf, control, FIRST_RUN_MS, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";
+import { clientOf, control, FIRST_RUN_MS, HELD, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";
 
 const UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
 const region = "us-west-2";
@@ -27,14 +27,13 @@ async function codeOf(call: Promise<unknown>): Promise<string> {
 }
 
 describe("the sandbox's AWS", function () {
-  this.timeout(30_000);
+  this.timeout(FIRST_RUN_MS);
   let home: string;
   let sandbox: Sandbox;
   let client: ec2.EC2Client;
   let image: string;
 
-  before(async function () {
-    this.timeout(FIRST_RUN_MS);
+  before(async () => {
     home = newHome();
     ({ sandbox } = await startSandbox(home));
     client = new ec2.EC2Client(clientOf(sandbox));
@@ -247,6 +246,14 @@ describe("the sandbox's AWS", function () {
       await terminate(found.InstanceId as string);
     });
 
+    it("hold a call until they are taken away", async () => {
+      await control(sandbox, "POST", "faults", { action: "DescribeVpcs", effect: HELD });
+      const call = client.send(new ec2.DescribeVpcsCommand({}));
+      await until("it is held", async () => (await control<{ hit: number }[]>(sandbox, "GET", "faults"))[0]?.hit === 1);
+      await control(sandbox, "DELETE", "faults");
+      assert.equal((await call).Vpcs?.length, 1);
+    });
+
     it("are refused with the reason when they are wrong", async () => {
       await assert.rejects(control(sandbox, "POST", "faults", { action: "RunInstances", effect: { drop: false } }), /effect/);
       assert.deepEqual(await control(sandbox, "GET", "faults"), []);
@@ -255,7 +262,8 @@ describe("the sandbox's AWS", function () {
 
   it("limits rates when it is told to", async () => {
     await control(sandbox, "PUT", "limits", { enabled: true });
-    const codes = await Promise.all(Array.from({ length: 12 }, () => launch({ DryRun: true }).catch((error: Error) => error.name)));
+    // Many more than there is room for: on a busy machine the bucket fills up again while they arrive.
+    const codes = await Promise.all(Array.from({ length: 60 }, () => launch({ DryRun: true }).catch((error: Error) => error.name)));
     assert.ok(codes.filter((code) => code === "RequestLimitExceeded").length >= 5, codes.join());
     assert.ok(codes.filter((code) => code === "DryRunOperation").length >= 5, codes.join());
   });
@@ -429,14 +437,6 @@ describe("the sandbox's life", function () {
     } finally {
       rmSync(empty, { recursive: true, force: true });
     }
-  });
-
-  it("starts in about a second", async () => {
-    const at = home();
-    const begun = performance.now();
-    await startSandbox(at);
-    const seconds = (performance.now() - begun) / 1_000;
-    assert.ok(seconds < 5, `${seconds.toFixed(2)} s; log: ${readFileSync(homeFiles(at).log, "utf8")}`);
   });
 
   it("uses the shared cache", () => assert.ok(readdirSync(join(testCacheDir, "moto")).length > 0));
