@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
 
@@ -24,6 +25,8 @@ export interface Session {
   connection: Connection;
   /** The TCP socket beneath, to reset or to freeze it. */
   socket: Socket;
+  /** What the host's end must wait for. */
+  work: Set<Promise<unknown>>;
 }
 
 export interface FakeHostOptions {
@@ -50,6 +53,7 @@ export interface FakeHost extends AsyncDisposable {
 export async function startFakeHost({ hostKey, userKey, answer, admits, port: wanted = 0 }: FakeHostOptions): Promise<FakeHost> {
   const commands: string[] = [];
   const sockets = new Set<Socket>();
+  const work: Session["work"] = new Set();
   let bytes = 0;
   let logins = 0;
   const server = new Server({ hostKeys: [hostKey.privateKey] }, (connection) => {
@@ -71,7 +75,7 @@ export async function startFakeHost({ hostKey, userKey, answer, admits, port: wa
         channel.on("error", () => undefined);
         channel.on("data", (chunk: Buffer) => (bytes += chunk.length));
         const given = answer(command);
-        if (typeof given === "function") return given({ command, channel, connection, socket });
+        if (typeof given === "function") return given({ command, channel, connection, socket, work });
         channel.write(given.stdout ?? "");
         channel.stderr.write(given.stderr ?? "");
         channel.exit(given.code);
@@ -89,17 +93,19 @@ export async function startFakeHost({ hostKey, userKey, answer, admits, port: wa
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
+      await Promise.all(work);
     },
   };
 }
 
-/** An answer that really runs the command in a shell of this machine, with its input and output on the channel. */
-export function really({ command, channel }: Session): void {
+/** An answer that really runs the command in a shell of this machine, with its input and output on the channel. It may write as long as it runs, which the host's end waits for. */
+export function really({ command, channel, work }: Session): void {
   const child = spawn("/bin/sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => undefined);
   channel.pipe(child.stdin);
   child.stdout.on("data", (chunk: Buffer) => channel.write(chunk));
   child.stderr.on("data", (chunk: Buffer) => channel.stderr.write(chunk));
+  work.add(once(child, "close"));
   child.on("close", (code) => {
     channel.exit(code ?? 1);
     channel.end();
