@@ -153,7 +153,7 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     const before = await ids();
     const salt = /^encryptionsalt:.*$/m.exec(readFileSync(bench.stackFile, "utf8"))![0];
     writeFileSync(bench.stackFile, `${salt}\n`);
-    rmSync(path.join(bench.root, ".spot"), { recursive: true, force: true });
+    rmSync(path.join(bench.home, "scratch"), { recursive: true });
 
     const again = await bench.spot(["up"]);
     assert.match(again.stdout, /Nothing to change: 2 nodes/, again.stderr);
