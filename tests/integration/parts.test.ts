@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { CreateNetworkInterfaceCommand, DeleteNetworkInterfaceCommand, DescribeSubnetsCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
-import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
+import { clientOf, FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
 describe("a part of the fleet: down, replace, repair", function () {
@@ -144,9 +144,12 @@ describe("a part of the fleet: down, replace, repair", function () {
         for (const id of before) listed.add(id);
         left.length = 0;
         bench.config({ "us-west-2": 1, "us-east-1": 1 }, { top: [...cluster.top, "packages: [jq]"] });
+        // It goes on when the program can no longer be run.
+        await bench.control("POST", "faults", { action: "RunInstances", effect: HELD });
         const roll = bench.start(["up"]);
         await roll.printed(/INFO: Terminated/);
         writeFileSync(bench.configFile, "no configuration any more\n");
+        await bench.control("DELETE", "faults");
         const { code, stderr } = await roll.done;
         assert.match(stderr, /E_PROGRAM/, `${code}`);
         const after = new Set(await live());
