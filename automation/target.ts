@@ -17,6 +17,8 @@ import type { Paths } from "./paths";
 export interface Target {
   kind: "aws" | "sandbox";
   stack: string;
+  /** Somebody named the stack; else it is the default one, which configurations share. */
+  isChosen: boolean;
   /** Environment of everything that this run starts, complete. */
   env: NodeJS.ProcessEnv;
   /** The folder with one folder of keys per lineage. */
@@ -59,7 +61,8 @@ export interface TargetOptions {
   signal?: AbortSignal;
 }
 
-const DEFAULT_STACK = { aws: "fleet", sandbox: "sandbox" } as const;
+/** The stack of a target where none is named. */
+export const DEFAULT_STACK = { aws: "fleet", sandbox: "sandbox" } as const;
 
 /** What every child needs, wherever it acts. */
 function commonEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -84,10 +87,14 @@ export function sandboxHome(options: { projectDir: string; paths: Paths; env: No
 }
 
 /** Stack and scratch folder of a target, for commands that only read what is kept here: the same as `resolveTarget`'s. */
-export function targetPlace({ sandbox, stack, ...place }: { sandbox?: SandboxMode; stack?: string; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): Pick<Target, "stack" | "scratch"> {
-  return sandbox
-    ? { stack: stack ?? DEFAULT_STACK.sandbox, scratch: path.join(sandboxHome(place), "scratch") }
-    : { stack: stack ?? place.env.PULUMI_STACK ?? DEFAULT_STACK.aws, scratch: path.join(place.projectDir, ".spot") };
+export function targetPlace({ sandbox, stack, ...place }: { sandbox?: SandboxMode; stack?: string; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): Pick<Target, "stack" | "isChosen" | "scratch"> {
+  // An empty variable is none; and the engine's own variable never leads into a sandbox.
+  const named = stack ?? (sandbox ? undefined : place.env.PULUMI_STACK || undefined);
+  return {
+    stack: named ?? DEFAULT_STACK[sandbox ? "sandbox" : "aws"],
+    isChosen: named !== undefined,
+    scratch: sandbox ? path.join(sandboxHome(place), "scratch") : path.join(place.projectDir, ".spot"),
+  };
 }
 
 /** Where commands for a target write their logs. Beside the sandbox's scratch: a log outlives what it tells of. */
@@ -132,7 +139,7 @@ async function awsTarget({ env, stack, backend, profile, paths, projectDir, repo
 async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise<Target> {
   const { reporter, paths, projectDir } = options;
   const home = sandboxHome(options);
-  const { stack, scratch } = targetPlace(options);
+  const { stack, isChosen, scratch } = targetPlace(options);
   let sandbox: Sandbox | undefined;
   if (options.start) {
     const task = "sandbox";
@@ -161,6 +168,7 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
   return {
     kind: "sandbox",
     stack,
+    isChosen,
     keysDir: path.join(home, "keys"),
     locksDir: path.join(home, "locks"),
     scratch,
