@@ -31,8 +31,8 @@ export type FleetEvent =
 /** A question that a person answers; scripts answer it with an option. */
 export interface Question {
   message: string;
-  /** The option that answers it, and no other; absent: --yes. */
-  answeredBy?: "end";
+  /** The option that answers it, and no other; `nothing`: a person alone; absent: --yes. */
+  answeredBy?: "take-over" | "nothing";
   /** What counts when nobody can be asked. */
   unattended: boolean;
 }

@@ -47,7 +47,7 @@ async function askedAbout(session: Session, objects: UnexplainedObject[]): Promi
   if (objects.length === 0) return objects;
   const named = objects.map(({ kind, id, region }) => `${kind} ${id} in ${region}`).join(", ");
   const message = `Delete what carries this fleet's tags and is not in its record: ${named}?`;
-  if (!(await session.reporter.confirm({ message, answeredBy: "end", unattended: false }))) return objects;
+  if (!(await session.reporter.confirm({ message, answeredBy: "nothing", unattended: false }))) return objects;
   await endByTags(session, session.lineage, objects);
   const left = await inventory(session.cloud, session.lineage, [...new Set(objects.map(({ region }) => region))]);
   const silent = new Set(left.flatMap(({ region, error }) => (error ? [region] : [])));

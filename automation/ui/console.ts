@@ -44,14 +44,14 @@ export function isTold(level: Level, { quiet, verbose }: Loudness): boolean {
  * The plain human view: one line an event on stderr, so that stdout holds the result alone. Questions are asked on the
  * terminal; where there is none, the unattended answer counts.
  */
-export function consoleReporter(terminal: Terminal, options: Loudness & { yes: boolean }): Reporter {
+export function consoleReporter(terminal: Terminal, options: Loudness & Answers): Reporter {
   const paint = levelPaint(terminal.stderr, terminal.env);
   const tell = teller();
   return {
     emit: (event) => {
       for (const told of tell(event)) if (isTold(told.level, options)) terminal.stderr.write(`${toldText(told, paint)}\n`);
     },
-    confirm: (question) => ask(terminal, question, options.yes),
+    confirm: (question) => ask(terminal, question, options),
   };
 }
 
@@ -60,9 +60,16 @@ export function isAttended({ stdin, stderr }: Pick<Terminal, "stdin" | "stderr">
   return Boolean(stdin.isTTY && stderr.isTTY);
 }
 
+/** The options that answer questions beforehand. */
+export interface Answers {
+  yes: boolean;
+  "take-over"?: boolean;
+}
+
 /** Ctrl-C and the end of the input are a no. */
-export async function ask(terminal: Terminal, question: Question, yes: boolean): Promise<boolean> {
-  if (yes && question.answeredBy === undefined) return true;
+export async function ask(terminal: Terminal, question: Question, answers: Answers): Promise<boolean> {
+  const { answeredBy = "yes" } = question;
+  if (answeredBy !== "nothing" && answers[answeredBy]) return true;
   if (!isAttended(terminal)) return question.unattended;
   return /^y(es)?$/i.test((await askText(terminal, `${question.message} [y/N] `)) ?? "");
 }

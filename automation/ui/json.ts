@@ -1,22 +1,22 @@
 import type { FleetEvent, Question, Reporter } from "../../fleet/events";
-import { ask, type Terminal } from "./console";
+import { ask, type Answers, type Terminal } from "./console";
 
 /** One JSON document a line on stdout, and nothing else there. */
 export function jsonLine(terminal: Terminal, document: unknown): void {
   terminal.stdout.write(`${JSON.stringify(document)}\n`);
 }
 
-/** Events as JSON lines with the time they happened. Questions are not asked: scripts give --yes. */
-export function jsonReporter(terminal: Terminal, options: { yes: boolean }): Reporter {
+/** Events as JSON lines with the time they happened. Questions are not asked: scripts answer them by options. */
+export function jsonReporter(terminal: Terminal, options: Answers): Reporter {
   return {
     emit: (event: FleetEvent) => jsonLine(terminal, { time: new Date().toISOString(), ...event }),
-    confirm: (question: Question) => (options.yes ? Promise.resolve(true) : ask({ ...terminal, stdin: NOT_A_TERMINAL }, question, false)),
+    confirm: (question: Question) => ask({ ...terminal, stdin: NOT_A_TERMINAL }, question, options),
   };
 }
 
 const NOT_A_TERMINAL = { isTTY: false } as NodeJS.ReadStream;
 
 /** For commands whose result is one document: their progress is no part of it. */
-export function silentReporter(terminal: Terminal, options: { yes: boolean }): Reporter {
+export function silentReporter(terminal: Terminal, options: Answers): Reporter {
   return { emit: () => undefined, confirm: jsonReporter(terminal, options).confirm };
 }

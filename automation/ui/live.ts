@@ -83,7 +83,7 @@ export function liveReporter(terminal: Terminal, progress: Progress, options: Lo
       paused = true;
       screen.clear();
       try {
-        return await ask(terminal, question, options.yes);
+        return await ask(terminal, question, options);
       } finally {
         paused = false;
         drawSoon();
