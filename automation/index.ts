@@ -41,26 +41,26 @@ export class Fleet {
 
   /** Creates the fleet, or brings it to what the configuration says, and verifies every node. */
   up(options: { wait?: boolean } = {}): Promise<UpResult> {
-    return this.within(true, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }), true);
+    return this.within({ start: true, changes: true, founds: true }, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }));
   }
 
   /** What `up` would change. */
   preview(): Promise<UpPlan> {
-    return this.within(true, (session) => preview(session, { ...this.definition(), wait: false }));
+    return this.within({ start: true }, (session) => preview(session, { ...this.definition(), wait: false }));
   }
 
   list(): Promise<Listing> {
-    return this.within(false, list);
+    return this.within({}, list);
   }
 
   /** Runs the check list; `only` and `nodes` are patterns such as `D2,E*`. */
   verify(options: { only?: string; nodes?: string } = {}): Promise<Verification> {
-    return this.within(false, (session) => verifyFleet(session, { ...this.definition(), choice: { only: options.only }, nodes: options.nodes }));
+    return this.within({}, (session) => verifyFleet(session, { ...this.definition(), choice: { only: options.only }, nodes: options.nodes }));
   }
 
   /** Ends the fleet, or a part of it, and proves it by listing again. */
   down(request: DownRequest = {}): Promise<DownResult> {
-    return this.within(false, (session) => down(session, request));
+    return this.within({ changes: true }, (session) => down(session, request));
   }
 
   private definition() {
@@ -69,12 +69,13 @@ export class Fleet {
     return { config, configFile, locate };
   }
 
-  private async within<T>(start: boolean, work: (session: Session) => Promise<T>, founds = false): Promise<T> {
-    const place = placeIn(this.definition().config);
+  private async within<T>({ start = false, ...kind }: { start?: boolean; changes?: boolean; founds?: boolean }, work: (session: Session) => Promise<T>): Promise<T> {
+    const { config, configFile } = this.definition();
+    const place = placeIn(config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
     const session = await openSession(
-      { projectDir: packageRoot(), env, reporter, interrupts, sandbox, profile, ...place, stack: this.options.stack ?? place.stack, founds },
+      { projectDir: packageRoot(), configFile, env, reporter, interrupts, sandbox, profile, ...place, stack: this.options.stack ?? place.stack, ...kind },
       start,
     );
     try {

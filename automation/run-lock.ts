@@ -3,13 +3,15 @@ import path from "node:path";
 import { readRecord } from "../sandbox/records";
 import { tryLock } from "../sandbox/lock";
 import { lockedError, type LockOwner } from "./engine/lock";
+import { settleConfig } from "./last-config";
 import type { Session } from "./session";
 
 /**
  * Runs `work` as the only run of this machine that changes this stack. The engine's own lock is held only while the
  * engine runs; what lies around it (clearing up after a killed run, bringing nodes up, the proof after `down`) must not
- * meet another run either. A lock whose process no longer lives is taken over.
- * @throws SpotError E_LOCKED, with the owner, its age and that it lives
+ * meet another run either. A lock whose process no longer lives is taken over. Whether this
+ * configuration may change the stack is settled first: under the lock, so that no other one comes between.
+ * @throws SpotError E_LOCKED, with the owner, its age and that it lives; E_CONFIG_OTHER
  */
 export async function exclusively<T>(session: Session, work: () => Promise<T>): Promise<T> {
   const file = path.join(session.target.locksDir, `${session.stack.key}.json`);
@@ -20,6 +22,7 @@ export async function exclusively<T>(session: Session, work: () => Promise<T>): 
     throw lockedError(session.target.stack, holder ? { ...holder, since: new Date(holder.since) } : owner, "alive");
   }
   try {
+    await settleConfig(session);
     return await work();
   } finally {
     release();

@@ -13,6 +13,7 @@ import { EMPTY_STATE, type StackState } from "./engine/state";
 import type { Interrupts } from "./interrupts";
 import { lostState } from "./lost-state";
 import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./ownership";
+import { wordsOnConfig } from "./last-config";
 import { pathsOf, type Paths } from "./paths";
 import { resolveTarget, type Target } from "./target";
 import { writeWhole } from "./whole-file";
@@ -28,10 +29,14 @@ export interface SessionOptions {
   stack?: string;
   backend?: string;
   profile?: string;
+  /** Path of the configuration, absolute, whether or not it is there. */
+  configFile: string;
   /** Those of the configuration: where a stack that has none yet asks whose the credentials are. */
   regions?: string[];
   /** The command changes nothing: the first wish to stop ends its calls at once. */
   reading?: boolean;
+  /** The command changes the stack, and asks what others only warn of (run-lock.ts). */
+  changes?: boolean;
   /** The command may bring a stack to a new place: it asks whether it belongs there. */
   founds?: boolean;
   /** The command can do without the state: one that is damaged or lost is told of in the session instead of thrown. */
@@ -41,6 +46,8 @@ export interface SessionOptions {
 /** One stack, opened: what every command on it works with. */
 export interface Session {
   projectDir: string;
+  /** Of the configuration, absolute; it need not be there. */
+  configFile: string;
   paths: Paths;
   reporter: Reporter;
   interrupts: Interrupts;
@@ -81,6 +88,7 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
   try {
     const elsewhere = newEndpoints(place, options.founds === true);
     if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
+    if (!options.changes) tellOtherConfig(place);
     const regions = fleetRegions(place, place.configured);
     const identity = await ownIdentity(place.cloud, place, regions);
     const lost = await lostState(place, regions);
@@ -90,6 +98,12 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
     place.cloud.close();
     throw error;
   }
+}
+
+/** Of a stack that another configuration changed last, what is shown may be surprising. */
+function tellOtherConfig(place: Opened): void {
+  const words = wordsOnConfig(place);
+  if (words !== undefined) place.reporter.emit({ type: "message", level: "warning", subject: "config", message: words.fact });
 }
 
 /** What `up` asks, and any other command only says: it binds nothing. */
@@ -118,7 +132,7 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
-  return { projectDir, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys, told: new Set() };
+  return { projectDir, configFile: options.configFile, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys, told: new Set() };
 }
 
 async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ recorded?: StackState; damaged?: SpotError }> {

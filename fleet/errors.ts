@@ -88,6 +88,7 @@ export const errorCatalogue = {
   E_CONFIG_MISSING: { class: "config", meaning: "The configuration file does not exist or cannot be read.", next: "Name it with --config FILE, or copy config.example.yaml to config.yaml." },
   E_CONFIG_SYNTAX: { class: "config", meaning: "The configuration file is not valid YAML.", next: "Correct the line named; indent with spaces, never with tabs." },
   E_CONFIG_INVALID: { class: "config", meaning: "The configuration has values that cannot work.", next: "Correct the lines named; config.example.yaml documents every key." },
+  E_CONFIG_OTHER: { class: "config", meaning: "Another configuration file changed the default stack last, and nobody said that this one takes it over.", next: "Nothing was changed. For a fleet of its own, name a stack with --stack; to take the stack over: --take-over." },
   E_PAYLOAD: { class: "config", meaning: "A file to upload is missing, unreadable or cannot be packed.", next: "Correct the path named, then run the command again." },
   E_USER_DATA_TOO_LARGE: { class: "config", meaning: "User data is above EC2's limit of 16,384 bytes.", next: "Shorten what is large: packages, tags or keys; files belong in files/." },
   E_STALE_BUILD: { class: "tooling", meaning: "The compiled program is older than its sources.", next: "Run `npm run build`, then the command again." },

@@ -11,7 +11,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), false);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true }, false);
     try {
       const result = await allowMe(session, { config, configFile: configPath(context) });
       if (options.json) jsonLine(terminal, result);

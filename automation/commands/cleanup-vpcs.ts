@@ -18,7 +18,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   const reporter = reporterFor(context, false);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: !dryRun }, false);
     try {
       const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
       const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });

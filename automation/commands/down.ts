@@ -19,7 +19,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   if (context.options.sandbox && !(await sandboxStatus(home))) return withoutSandbox(context, home);
   return interruptible(reporter, async (interrupts) => {
     const { clusterApi, ...place } = placeFrom(context);
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...place }), withoutState: true }, false);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...place }), changes: !context.options["dry-run"], withoutState: true }, false);
     try {
       if (context.options["dry-run"]) return reportPlan(context, await planDown(session, requestFrom(context)));
       const result = await down(session, { ...requestFrom(context), clusterApi });

@@ -17,7 +17,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   if ([given, end, release].filter((option) => option !== undefined).length > 1) throw new SpotError("E_USAGE", { message: "--fleet-id, --end and --release stand alone", next: "Run the command once for each." });
   const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), withoutState: true }, false);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: true, withoutState: true }, false);
     try {
       if (end) return reportNamed(context, await dealWith(session, "end", end));
       if (release) return reportNamed(context, await dealWith(session, "release", release));

@@ -81,11 +81,13 @@ export function configFor(context: CommandContext, reporter: Reporter): ConfigFi
 }
 
 export function sessionOptions(
-  { options, env }: CommandContext,
+  context: CommandContext,
   given: { reporter: Reporter; interrupts: Interrupts } & Partial<Place>,
 ): SessionOptions {
+  const { options, env } = context;
   return {
     projectDir: packageRoot(),
+    configFile: configPath(context),
     env,
     reporter: given.reporter,
     interrupts: given.interrupts,

@@ -27,7 +27,7 @@ export async function runUp(context: CommandContext, part?: Part): Promise<ExitC
   refuseStaleBuild();
   const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), founds: part === undefined }, true);
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true, founds: part === undefined }, true);
     try {
       const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
       return await report(context, result);

@@ -16,6 +16,8 @@ export interface StateBackup {
 /** The files in which a file backend keeps one stack (engine: `.pulumi/stacks/PROJECT/STACK.json`, `.json.bak`). */
 export interface StateFiles {
   state: string;
+  /** Which configuration last changed the stack (automation/last-config.ts). The engine passes over names of this form. */
+  lastConfig: string;
   /**
    * The state as the engine would export it, without the third of a second that starting the engine takes. Undefined
    * where only the engine can tell: no state, none of a form that is known here, or one that is damaged.
@@ -55,6 +57,7 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
   };
   return {
     state,
+    lastConfig: `${state}.last-config`,
     read() {
       const document = exported();
       return document && stateOf(document);

@@ -6,6 +6,7 @@ import { enabledRegions, inventory } from "../cloud/inventory";
 import { listRemains, lookAgain, REMAINS } from "../cloud/remains";
 import { namesOf, sorted } from "../cloud/strangers";
 import { deleteWithin } from "../cloud/sweep";
+import { rememberConfig, settleConfig } from "../last-config";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import type { Session } from "../session";
@@ -47,6 +48,9 @@ const PATIENCE_MS = 5 * 60_000;
  * @throws SpotError E_CREDENTIALS, E_DECLINED; E_USAGE for a VPC that was not found, and where nobody can be asked
  */
 export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [], answering = "person", onPlan }: CleanupRequest): Promise<CleanupResult> {
+  // What the predecessor left is of no stack.
+  const concernsStack = !dryRun && !legacy;
+  if (concernsStack) await settleConfig(session);
   const { account } = session.identity;
   const regions = await enabledRegions(session.cloud);
   const whose = legacy ? "predecessor" : "ours";
@@ -61,6 +65,7 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
   const asks = legacy || session.target.kind !== "sandbox";
   if (asks) refuseUnanswered(whose, plan, answering, vpcs);
   const chosen = !asks ? plan : legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
+  if (concernsStack && session.stackExists) rememberConfig(session);
   const outcomes = await Promise.all(chosen.map((region) => cleanRegion(session, region)));
   const blocked = plan.flatMap((region) => region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })));
   return { account, plan, unexplained, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };

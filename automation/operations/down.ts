@@ -9,6 +9,7 @@ import { heldVpcs, namesOf, type HeldVpc } from "../cloud/strangers";
 import { sweep } from "../cloud/sweep";
 import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
+import { forgetConfig, rememberConfig } from "../last-config";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
@@ -91,6 +92,7 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   const { scope, looked, found, unexplained } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
   await confirmed(session, account, found);
+  rememberConfig(session);
   return noted(session, looked, () => ending(session, { request, account, scope, found, unexplained, ended }));
 }
 
@@ -328,6 +330,7 @@ export async function forgetStack(session: Session, others: readonly CloudObject
     await session.stack.remove();
   }
   session.stack.forgetKept();
+  forgetConfig(session);
   rmSync(session.stack.configFile, { force: true });
   if (others.length === 0 && !isShared(session)) rmSync(session.keys, { recursive: true, force: true });
   return kept;

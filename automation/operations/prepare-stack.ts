@@ -3,6 +3,7 @@ import path from "node:path";
 import { StackKey } from "../../fleet/stack-config";
 import { qualified } from "../engine/stack";
 import { writeStackSettings } from "../engine/stack-config";
+import { rememberConfig } from "../last-config";
 import { ensurePassphrase, type Session } from "../session";
 import type { UpPlan } from "./plan-up";
 
@@ -12,6 +13,7 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
   // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
   writePins(session, plan);
   if (!session.stackExists) await session.stack.ensure();
+  rememberConfig(session);
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
   if (secret === undefined) {

@@ -3,6 +3,7 @@ import { errorInfo, SpotError } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
 import { recordedIds } from "../engine/state";
+import { rememberConfig } from "../last-config";
 import { canStandFor, lostState } from "../lost-state";
 import { orphansAmong, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
@@ -30,6 +31,7 @@ export interface RecoverResult {
 export function recoverState(opened: Session): Promise<RecoverResult> {
   return exclusively(opened, async () => {
     const regions = fleetRegions(opened, opened.configured);
+    if (opened.stackExists) rememberConfig(opened);
     const { session } = await clearBrokenRun(opened);
     const lost = session.lost ?? (await lostState(session, regions));
     const restored = lost && (await restoreSaved(session, lost, regions));

@@ -10,6 +10,7 @@ const own = (words: string): Sight => ["tests/e2e/own-checks.test.ts", words];
 const line: Sight = ["tests/integration/command-line.test.ts", "lists by column, order and region, and from what was kept"];
 const verify = (words: string): Sight => ["tests/e2e/verify.test.ts", words];
 const formats = verify("writes JUnit, TAP, JSON and a page");
+const twoConfigs = (words: string): Sight => ["tests/integration/two-configurations.test.ts", words];
 const quietParts: Sight = ["tests/integration/parts.test.ts", "says nothing with --quiet but the result"];
 
 /**
@@ -29,6 +30,15 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
     recover: ["tests/integration/recovery.test.ts", "L40: says that the state is cut off"],
     import: ["tests/integration/command-line.test.ts", "`import` shows what a predecessor's file names"],
     setup: ["tests/integration/command-line.test.ts", "setup --defaults writes a file that is valid"],
+  },
+  "take-over": {
+    up: twoConfigs("are asked about by every command that changes"),
+    down: twoConfigs("are asked about by every command that changes"),
+    replace: twoConfigs("are asked about by every command that changes"),
+    repair: twoConfigs("are asked about by every command that changes"),
+    recover: twoConfigs("are asked about by every command that changes"),
+    "allow-me": twoConfigs("are asked about by every command that changes"),
+    "cleanup-vpcs": twoConfigs("are asked about by every command that changes"),
   },
   quiet: {
     up: ["tests/integration/command-line.test.ts", "--quiet leaves the result"],

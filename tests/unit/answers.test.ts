@@ -13,7 +13,7 @@ describe("--yes", () => {
   afterEach(() => rmSync(home, { recursive: true, force: true }));
 
   /** Asks a question as a command does; nobody is there to answer. */
-  async function answer(command: string, given: Partial<ParsedOptions>): Promise<boolean> {
+  async function answer(command: string, given: Partial<ParsedOptions>, answeredBy?: "take-over"): Promise<boolean> {
     const stream = () => Object.assign(new PassThrough(), { isTTY: false });
     const terminal = { stdin: stream(), stdout: stream(), stderr: stream(), env: {} } as unknown as CommandContext["terminal"];
     const context: CommandContext = {
@@ -22,7 +22,7 @@ describe("--yes", () => {
     };
     const reporter = reporterFor(context, false);
     try {
-      return await reporter.confirm({ message: "End the fleet?", unattended: false });
+      return await reporter.confirm({ message: "End the fleet?", unattended: false, answeredBy });
     } finally {
       context.end?.(0);
     }
@@ -35,6 +35,18 @@ describe("--yes", () => {
       for (const form of [{}, { json: true }, { quiet: true }]) {
         assert.equal(await answer(name, { ...form, yes: true }), true, `${name} with --yes`);
         assert.equal(await answer(name, form), false, `${name} without`);
+      }
+    }
+  });
+
+  it("is no answer where a question has an option of its own: --take-over is, for that question alone", async () => {
+    const asking = COMMANDS.filter(({ options }) => options.includes("take-over"));
+    assert.deepEqual(asking.map(({ name }) => name), ["up", "down", "replace", "repair", "recover", "allow-me", "cleanup-vpcs"]);
+    for (const { name } of asking) {
+      for (const form of [{}, { json: true }, { quiet: true }]) {
+        assert.equal(await answer(name, { ...form, yes: true }, "take-over"), false, `${name} with --yes`);
+        assert.equal(await answer(name, { ...form, "take-over": true }, "take-over"), true, `${name} with --take-over`);
+        assert.equal(await answer(name, { ...form, "take-over": true }), false, `${name}: another question`);
       }
     }
   });

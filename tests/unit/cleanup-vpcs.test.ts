@@ -31,7 +31,7 @@ describe("cleanup-vpcs on an account (L42)", () => {
       happened.push(message);
       return Promise.resolve(answer);
     };
-    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage, target: { kind: "aws", stack: "fleet" }, state: { ...EMPTY_STATE, resources: [{ id: "vpc-1", outputs: {} }] }, stack: { notes: { of: () => [] } }, told: new Set(), interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
+    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage, target: { kind: "aws", stack: "fleet", isChosen: true }, state: { ...EMPTY_STATE, resources: [{ id: "vpc-1", outputs: {} }] }, stack: { notes: { of: () => [] } }, told: new Set(), interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
   }
 
   const clean = ({ session, happened }: ReturnType<typeof account>) =>
@@ -195,7 +195,7 @@ describe("cleanup-vpcs between its question and its deletions", () => {
       now = later;
       return Promise.resolve(true);
     };
-    const session = { cloud, identity: { account: "123456789012" }, lineage: "ours", target: { kind: "aws" }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session;
+    const session = { cloud, identity: { account: "123456789012" }, lineage: "ours", target: { kind: "aws", isChosen: true }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session;
     const { left } = await cleanupVpcs(session, { legacy: true, dryRun: false });
     return { left: left.map(({ id, reason }) => `${id}: ${reason}`), changes };
   }
