@@ -10,7 +10,7 @@ import { preview, type UpPlan } from "./operations/plan-up";
 import { up } from "./operations/up";
 import type { UpResult } from "./operations/up-run";
 import { verifyFleet } from "./operations/verify";
-import { openSession, type Session } from "./session";
+import { openSession, type Session, type SessionOptions } from "./session";
 import { placeIn } from "./target";
 import type { Verification } from "./verify/result";
 
@@ -50,7 +50,7 @@ export class Fleet {
   }
 
   list(): Promise<Listing> {
-    return this.within({}, list);
+    return this.within({ withoutState: true }, list);
   }
 
   /** Runs the check list; `only` and `nodes` are patterns such as `D2,E*`. */
@@ -60,7 +60,7 @@ export class Fleet {
 
   /** Ends the fleet, or a part of it, and proves it by listing again. */
   down(request: DownRequest = {}): Promise<DownResult> {
-    return this.within({ changes: true }, (session) => down(session, request));
+    return this.within({ changes: true, withoutState: true }, (session) => down(session, request));
   }
 
   private definition() {
@@ -69,7 +69,7 @@ export class Fleet {
     return { config, configFile, locate };
   }
 
-  private async within<T>({ start = false, ...kind }: { start?: boolean; changes?: boolean; founds?: boolean }, work: (session: Session) => Promise<T>): Promise<T> {
+  private async within<T>({ start = false, ...kind }: { start?: boolean } & Pick<SessionOptions, "changes" | "founds" | "withoutState">, work: (session: Session) => Promise<T>): Promise<T> {
     const { config, configFile } = this.definition();
     const place = placeIn(config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
