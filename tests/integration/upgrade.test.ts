@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { packageRoot } from "../../project/package-root";
+import { FIRST_RUN_MS } from "../support/sandbox";
+import { Workbench } from "../support/workbench";
+
+const FIXTURE = path.join(packageRoot(), "tests/fixtures/upgrade");
+/** The stack's name is in the recorded tags and URNs. */
+const STACK = "upgrade-fixture";
+const FLEET_ID = "4f7f9c100243ee30";
+
+interface Resource {
+  urn: string;
+  id?: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+const resourcesOf = (state: string): Resource[] => (JSON.parse(state) as { checkpoint: { latest: { resources: Resource[] } } }).checkpoint.latest.resources;
+
+/** What AWS names anew for every thing that it makes: ids in all their forms, ARNs and addresses. */
+const NAMED_BY_AWS = /^(?:[a-z]+-[0-9a-f]{8,}|r-rtb-\w+|arn:.*|(?:\d+\.){3}\d+|ip-.*|ec2-.*)$/;
+
+/** Pairs of what AWS named in one state and in the other, at the same place of the same resource. */
+function exchanged(before: unknown, after: unknown): [string, string][] {
+  if (typeof before === "string" && typeof after === "string") return before !== after && NAMED_BY_AWS.test(before) ? [[before, after]] : [];
+  if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) return [];
+  return Object.entries(before).flatMap(([key, value]) => exchanged(value, (after as Record<string, unknown>)[key]));
+}
+
+/** The recorded state of the fixture, for what exists in AWS now. */
+function asRecordedThen(then: string, now: string): string {
+  const present = new Map(resourcesOf(now).map((resource) => [resource.urn, resource]));
+  const pairs = resourcesOf(then).flatMap(({ urn, id, outputs }) => {
+    const same = present.get(urn);
+    assert.ok(same, `${urn} is not made any more`);
+    return exchanged({ id, outputs }, { id: same.id, outputs: same.outputs });
+  });
+  // The longest first: an address may begin another one.
+  return [...new Map(pairs)].sort(([a], [b]) => b.length - a.length).reduce((text, [before, after]) => text.replaceAll(before, after), then);
+}
+
+describe("a fleet that an earlier version recorded", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  let bench: Workbench;
+  const stackFile = path.join(packageRoot(), `Pulumi.${STACK}.yaml`);
+  const stateFile = () => path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${STACK}.json`);
+  const spot = (...args: string[]) => bench.spot([args[0]!, "--sandbox=api", "--stack", STACK, "--config", path.join(bench.dir, "config.yaml"), ...args.slice(1)], { plain: true });
+  const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
+  const resources = () => Object.fromEntries(resourcesOf(readFileSync(stateFile(), "utf8")).flatMap(({ urn, id, inputs }) => (id?.includes("-") && !urn.includes("pulumi:providers") ? [[urn, { id, tags: inputs?.tags }]] : [])));
+  const urns = () => resourcesOf(readFileSync(stateFile(), "utf8")).map(({ urn }) => urn).sort();
+
+  before(() => (bench = new Workbench()));
+  after(async () => {
+    await bench[Symbol.asyncDispose]();
+    rmSync(stackFile, { force: true });
+  });
+
+  it("goes on as it is: preview, list, up and repair change nothing and end no node, and down ends all of it", async () => {
+    for (const name of ["config.yaml", "files"]) cpSync(path.join(FIXTURE, name), path.join(bench.dir, name), { recursive: true });
+    await bench.begin();
+    const { endpoint } = await bench.sandbox();
+    const keys = path.join(bench.home, "keys", FLEET_ID);
+    mkdirSync(keys, { recursive: true, mode: 0o700 });
+    for (const name of ["id_ed25519", "id_ed25519.pub", "passphrase"]) writeFileSync(path.join(keys, name), readFileSync(path.join(FIXTURE, "keys", name)), { mode: 0o600 });
+    const settings = readFileSync(path.join(FIXTURE, "stack.yaml"), "utf8").replace("ENDPOINT", endpoint);
+    writeFileSync(stackFile, settings);
+    const made = await spot("up");
+    assert.equal(made.code, 9, made.stdout + made.stderr);
+
+    const then = readFileSync(path.join(FIXTURE, "state.json"), "utf8");
+    writeFileSync(stateFile(), asRecordedThen(then, readFileSync(stateFile(), "utf8")));
+    rmSync(path.join(bench.home, "backend/.spot-deployer"), { recursive: true });
+    writeFileSync(stackFile, settings);
+    const ids = await live();
+    const recorded = urns();
+    const things = resources();
+    assert.equal(ids.length, 2);
+
+    const preview = await spot("preview");
+    assert.match(preview.stdout, /Nothing to change: 2 nodes as configured/, preview.stderr);
+    const list = await spot("list", "--json");
+    assert.deepEqual((JSON.parse(list.stdout) as { nodes: { instanceId: string; state: string; recorded: boolean }[] }).nodes.map(({ instanceId, state, recorded: known }) => [instanceId, state, known]).sort(), ids.map((id) => [id, "running", true]), list.stderr);
+    for (const command of ["up", "repair"]) {
+      const { code, stdout, stderr } = await spot(command);
+      assert.equal(code, 9, stdout + stderr);
+      assert.match(stdout, /Nothing to change: 2 nodes as configured/, stderr);
+      assert.doesNotMatch(stderr, /WARNING|ERROR/);
+      assert.deepEqual(await live(), ids, command);
+      assert.deepEqual(urns(), recorded, command);
+      assert.deepEqual(resources(), things, command);
+    }
+    assert.match(readFileSync(stackFile, "utf8"), /account: "\d{12}"/, "what is recorded since then is recorded now");
+
+    // A node that is made anew is one of today's, the other one stays as it was made.
+    const replaced = await spot("replace", "us-west-2-0");
+    assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
+    assert.equal((await live()).filter((id) => ids.includes(id)).length, 1);
+    assert.deepEqual(urns(), recorded);
+
+    const down = await spot("down");
+    assert.equal(down.code, 0, down.stdout + down.stderr);
+    assert.match(down.stdout, /Proven/);
+  });
+});
