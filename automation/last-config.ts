@@ -9,19 +9,19 @@ import { DEFAULT_STACK } from "./target";
 import { writeWhole } from "./whole-file";
 
 /** What of a session tells which configuration is at hand, and where the last one is remembered. */
-type Known = Pick<Session, "target" | "stack" | "configFile">;
+type Known = Pick<Session, "target" | "stack" | "stackExists" | "configFile">;
 
 /**
  * Where a stack remembers the configuration that last changed it: beside its state, which all folders share. Undefined
  * for a stack that has no default name, and for backends that are no folder of this machine.
  */
-function memoryOf({ target, stack }: Omit<Known, "configFile">): string | undefined {
+function memoryOf({ target, stack }: Pick<Known, "target" | "stack">): string | undefined {
   return shortName(target.stack) === DEFAULT_STACK[target.kind] ? stack.stateFiles?.lastConfig : undefined;
 }
 
 /** The configuration that last changed the stack, when it is another one and nobody chose the stack by name. */
 function otherConfig(known: Known): OtherConfig | undefined {
-  const memory = known.target.isChosen ? undefined : memoryOf(known);
+  const memory = known.target.isChosen || !known.stackExists ? undefined : memoryOf(known);
   if (memory === undefined) return undefined;
   const text = readMemory(memory);
   if (text === undefined) return undefined;

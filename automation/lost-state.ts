@@ -3,7 +3,7 @@ import { Tag } from "../fleet/model";
 import { counted } from "../fleet/words";
 import { inventory, type CloudObject, type RegionInventory } from "./cloud/inventory";
 import { INSTANCE_TYPE, recordedIds } from "./engine/state";
-import { orphansAmong } from "./orphans";
+import { mayBeUnheard } from "./orphans";
 import { divided } from "./ownership";
 import type { Opened } from "./session";
 
@@ -50,7 +50,7 @@ function knowsNone(place: Opened, own: readonly CloudObject[]): boolean {
   const recorded = recordedIds(place.state);
   const mayBeMaking = place.state.pending.some(({ type, creating }) => creating && type === INSTANCE_TYPE);
   if (instances.length === 0 || mayBeMaking || instances.some(({ id }) => recorded.has(id)) || place.stack.isKept(place.state)) return false;
-  return orphansAmong(place, instances).explained.length === 0;
+  return !mayBeUnheard(place, instances);
 }
 
 const isLiving = ({ kind, detail }: CloudObject): boolean => kind === "instance" && detail !== "shutting-down";
@@ -66,11 +66,12 @@ function causeOf(cause: unknown, instances: readonly CloudObject[]): unknown {
   return words.length > 0 ? words.join("\n") : undefined;
 }
 
-function waysOut({ stack, lineage }: Opened, instances: readonly CloudObject[]): string {
+function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: readonly CloudObject[]): string {
   const saved = stack.savedStates.find((one) => canStandFor(one.state, instances));
   const ways = [
     ...(saved ? [`\`recover\` restores the state of ${saved.at.toISOString()} (${counted(saved.state.nodes.length, "node")})`] : []),
     `\`recover --fleet-id ${lineage}\` ends the fleet by its tags`,
+    ...(stackExists && damaged === undefined ? ["`recover --end ID` deletes, `recover --release ID` takes the tags off a thing that is a copy"] : []),
     "`--stack NEW` leaves it as it is and works on another stack",
   ];
   return `${ways.join("; ")}.`;

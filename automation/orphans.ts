@@ -1,5 +1,5 @@
 import { Tag } from "../fleet/model";
-import { sortedByNotes } from "../fleet/orphans";
+import { sortedByNotes, type Made, type RunNote } from "../fleet/orphans";
 import type { CloudKind, CloudObject } from "./cloud/inventory";
 import { recordedIds } from "./engine/state";
 import type { Opened } from "./session";
@@ -29,34 +29,49 @@ export interface Orphans {
 }
 
 /**
- * What of a fleet's objects is not in its record.
+ * What of a fleet's objects is not in its record. An instance that is ending needs no one to end it; an attached volume
+ * goes the way of its instance.
  * @param objects that carry the fleet's ID and its stack's name
  * @throws SpotError E_BACKEND when the notes of earlier runs cannot be read
  */
-export function orphansAmong({ state, stack, lineage }: Pick<Opened, "state" | "stack" | "lineage">, objects: readonly CloudObject[]): Orphans {
-  const recorded = recordedIds(state);
-  const unrecorded = objects.filter(({ kind, id, detail }) => !recorded.has(id) && !isEnding(kind, detail));
+export function orphansAmong(fleet: Pick<Opened, "state" | "stack" | "lineage">, objects: readonly CloudObject[]): Orphans {
+  const recorded = recordedIds(fleet.state);
+  const unrecorded = objects.filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "instance" && detail === "shutting-down"));
   if (unrecorded.length === 0) return { explained: [], unexplained: [] };
-  const { explained, unexplained } = sortedByNotes(
-    unrecorded.map((object) => ({ ...object, type: TYPES[object.kind], node: object.tags[Tag.node] })),
-    stack.notes.of(lineage),
-  );
-  const original = new Map(unrecorded.map((object) => [object.id, object]));
-  return {
-    explained: explained.map(({ id }) => original.get(id)!),
-    unexplained: unexplained.map(({ object, reason }) => ({ ...original.get(object.id)!, reason })),
-  };
+  const own = new Set(objects.map(({ id }) => id));
+  const goesWith = ({ heldBy }: CloudObject): boolean => heldBy !== undefined && (own.has(heldBy) || recorded.has(heldBy));
+  const { explained, unexplained } = judged(unrecorded.filter((object) => !goesWith(object)), fleet.stack.notes.of(fleet.lineage));
+  const strange = new Set(unexplained.map(({ id }) => id));
+  const attached = unrecorded.filter((object) => goesWith(object) && strange.has(object.heldBy!));
+  return { explained, unexplained: [...unexplained, ...attached.map((object) => ({ ...object, reason: `is attached to ${object.heldBy}` }))] };
 }
 
-/** A root volume goes with its instance, and an instance that is ending needs no one to end it. */
-function isEnding(kind: CloudKind, detail: string): boolean {
-  return (kind === "volume" && detail === "in-use") || (kind === "instance" && detail === "shutting-down");
+function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orphans {
+  const { explained, unexplained } = sortedByNotes(objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })), notes);
+  return { explained: explained.map(({ object }) => object), unexplained: unexplained.map(({ object: { object }, reason }) => ({ ...object, reason })) };
+}
+
+/** What a run would have noted of it. */
+export function madeOf({ kind, region, tags }: CloudObject): Made {
+  const node = tags[Tag.node];
+  return { type: TYPES[kind], region, ...(node === undefined ? {} : { node }) };
+}
+
+/**
+ * Did runs of ours try to make one of these, without hearing that it was made? What they did hear of was in the record:
+ * where it is not, the record was lost.
+ */
+export function mayBeUnheard({ stack, lineage }: Pick<Opened, "stack" | "lineage">, objects: readonly CloudObject[]): boolean {
+  const unheard = stack.notes.of(lineage).map((note): RunNote => ({ ...note, deleted: [], attempts: note.attempts.filter(({ id }) => id === undefined) }));
+  return judged(objects, unheard).explained.length > 0;
 }
 
 /** Says of each thing, once in a run, that it is left alone, why, and how it is dealt with. */
 export function tellUnexplained({ reporter, told }: Pick<Opened, "reporter" | "told">, objects: readonly UnexplainedObject[]): void {
+  const others = new Set(objects.map(({ id }) => id));
   for (const object of objects) {
-    if (told.has(object.id)) continue;
+    // What is said of an instance goes for its volumes.
+    if (told.has(object.id) || (object.heldBy !== undefined && others.has(object.heldBy))) continue;
     told.add(object.id);
     reporter.emit({ type: "message", level: "warning", subject: object.region, message: unexplainedText(object) });
   }

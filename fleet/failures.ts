@@ -169,3 +169,14 @@ const failure = (row: Row, awsCode: string | undefined): Failure => ({
   ...(row.everywhere === undefined ? {} : { everywhere: row.everywhere }),
   ...(row.outdated === undefined ? {} : { outdated: row.outdated }),
 });
+
+/**
+ * True when AWS itself refused a launch, so that surely nothing was made: a launch carries a client token, and had an
+ * earlier try been carried out, this one would have been answered with its instance. A call that comes after the launch
+ * (waiting for it, reading it) may be refused of an instance that is there.
+ * @param message of the AWS provider, in the words of AWS's SDK for Go
+ */
+export function launchedNothing(message: string): boolean {
+  const [, answer] = /operation error EC2: RunInstances, ([^\n]*)/.exec(message) ?? [];
+  return answer !== undefined && (/StatusCode: 4\d\d/.test(answer) || classifyFailure(message).class === "throttle");
+}

@@ -34,10 +34,12 @@ export interface CloudObject {
   detail: string;
   /** When it was made; of most kinds AWS does not tell. */
   created?: Date;
+  /** The instance that a volume is attached to. */
+  heldBy?: string;
   tags: Record<string, string>;
 }
 
-type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; created?: Date; tags: AwsTag[] | undefined }[]>;
+type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; created?: Date; heldBy?: string; tags: AwsTag[] | undefined }[]>;
 
 /** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
 export const LISTERS: Record<CloudKind, Lister> = {
@@ -49,7 +51,7 @@ export const LISTERS: Record<CloudKind, Lister> = {
       tags: instance.Tags,
     })),
   volume: async (client, Filters) =>
-    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", created: v.CreateTime, tags: v.Tags })),
+    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", created: v.CreateTime, heldBy: v.Attachments?.[0]?.InstanceId, tags: v.Tags })),
   "security-group": async (client, Filters) =>
     ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({ id: g.GroupId!, detail: g.VpcId ?? "", tags: g.Tags })),
   "route-table": async (client, Filters) =>

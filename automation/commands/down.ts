@@ -81,10 +81,12 @@ function conclusion(result: DownResult, exitCode: ExitCode, command: string): st
     return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
   }
   if (namesakes.length > 0) return "Nothing was ended.";
-  if (leftovers.length > 0 && leftovers.length === unexplained.length) return `All that is this fleet's own is gone. Left: ${counted(leftovers.length, "object")}.`;
+  if (leftovers.length > 0 && leftovers.length === unexplained.length && notLookedAt.every(({ everUsed }) => !everUsed)) {
+    return `All of ${what} that is its own is gone. Left: ${counted(leftovers.length, "object")} that nothing explains.`;
+  }
   if (leftovers.length > 0) {
     const first = held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
-    return `Left: ${leftovers.length} of ${found}. ${first} \`${command}\` again.`;
+    return `Left: ${leftovers.length} of ${counted(result.found.length + unexplained.length, "object")}. ${first} \`${command}\` again.`;
   }
   if (exitCode !== ExitCode.ok) return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
   if (result.found.length === 0) return `Nothing to end: ${where(result)} showed nothing of ${what}.`;
@@ -127,7 +129,7 @@ export function report({ options, terminal }: CommandContext, result: DownResult
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.unexplained.length > 0) lines.push(`Left alone: ${counted(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`);
   if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
-  if (result.setAside !== undefined) lines.push(`The state that could not be read is kept as ${result.setAside}.`);
+  if (result.setAside !== undefined) lines.push(`The state that stood there is kept as ${result.setAside}.`);
   lines.push(conclusion(result, exitCode, command));
   if (result.partial && exitCode === ExitCode.ok && found > 0) lines.push("config.yaml may still ask for it: then the next `up` makes it again.");
   terminal.stdout.write(`${lines.join("\n")}\n`);

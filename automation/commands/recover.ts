@@ -6,6 +6,7 @@ import { dealWith, type NamedResult } from "../operations/named-objects";
 import { endFleet, recoverState, type RecoverResult } from "../operations/recover-fleet";
 import { openSession } from "../session";
 import { jsonLine } from "../ui/json";
+import { tableText } from "../ui/table";
 import type { CommandContext } from "./context";
 import { exitCodeFor, report } from "./down";
 import { placeFrom } from "./list";
@@ -40,14 +41,16 @@ function reportNamed({ options, terminal }: CommandContext, result: NamedResult)
 }
 
 function reportRecovered({ options, terminal }: CommandContext, result: RecoverResult): ExitCode {
-  const exitCode = result.unexplained.length > 0 ? ExitCode.leftovers : ExitCode.ok;
+  const exitCode = result.left.length > 0 || result.notLookedAt.length > 0 ? ExitCode.leftovers : ExitCode.ok;
   if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
   else {
-    const { restored, nodes, unexplained } = result;
+    const { restored, nodes, left, notLookedAt } = result;
     const lines = [
       ...(restored ? [`The state was restored from ${restored.file} of ${restored.at.toISOString()}.`] : []),
-      ...(restored?.kept ? [`The state that could not be read is kept as ${restored.kept}.`] : []),
-      unexplained.length > 0 ? `Left alone: ${counted(unexplained.length, "thing")} with this fleet's tags that nothing explains; see the warnings above.` : `Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`,
+      ...(restored?.kept ? [`The state that stood there is kept as ${restored.kept}.`] : []),
+      ...(notLookedAt.length > 0 ? [`Not looked at: ${notLookedAt.join(", ")}. Run \`recover\` again when AWS answers there.`] : []),
+      ...(left.length > 0 ? [tableText(["LEFT", "REGION", "ID", "WHY"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason]))] : []),
+      ...(left.length + notLookedAt.length === 0 ? [`Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`] : []),
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);
   }

@@ -51,6 +51,9 @@ const LOGICAL_OPS = new Set(["replace", "read", "remove-pending-replace"]);
 /** Steps that make something. */
 export const CREATES: ReadonlySet<string> = new Set(["create", "create-replacement"]);
 
+/** Steps that end something. */
+export const DELETES: ReadonlySet<string> = new Set(["delete", "delete-replaced"]);
+
 /** Diagnostics of the engine that are no news to the user, with the reason. */
 const NOISE = [
   // The sandbox's provider is put on PATH by us.

@@ -31,8 +31,8 @@ export class KeptState {
   /** Keeps a state in place of the one kept before. @throws SpotError E_BACKEND where it cannot be written */
   keep(state: ExportedState): void {
     const text = JSON.stringify(state);
-    if (text === this.text()) return;
     try {
+      if (text === this.text()) return;
       writeWhole(this.file, text, 0o600);
     } catch (cause) {
       throw unwritable("the copy of the stack's state", this.file, cause);

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "nod
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import type { Attempt, Made, RunNote } from "../../fleet/orphans";
+import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/orphans";
 import { writeWhole } from "../whole-file";
 import type { EngineStep } from "./events";
 import { unwritable } from "./kept-state";
@@ -13,26 +13,18 @@ import { tagsOf, type PendingOperation } from "./state";
 export interface KeptNote extends RunNote {
   run: string;
   fleetId: string;
-  /** When anything was last written down of it. */
-  last: Date;
-  /** It came to its end: what is pending in the record is of another run. */
-  ended: boolean;
 }
 
-/** One line of the file. */
-type Line = { run: string; at: string } & (
-  | { began: { fleetId: string; seen: RunNote["seen"]; recorded: RunNote["recorded"] } }
+/** One line of the file. `later`: another run wrote it, who cleared up after this one. */
+type Line = { run: string; at: string; later?: true } & (
+  | { began: { fleetId: string; seen: RunNote["seen"] } }
   | { attempt: Made & { urn: string } }
   | { made: { urn: string; id: string } }
   | { refused: { urn: string } }
+  | { deleted: string }
   | { ended: true }
+  | { looked: true }
 );
-
-/**
- * How long what a run left may still come to light: a call that was under way takes effect late, and AWS's lists lag
- * behind. After that, what was not seen was not made.
- */
-const LATE_MS = 10 * 60_000;
 
 /**
  * What runs of this program write down before they create anything, beside the stack's record: the engine forgets a
@@ -49,10 +41,15 @@ export class RunNotes {
     return notesIn(this.lines()).filter((note) => note.fleetId === fleetId);
   }
 
-  /** A run begins: from here on its creations are noted. @throws SpotError E_BACKEND where nothing can be written */
-  begin(fleetId: string, seen: RunNote["seen"], recorded: readonly string[]): void {
+  /**
+   * A run begins: from here on what it creates and deletes is noted. One before it that never came to its end is over:
+   * what is pending in the record from now on is not that one's.
+   * @throws SpotError E_BACKEND where nothing can be written
+   */
+  begin(fleetId: string, seen: RunNote["seen"]): void {
+    for (const { run, ended } of this.of(fleetId)) if (!ended) this.append({ run, at: now(), later: true, ended: true });
     this.run = randomUUID();
-    this.write({ began: { fleetId, seen, recorded } });
+    this.write({ began: { fleetId, seen } });
   }
 
   /** A run of this process is under way. */
@@ -70,6 +67,19 @@ export class RunNotes {
     if (typeof inputs.region === "string" && id !== "") this.write({ made: { urn, id } });
   }
 
+  /** The engine had something deleted; AWS may show it again all the same. @throws SpotError E_BACKEND */
+  deleted({ id }: Pick<EngineStep, "id">): void {
+    if (id !== "") this.write({ deleted: id });
+  }
+
+  /** An attempt of an earlier run was this thing, which is ended now. @throws SpotError E_BACKEND */
+  found(fleetId: string, { id, ...thing }: Made & { id: string }): void {
+    for (const { run, attempts } of this.of(fleetId)) {
+      const attempt = attempts.find((one) => one.id === undefined && one.type === thing.type && one.region === thing.region && one.node === thing.node);
+      if (attempt) return this.append({ run, at: now(), later: true, made: { urn: attempt.urn, id } });
+    }
+  }
+
   /** AWS surely made nothing of an attempt. @throws SpotError E_BACKEND */
   refused({ urn }: Pick<EngineStep, "urn">): void {
     this.write({ refused: { urn } });
@@ -84,7 +94,7 @@ export class RunNotes {
     if (last === undefined || last.ended) return;
     const noted = new Set(last.attempts.flatMap(({ urn, id }) => (id === undefined ? urn : [])));
     for (const { urn, type, inputs, creating } of pending) {
-      if (creating && !noted.has(urn) && typeof inputs.region === "string") this.append({ run: last.run, at: now(), attempt: { urn, ...madeOf(type, inputs.region, inputs) } });
+      if (creating && !noted.has(urn) && typeof inputs.region === "string") this.append({ run: last.run, at: now(), later: true, attempt: { urn, ...madeOf(type, inputs.region, inputs) } });
     }
   }
 
@@ -100,10 +110,14 @@ export class RunNotes {
     this.keep((note) => note.run !== run || note.attempts.some(({ id }) => id === undefined || !recorded.has(id)));
   }
 
-  /** Drops the notes of runs of which nothing can come to light any more. Call it after everything was looked at. */
+  /**
+   * Everything was looked at, and nothing is left that these notes explain: drops those of runs of which nothing can
+   * come to light any more.
+   */
   settle(): void {
     const run = this.run;
     this.keep((note) => note.run === run || note.last.getTime() > Date.now() - LATE_MS);
+    for (const note of notesIn(this.lines())) if (note.run !== run && !note.looked) this.append({ run: note.run, at: now(), later: true, looked: true });
   }
 
   /** There is nothing left that could be explained: the notes go, and what follows in this run is not noted. */
@@ -173,18 +187,20 @@ function madeOf(type: string, region: string, inputs: Record<string, unknown>): 
 
 /** The runs of a file, the oldest first. */
 function notesIn(lines: readonly Line[]): KeptNote[] {
-  const notes = new Map<string, KeptNote & { attempts: Attempt[] }>();
+  const notes = new Map<string, KeptNote & { attempts: Attempt[]; deleted: string[] }>();
   for (const line of lines) {
     const at = new Date(line.at);
-    if ("began" in line) notes.set(line.run, { run: line.run, ...line.began, began: at, last: at, attempts: [], ended: false });
+    if ("began" in line) notes.set(line.run, { run: line.run, ...line.began, began: at, last: at, attempts: [], deleted: [], ended: false, looked: false });
     const note = notes.get(line.run);
     if (note === undefined) continue;
-    note.last = at;
+    if (!line.later) note.last = at;
     if ("attempt" in line) note.attempts.push({ ...line.attempt });
     const open = (wanted: string) => note.attempts.findIndex(({ urn, id }) => urn === wanted && id === undefined);
     if ("made" in line && open(line.made.urn) >= 0) note.attempts[open(line.made.urn)]!.id = line.made.id;
     if ("refused" in line && open(line.refused.urn) >= 0) note.attempts.splice(open(line.refused.urn), 1);
+    if ("deleted" in line) note.deleted.push(line.deleted);
     if ("ended" in line) note.ended = true;
+    if ("looked" in line) note.looked = true;
   }
   return [...notes.values()];
 }

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
-import { classifyFailure } from "../../fleet/failures";
+import { launchedNothing } from "../../fleet/failures";
 import { shortName } from "../../fleet/ownership";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
-import { collectEvents, CREATES, type EngineListener, type EngineReport } from "./events";
+import { collectEvents, CREATES, DELETES, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
 import { KeptState, type ExportedState } from "./kept-state";
 import { fileBackendRoot, fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
@@ -65,7 +65,7 @@ export class EngineStack {
   /** What belongs to the stack's record and the engine does not know; beside its own files where those are of this machine. */
   private get keptFolder(): string {
     const { backendUrl } = this;
-    return path.join(backendUrl.startsWith("file://") ? path.join(fileBackendRoot(backendUrl), ".spot-deployer") : this.options.keptDir, this.key);
+    return backendUrl.startsWith("file://") ? path.join(fileBackendRoot(backendUrl), ".spot-deployer", this.ownName) : path.join(this.options.keptDir, this.key);
   }
 
   /** One name for this stack wherever it is kept: what locks and process marks go by. */
@@ -329,19 +329,17 @@ export class EngineStack {
         attempt: (step) => note(() => this.notes.attempt(step)),
         step: (step) => {
           if (CREATES.has(step.op)) note(() => this.notes.made(step));
+          if (DELETES.has(step.op)) note(() => this.notes.deleted(step));
           listener.step?.(step);
         },
         failure: (failure) => {
-          if (CREATES.has(failure.step.op) && REFUSALS.has(classifyFailure(failure.message).class)) note(() => this.notes.refused(failure.step));
+          if (CREATES.has(failure.step.op) && launchedNothing(failure.message)) note(() => this.notes.refused(failure.step));
           listener.failure?.(failure);
         },
       },
     };
   }
 }
-
-/** Classes of failures by which AWS says that it made nothing. Any other may have come from a later call of the same creation. */
-const REFUSALS: ReadonlySet<string> = new Set(["capacity", "quota", "price"]);
 
 /**
  * Engine parallelism. Fresh instances wait on AWS, not on this machine; above this RunInstances' request bucket

@@ -54,9 +54,17 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
   const { account } = session.identity;
   const regions = await enabledRegions(session.cloud);
   const whose = legacy ? "predecessor" : "ours";
-  const unexplained = legacy ? [] : await unexplainedIn(session, regions);
+  const look = legacy ? [] : await inventory(session.cloud, session.lineage, regions);
+  const { unexplained } = legacy ? { unexplained: [] } : orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own);
   const strange = new Set(unexplained.map(({ id }) => id));
-  const found = await Promise.all(regions.map((region) => planRegion(session, region, whose, strange)));
+  // Where it is not known what is unexplained, nothing is planned.
+  const silent = new Map(look.flatMap(({ region, error }) => (error ? [[region, errorInfo(error)]] : [])));
+  const found = await Promise.all(
+    regions.map(async (region): Promise<RegionPlan> => {
+      const error = silent.get(region);
+      return error ? { region, planned: [], blocked: [], notOurs: [], error } : planRegion(session, region, whose, strange);
+    }),
+  );
   const plan = vpcs.length > 0 ? forVpcs(found, vpcs) : found;
   onPlan?.({ account, plan });
   tellUnexplained(session, unexplained);
@@ -69,12 +77,6 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
   const outcomes = await Promise.all(chosen.map((region) => cleanRegion(session, region)));
   const blocked = plan.flatMap((region) => region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })));
   return { account, plan, unexplained, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };
-}
-
-/** A region that cannot be looked at is told of by its plan. */
-async function unexplainedIn(session: Session, regions: string[]): Promise<UnexplainedObject[]> {
-  const look = await inventory(session.cloud, session.lineage, regions);
-  return orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own).unexplained;
 }
 
 async function planRegion(session: Session, region: string, whose: Whose, unexplained: ReadonlySet<string>): Promise<RegionPlan> {

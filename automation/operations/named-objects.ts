@@ -30,6 +30,8 @@ const FATES: Record<Fate, { question(what: string): string; word: string; failed
  */
 export function dealWith(session: Session, fate: Fate, ids: readonly string[]): Promise<NamedResult> {
   return exclusively(session, async () => {
+    // Where there is no record, everything looks like a stranger's.
+    if (session.damaged || !session.stackExists) throw session.lost ?? new SpotError("E_STATE", `stack ${session.target.stack} has no state here`);
     const objects = await unexplainedByIds(session, ids);
     const what = objects.map(({ kind, id, region }) => `${kind} ${id} in ${region}`).join(", ");
     const { question, word, failed } = FATES[fate];

@@ -10,10 +10,10 @@ import type { Session } from "../session";
  * @throws SpotError E_BACKEND where that cannot be written: then nothing was begun
  */
 export async function noted<T>(session: Session, look: readonly RegionInventory[], work: () => Promise<T>): Promise<T> {
-  const { stack, state, stackExists, lineage } = session;
+  const { stack, stackExists, lineage } = session;
   if (stackExists) await stack.keepState();
   const seen = Object.fromEntries(look.flatMap(({ region, objects, error }) => (error ? [] : [[region, objects.map(({ id }) => id)]])));
-  stack.notes.begin(lineage, seen, [...recordedIds(state)]);
+  stack.notes.begin(lineage, seen);
   try {
     return await work();
   } finally {

@@ -1,11 +1,11 @@
 import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
-import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
+import { enabledRegions, inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { recordedIds } from "../engine/state";
 import { rememberConfig } from "../last-config";
-import { canStandFor, lostState } from "../lost-state";
-import { orphansAmong, type UnexplainedObject } from "../orphans";
+import { canStandFor, lostBy } from "../lost-state";
+import { orphansAmong, tellUnexplained, type Orphans, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
@@ -18,8 +18,10 @@ export interface RecoverResult {
   restored?: { file: string; at: Date; kept?: string };
   /** Nodes in the record afterwards. */
   nodes: number;
-  /** What carries the fleet's tags and is left alone, because neither the record nor a run of ours explains it. */
-  unexplained: UnexplainedObject[];
+  /** What carries the fleet's tags, is not in the record and is still there: nothing explains it, or it could not be ended. */
+  left: UnexplainedObject[];
+  /** Regions that did not answer: of what is there, nothing is known. */
+  notLookedAt: string[];
 }
 
 /**
@@ -32,16 +34,25 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
   return exclusively(opened, async () => {
     const regions = fleetRegions(opened, opened.configured);
     if (opened.stackExists) rememberConfig(opened);
-    const { session } = await clearBrokenRun(opened);
-    const lost = session.lost ?? (await lostState(session, regions));
-    const restored = lost && (await restoreSaved(session, lost, regions));
+    const { session, pending } = await clearBrokenRun(opened);
+    const seen = await inventory(session.cloud, session.lineage, regions);
+    const lost = session.lost ?? lostBy({ ...session, state: { ...session.state, pending } }, seen);
+    const restored = lost && (await restoreSaved(session, lost, seen));
     const whole = restored ? await reread(session) : session;
-    const { session: recovered, look } = await recover(whole, fleetRegions(whole, regions));
-    const { own } = divided(recovered, look.regions.flatMap(({ objects }) => objects));
-    const unexplained = await askedAbout(recovered, orphansAmong(recovered, own).unexplained);
+    const all = fleetRegions(whole, regions);
+    const { session: recovered } = await recover(whole, all, pending);
+    const { explained, unexplained, silent } = await orphansIn(recovered, all);
+    tellUnexplained(recovered, unexplained);
+    const left = [...explained.map((object) => ({ ...object, reason: "could not be ended" })), ...(await askedAbout(recovered, unexplained))];
     if (recovered.stackExists) await recovered.stack.keepState();
-    return { ...(restored ? { restored } : {}), nodes: recovered.state.nodes.length, unexplained };
+    return { ...(restored ? { restored } : {}), nodes: recovered.state.nodes.length, left, notLookedAt: silent };
   });
+}
+
+async function orphansIn(session: Session, regions: string[]): Promise<Orphans & { silent: string[] }> {
+  const look = await inventory(session.cloud, session.lineage, regions);
+  const orphans = orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own);
+  return { ...orphans, silent: look.flatMap(({ region, error }) => (error ? [region] : [])) };
 }
 
 /** Ends what nothing explains when a person says so; answers what is left. */
@@ -51,21 +62,19 @@ async function askedAbout(session: Session, objects: UnexplainedObject[]): Promi
   const message = `Delete what carries this fleet's tags and is not in its record: ${named}?`;
   if (!(await session.reporter.confirm({ message, answeredBy: "nothing", unattended: false }))) return objects;
   await endByTags(session, session.lineage, objects);
-  const left = await inventory(session.cloud, session.lineage, [...new Set(objects.map(({ region }) => region))]);
-  const silent = new Set(left.flatMap(({ region, error }) => (error ? [region] : [])));
-  const there = new Set(left.flatMap((region) => region.objects.map(({ id }) => id)));
-  return objects.filter(({ id, region }) => there.has(id) || silent.has(region));
+  const { unexplained, silent } = await orphansIn(session, [...new Set(objects.map(({ region }) => region))]);
+  const there = new Set(unexplained.map(({ id }) => id));
+  return objects.filter(({ id, region }) => there.has(id) || silent.includes(region));
 }
 
-async function restoreSaved(session: Session, lost: SpotError, regions: string[]): Promise<RecoverResult["restored"]> {
-  const look = await inventory(session.cloud, session.lineage, regions);
+async function restoreSaved(session: Session, lost: SpotError, look: readonly RegionInventory[]): Promise<RecoverResult["restored"]> {
   const instances = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ kind }) => kind === "instance");
   const saved = session.stack.savedStates.find(({ state }) => canStandFor(state, instances));
   if (!saved) {
     throw new SpotError("E_STATE", {
       message: `${lost.message}, and there is no saved state that ${instances.length > 0 ? "knows any of them" : "can be read"}`,
       cause: lost.cause,
-      next: `Nothing was changed. Restore an older version of the state in its backend, or run \`recover --fleet-id ${session.lineage}\` to end the fleet by its tags.`,
+      next: lost.next,
     });
   }
   const { state, at, file } = saved;
@@ -87,10 +96,11 @@ async function restoreSaved(session: Session, lost: SpotError, regions: string[]
  */
 export function endFleet(opened: Session, lineage: string): Promise<DownResult> {
   return exclusively(opened, async () => {
-    if (opened.state.lineage === lineage && !opened.lost) {
+    const own = opened.lineage === lineage;
+    const lost = opened.lost ?? (own ? lostBy(opened, await inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured))) : undefined);
+    if (opened.state.lineage === lineage && !lost) {
       throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${opened.target.stack}, whose state is whole`, next: "Run `down` to end it." });
     }
-    const own = opened.lineage === lineage;
     const { session } = await clearBrokenRun(opened);
     const { account } = session.identity;
     const used = own ? fleetRegions(session) : [];

@@ -9,7 +9,7 @@ import { lockedError, lockState } from "../engine/lock";
 import type { PendingOperation, StateResource } from "../engine/state";
 import { endStrays, straysOf } from "../engine/strays";
 import { lostBy } from "../lost-state";
-import { orphansAmong, tellUnexplained } from "../orphans";
+import { madeOf, orphansAmong, tellUnexplained } from "../orphans";
 import { divided } from "../ownership";
 import { reread, type Session } from "../session";
 import { createError } from "./engine-report";
@@ -34,19 +34,24 @@ const LISTED_TYPES: Record<string, "instance" | "network"> = {
  * Brings record and cloud together again before anything new is begun: what a killed run left running or locked, what
  * was created and never recorded, and what is recorded and no longer there. Changes nothing where the two agree.
  * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
+ * @param dropped unfinished operations that the caller has dropped from the record already
  * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
-export async function recover(opened: Session, regions: string[]): Promise<{ session: Session; look: Look }> {
+export async function recover(opened: Session, regions: string[], dropped: PendingOperation[] = []): Promise<{ session: Session; look: Look }> {
   const cleared = await clearBrokenRun(opened);
+  const pending = [...dropped, ...cleared.pending];
   const look = await lookAt(cleared.session, regions);
   const others = divided(cleared.session, look.regions.flatMap(({ objects }) => objects)).others.filter(({ kind }) => kind === "instance");
   // An operation that was dropped a moment ago still tells of an instance that it may have made.
-  const lost = lostBy({ ...cleared.session, state: { ...cleared.session.state, pending: cleared.pending } }, look.regions) ?? copiedSettings(cleared.session, others);
+  const lost = lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ?? copiedSettings(cleared.session, others);
   if (lost) throw lost;
-  const session = await endOrphans(cleared.session, look);
-  if (look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
-  const doubtful = new Set(cleared.pending.flatMap(({ region }) => region ?? []));
-  return { session: await forgetLost(session, look.regions, doubtful), look };
+  const { session, left } = await endOrphans(cleared.session, look);
+  if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
+  const doubtful = new Set(pending.flatMap(({ region }) => region ?? []));
+  const recovered = await forgetLost(session, look.regions, doubtful);
+  // What this run made of the record is believed by the next one, even where it goes no further.
+  if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
+  return { session: recovered, look };
 }
 
 /**
@@ -99,12 +104,13 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
  * alone. Safe beside other runs by its order: what was listed before the lock was seen free is in the record read after
  * that, or its run died without recording it.
  * @param look what was listed before this call
+ * @returns `left`: how many of them could not be ended
  * @throws SpotError E_LOCKED while another run is at work
  */
-export async function endOrphans(session: Session, look: Look): Promise<Session> {
+export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
   const own = divided(session, look.regions.flatMap(({ objects }) => objects)).own;
   const { explained, unexplained } = orphansAmong(session, own);
-  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0) return session;
+  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0) return { session, left: 0 };
   await clearDeadLock(session);
   const current = await reread(session);
   await removeParts(current, strayParts(current, look.parts));
@@ -112,12 +118,15 @@ export async function endOrphans(session: Session, look: Look): Promise<Session>
   tellUnexplained(current, orphans.unexplained);
   const failures = await sweep(current.cloud, current.lineage, orphans.explained, {
     signal: current.interrupts.hard,
-    onDeleted: ({ kind, id, region }) => say(current, `ended ${kind} ${id} in ${region}: created and never recorded`),
+    onDeleted: (object) => {
+      current.stack.notes.found(current.lineage, { ...madeOf(object), id: object.id });
+      say(current, `ended ${object.kind} ${object.id} in ${object.region}: created and never recorded`);
+    },
   });
   for (const { object, error } of failures) {
     current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
   }
-  return current;
+  return { session: current, left: failures.length };
 }
 
 /** A stack without anything of its own has the ID of one that has: its settings were copied, salt and all. */

@@ -1,6 +1,6 @@
 import { replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/changes";
 import { checksFor } from "../../fleet/checks";
-import { isSpotError, type ErrorInfo } from "../../fleet/errors";
+import { isSpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
 import { classifyFailure } from "../../fleet/failures";
 import { launchesOf } from "../../fleet/launch";
 import { byName, counted } from "../../fleet/words";
@@ -70,13 +70,27 @@ export class UpRun {
   }
 
   async go(): Promise<UpResult> {
+    let result: UpResult;
     try {
-      return await this.run();
-    } finally {
-      // An instance that was to go and still stands has the launch that it was made by.
-      this.leaving.clear();
-      this.pinLaunches();
+      result = await this.run();
+    } catch (error) {
+      await this.pinRecorded().catch((second: unknown) => this.session.reporter.emit({ type: "message", level: "warning", subject: "settings", message: `the settings could not be brought up to date: ${wordsOf(second)}` }));
+      throw error;
     }
+    this.pinStanding();
+    return result;
+  }
+
+  /** The same after a run that broke off before it learned what it had made. */
+  private async pinRecorded(): Promise<void> {
+    this.session = await reread(this.session);
+    this.pinStanding();
+  }
+
+  /** An instance that was to go and still stands has the launch that it was made by. */
+  private pinStanding(): void {
+    this.leaving.clear();
+    this.pinLaunches();
   }
 
   private async run(): Promise<UpResult> {
@@ -178,7 +192,7 @@ export class UpRun {
     const isOutdated = this.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).outdated);
     try {
       const look = await lookAt(this.session, this.regions);
-      this.session = await endOrphans(this.session, look);
+      this.session = (await endOrphans(this.session, look)).session;
       if (isOutdated) this.session = await forgetLost(this.session, look.regions);
     } catch (error) {
       if (!isSpotError(error) || error.code !== "E_LOCKED") throw error;

@@ -28,10 +28,10 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
   };
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
   const volumes = async () => ((await client.send(new DescribeVolumesCommand({}))).Volumes ?? []).filter(({ Attachments }) => !Attachments?.length).map(({ VolumeId }) => VolumeId!);
-  /** "Launch more like this", and a volume restored from a backup with its tags. */
+  /** "Launch more like this" with a root volume like it, and a volume restored from a backup with its tags. */
   const copies = async ({ ImageId, SubnetId, Tags, Placement }: Instance): Promise<{ instance: string; volume: string }> => {
     const run = await client.send(
-      new RunInstancesCommand({ ImageId, SubnetId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: "instance", Tags }] }),
+      new RunInstancesCommand({ ImageId, SubnetId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: "instance", Tags }, { ResourceType: "volume", Tags }] }),
     );
     const volume = await client.send(new CreateVolumeCommand({ AvailabilityZone: Placement!.AvailabilityZone, Size: 8, TagSpecifications: [{ ResourceType: "volume", Tags }] }));
     return { instance: run.Instances![0]!.InstanceId!, volume: volume.VolumeId! };
@@ -55,7 +55,7 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
     assert.equal(down.code, 8, down.stdout + down.stderr);
     for (const id of [instance, volume]) said(id, down.stderr);
     assert.match(down.stderr, new RegExp(`vpc-\\w+ stays with its network: it holds instance ${instance}`));
-    assert.match(down.stdout, /Left alone: 2 objects with this fleet's tags/);
+    assert.match(down.stdout, /Left alone: 3 objects with this fleet's tags/);
     assert.deepEqual([await live(), await volumes()], [[instance], [volume]]);
 
     const cleanup = await bench.spot(["cleanup-vpcs", "--yes"]);
@@ -99,6 +99,28 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
     assert.equal(up.code, 9, up.stderr);
     assert.doesNotMatch(up.stderr, /WARNING/);
     assert.deepEqual(await volumes(), [volume]);
+  });
+
+  it("a launch that AWS refused explains no copy", async () => {
+    await bench.control("POST", "faults", [{ action: "RunInstances", times: 1, effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized to perform this operation.", status: 403 } } }]);
+    const refused = await bench.spot(["up"]);
+    assert.notEqual(refused.code, 9, refused.stderr);
+    const node = await fleet();
+    const { instance } = await copies(node);
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    assert.match(up.stderr, new RegExp(`${instance} carries this fleet's tags`));
+    assert.deepEqual(await live(), [node.InstanceId!, instance].sort());
+  });
+
+  it("where a region could not be looked at first, `cleanup-vpcs` plans nothing there", async () => {
+    const node = await fleet();
+    const { instance, volume } = await copies(node);
+    await bench.control("POST", "faults", [{ action: "DescribeSubnets", region: REGION, times: 1, effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized to perform this operation.", status: 403 } } }]);
+    const cleanup = await bench.spot(["cleanup-vpcs", "--yes"]);
+    assert.equal(cleanup.code, 8, cleanup.stdout + cleanup.stderr);
+    assert.match(cleanup.stdout, /Not looked at: us-west-2/);
+    assert.deepEqual([await live(), await volumes()], [[node.InstanceId!, instance].sort(), [volume]]);
   });
 
   it("what a killed plain `pulumi up` made is asked about: it wrote no notes", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorCatalogue } from "../../fleet/errors";
-import { awsFailures, classifyFailure } from "../../fleet/failures";
+import { awsFailures, classifyFailure, launchedNothing } from "../../fleet/failures";
 
 describe("classifyFailure", () => {
   for (const [code, { hint, ...expected }] of Object.entries(awsFailures)) {
@@ -74,4 +74,16 @@ describe("classifyFailure", () => {
     const sets = ["InsufficientInstanceCapacity", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "UnfulfillableCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet", "MaxFleetCountExceeded", "ReservationCapacityExceeded", "SpotMaxPriceTooLow", "InsufficientCapacity"];
     for (const code of sets) assert.ok(["capacity", "quota", "price"].includes(awsFailures[code]?.class ?? ""), code);
   });
+
+  for (const [message, nothing] of [
+    ["creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, RequestID: x, api error InsufficientInstanceCapacity: no", true],
+    ["creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no", true],
+    ["creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 503, RequestID: x, api error RequestLimitExceeded: slow", true],
+    ["creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 500, RequestID: x, api error InternalError: oh", false],
+    ["creating EC2 Instance: operation error EC2: RunInstances, request send failed, dial tcp: connection reset by peer", false],
+    ["waiting for EC2 Instance (i-1) create: operation error EC2: DescribeInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no", false],
+    ["creating EC2 VPC: operation error EC2: CreateVpc, https response error StatusCode: 400, RequestID: x, api error VpcLimitExceeded: no", false],
+  ] as const) {
+    it(`${nothing ? "surely launched nothing" : "may have made something"}: ${message.slice(0, 110)}`, () => assert.equal(launchedNothing(message), nothing));
+  }
 });

@@ -34,7 +34,7 @@ describe("which configuration changed a default stack last (O8)", () => {
     const target = { kind: "aws", stack: "fleet", isChosen: false, ...given.target };
     const stateFiles = stateFilesOf(given.backendUrl ?? pathToFileURL(backend()).href, target.stack!);
     const reporter = { emit: () => undefined, confirm: async (question: Question) => (asked.push(question), given.answer ?? false) };
-    return { configFile, target, stack: { stateFiles }, reporter } as unknown as Session;
+    return { configFile, target, stack: { stateFiles }, stackExists: true, reporter } as unknown as Session;
   }
   const isAsked = (configFile: string, given?: Parameters<typeof session>[1]) => wordsOnConfig(session(configFile, given)) !== undefined;
   const remember = (configFile: string, given?: Parameters<typeof session>[1]) => rememberConfig(session(configFile, given));

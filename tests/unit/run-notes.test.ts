@@ -17,7 +17,7 @@ describe("what runs write down", () => {
   const next = (): RunNotes => new RunNotes(file);
   const begun = (): RunNotes => {
     const notes = next();
-    notes.begin(FLEET, { "us-west-2": ["i-0"] }, ["vpc-1"]);
+    notes.begin(FLEET, { "us-west-2": ["i-0"] });
     return notes;
   };
   const attempts = () => next().of(FLEET).map((note) => note.attempts.map(({ urn, id }) => (id === undefined ? urn : `${urn}=${id}`)));
@@ -35,8 +35,9 @@ describe("what runs write down", () => {
     notes.made(step("b", "i-2"));
     notes.attempt(step("c"));
     notes.refused(step("c"));
+    notes.deleted(step("d", "i-9"));
     const [note] = next().of(FLEET);
-    assert.deepEqual({ seen: note!.seen, recorded: note!.recorded, ended: note!.ended }, { seen: { "us-west-2": ["i-0"] }, recorded: ["vpc-1"], ended: false });
+    assert.deepEqual({ seen: note!.seen, deleted: note!.deleted, ended: note!.ended }, { seen: { "us-west-2": ["i-0"] }, deleted: ["i-9"], ended: false });
     assert.deepEqual(attempts(), [["a", "b=i-2"]]);
     assert.deepEqual(note!.attempts[0], { urn: "a", type: "aws:ec2/instance:Instance", region: "us-west-2", node: "us-west-2-0" });
     assert.equal(statSync(file).mode & 0o777, 0o600);
@@ -68,6 +69,22 @@ describe("what runs write down", () => {
     ended.end(new Set());
     next().adopt(FLEET, [pending("of a plain pulumi up")]);
     assert.deepEqual(attempts(), [["a", "b"], ["d"]]);
+  });
+
+  it("the next run ends one that never came to its end: what is pending after that is not that one's", () => {
+    begun().attempt(step("a"));
+    begun().end(new Set());
+    next().adopt(FLEET, [pending("of a plain pulumi up")]);
+    assert.deepEqual(attempts(), [["a"]]);
+  });
+
+  it("an orphan that was found uses its attempt up, and makes the run no younger", () => {
+    begun().attempt(step("a"));
+    const { last } = next().of(FLEET)[0]!;
+    next().found(FLEET, { type: "aws:ec2/instance:Instance", region: "us-west-2", node: "us-west-2-0", id: "i-1" });
+    next().settle();
+    const [note] = next().of(FLEET);
+    assert.deepEqual([note!.attempts.map(({ id }) => id), note!.last, note!.looked], [["i-1"], last, true]);
   });
 
   it("stay until nothing can come to light late, and until then only", () => {
