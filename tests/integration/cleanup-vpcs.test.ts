@@ -30,6 +30,7 @@ import {
   RunInstancesCommand,
   type ResourceType,
 } from "@aws-sdk/client-ec2";
+import { RunNotes } from "../../automation/engine/run-notes";
 import { readStackSettings } from "../../automation/engine/stack-config";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
@@ -67,12 +68,22 @@ describe("cleanup-vpcs (L42)", function () {
   const clean = async (...options: string[]): Promise<Shown> => JSON.parse((await bench.spot(["cleanup-vpcs", "--json", ...options])).stdout) as Shown;
   const tagged = (kind: ResourceType, tags: Record<string, string>) => ({ TagSpecifications: [{ ResourceType: kind, Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) }] });
   const mine = () => ({ "spot-deployer:lineage": readStackSettings(bench.stackFile).lineage!, "spot-deployer:stack": bench.stack });
+  /** As the notes of a killed run have it. */
+  const noteAsMade = (things: [id: string, type: string][]): void => {
+    const notes = new RunNotes(path.join(bench.home, "backend/.spot-deployer", bench.stack, "runs.jsonl"));
+    notes.begin(readStackSettings(bench.stackFile).lineage!, {});
+    for (const [id, type] of things) {
+      const step = { urn: `urn:${id}`, id, type, inputs: { region: REGION } };
+      notes.attempt(step);
+      notes.made(step);
+    }
+  };
   const vpcs = async () => ((await ec2.send(new DescribeVpcsCommand({}))).Vpcs ?? []).map(({ VpcId }) => VpcId!);
 
   it("shows the plan, then deletes what is ours in AWS's order, with waits, and nothing else", async () => {
     const [own] = (await bench.live()).vpcs;
     const lineage = mine();
-    // What a half-finished clean-up by hand can leave in a VPC of ours: a NAT gateway, a VPN gateway with a connection, a free interface, groups that name each other.
+    // What a half-finished clean-up by hand can leave in a VPC of ours: a NAT gateway, a VPN gateway with a connection, a free interface. And what a run made and could not record: groups that name each other, a subnet.
     const subnet = (await ec2.send(new CreateSubnetCommand({ VpcId: own, CidrBlock: await freeCidr(own!), ...tagged("subnet", lineage) }))).Subnet!.SubnetId!;
     const address = await ec2.send(new AllocateAddressCommand({ Domain: "vpc", ...tagged("elastic-ip", lineage) }));
     await ec2.send(new CreateNatGatewayCommand({ SubnetId: subnet, AllocationId: address.AllocationId, ...tagged("natgateway", lineage) }));
@@ -86,6 +97,7 @@ describe("cleanup-vpcs (L42)", function () {
     for (const [at, GroupId] of groups.entries()) {
       await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: 1, ToPort: 1, UserIdGroupPairs: [{ GroupId: groups[1 - at] }] }] }));
     }
+    noteAsMade([[subnet, "aws:ec2/subnet:Subnet"], ...groups.map((id): [string, string] => [id, "aws:ec2/securityGroup:SecurityGroup"])]);
     await bench.control("PUT", "timings", { natDeletingMs: 3000 });
     const theirs = (await ec2.send(new CreateVpcCommand({ CidrBlock: "10.99.0.0/16", ...tagged("vpc", { "spot-deployer:lineage": "0123456789abcdef", ManagedBy: "spot-deployer" }) }))).Vpc!.VpcId!;
     const nobodys = (await ec2.send(new CreateVpcCommand({ CidrBlock: "10.98.0.0/16", ...tagged("vpc", { Name: "spot-deployer-like" }) }))).Vpc!.VpcId!;
