@@ -73,7 +73,7 @@ export function sortedByNotes<T extends Unrecorded>(objects: readonly T[], runs:
     const few = candidates.length <= attempted;
     if (few) explained.push(...candidates);
     for (const object of few ? group.filter((one) => !candidates.includes(one)) : group) {
-      const reason = attempted === 0 ? "no run tried to make it" : candidates.includes(object) ? `${counted(candidates.length, "such thing")} for ${counted(attempted, "attempt")} to make one` : "it is not from the time of the run that tried to make one";
+      const reason = attempted === 0 ? "no run tried to make it" : candidates.includes(object) ? `there are ${candidates.length} such things for ${counted(attempted, "attempt")} to make one` : "it is not from the time of the run that tried to make one";
       unexplained.push({ object, reason });
     }
   }

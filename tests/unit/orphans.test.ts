@@ -34,7 +34,7 @@ describe("what explains an object that the record does not hold", () => {
     { name: "what was there when the run began: nothing", objects: [instance("i-1")], runs: [run({ seen: { "us-west-2": ["i-1"] } })], reasons: { "i-1": OTHER_TIME } },
     { name: "what AWS made before the run began: nothing, in a region that did not answer then either", objects: [instance("i-1", { created: later(-20) })], runs: [run({ seen: {} })], reasons: { "i-1": OTHER_TIME } },
     { name: "a clock that is three minutes ahead changes nothing", objects: [instance("i-1", { created: later(-3) })], runs: [run()], explained: ["i-1"] },
-    { name: "more such things than attempts: none of them", objects: [instance("i-1"), instance("i-2")], runs: [run()], reasons: { "i-1": "2 such things for 1 attempt to make one", "i-2": "2 such things for 1 attempt to make one" } },
+    { name: "more such things than attempts: none of them", objects: [instance("i-1"), instance("i-2")], runs: [run()], reasons: { "i-1": "there are 2 such things for 1 attempt to make one", "i-2": "there are 2 such things for 1 attempt to make one" } },
     { name: "two attempts: two things", objects: [instance("i-1"), instance("i-2")], runs: [run({ attempts: [attempt(), attempt()] })], explained: ["i-1", "i-2"] },
     { name: "an attempt each of two runs", objects: [instance("i-1"), instance("i-2")], runs: [run(), run({ began: later(2) })], explained: ["i-1", "i-2"] },
     { name: "an old copy beside the one that was made: the copy is none", objects: [instance("i-1"), instance("i-2", { created: later(-60) })], runs: [run()], explained: ["i-1"], reasons: { "i-2": OTHER_TIME } },
