@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
+import { newPair } from "../../automation/node/key-pair";
 
 /** A key pair made for one test: the private key as ssh2 wants it and the public key's base64 field. */
 export interface TestKey {
@@ -10,7 +11,7 @@ export interface TestKey {
 }
 
 export function makeKey(type: "ed25519" | "rsa" = "ed25519"): TestKey {
-  const privateKey = type === "ed25519" ? utils.generateKeyPairSync("ed25519").private : utils.generateKeyPairSync("rsa", { bits: 2048 }).private;
+  const privateKey = type === "ed25519" ? newPair().private : utils.generateKeyPairSync("rsa", { bits: 2048 }).private;
   const parsed = utils.parseKey(privateKey);
   if (parsed instanceof Error) throw parsed;
   return { privateKey, publicBase64: parsed.getPublicSSH().toString("base64") };
