@@ -5,7 +5,7 @@ const path = require("node:path");
 const root = path.resolve(__dirname, "../..");
 
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
-const THOROUGH = /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|options|parts|recovery|report-page|terminal|troubleshooting)\.test\.js$/;
+const THOROUGH = /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|host-key-token|lost-state|options|orphans|ownership|parts|recovery|report-page|terminal|troubleshooting|two-configurations)\.test\.js$/;
 
 /**
  * What there is to run. `standard`: part of `npm test`. `together`: many short files, which share one process.
