@@ -1,3 +1,4 @@
+import os from "node:os";
 import { parseArgs } from "node:util";
 import { ownerTrials } from "./trials";
 
@@ -22,11 +23,11 @@ async function main(): Promise<void> {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.once(name, () => {
-      tell("ending after this run");
+      tell("ending after the runs that are under way");
       stop.abort();
     });
   }
-  const totals = await ownerTrials({ seed, runs, tell, signal: stop.signal });
+  const totals = await ownerTrials({ seed, runs, atOnce: os.availableParallelism(), tell, signal: stop.signal });
   for (const [hazard, times] of totals.hazards) tell(`${String(times).padStart(5)} x ${hazard}`);
   const rare = runs < FULL.runs ? [] : [...totals.hazards].filter(([, times]) => times < FULL.occurrences).map(([hazard]) => hazard);
   if (rare.length > 0) tell(`too rare to have been tested: ${rare.join(", ")}`);

@@ -7,8 +7,10 @@ import { ACCOUNTS, isOf, REGION, World, type Held, type Thing } from "./world";
 export interface OwnerOptions {
   seed: number;
   runs: number;
+  /** How many runs are under way together; each has a machine, a sandbox and a seed of its own. */
+  atOnce: number;
   tell(line: string): void;
-  /** Ends the test after the run that is under way. */
+  /** Ends the test after the runs that are under way. */
   signal?: AbortSignal;
 }
 
@@ -41,19 +43,25 @@ interface Before {
  * Random sequences of commands over two stacks and two accounts, with random hazards between them. After each command
  * an independent count: nothing of another owner changed, no living instance forgotten, every "gone" true, exit code right.
  */
-export async function ownerTrials({ seed, runs, tell, signal }: OwnerOptions): Promise<OwnerTotals> {
+export async function ownerTrials({ seed, runs, atOnce, tell, signal }: OwnerOptions): Promise<OwnerTotals> {
   const totals: OwnerTotals = { runs: 0, steps: 0, hazards: new Map([...Object.keys(HAZARDS), OTHER_ACCOUNT].map((name) => [name, 0])), failed: [] };
-  for (let run = 0; run < runs && !signal?.aborted; run++) {
+  const go = async (run: number): Promise<void> => {
+    if (signal?.aborted) return;
     const bench = new Workbench();
     const trial = new Trial(bench, seeded(seed + run), totals, (line) => tell(`${seed + run}: ${line}`));
     try {
       await trial.go();
       totals.runs += 1;
+    } catch (error) {
+      // Noted as well: the other runs that are under way end in order.
+      trial.failed(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
       for (const stack of trial.stacks) rmSync(trial.world.stackFile(stack), { force: true });
       await bench[Symbol.asyncDispose]();
     }
-  }
+  };
+  const { default: pMap } = await import("p-map");
+  await pMap(Array.from({ length: runs }, (_, run) => run), go, { concurrency: atOnce });
   return totals;
 }
 
@@ -118,11 +126,13 @@ class Trial {
     const wrong = [...changesOfOthers(before, after), ...wrongCode(command, before, outcome), ...untrue(command, before, outcome, after, held), ...this.world.locks().map((lock) => `lock: ${lock}`)];
     if (held.account !== undefined) this.homes.set(stack, held.account);
     if (held.settings === undefined && held.state === "missing") this.homes.delete(stack);
-    for (const fault of wrong) {
-      const line = `${this.story.join(", ")}: ${fault}\n${outcome.stdout}${outcome.stderr}`;
-      this.totals.failed.push(line);
-      this.tell(`FAILED ${line}`);
-    }
+    for (const fault of wrong) this.failed(`${fault}\n${outcome.stdout}${outcome.stderr}`);
+  }
+
+  failed(fault: string): void {
+    const line = `${this.story.join(", ")}: ${fault}`;
+    this.totals.failed.push(line);
+    this.tell(`FAILED ${line}`);
   }
 }
 
