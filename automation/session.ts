@@ -208,12 +208,17 @@ export function bootsHosts({ target }: Session): boolean {
   return target.sandbox?.mode !== "api";
 }
 
-/** This place knows of no fleet of the stack: neither a record nor settings are here. */
-export function isUnrecorded({ stackExists, settings }: Session): boolean {
-  return !stackExists && settings.lineage === undefined;
+/** This place knows of no fleet of the stack: there are no settings, and no state or one without resources and fleet ID. */
+export function isUnrecorded({ state, damaged, settings }: Session): boolean {
+  return damaged === undefined && state.regions.length === 0 && state.lineage === undefined && settings.lineage === undefined;
 }
 
 /** Every region of configuration, record and settings. */
 export function fleetRegions({ state, settings }: Pick<Session, "state" | "settings">, configured: string[] = []): string[] {
   return [...new Set([...configured, ...state.regions, ...Object.keys(settings.pins?.regions ?? {})])].sort();
+}
+
+/** The settings say where the fleet is, or was; where they are lost, the record says so of what it still holds alone. */
+export function knowsRegions({ settings }: Pick<Session, "settings">): boolean {
+  return settings.pins !== undefined;
 }

@@ -50,8 +50,8 @@ export function readStackSettings(file: string): Partial<StackSettings> {
   };
 }
 
-/** Writes our keys and keeps everything else (salt, secrets, the user's own keys). Writes nothing when nothing differs. */
-export function writeStackSettings(file: string, settings: StackSettings): void {
+/** Writes the keys that are given and keeps everything else (salt, secrets, the user's own). Writes nothing when nothing differs. */
+export function writeStackSettings(file: string, settings: Partial<StackSettings>): void {
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const document = parseDocument(before);
   for (const [key, value] of Object.entries(settings)) {

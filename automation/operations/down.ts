@@ -13,13 +13,14 @@ import { forgetConfig, rememberConfig } from "../last-config";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
-import { fleetRegions, isUnrecorded, reread, type Session } from "../session";
+import { fleetRegions, isUnrecorded, knowsRegions, reread, type Session } from "../session";
 import { selectNames } from "../verify/select";
 import { leavingCluster } from "./cluster";
 import { tellCost } from "./cost";
 import { createError, failureInfo, nodeListener } from "./engine-report";
 import { refOf } from "./fleet-nodes";
 import { noted } from "./noted";
+import { restoreOwner } from "./prepare-stack";
 import { clearBrokenRun } from "./recover";
 
 /** What is to end; nothing named: the whole fleet. */
@@ -70,6 +71,8 @@ export interface Namesake {
 /** The objects that a request is about, and the same for resources of the record. */
 interface Scope {
   regions: string[];
+  /** Those are all that the account has enabled. */
+  everywhere: boolean;
   /** Absent: all nodes, and what is no node's. */
   nodes?: Set<string>;
 }
@@ -88,11 +91,15 @@ async function downAlone(opened: Session, request: DownRequest, ended: (instance
   const { account } = opened.identity;
   refuseLost(opened);
   const { session } = await clearBrokenRun(opened);
-  if (isSearch(session, request)) return { account, ...(await withoutRecord(session)) };
+  if (isSearch(session, request)) {
+    const result = { account, ...(await withoutRecord(session)) };
+    return session.stackExists && result.namesakes.length === 0 && isProven(result) ? { ...result, setAside: await forgetStack(session, []) } : result;
+  }
   const { scope, looked, found, unexplained } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
   await confirmed(session, account, found);
   rememberConfig(session);
+  restoreOwner(session);
   return noted(session, looked, () => ending(session, { request, account, scope, found, unexplained, ended }));
 }
 
@@ -115,13 +122,16 @@ async function ending(session: Session, { request, account, scope, found, unexpl
     const left = explainedBy(session, (await remaining(session, scope)).own);
     await endByTags(session, session.lineage, left.found.filter((object) => !staysFor(held, object)));
   }
-  const result = { account, found, failures, partial, held, ...(await proof(session, scope, request.allRegions)) };
+  const result = { account, found, failures, partial, held, ...(await proof(session, scope)) };
   endedInstances(result).forEach(ended);
   const interrupted = session.interrupts.soft.aborted;
   if (interrupted) failures.push(interruption(session.interrupts));
-  // A region that is closed to us and that the fleet never used proves nothing, and needs no proof.
-  const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed) && !interrupted;
-  return proven && !partial ? { ...result, setAside: await forgetStack(session, result.others) } : result;
+  return isProven(result) && !interrupted && !partial ? { ...result, setAside: await forgetStack(session, result.others) } : result;
+}
+
+/** A region that is closed to us and that the fleet never used proves nothing, and needs no proof. */
+export function isProven({ leftovers, notLookedAt }: Pick<DownResult, "leftovers" | "notLookedAt">): boolean {
+  return leftovers.length === 0 && notLookedAt.every(({ everUsed }) => !everUsed);
 }
 
 /** What AWS would be waited for in vain. A look that fails holds nothing up: AWS then says itself what it keeps. */
@@ -224,17 +234,18 @@ async function scopeOf(session: Session, request: DownRequest): Promise<Found> {
   if (request.region !== undefined && !known.includes(request.region)) {
     throw new SpotError("E_USAGE", { message: `the fleet has nothing in region ${request.region}`, next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is." });
   }
-  const regions = request.region !== undefined ? [request.region] : request.allRegions ? [...new Set([...known, ...(await enabledRegions(session.cloud))])] : known;
-  const { looked, own: objects } = await remaining(session, { regions });
+  const everywhere = request.region === undefined && (request.allRegions === true || !knowsRegions(session));
+  const regions = request.region !== undefined ? [request.region] : everywhere ? [...new Set([...known, ...(await enabledRegions(session.cloud))])] : known;
+  const { looked, own: objects } = await remaining(session, { regions, everywhere });
   const divide = (scope: Scope): Found => {
     const { found, unexplained } = explainedBy(session, objects.filter((object) => within(scope, object)));
     tellUnexplained(session, unexplained);
     return { scope, looked, found, unexplained };
   };
-  if (request.nodes === undefined) return divide({ regions });
+  if (request.nodes === undefined) return divide({ regions, everywhere });
   const names = new Set([...session.state.nodes.map(({ name }) => name), ...objects.flatMap(({ tags }) => tags[Tag.node] ?? [])]);
   const nodes = new Set(selectNames(request.nodes, [...names].sort(), "node"));
-  return divide({ regions, nodes });
+  return divide({ regions, everywhere, nodes });
 }
 
 function within({ nodes }: Scope, { tags }: CloudObject): boolean {
@@ -278,7 +289,7 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function proof(session: Session, scope: Scope, everywhere = false): Promise<Pick<DownResult, "leftovers" | "others" | "unexplained" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
+async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "others" | "unexplained" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   const { own, others } = divided(session, looked.flatMap(({ objects }) => objects));
   const leftovers = own.filter((object) => within(scope, object));
@@ -289,7 +300,7 @@ async function proof(session: Session, scope: Scope, everywhere = false): Promis
     others,
     unexplained,
     namesakes: [],
-    ...answers(session, looked, everywhere),
+    ...answers(session, looked, scope.everywhere),
   };
 }
 

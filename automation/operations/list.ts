@@ -95,7 +95,7 @@ export async function list(session: Session): Promise<Listing> {
   }
   const instances = [...live.values()].flatMap(({ region, instance }) => (LIVE_STATES.includes(instance.State?.Name ?? "") ? objectOf(region, instance) : []));
   const problem = session.lost ?? lostBy(session, regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })));
-  const strange = isUnrecorded(session);
+  const strange = isUnrecorded(session) || regions.length === 0;
   return {
     stack: session.target.stack,
     lineage,

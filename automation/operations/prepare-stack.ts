@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { StackKey } from "../../fleet/stack-config";
 import { qualified } from "../engine/stack";
-import { writeStackSettings } from "../engine/stack-config";
+import { writeStackSettings, type StackSettings } from "../engine/stack-config";
 import { rememberConfig } from "../last-config";
 import { ensurePassphrase, type Session } from "../session";
 import type { UpPlan } from "./plan-up";
@@ -27,12 +27,22 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
 export function writePins(session: Session, { decisions, definition }: UpPlan): void {
   const relative = path.relative(session.projectDir, definition.configFile);
   writeStackSettings(session.stack.configFile, {
-    lineage: session.lineage,
+    ...ownerOf(session),
     configFile: relative.startsWith("..") ? definition.configFile : relative,
-    endpoint: session.target.endpoint,
-    endpoints: Object.keys(session.target.foreignEndpoints).length > 0 ? session.target.foreignEndpoints : undefined,
-    account: session.identity.account,
-    providerRegion: session.identity.region,
     pins: decisions.pins,
   });
+}
+
+/**
+ * Writes down again whose fleet it is where the settings are lost: once `down` has emptied the state, nothing else tells
+ * of what it had to leave.
+ */
+export function restoreOwner(session: Session): void {
+  if (session.settings.lineage === undefined && session.state.lineage !== undefined) writeStackSettings(session.stack.configFile, ownerOf(session));
+}
+
+/** Fleet ID, place and account. */
+function ownerOf({ lineage, target, identity }: Session): Omit<StackSettings, "configFile" | "pins"> {
+  const { endpoint, foreignEndpoints } = target;
+  return { lineage, endpoint, endpoints: Object.keys(foreignEndpoints).length > 0 ? foreignEndpoints : undefined, account: identity.account, providerRegion: identity.region };
 }

@@ -9,7 +9,7 @@ import { orphansAmong, tellUnexplained, type Orphans, type UnexplainedObject } f
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
-import { endByTags, forgetStack, staysFor, tellHeld, type DownResult } from "./down";
+import { endByTags, forgetStack, isProven, staysFor, tellHeld, type DownResult } from "./down";
 import { clearBrokenRun, recover } from "./recover";
 
 /** What a recovery without a fleet ID came to. */
@@ -126,8 +126,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       leftovers: looked.flatMap(({ objects }) => objects),
       notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
     };
-    const proven = result.leftovers.length === 0 && result.notLookedAt.every(({ everUsed }) => !everUsed);
-    return own && proven ? { ...result, setAside: await forgetStack(session, []) } : result;
+    return own && isProven(result) ? { ...result, setAside: await forgetStack(session, []) } : result;
   });
 }
 

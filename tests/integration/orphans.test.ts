@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { CreateVolumeCommand, DescribeInstancesCommand, DescribeVolumesCommand, EC2Client, RunInstancesCommand, type Instance } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { descendants, kill, Workbench } from "../support/workbench";
@@ -99,6 +100,27 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
     assert.equal(up.code, 9, up.stderr);
     assert.doesNotMatch(up.stderr, /WARNING/);
     assert.deepEqual(await volumes(), [volume]);
+  });
+
+  it("is found where the settings, which knew the fleet's regions, are lost: `down` and `list` then look in every region", async () => {
+    const { Placement, ImageId, Tags } = await fleet();
+    const { VolumeId } = await client.send(new CreateVolumeCommand({ AvailabilityZone: Placement!.AvailabilityZone, Size: 8, TagSpecifications: [{ ResourceType: "volume", Tags }] }));
+    const { Instances } = await client.send(new RunInstancesCommand({ ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: "instance", Tags }] }));
+    const instance = Instances![0]!.InstanceId!;
+    rmSync(bench.stackFile);
+    // The second one finds a state without a single resource, and settings without regions.
+    for (const time of ["first", "second"]) {
+      const down = await bench.spot(["down", "--yes"]);
+      assert.equal(down.code, 8, `${time}: ${down.stdout}${down.stderr}`);
+      for (const id of [VolumeId, instance]) assert.match(down.stderr, new RegExp(`${id} carries this fleet's tags`), time);
+    }
+    const list = await bench.spot(["list", "--json"]);
+    assert.deepEqual((JSON.parse(list.stdout) as { foreign: { instanceId: string }[] }).foreign.map(({ instanceId }) => instanceId), [instance]);
+    const released = await bench.spot(["recover", "--release", VolumeId!, "--release", instance, "--yes"]);
+    assert.equal(released.code, 0, released.stdout + released.stderr);
+    const last = await bench.spot(["down", "--yes"]);
+    assert.equal(last.code, 0, last.stdout + last.stderr);
+    assert.match(last.stdout, /listing every region of the account showed nothing of the fleet/);
   });
 
   it("a launch that AWS refused explains no copy", async () => {

@@ -125,7 +125,7 @@ class Trial {
     const held = this.world.held(stack);
     const wrong = [...changesOfOthers(before, after), ...wrongCode(command, before, outcome), ...untrue(command, before, outcome, after, held), ...this.world.locks().map((lock) => `lock: ${lock}`)];
     if (held.account !== undefined) this.homes.set(stack, held.account);
-    if (held.settings === undefined && held.state === "missing") this.homes.delete(stack);
+    if (held.settings === undefined && (held.state === "missing" || held.state === "empty")) this.homes.delete(stack);
     for (const fault of wrong) this.failed(`${fault}\n${outcome.stdout}${outcome.stderr}`);
   }
 
@@ -167,7 +167,9 @@ function rightCodes(command: Command, before: Before): number[] {
   const isCopy = held.settings !== undefined && held.state === "missing" && here.some((thing) => thing.kind === "instance" && !isOf(thing, stack, undefined) && thing.tags["spot-deployer:lineage"] === held.settings);
   if (isCopy) return command === "up" || command === "repair" || command === "recover" ? [1] : [0];
   const knows = own.concat(here.filter((thing) => thing.planted && isOf(thing, stack, held.settings)));
-  const isLost = held.state === "damaged" || (held.state === "missing" && held.settings !== undefined && knows.length > 0);
+  const nodes = own.filter(({ kind }) => kind === "instance");
+  const knowsNone = held.settings !== undefined && nodes.length > 0 && !nodes.some(({ id }) => held.ids.has(id));
+  const isLost = held.state === "damaged" || (held.state === "missing" ? held.settings !== undefined && knows.length > 0 : knowsNone);
   if (isLost) {
     if (command === "down") return [8];
     if (command === "recover") return held.saved.length > 0 ? [0, 1, 8] : [1];

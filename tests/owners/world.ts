@@ -26,7 +26,7 @@ export interface Held {
   settings: string | undefined;
   /** The account in the settings. */
   account: string | undefined;
-  state: "missing" | "damaged" | "another stack's" | "whole";
+  state: "missing" | "damaged" | "another stack's" | "empty" | "whole";
   /** Ids in a state that is whole. */
   ids: ReadonlySet<string>;
   /** There is a copy, or a backup, from which the state can be restored. */
@@ -67,7 +67,7 @@ export class World {
     const config = existsSync(file) ? (parse(readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)?.config : undefined;
     const setting = (key: string): string | undefined => (config?.[`spot-deployer:${key}`] === undefined ? undefined : String(config[`spot-deployer:${key}`]));
     const resources = resourcesIn(this.stateFile(stack));
-    const state = !existsSync(this.stateFile(stack)) ? "missing" : resources === undefined ? "damaged" : resources.some(({ urn }) => !urn.startsWith(`urn:pulumi:${stack}::`)) ? "another stack's" : "whole";
+    const state = existsSync(this.stateFile(stack)) ? kindOf(resources, stack) : "missing";
     const saved = [`${this.stateFile(stack)}.bak`, ...this.keptFiles(stack)].flatMap((kept) => resourcesIn(kept) ?? []).map(({ id }) => id ?? "");
     return { settings: setting("lineage"), account: setting("account"), state, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), saved: saved.length > 0 ? [new Set(saved)] : [] };
   }
@@ -131,6 +131,12 @@ export class World {
       client.destroy();
     }
   }
+}
+
+function kindOf(resources: { urn: string }[] | undefined, stack: string): Held["state"] {
+  if (resources === undefined) return "damaged";
+  if (resources.some(({ urn }) => !urn.startsWith(`urn:pulumi:${stack}::`))) return "another stack's";
+  return resources.some(({ urn }) => urn.includes("$aws:")) ? "whole" : "empty";
 }
 
 /** What a state, or a copy of one, holds; undefined: it cannot be read. */
