@@ -7,7 +7,7 @@ import { openBanner } from "../automation/node/banner";
 import { sandboxDialPolicy } from "../automation/node/dial";
 import { tableText } from "../automation/ui/table";
 import type { FleetEvent, NodePhase } from "../fleet/events";
-import { renderUserData } from "../fleet/user-data";
+import { readUserDataTemplate, renderUserData } from "../fleet/user-data";
 import { packageRoot } from "../project/package-root";
 import type { HostDriver } from "../sandbox/hosts/driver";
 import { createNspawnDriver } from "../sandbox/hosts/nspawn";
@@ -106,7 +106,7 @@ async function bareFloor(nodes: number): Promise<{ boot: number; reboot: number 
   try {
     driver = await createNspawnDriver({ home, cacheDir: testCacheDir, sandboxId: home, network, roots: rootsOf.hosts, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined });
     const booting = driver;
-    const template = readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8");
+    const template = readUserDataTemplate(readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8"));
     const key = makeKey();
     const hosts = hostAddresses(network).slice(0, nodes).map((address, n) => ({ address, instanceId: `i-${n.toString(16).padStart(17, "0")}` }));
     const answers = (address: string) =>

@@ -24,15 +24,22 @@ const OUTPUT = { lineWidth: 0 } as const;
 
 const PLACEHOLDER = /\$\{(\w+)\}/g;
 
+/** instance/cloud-init/user-data.yaml as data. */
+export type UserDataTemplate = Readonly<Record<string, unknown>>;
+
+/** Reads the template once for all nodes: that takes ten times as long as filling it in. @param text the file's */
+export function readUserDataTemplate(text: string): UserDataTemplate {
+  return parse(text) as UserDataTemplate;
+}
+
 /**
  * Fills in the user-data template. Values are put into parsed scalars and written out again, always quoted, so that no
  * value can break what is around it or be taken for a number. Comments stay behind. A key whose whole value is an empty
  * list goes.
- * @param template the text of instance/cloud-init/user-data.yaml
  * @returns the user data, beginning with `#cloud-config`
  * @throws Error for a placeholder that nobody fills: a fault of the template, not of the user
  */
-export function renderUserData(template: string, values: UserDataValues): string {
+export function renderUserData(template: UserDataTemplate, values: UserDataValues): string {
   const filling: Record<string, unknown> = {
     username: values.username,
     sshPublicKeys: values.sshPublicKeys,
@@ -41,7 +48,7 @@ export function renderUserData(template: string, values: UserDataValues): string
     nodeJson: `${JSON.stringify(values.node)}\n`,
     hostKeyToken: values.hostKeyToken,
   };
-  return `#cloud-config\n${stringify(fill(parse(template), filling), OUTPUT)}`;
+  return `#cloud-config\n${stringify(fill(template, filling), OUTPUT)}`;
 }
 
 /**

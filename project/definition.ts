@@ -6,7 +6,7 @@ import type { NodePin, Slot } from "../fleet/model";
 import type { Payload } from "../fleet/payload";
 import { slotsOf } from "../fleet/plan";
 import type { Owner } from "../fleet/tags";
-import { assertUserDataSize, renderUserData } from "../fleet/user-data";
+import { assertUserDataSize, readUserDataTemplate, renderUserData } from "../fleet/user-data";
 import { packageRoot } from "./package-root";
 import { readPayload } from "./payload";
 
@@ -48,7 +48,7 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
   const { config } = input;
   const root = packageRoot();
   const payload = readPayload(config, { packageRoot: root, projectDir: path.dirname(input.configFile) }, input.locate);
-  const template = readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8");
+  const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));
   const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
 
   const userDataOf = (slot: Slot, generation: string, publicKey: string, token: string): string => {

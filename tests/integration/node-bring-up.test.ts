@@ -14,7 +14,7 @@ import { selectChecks } from "../../automation/verify/select";
 import { applicationDirectories, type NodeExpectation } from "../../fleet/checks";
 import { isSpotError } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
-import { renderUserData } from "../../fleet/user-data";
+import { readUserDataTemplate, renderUserData } from "../../fleet/user-data";
 import { readPayload } from "../../project/payload";
 import type { HostDriver } from "../../sandbox/hosts/driver";
 import { createNspawnDriver } from "../../sandbox/hosts/nspawn";
@@ -52,7 +52,7 @@ describeHosts("a node, from its first boot to its verification", () => {
     cleanUp.defer(() => driver.close());
     const address = hostAddresses(network)[0] ?? assert.fail("no address");
     const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, { packageRoot, projectDir: home });
-    const userData = renderUserData(await readFile(join(packageRoot, "instance/cloud-init/user-data.yaml"), "utf8"), {
+    const userData = renderUserData(readUserDataTemplate(await readFile(join(packageRoot, "instance/cloud-init/user-data.yaml"), "utf8")), {
       username: "ubuntu",
       sshPublicKeys: [`ssh-ed25519 ${userKey.publicBase64}`],
       packages: [],

@@ -3,14 +3,15 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { renderUserData } from "../../fleet/user-data";
+import { readUserDataTemplate, renderUserData } from "../../fleet/user-data";
 import type { UserDataValues } from "../../fleet/user-data";
 import { packageRoot } from "../../project/package-root";
 import { ensureImage } from "../../sandbox/hosts/image";
 import { describeHosts } from "../support/describe-hosts";
 import { testCacheDir } from "../support/sandbox";
 
-const template = readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8");
+const text = readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8");
+const template = readUserDataTemplate(text);
 
 const values: UserDataValues = {
   username: "ubuntu",
@@ -57,7 +58,7 @@ describeHosts("user data before cloud-init's own schema (L8)", () => {
   });
 
   it("would be refused with a shell's mistake in it", () => {
-    const rendered = renderUserData(template.replace("runcmd:\n", 'runcmd:\n  - "if [[ a ]]; then ("\n'), values);
+    const rendered = renderUserData(readUserDataTemplate(text.replace("runcmd:\n", 'runcmd:\n  - "if [[ a ]]; then ("\n')), values);
     assert.match(validate(rendered).stderr, /Syntax error/);
   });
 });

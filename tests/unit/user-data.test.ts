@@ -7,11 +7,11 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { isSpotError } from "../../fleet/errors";
 import { hostKeyProof } from "../../fleet/host-key-proof";
-import { assertUserDataSize, MAX_USER_DATA_BYTES, renderUserData } from "../../fleet/user-data";
+import { assertUserDataSize, MAX_USER_DATA_BYTES, readUserDataTemplate, renderUserData } from "../../fleet/user-data";
 import type { UserDataValues } from "../../fleet/user-data";
 
 const root = path.resolve(__dirname, "..", "..", "..");
-const template = readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8");
+const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));
 
 const values: UserDataValues = {
   username: "spot",
@@ -137,8 +137,8 @@ describe("user data", () => {
   });
 
   it("refuses a template with a placeholder that nobody fills", () => {
-    assert.throws(() => renderUserData("a: x ${nobody} y", values), /unknown placeholder: nobody/);
-    assert.throws(() => renderUserData("a: ${toString}", values), /unknown placeholder: toString/);
+    assert.throws(() => renderUserData(readUserDataTemplate("a: x ${nobody} y"), values), /unknown placeholder: nobody/);
+    assert.throws(() => renderUserData(readUserDataTemplate("a: ${toString}"), values), /unknown placeholder: toString/);
   });
 });
 
