@@ -9,17 +9,12 @@
  */
 "use strict";
 const { spawnSync } = require("node:child_process");
-const os = require("node:os");
 const path = require("node:path");
 const { runJob } = require("./test/run-job");
+const { runAll } = require("./test/schedule");
 const { chosen, jobsOf, root } = require("./test/suites");
 
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
-
-/** Two files keep two cores busy; with three, what a test waits for comes so late that deadlines are at risk. */
-const AT_ONCE = os.availableParallelism();
-/** Booted hosts take what they can get, and some of their tests watch the clock. */
-const BOOTED_AT_ONCE = Math.max(1, AT_ONCE - 1);
 
 /** Begun before others of their suites, so that none of them is left to run alone at the end. */
 const LONG = ["integration: fleet", "thorough: recovery", "thorough: options"];
@@ -31,26 +26,6 @@ const inOrder = (a, b) => ORDER.map((rank) => rank(a) - rank(b)).find((differenc
 function runNode(file) {
   const { status } = spawnSync(process.execPath, [path.join(root, file)], { stdio: "inherit", cwd: root });
   if (status !== 0) process.exit(status ?? 1);
-}
-
-/** Runs every job, as many at once as the limits allow; tells of each when it is done. */
-async function runAll(jobs, stop, done) {
-  const waiting = [...jobs].sort(inOrder);
-  const running = new Map();
-  const mayBegin = ({ suite }) => !suite.booted || [...running.keys()].filter((job) => job.suite.booted).length < BOOTED_AT_ONCE;
-  const run = async (job) => {
-    const result = await runJob(job, stop);
-    running.delete(job);
-    done(job, result);
-  };
-  for (;;) {
-    const next = stop.aborted || running.size === AT_ONCE ? undefined : waiting.find(mayBegin);
-    if (next) {
-      waiting.splice(waiting.indexOf(next), 1);
-      running.set(next, run(next));
-    } else if (running.size > 0) await Promise.race(running.values());
-    else return;
-  }
 }
 
 /** Aborted by the first Ctrl-C; the second ends this process. */
@@ -84,14 +59,16 @@ async function main() {
   const jobs = suites.flatMap(jobsOf);
   let left = jobs.length;
   const stop = interruption();
-  await runAll(jobs, stop, (job, result) => {
+  const run = async (job) => {
+    const result = await runJob(job, stop);
     const counts = judged(job.suite, result);
     left -= 1;
     console.log(`\n=== ${job.title} (${result.seconds.toFixed(0)} s; ${left} to go)\n${result.output}`);
     const row = rows.get(job.suite.name);
     for (const key of Object.keys(row)) row[key] += counts[key];
     failures.push(...counts.said.map((text) => `${job.title}: ${text}`));
-  });
+  };
+  await runAll(jobs.sort(inOrder), run, stop);
 
   // Once more at the end: of a long log often the end alone is kept.
   for (const failure of failures) console.log(`\nFAILED ${failure}`);

@@ -27,6 +27,7 @@ interface Result {
 const tool = async <T>(name: string): Promise<T> => ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
 const suites = () => tool<{ chosen(args: string[]): Suite[]; jobsOf(suite: Suite): Job[] }>("suites.js");
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
+const schedule = () => tool<{ runAll(jobs: Job[], work: (job: Job) => Promise<void>, stop: AbortSignal, limits: { computing: number; booted: number }): Promise<void> }>("schedule.js");
 
 describe("the test command", function () {
   this.timeout(60_000);
@@ -79,6 +80,39 @@ describe("the test command", function () {
       assert.match(result.said.join(), said);
     });
   }
+
+  it("begins jobs in their order, as many of each kind as have a place; booted hosts run beside what computes", async () => {
+    const { runAll } = await schedule();
+    const jobs = ["a", "B", "b", "C", "c", "d"].map((title): Job => ({ title, suite: { name: "some", booted: title !== title.toLowerCase() } }));
+    const under = new Map<string, () => void>();
+    const begun: string[] = [];
+    const all = runAll(jobs, ({ title }) => {
+      begun.push(title);
+      return new Promise((resolve) => under.set(title, resolve));
+    }, new AbortController().signal, { computing: 2, booted: 1 });
+    const end = async (title: string) => {
+      under.get(title)!();
+      await new Promise(setImmediate);
+    };
+    assert.deepEqual(begun, ["a", "B", "b"]);
+    await end("a");
+    assert.deepEqual(begun, ["a", "B", "b", "c"]);
+    await end("B");
+    assert.deepEqual(begun, ["a", "B", "b", "c", "C"]);
+    for (const title of ["b", "c", "C", "d"]) await end(title);
+    await all;
+  });
+
+  it("begins nothing more when it is stopped, and waits for what is under way", async () => {
+    const { runAll } = await schedule();
+    const stop = new AbortController();
+    const begun: string[] = [];
+    await runAll(["a", "b"].map((title) => ({ title, suite: { name: "some" } })), async ({ title }) => {
+      begun.push(title);
+      stop.abort();
+    }, stop.signal, { computing: 1, booted: 1 });
+    assert.deepEqual(begun, ["a"]);
+  });
 
   it("when interrupted, ends after the test that is under way, with its clean-up", async () => {
     const trace = path.join(dir, "trace");

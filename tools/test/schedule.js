@@ -1,0 +1,34 @@
+"use strict";
+const os = require("node:os");
+
+const CORES = os.availableParallelism();
+
+/**
+ * How many jobs of a kind are under way together. Two files that compute keep two cores busy; with three, what a test
+ * waits for comes so late that deadlines are at risk. Booted hosts mostly wait (a file of theirs takes half a core), so
+ * they have places of their own beside those; but some of their tests watch the clock.
+ */
+const LIMITS = { computing: CORES, booted: Math.max(1, CORES - 1) };
+
+const kindOf = ({ suite }) => (suite.booted ? "booted" : "computing");
+
+/**
+ * Runs every job, in this order but for those whose kind has no place free.
+ * @param work runs one; told of nothing else
+ * @param stop an AbortSignal: begin no other
+ */
+async function runAll(jobs, work, stop, limits = LIMITS) {
+  const waiting = [...jobs];
+  const running = new Map();
+  const mayBegin = (job) => [...running.keys()].filter((other) => kindOf(other) === kindOf(job)).length < limits[kindOf(job)];
+  for (;;) {
+    const next = stop.aborted ? undefined : waiting.find(mayBegin);
+    if (next) {
+      waiting.splice(waiting.indexOf(next), 1);
+      running.set(next, Promise.resolve(work(next)).finally(() => running.delete(next)));
+    } else if (running.size > 0) await Promise.race(running.values());
+    else return;
+  }
+}
+
+module.exports = { runAll };
