@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
+import { Fleet } from "../../automation";
 import type { ListedNode } from "../../automation/operations/list";
 import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, until } from "./sandbox";
@@ -126,10 +127,13 @@ export class Workbench {
     return this.start(args, options).done;
   }
 
+  /** What `list` answers; in this process, for it is asked often and a process takes a second of a core. */
   async nodes(): Promise<ListedNode[]> {
-    const { stdout, code, stderr } = await this.spot(["list", "--json"]);
-    if (code !== 0) throw new Error(`list failed (${code}): ${stdout}${stderr}`);
-    return (JSON.parse(stdout) as { nodes: ListedNode[] }).nodes;
+    const { configFile: config, env, mode: sandbox, stack } = this;
+    const { nodes, problem, failedRegions } = await new Fleet({ config, env, sandbox, stack, reporter: { emit: () => undefined, confirm: async () => false } }).list();
+    const failed = problem ?? failedRegions[0]?.error;
+    if (failed) throw new Error(`list failed: ${failed.code}: ${failed.message}`);
+    return nodes;
   }
 
   /** Starts the sandbox, as the first command that changes anything would: for what must be set before that. */
