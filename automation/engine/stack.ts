@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation";
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { launchedNothing } from "../../fleet/failures";
@@ -144,7 +144,8 @@ export class EngineStack {
 
   /** Reads a secret of the stack's configuration; undefined when it is not there. */
   async readSecretConfig(key: string): Promise<string | undefined> {
-    if (!existsSync(this.configFile)) return undefined;
+    // A new stack has none: no need to start the engine to be told so.
+    if (!existsSync(this.configFile) || !readFileSync(this.configFile, "utf8").includes(key)) return undefined;
     const result = await this.pulumi(["config", "get", key, "--stack", this.options.stack]);
     if (result.code === 0) return result.stdout.trim();
     if (/incorrect passphrase/.test(result.stderr)) throw engineError(result);
