@@ -226,9 +226,9 @@ export class EngineStack {
     await this.demand(["stack", "import", "--stack", this.options.stack], JSON.stringify(exported));
   }
 
-  /** Forgets the stack, its history and its configuration file. The engine refuses while it holds resources. */
+  /** Forgets the stack and its history, whatever it holds (components, and providers of nothing); its settings stay. */
   async remove(): Promise<void> {
-    await this.demand(["stack", "rm", "--yes", this.options.stack]);
+    await this.demand(["stack", "rm", "--yes", "--force", "--preserve-config", this.options.stack]);
   }
 
   /** @throws SpotError E_STATE for a state that is cut off, or empty as no engine writes it */

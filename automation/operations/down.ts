@@ -337,7 +337,7 @@ export async function forgetStack(session: Session, others: readonly CloudObject
     if (kept === undefined) throw session.damaged;
   } else if (session.stackExists) {
     const { state } = await reread(session);
-    if (state.resources.some(({ custom, type }) => custom && type.startsWith("aws:"))) return undefined;
+    if (state.resources.some(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"))) return undefined;
     await session.stack.remove();
   }
   session.stack.forgetKept();

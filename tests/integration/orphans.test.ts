@@ -123,6 +123,17 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
     assert.match(last.stdout, /listing every region of the account showed nothing of the fleet/);
   });
 
+  it("does not hinder `down` where nothing is left of a fleet but an emptied state", async () => {
+    await fleet();
+    rmSync(bench.stackFile);
+    // All that AWS had is ended by its tags; the record keeps what AWS knows nothing of.
+    for (const [command, says] of [["cleanup-vpcs", /10 of 10 things deleted/], ["recover", /Record and cloud agree: 0 nodes/], ["down", /Nothing to end: listing every region of the account/]] as const) {
+      const { code, stdout, stderr } = await bench.spot([command, "--yes"]);
+      assert.equal(code, 0, `${command}: ${stdout}${stderr}`);
+      assert.match(stdout, says);
+    }
+  });
+
   it("a launch that AWS refused explains no copy", async () => {
     await bench.control("POST", "faults", [{ action: "RunInstances", times: 1, effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized to perform this operation.", status: 403 } } }]);
     const refused = await bench.spot(["up"]);
