@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { oneOf, seeded } from "../kill/random";
 import { Workbench, type Outcome } from "../support/workbench";
-import { HAZARDS } from "./hazards";
+import { HAZARDS, SELDOM } from "./hazards";
 import { ACCOUNTS, isOf, REGION, World, type Held, type Thing } from "./world";
 
 export interface OwnerOptions {
@@ -25,6 +25,8 @@ export interface OwnerTotals {
 
 const COMMANDS = ["up", "down", "recover", "repair", "list", "cleanup-vpcs"] as const;
 type Command = (typeof COMMANDS)[number];
+/** One of these happens. */
+const LOTS = Object.keys(HAZARDS).flatMap((name) => Array.from({ length: SELDOM[name] ?? 1 }, () => name));
 const OTHER_ACCOUNT = "credentials of the other account";
 /** Commands of a run, at least. */
 const STEPS = 6;
@@ -89,7 +91,7 @@ class Trial {
     if (this.random() < 0.5) await this.step("up", this.stacks[1], oneOf(ACCOUNTS, this.random));
     for (let step = 0; step < STEPS; step++) {
       const stack = oneOf(this.stacks, this.random);
-      if (this.random() < 0.6) await this.happens(stack);
+      if (this.random() < 0.7) await this.happens(stack);
       await this.step(oneOf(COMMANDS, this.random), stack, this.credentialsFor(stack));
     }
     this.tell(this.story.join(", "));
@@ -103,7 +105,7 @@ class Trial {
   }
 
   private async happens(stack: string): Promise<void> {
-    const name = oneOf(Object.keys(HAZARDS), this.random);
+    const name = oneOf(LOTS, this.random);
     const other = this.stacks.find((one) => one !== stack)!;
     if (!(await HAZARDS[name]!({ world: this.world, stack, other, things: await this.world.things() }))) return;
     this.count(name);
