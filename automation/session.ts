@@ -9,7 +9,7 @@ import type { Identity } from "./cloud/identity";
 import { obtainPulumiCli, type PulumiCli } from "./engine/pulumi-cli";
 import { EngineStack } from "./engine/stack";
 import { readStackSettings, type StackSettings } from "./engine/stack-config";
-import { EMPTY_STATE, type StackState } from "./engine/state";
+import { EMPTY_STATE, holdsNothing, type StackState } from "./engine/state";
 import type { Interrupts } from "./interrupts";
 import { lostState } from "./lost-state";
 import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./ownership";
@@ -186,15 +186,17 @@ function givePassphrase(env: NodeJS.ProcessEnv, target: Target, keys: string): v
 
 /**
  * Makes the passphrase of a new fleet.
+ * @returns true: it was made now
  * @throws SpotError E_KEY_LOST when the fleet exists and its passphrase is not on this machine
  */
-export function ensurePassphrase(session: Session): void {
+export function ensurePassphrase(session: Session): boolean {
   const file = path.join(session.keys, "passphrase");
-  if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return;
-  if (session.stackExists && session.state.resources.length > 0) {
+  if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return false;
+  if (session.stackExists && !holdsNothing(session.state)) {
     throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
   }
   writeWhole(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
+  return true;
 }
 
 /** The session as it is after something changed the state. */

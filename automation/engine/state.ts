@@ -47,6 +47,11 @@ export interface StackState {
   pending: PendingOperation[];
 }
 
+/** It records nothing that exists somewhere: components are of the program alone, and so are providers. */
+export function holdsNothing({ resources, pending }: Pick<StackState, "resources" | "pending">): boolean {
+  return pending.length === 0 && !resources.some(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"));
+}
+
 /** An operation that the engine had begun and did not come to record. */
 export interface PendingOperation {
   urn: string;

@@ -7,6 +7,7 @@ import { counted } from "../../fleet/words";
 import { enabledRegions, inventoryOfStack, patiently, patientInventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { heldVpcs, namesOf, type HeldVpc } from "../cloud/strangers";
 import { sweep } from "../cloud/sweep";
+import { holdsNothing } from "../engine/state";
 import { readStackSettings } from "../engine/stack-config";
 import { interruption } from "../interrupts";
 import { forgetConfig, rememberConfig } from "../last-config";
@@ -337,7 +338,7 @@ export async function forgetStack(session: Session, others: readonly CloudObject
     if (kept === undefined) throw session.damaged;
   } else if (session.stackExists) {
     const { state } = await reread(session);
-    if (state.resources.some(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"))) return undefined;
+    if (!holdsNothing(state)) return undefined;
     await session.stack.remove();
   }
   session.stack.forgetKept();

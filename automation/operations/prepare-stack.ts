@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { StackKey } from "../../fleet/stack-config";
 import { qualified } from "../engine/stack";
@@ -9,10 +10,12 @@ import type { UpPlan } from "./plan-up";
 
 /** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
 export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
-  ensurePassphrase(session);
+  const isMinted = ensurePassphrase(session);
+  const isStale = isMinted && session.stackExists && isKeyless(session);
+  if (isStale) await session.stack.remove();
   // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
   writePins(session, plan);
-  if (!session.stackExists) await session.stack.ensure();
+  if (!session.stackExists || isStale) await session.stack.ensure();
   rememberConfig(session);
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
@@ -21,6 +24,14 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
     await session.stack.writeSecretConfig(key, secret);
   }
   return secret;
+}
+
+/**
+ * A stack in a folder that holds nothing, and whose settings are lost: the passphrase that its state was made with was
+ * found by them alone. Where the settings have a salt, or a service keeps the stack, somebody may have made it by hand.
+ */
+function isKeyless({ stack }: Session): boolean {
+  return stack.stateFiles !== undefined && !(existsSync(stack.configFile) && readFileSync(stack.configFile, "utf8").includes("encryptionsalt"));
 }
 
 /** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */

@@ -123,6 +123,16 @@ describe("an orphan is what the record explains: tags alone make nothing ours (O
     assert.match(last.stdout, /listing every region of the account showed nothing of the fleet/);
   });
 
+  it("hinders no `up`: a stack that holds nothing, and whose settings are lost with its passphrase, is made anew", async () => {
+    const made = await bench.spot(["repair", "--yes"]);
+    assert.match(made.stdout, /Nothing to /, made.stderr);
+    rmSync(bench.stackFile);
+    await fleet();
+    const again = await bench.spot(["up"]);
+    assert.equal(again.code, 9, again.stderr);
+    assert.match(again.stdout, /Nothing to change: 1 node/);
+  });
+
   it("does not hinder `down` where nothing is left of a fleet but an emptied state", async () => {
     await fleet();
     rmSync(bench.stackFile);
