@@ -80,7 +80,8 @@ async function main() {
     total.failed = 1;
   }
   console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
-  process.exit(stop.aborted ? 130 : total.failed > 0 ? 1 : 0);
+  // A pipe may still hold lines that nobody has read yet: an exit at once would lose them, the last one first.
+  process.stdout.write("", () => process.exit(stop.aborted ? 130 : total.failed > 0 ? 1 : 0));
 }
 
 // The SDK's notice about Node versions is for those who choose its version: that is package.json here.
