@@ -3,7 +3,7 @@ import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { packageRoot } from "../../project/package-root";
 import { sandboxStatus, stopSandbox } from "../../sandbox/control";
-import { down, planDown, type DownRequest, type DownResult } from "../operations/down";
+import { down, isProven, planDown, type DownRequest, type DownResult } from "../operations/down";
 import { pathsOf } from "../paths";
 import { openSession } from "../session";
 import { forgetSandbox, sandboxHome } from "../target";
@@ -68,7 +68,7 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
 
 export function exitCodeFor(result: DownResult): ExitCode {
   if (result.failures.some((failure) => failure.class === "interrupted")) return ExitCode.interrupted;
-  if (result.leftovers.length > 0 || result.namesakes.length > 0 || result.notLookedAt.some(({ everUsed }) => everUsed)) return ExitCode.leftovers;
+  if (result.namesakes.length > 0 || !isProven(result)) return ExitCode.leftovers;
   // What failed on the way and is gone all the same has not failed.
   return ExitCode.ok;
 }
