@@ -9,17 +9,29 @@ import gc
 # Importing moto reads large tables; a quarter of the start was garbage collection that found nothing.
 gc.disable()
 
+import functools
 import json
 import os
 import sys
 import threading
 from urllib.parse import parse_qs
 
-from moto.core.utils import get_service_model
+from moto.core import responses
+from moto.core.utils import get_service_model, method_names_from_class
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 import books
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto looks through its own folder twice for each request, one request at a time; a host's answer stays the same."""
+
+    get_backend_for_host = functools.cache(DomainDispatcherApplication.get_backend_for_host)
+
+
+# By this a request finds its method: hundreds of attributes, looked through for each request.
+books.replace(responses, "method_names_from_class", functools.cache(method_names_from_class))
 
 
 class QuietHandler(MotoRequestHandler):
@@ -53,7 +65,7 @@ def main() -> None:
     gc.enable()
     settings = json.loads(sys.stdin.readline())
     books.apply(settings["addresses"], settings["images"])
-    app = with_own_paths(DomainDispatcherApplication(create_backend_app))
+    app = with_own_paths(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(json.dumps({"port": server.port}), flush=True)
