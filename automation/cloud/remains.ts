@@ -121,10 +121,11 @@ export const REMAINS: readonly Kind[] = [
   },
   {
     kind: "fleet",
-    list: async (client, filters) => {
+    // They cannot be asked for by a tag.
+    list: async (client) => {
       const fleets: FleetData[] = [];
       for await (const page of paginateDescribeFleets({ client }, {})) fleets.push(...(page.Fleets ?? []));
-      return fleets.filter(({ FleetState }) => !FleetState?.startsWith("deleted")).map((f) => found(f.FleetId, f.FleetState, f.Tags)).filter(({ tags }) => carries(tags, filters));
+      return fleets.filter(({ FleetState }) => !FleetState?.startsWith("deleted")).map((f) => found(f.FleetId, f.FleetState, f.Tags));
     },
     remove: deleteFleet,
     gone: async (client, id) => ((await client.send(new DescribeFleetsCommand({ FleetIds: [id] }))).Fleets ?? []).every(({ FleetState }) => FleetState === "deleted" || FleetState === "failed"),
@@ -250,15 +251,6 @@ export const REMAINS: readonly Kind[] = [
   },
 ];
 
-/** True for what fits each tag that is asked for: some lists cannot be asked by tag. */
-function carries(tags: Record<string, string>, filters: readonly Filter[]): boolean {
-  return filters.every(({ Name = "", Values = [] }) => {
-    if (!Name.startsWith("tag:")) return true;
-    const value = tags[Name.slice("tag:".length)] ?? "";
-    return Values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
-  });
-}
-
 /** The values of one filter; undefined: it is not asked for. */
 const valuesOf = (filters: readonly Filter[], name: string): string[] | undefined => filters.find(({ Name }) => Name === name)?.Values;
 
@@ -282,8 +274,7 @@ async function peerings(client: EC2Client, Filters: Filter[]): Promise<Found[]> 
       const ends = [[REQUESTER, RequesterVpcInfo?.VpcId], [ACCEPTER, AccepterVpcInfo?.VpcId]] as const;
       return !PEERING_ENDED.has(Status?.Code) && ends.every(([filter, vpc]) => valuesOf(Filters, filter)?.includes(vpc ?? "") ?? true);
     })
-    .map((p) => found(p.VpcPeeringConnectionId, `${p.Status?.Code}, ${p.RequesterVpcInfo?.VpcId} to ${p.AccepterVpcInfo?.VpcId}`, p.Tags))
-    .filter(({ tags }) => carries(tags, Filters));
+    .map((p) => found(p.VpcPeeringConnectionId, `${p.Status?.Code}, ${p.RequesterVpcInfo?.VpcId} to ${p.AccepterVpcInfo?.VpcId}`, p.Tags));
 }
 
 /** They cannot be asked for by their VPC. */
@@ -292,8 +283,7 @@ async function egressOnlyGateways(client: EC2Client, filters: Filter[]): Promise
   const { EgressOnlyInternetGateways } = await client.send(new DescribeEgressOnlyInternetGatewaysCommand({ Filters: vpcs ? [] : filters }));
   return (EgressOnlyInternetGateways ?? [])
     .filter(({ Attachments }) => vpcs === undefined || Attachments?.some(({ VpcId }) => vpcs.includes(VpcId ?? "")))
-    .map((g) => found(g.EgressOnlyInternetGatewayId, g.Attachments?.[0]?.VpcId, g.Tags))
-    .filter(({ tags }) => carries(tags, filters));
+    .map((g) => found(g.EgressOnlyInternetGatewayId, g.Attachments?.[0]?.VpcId, g.Tags));
 }
 
 /** What an interface is for: AWS describes those that it keeps itself ("ELB app/…", "RDSNetworkInterface"). */
@@ -344,8 +334,14 @@ async function revokeNamed(client: EC2Client, groupId: string): Promise<void> {
   if (out.length > 0) await client.send(new RevokeSecurityGroupEgressCommand({ GroupId: groupId, IpPermissions: out }));
 }
 
-/** What is looked for: all that lies in a VPC, or all that carries a tag (`*` at the end of a value stands for anything). */
-export type Where = { vpc: string } | { tag: string; values: string[] };
+/** A tag and the values it may have; `*` at the end of one stands for anything. */
+export interface TagWanted {
+  tag: string;
+  values: string[];
+}
+
+/** What is looked for: all that lies in a VPC, or all that carries one of these tags. */
+export type Where = { vpc: string } | { tags: readonly TagWanted[] };
 
 /** Everything of every kind that matches one of these, each once. @throws what AWS said */
 export async function listRemains(cloud: Cloud, region: string, wheres: readonly Where[]): Promise<Remain[]> {
@@ -353,12 +349,25 @@ export async function listRemains(cloud: Cloud, region: string, wheres: readonly
   const answers = await Promise.all(
     wheres.flatMap((where) =>
       REMAINS.flatMap(({ kind, list, vpcFilters = [] }) => {
-        const filters = "vpc" in where ? vpcFilters.map((Name) => ({ Name, Values: [where.vpc] })) : [{ Name: `tag:${where.tag}`, Values: where.values }];
-        return filters.map(async (filter) => (await list(client, [filter])).map((one): Remain => ({ kind, region, ...one, ...("vpc" in where ? { vpc: where.vpc } : {}) })));
+        const filters = "vpc" in where ? vpcFilters.map((Name) => ({ Name, Values: [where.vpc] })) : [tagFilter(where.tags)];
+        return filters.map(async (filter) => (await list(client, [filter])).filter((one) => "vpc" in where || carriesOne(one.tags, where.tags)).map((one): Remain => ({ kind, region, ...one, ...("vpc" in where ? { vpc: where.vpc } : {}) })));
       }),
     ),
   );
   return [...new Map(answers.flat().map((remain) => [remain.id, remain])).values()];
+}
+
+/** Filters on values would have to hold together: one call can ask for either of two tags by their keys alone. */
+function tagFilter(wanted: readonly TagWanted[]): Filter {
+  const [one, ...others] = wanted;
+  return one && others.length === 0 ? { Name: `tag:${one.tag}`, Values: one.values } : { Name: "tag-key", Values: wanted.map(({ tag }) => tag) };
+}
+
+function carriesOne(tags: Record<string, string>, wanted: readonly TagWanted[]): boolean {
+  return wanted.some(({ tag, values }) => {
+    const value = tags[tag];
+    return value !== undefined && values.some((fits) => (fits.endsWith("*") ? value.startsWith(fits.slice(0, -1)) : value === fits));
+  });
 }
 
 /**

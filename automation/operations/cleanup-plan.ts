@@ -43,13 +43,15 @@ export type Whose = "ours" | "predecessor";
 /** By which tags a plan begins. Other fleets of this program are listed too, as not ours. */
 export const TAGS: Record<Whose, (fleet: FleetTags) => Where[]> = {
   ours: ({ lineage }) => [
-    { tag: Tag.lineage, values: [lineage] },
-    { tag: Tag.managedBy, values: [MANAGED_BY] },
+    {
+      tags: [
+        { tag: Tag.lineage, values: [lineage] },
+        { tag: Tag.managedBy, values: [MANAGED_BY] },
+      ],
+    },
   ],
-  predecessor: () => [
-    { tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] },
-    { tag: "Name", values: ["spot-deployer", "spot-deployer-*"] },
-  ],
+  // Not in one call: half of what an account holds has a name.
+  predecessor: () => [{ tags: [{ tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] }] }, { tags: [{ tag: "Name", values: ["spot-deployer", "spot-deployer-*"] }] }],
 };
 
 /** Of what lies in a VPC of theirs, what goes with it. */

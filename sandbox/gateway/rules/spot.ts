@@ -86,8 +86,9 @@ const requestFilters: Record<string, (request: Described) => string> = {
 
 function matches(request: Described, filters: Map<string, string[]>): boolean {
   return [...filters].every(([name, values]) => {
-    const tagKey = name.startsWith("tag:") ? name.slice(4) : undefined;
-    if (tagKey !== undefined) return (request["tagSet"] as { item: SpotRequest["tags"] }).item.some(({ key, value }) => key === tagKey && values.includes(value));
+    const { item: tags } = request["tagSet"] as { item: SpotRequest["tags"] };
+    if (name === "tag-key") return tags.some(({ key }) => values.includes(key));
+    if (name.startsWith("tag:")) return tags.some(({ key, value }) => name === `tag:${key}` && values.includes(value));
     const read = requestFilters[name];
     if (read === undefined) throw new AwsError("InvalidParameterValue", `The filter '${name}' is invalid`);
     return values.includes(read(request));
