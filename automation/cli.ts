@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+// First: what is imported before it is compiled anew each time.
+import "./compile-cache";
 import { isSpotError } from "../fleet/errors";
 import { ExitCode } from "../fleet/exit-codes";
 import type { CommandContext } from "./commands/context";

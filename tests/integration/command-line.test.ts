@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import module from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
@@ -13,6 +14,9 @@ import { Workbench } from "../support/workbench";
 
 const ESCAPES = /\u001b/;
 const CLI = path.join(packageRoot(), "dist/automation/cli.js");
+
+/** Node keeps compiled code between runs since 22.8 (nodejs.org/api/module.html). */
+const keepsCompiled = "enableCompileCache" in module;
 
 describe("the real executable", function () {
   this.timeout(FIRST_RUN_MS * 2);
@@ -45,6 +49,23 @@ describe("the real executable", function () {
     assert.match(status.stdout, /^up .*: ended with exit code 9, /);
     assert.match(status.stdout, /3 nodes: 3 created/);
     assert.ok(status.stdout.includes(log!));
+  });
+
+  it(`keeps its compiled code in the cache where Node can (here it ${keepsCompiled ? "can" : "cannot"}), and works without one that can be written`, async () => {
+    const cache = path.join(bench.dir, "cache");
+    const version = async (XDG_CACHE_HOME: string, more: NodeJS.ProcessEnv = {}) => {
+      const { stdout, stderr, code } = await bench.start(["version"], { plain: true, env: { XDG_CACHE_HOME, NODE_COMPILE_CACHE: undefined, ...more } }).done;
+      assert.deepEqual([code, stderr], [0, ""]);
+      return stdout;
+    };
+    const said = await version(cache);
+    const kept = (folder: string) => (existsSync(folder) ? readdirSync(folder, { recursive: true }).length : 0);
+    assert.equal(kept(path.join(cache, "spot-deployer/compiled")) > 1, keepsCompiled);
+    const own = path.join(bench.dir, "own");
+    assert.equal(await version(cache, { NODE_COMPILE_CACHE: own }), said);
+    assert.equal(kept(own) > 1, keepsCompiled, "the user's own place comes first");
+    writeFileSync(path.join(bench.dir, "no-folder"), "");
+    assert.equal(await version(path.join(bench.dir, "no-folder")), said);
   });
 
   it("is plain in a pipe: no escape sequence, no frame", async () => {
