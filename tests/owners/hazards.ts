@@ -42,7 +42,7 @@ export const HAZARDS: Record<string, Hazard> = {
     }),
   "a lost state": ({ world, stack }) => change(world.stateFile(stack), rmSync),
   "a lost state, its backup too": ({ world, stack }) =>
-    change(world.stateFile(stack), (file) => [file, `${file}.bak`, ...world.keptFiles(stack)].forEach((one) => rmSync(one, { force: true }))),
+    change(world.stateFile(stack), (file) => [file, `${file}.bak`, world.keptFile(stack)].forEach((one) => rmSync(one, { force: true }))),
   "a state that is cut off": ({ world, stack }) => change(world.stateFile(stack), (file) => truncateSync(file, 1000)),
   "lost settings": ({ world, stack }) => change(world.stackFile(stack), rmSync),
   "settings and state lost together": ({ world, stack }) => change(world.stateFile(stack), (file) => [file, world.stackFile(stack)].forEach((one) => rmSync(one, { force: true }))),

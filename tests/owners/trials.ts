@@ -174,7 +174,7 @@ function rightCodes(command: Command, before: Before): number[] {
   const isLost = held.state === "damaged" || (held.state === "missing" ? held.settings !== undefined && knows.length > 0 : knowsNone);
   if (isLost) {
     if (command === "down") return [8];
-    if (command === "recover") return held.saved.length > 0 ? [0, 1, 8] : [1];
+    if (command === "recover") return held.isSaved ? [0, 1, 8] : [1];
     return [1];
   }
   if (!isKnown) {

@@ -29,8 +29,8 @@ export interface Held {
   state: "missing" | "damaged" | "another stack's" | "empty" | "whole";
   /** Ids in a state that is whole. */
   ids: ReadonlySet<string>;
-  /** There is a copy, or a backup, from which the state can be restored. */
-  saved: ReadonlySet<string>[];
+  /** There is a copy, or a backup, from which the state can be restored; it may hold nothing. */
+  isSaved: boolean;
 }
 
 const ALIVE = new Set(["pending", "running", "stopping", "stopped"]);
@@ -55,11 +55,9 @@ export class World {
     return path.join(this.backend, ".pulumi/stacks/spot-deployer", `${stack}.json`);
   }
 
-  /** The copies that the program keeps of a stack's state. */
-  keptFiles(stack: string): string[] {
-    const folder = path.join(this.backend, ".spot-deployer");
-    const files = existsSync(folder) ? readdirSync(folder).map((name) => path.join(folder, name, "state.json")) : [];
-    return files.filter((file) => existsSync(file) && readFileSync(file, "utf8").includes(`urn:pulumi:${stack}::`));
+  /** The copy that the program keeps of a stack's state. */
+  keptFile(stack: string): string {
+    return path.join(this.backend, ".spot-deployer", stack, "state.json");
   }
 
   held(stack: string): Held {
@@ -68,8 +66,8 @@ export class World {
     const setting = (key: string): string | undefined => (config?.[`spot-deployer:${key}`] === undefined ? undefined : String(config[`spot-deployer:${key}`]));
     const resources = resourcesIn(this.stateFile(stack));
     const state = existsSync(this.stateFile(stack)) ? kindOf(resources, stack) : "missing";
-    const saved = [`${this.stateFile(stack)}.bak`, ...this.keptFiles(stack)].flatMap((kept) => resourcesIn(kept) ?? []).map(({ id }) => id ?? "");
-    return { settings: setting("lineage"), account: setting("account"), state, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), saved: saved.length > 0 ? [new Set(saved)] : [] };
+    const isSaved = [`${this.stateFile(stack)}.bak`, this.keptFile(stack)].some((copy) => resourcesIn(copy) !== undefined);
+    return { settings: setting("lineage"), account: setting("account"), state, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), isSaved };
   }
 
   async things(): Promise<Thing[]> {
