@@ -28,6 +28,14 @@ function runNode(file) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** The Node for what `npm test` leaves out, set up already. What it compiles is kept between its processes. */
+async function currentNode(suites) {
+  if (suites.every(({ standard }) => standard)) return process.execPath;
+  const built = (name) => require(path.join(root, "dist", name));
+  built("automation/compile-cache.js");
+  return built("tests/support/current-node.js").ensureCurrentNode(built("automation/paths.js").pathsOf(process.env).cache, (detail) => console.log(detail));
+}
+
 /** Aborted by the first Ctrl-C; the second ends this process. */
 function interruption() {
   const stop = new AbortController();
@@ -56,7 +64,9 @@ async function main() {
 
   const rows = new Map(suites.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, seconds: 0 }]));
   const failures = [];
-  const jobs = suites.flatMap(jobsOf);
+  // Both ends are tested: the Node that is here, which may be the oldest that is supported, and a current one.
+  const current = await currentNode(suites);
+  const jobs = suites.flatMap(jobsOf).map((job) => ({ ...job, node: job.suite.standard ? process.execPath : current }));
   let left = jobs.length;
   const stop = interruption();
   const run = async (job) => {

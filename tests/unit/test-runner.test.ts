@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
@@ -12,6 +12,7 @@ interface Suite {
 interface Job {
   suite: Suite;
   title: string;
+  node?: string;
   files?: string[];
   python?: string;
 }
@@ -35,10 +36,10 @@ describe("the test command", function () {
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-runner-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  const run = async (text: string, stop = new AbortController().signal): Promise<Result> => {
+  const run = async (text: string, { stop = new AbortController().signal, node = process.execPath } = {}): Promise<Result> => {
     const file = path.join(dir, "some.test.js");
     writeFileSync(file, text);
-    return (await runner()).runJob({ suite: { name: "some" }, title: "some: file", files: [file] }, stop);
+    return (await runner()).runJob({ suite: { name: "some" }, title: "some: file", node, files: [file] }, stop);
   };
 
   it("runs every test file that there is, in one suite each", async () => {
@@ -53,6 +54,14 @@ describe("the test command", function () {
     const names = (...args: string[]) => chosen(args).map(({ name }) => name);
     assert.deepEqual([...names(), ...names("--rest")].sort(), names("--all").sort());
     assert.throws(() => chosen(["units"]), /no suite units; suites: unit, /);
+  });
+
+  it("runs a file on the Node that it is given, which its own processes find too", async () => {
+    const node = path.join(dir, "node");
+    symlinkSync(process.execPath, node);
+    const { passed, output } = await run(`it("finds", () => console.log("node:", process.argv0, require("node:child_process").execFileSync("sh", ["-c", "command -v node"], { encoding: "utf8" })))`, { node });
+    assert.equal(passed, 1, output);
+    assert.ok(output.includes(`node: ${node} ${node}\n`), output);
   });
 
   it("counts, and tells each failure with what caused it", async () => {
@@ -124,7 +133,7 @@ describe("the test command", function () {
        after(() => note("left"));
        it("is under way", async () => { note("begun"); await new Promise((resolve) => process.on("message", resolve)); note("done"); });
        it("is not begun", () => note("never"));`,
-      stop.signal,
+      { stop: stop.signal },
     );
     await until("the first test began", () => existsSync(trace), 50_000);
     stop.abort();

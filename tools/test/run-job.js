@@ -3,8 +3,12 @@ const { fork, spawn } = require("node:child_process");
 const path = require("node:path");
 const { root } = require("./suites");
 
+/** How a process is started by another Node than this one, which is then also what its own processes find by name. */
+const startedBy = (node) => ({ execPath: node, env: { ...process.env, PATH: [path.dirname(node), process.env.PATH].join(path.delimiter) } });
+
 /**
  * Runs a job in a process of its own.
+ * @param job `node`: the executable that runs its test files
  * @param stop an AbortSignal: end after the test that is under way
  * @returns { passed, failed, skipped, said, output, seconds }; a process that ends before it could count has failed
  */
@@ -12,7 +16,7 @@ async function runJob(job, stop) {
   const started = Date.now();
   const child = job.python
     ? spawn("python3", ["-B", "-W", "error", "-m", "unittest", "discover", "-s", job.python], { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
-    : fork(path.join(__dirname, "mocha-files.js"), [process.stdout.isTTY ? "--color" : "--no-color", ...job.files], { cwd: root, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    : fork(path.join(__dirname, "mocha-files.js"), [process.stdout.isTTY ? "--color" : "--no-color", ...job.files], { ...startedBy(job.node), cwd: root, stdio: ["ignore", "pipe", "pipe", "ipc"] });
   let output = "";
   let counts;
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
