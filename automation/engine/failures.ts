@@ -12,6 +12,7 @@ const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string; next?: 
   { pattern: /no space left on device|disk quota exceeded/i, code: "E_BACKEND", message: "there is no space left where the state is kept", next: "Free some space there, then run the command again: it goes on." },
   { pattern: /currently locked by/i, code: "E_LOCKED", message: "the stack is locked by another run" },
   { pattern: /organization name must be/i, code: "E_USAGE", message: "a state backend without organisations knows the stack by its last name alone: give that one" },
+  { pattern: /unable to read PULUMI_CONFIG_PASSPHRASE_FILE/i, code: "E_KEY_LOST", message: "the stack's passphrase is not on this machine" },
   { pattern: /passphrase must be set/i, code: "E_PASSPHRASE", message: "the stack's passphrase is not set" },
   { pattern: /incorrect passphrase/i, code: "E_PASSPHRASE", message: "the passphrase is not the one that the stack was made with" },
   { pattern: NO_PROVIDER, code: "E_PROVIDER", message: "Pulumi's AWS provider cannot be used" },

@@ -2,7 +2,7 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { SpotError } from "../../fleet/errors";
+import { SpotError, type ErrorCode } from "../../fleet/errors";
 import { launchedNothing } from "../../fleet/failures";
 import { shortName } from "../../fleet/ownership";
 import { PROJECT, StackKey } from "../../fleet/stack-config";
@@ -148,13 +148,24 @@ export class EngineStack {
     if (!existsSync(this.configFile) || !readFileSync(this.configFile, "utf8").includes(key)) return undefined;
     const result = await this.pulumi(["config", "get", key, "--stack", this.options.stack]);
     if (result.code === 0) return result.stdout.trim();
-    if (/incorrect passphrase/.test(result.stderr)) throw engineError(result);
+    const failure = engineError(result);
+    if (SEALED.includes(failure.code)) throw failure;
     return undefined;
   }
 
   /** The value goes through standard input: a command line can be read by every user of the machine. */
   async writeSecretConfig(key: string, value: string): Promise<void> {
     await this.demand(["config", "set", key, "--secret", "--stack", this.options.stack], value);
+  }
+
+  /**
+   * Why nothing that is secret in the stack's state can be read, and so nothing can be done with the stack by the engine;
+   * undefined: it can be.
+   */
+  async sealed(): Promise<SpotError | undefined> {
+    const result = await this.pulumi(["stack", "export", "--show-secrets", "--stack", this.options.stack]);
+    const failure = result.code === 0 ? undefined : engineError(result);
+    return failure && SEALED.includes(failure.code) ? failure : undefined;
   }
 
   async exists(): Promise<boolean> {
@@ -347,6 +358,9 @@ export class EngineStack {
  * (5, then 2 a second and region) only answers with throttling.
  */
 const PARALLEL = 32;
+
+/** What comes of a state whose secrets the engine cannot read. */
+const SEALED: readonly ErrorCode[] = ["E_KEY_LOST", "E_PASSPHRASE"];
 
 /**
  * Commands that the SDK runs around an update and that this program answers itself: selecting was done by `ensure`,

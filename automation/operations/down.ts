@@ -330,15 +330,16 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
  * Nothing is left to record: the stack, its settings and its keys end with the fleet, notes and saved states too. A
  * state that could not be read is kept under another name, which is answered.
  * @param others what other stacks own under the same fleet ID: the keys are theirs too, and stay
+ * @param isSealed the engine cannot bring the state up to date: what it holds was proven gone without it
  */
-export async function forgetStack(session: Session, others: readonly CloudObject[]): Promise<string | undefined> {
+export async function forgetStack(session: Session, others: readonly CloudObject[], isSealed = false): Promise<string | undefined> {
   let kept: string | undefined;
   if (session.damaged) {
     kept = session.stack.stateFiles?.setAside();
     if (kept === undefined) throw session.damaged;
   } else if (session.stackExists) {
     const { state } = await reread(session);
-    if (!holdsNothing(state)) return undefined;
+    if (!isSealed && !holdsNothing(state)) return undefined;
     await session.stack.remove();
   }
   session.stack.forgetKept();

@@ -10,7 +10,7 @@ import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
 import { endByTags, forgetStack, isProven, staysFor, tellHeld, type DownResult } from "./down";
-import { clearBrokenRun, recover } from "./recover";
+import { clearBrokenRun, endKilledRun, recover } from "./recover";
 
 /** What a recovery without a fleet ID came to. */
 export interface RecoverResult {
@@ -90,7 +90,7 @@ async function restoreSaved(session: Session, lost: SpotError, look: readonly Re
 
 /**
  * Ends a whole fleet by its tags alone, in every region of the account, after confirmation, and proves it. For a fleet
- * whose record is lost.
+ * whose record is lost, or cannot be used because its passphrase is.
  * @throws SpotError E_NOT_FOUND when nothing carries the fleet ID, E_USAGE when this stack's record holds it, E_DECLINED,
  *   E_LOCKED
  */
@@ -98,10 +98,11 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
   return exclusively(opened, async () => {
     const own = opened.lineage === lineage;
     const lost = opened.lost ?? (own ? lostBy(opened, await inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured))) : undefined);
-    if (opened.state.lineage === lineage && !lost) {
+    const sealed = own && !lost && opened.stackExists ? await opened.stack.sealed() : undefined;
+    if (opened.state.lineage === lineage && !lost && !sealed) {
       throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${opened.target.stack}, whose state is whole`, next: "Run `down` to end it." });
     }
-    const { session } = await clearBrokenRun(opened);
+    const session = sealed ? await endKilledRun(opened) : (await clearBrokenRun(opened)).session;
     const { account } = session.identity;
     const used = own ? fleetRegions(session) : [];
     const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
@@ -126,7 +127,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       leftovers: looked.flatMap(({ objects }) => objects),
       notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
     };
-    return own && isProven(result) ? { ...result, setAside: await forgetStack(session, []) } : result;
+    return own && isProven(result) ? { ...result, setAside: await forgetStack(session, [], sealed !== undefined) } : result;
   });
 }
 

@@ -54,12 +54,8 @@ export async function recover(opened: Session, regions: string[], dropped: Pendi
   return { session: recovered, look };
 }
 
-/**
- * Ends what a killed run left running, clears its lock and drops its pending operations: the engine alone would create
- * those a second time. Answers them: each may have taken effect.
- * @throws SpotError E_LOCKED
- */
-export async function clearBrokenRun(opened: Session): Promise<{ session: Session; pending: PendingOperation[] }> {
+/** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */
+export async function endKilledRun(opened: Session): Promise<Session> {
   const strays = straysOf(opened.stack.key);
   if (strays.length > 0) {
     say(opened, `a killed run left ${counted(strays.length, "process", "processes")}; waiting for them to end`);
@@ -67,7 +63,16 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
   }
   const locked = await clearDeadLock(opened);
   // What was read when the session was opened is older than what those processes wrote since.
-  let session = (strays.length > 0 || locked) && !opened.damaged ? await reread(opened) : opened;
+  return (strays.length > 0 || locked) && !opened.damaged ? reread(opened) : opened;
+}
+
+/**
+ * The same, and drops its pending operations: the engine alone would create those a second time. Answers them: each may
+ * have taken effect.
+ * @throws SpotError E_LOCKED
+ */
+export async function clearBrokenRun(opened: Session): Promise<{ session: Session; pending: PendingOperation[] }> {
+  let session = await endKilledRun(opened);
   const { pending } = session.state;
   if (pending.length > 0) {
     session.stack.notes.adopt(session.lineage, pending);

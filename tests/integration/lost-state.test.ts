@@ -25,6 +25,12 @@ const LOSSES: { name: string; lose(files: { state: string; pulumi(args: string):
   },
 ];
 
+/** How the passphrase of a standing fleet is lost, on which its state and its settings cannot be read. */
+const LOST_PASSPHRASES: { name: string; lose(file: string): void; code: string }[] = [
+  { name: "the fleet's folder is lost", lose: (file) => rmSync(path.dirname(file), { recursive: true }), code: "E_KEY_LOST" },
+  { name: "the passphrase is another one", lose: (file) => writeFileSync(file, "another\n"), code: "E_PASSPHRASE" },
+];
+
 /** Each command that changes something or shows the fleet, and its exit code. The first few stand for all where the loss is of a kind. */
 const COMMANDS: [args: string[], code: number][] = [
   [["up", "--yes"], 1], [["down", "--yes"], 8], [["list"], 1], [["recover"], 130],
@@ -119,4 +125,32 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     assert.match(ended.stdout, /Proven/);
     assert.deepEqual(await live(), []);
   });
+
+  for (const { name, lose, code } of LOST_PASSPHRASES) {
+    it(`${name}: what needs it refuses and names the way out, which works; the fleet can be made anew`, async () => {
+      bench.config({ "us-west-2": 1 });
+      const made = await bench.spot(["up", "--yes"]);
+      assert.equal(made.code, 9, made.stderr);
+      const fleet = await live();
+      assert.equal(fleet.length, 1);
+      const passphrase = readdirSync(path.join(bench.home, "keys")).map((folder) => path.join(bench.home, "keys", folder, "passphrase")).find(existsSync)!;
+      const fleetId = path.basename(path.dirname(passphrase));
+      lose(passphrase);
+      for (const args of [["down", "--yes"], ["down", "us-west-2-0", "--yes"], ["replace", "us-west-2-0", "--yes"]]) {
+        const { code: exit, stdout, stderr } = await bench.spot(args);
+        assert.equal(exit, 1, `${args.join(" ")}: ${stdout}${stderr}`);
+        assert.match(stderr, new RegExp(`${code}[^]*\`recover --fleet-id ID\` ends the fleet by its tags`), args.join(" "));
+        assert.deepEqual(await live(), fleet, args.join(" "));
+      }
+      const ended = await bench.spot(["recover", "--fleet-id", fleetId, "--yes"]);
+      assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+      assert.match(ended.stdout, /Proven: all \d+ objects of the fleet are gone/);
+      assert.deepEqual(await live(), []);
+      const again = await bench.spot(["up", "--yes"]);
+      assert.equal(again.code, 9, again.stderr);
+      assert.equal((await live()).length, 1);
+      const down = await bench.spot(["down", "--yes"]);
+      assert.equal(down.code, 0, down.stderr);
+    });
+  }
 });

@@ -116,6 +116,7 @@ describe("what the CLI says when it cannot begin", () => {
     ["error: the stack is currently locked by 1 lock(s)", "E_LOCKED"],
     ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "E_PASSPHRASE"],
     ["error: failed to decrypt: incorrect passphrase", "E_PASSPHRASE"],
+    ["error: could not deserialize deployment: constructing secrets manager: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file", "E_KEY_LOST"],
     ["error: no resource plugin 'pulumi-resource-aws' found", "E_PROVIDER"],
     ["error: could not automatically download and install resource plugin: connection refused", "E_PROVIDER"],
     ["error: getting stack configuration: invalid YAML file: x", "E_CONFIG_SYNTAX"],
