@@ -334,40 +334,36 @@ async function revokeNamed(client: EC2Client, groupId: string): Promise<void> {
   if (out.length > 0) await client.send(new RevokeSecurityGroupEgressCommand({ GroupId: groupId, IpPermissions: out }));
 }
 
-/** A tag and the values it may have; `*` at the end of one stands for anything. */
-export interface TagWanted {
-  tag: string;
-  values: string[];
-}
-
-/** What is looked for: all that lies in a VPC, or all that carries one of these tags. */
-export type Where = { vpc: string } | { tags: readonly TagWanted[] };
+/** All that lies in a VPC, that has one of these values in a tag (`*` at the end stands for anything), or any of these tags. */
+export type Where = { vpc: string } | { tag: string; values: string[] } | { tags: readonly string[] };
 
 /** Everything of every kind that matches one of these, each once. @throws what AWS said */
 export async function listRemains(cloud: Cloud, region: string, wheres: readonly Where[]): Promise<Remain[]> {
   const client = cloud.ec2(region);
   const answers = await Promise.all(
     wheres.flatMap((where) =>
-      REMAINS.flatMap(({ kind, list, vpcFilters = [] }) => {
-        const filters = "vpc" in where ? vpcFilters.map((Name) => ({ Name, Values: [where.vpc] })) : [tagFilter(where.tags)];
-        return filters.map(async (filter) => (await list(client, [filter])).filter((one) => "vpc" in where || carriesOne(one.tags, where.tags)).map((one): Remain => ({ kind, region, ...one, ...("vpc" in where ? { vpc: where.vpc } : {}) })));
-      }),
+      REMAINS.flatMap(({ kind, list, vpcFilters = [] }) =>
+        filtersOf(where, vpcFilters).map(async (filter) =>
+          (await list(client, [filter])).filter(({ tags }) => carries(tags, where)).map((one): Remain => ({ kind, region, ...one, ...("vpc" in where ? { vpc: where.vpc } : {}) })),
+        ),
+      ),
     ),
   );
   return [...new Map(answers.flat().map((remain) => [remain.id, remain])).values()];
 }
 
-/** Filters on values would have to hold together: one call can ask for either of two tags by their keys alone. */
-function tagFilter(wanted: readonly TagWanted[]): Filter {
-  const [one, ...others] = wanted;
-  return one && others.length === 0 ? { Name: `tag:${one.tag}`, Values: one.values } : { Name: "tag-key", Values: wanted.map(({ tag }) => tag) };
+/** Each for a call of its own. */
+function filtersOf(where: Where, vpcFilters: readonly string[]): Filter[] {
+  if ("vpc" in where) return vpcFilters.map((Name) => ({ Name, Values: [where.vpc] }));
+  return "tag" in where ? [{ Name: `tag:${where.tag}`, Values: where.values }] : [{ Name: "tag-key", Values: [...where.tags] }];
 }
 
-function carriesOne(tags: Record<string, string>, wanted: readonly TagWanted[]): boolean {
-  return wanted.some(({ tag, values }) => {
-    const value = tags[tag];
-    return value !== undefined && values.some((fits) => (fits.endsWith("*") ? value.startsWith(fits.slice(0, -1)) : value === fits));
-  });
+/** Some lists cannot be asked by tag: they answer with everything there is. */
+function carries(tags: Record<string, string>, where: Where): boolean {
+  if ("vpc" in where) return true;
+  if ("tags" in where) return where.tags.some((tag) => tags[tag] !== undefined);
+  const value = tags[where.tag] ?? "";
+  return where.values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { SpotError, type ErrorInfo } from "../../fleet/errors";
-import { MANAGED_BY, Tag } from "../../fleet/model";
+import { Tag } from "../../fleet/model";
 import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type FleetTags, type Owner } from "../../fleet/ownership";
 import { counted } from "../../fleet/words";
 import type { Remain, Where } from "../cloud/remains";
@@ -40,18 +40,16 @@ const UNEXPLAINED = "unexplained";
 /** Whose remains a plan is about. */
 export type Whose = "ours" | "predecessor";
 
-/** By which tags a plan begins. Other fleets of this program are listed too, as not ours. */
-export const TAGS: Record<Whose, (fleet: FleetTags) => Where[]> = {
-  ours: ({ lineage }) => [
-    {
-      tags: [
-        { tag: Tag.lineage, values: [lineage] },
-        { tag: Tag.managedBy, values: [MANAGED_BY] },
-      ],
-    },
+/**
+ * By which tags a plan begins. Other fleets of this program are listed too, as not ours: by the tags that no other
+ * program has, in one call for each kind. `ManagedBy` is on too much for that.
+ */
+export const TAGS: Record<Whose, Where[]> = {
+  ours: [{ tags: [Tag.lineage, Tag.stack, Tag.node, Tag.generation] }],
+  predecessor: [
+    { tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] },
+    { tag: "Name", values: ["spot-deployer", "spot-deployer-*"] },
   ],
-  // Not in one call: half of what an account holds has a name.
-  predecessor: () => [{ tags: [{ tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] }] }, { tags: [{ tag: "Name", values: ["spot-deployer", "spot-deployer-*"] }] }],
 };
 
 /** Of what lies in a VPC of theirs, what goes with it. */

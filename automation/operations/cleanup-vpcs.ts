@@ -83,7 +83,7 @@ async function planRegion(session: Session, region: string, whose: Whose, unexpl
   const { cloud, lineage, target } = session;
   const fleet = { lineage, stack: target.stack };
   try {
-    const tagged = await listRemains(cloud, region, TAGS[whose](fleet));
+    const tagged = await listRemains(cloud, region, TAGS[whose]);
     const vpcs = tagged.filter((remain) => mayGo(whose, fleet, remain));
     const contents = new Map(await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)));
     return planOf(whose, { region, fleet, tagged, contents, unexplained });

@@ -24,26 +24,24 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
     const ids = async (where: Where, more: Answers = {}) => (await listRemains(cloudOf(clientWith({ ...answers, ...more })), "us-west-2", [where])).flatMap(({ kind, id }) => (kind === "vpn-connection" ? [id] : []));
     assert.deepEqual(await ids({ vpc: "vpc-1" }), ["vpn-1"]);
     assert.deepEqual(await ids({ vpc: "vpc-1" }, { DescribeVpnGateways: {} }), [], "a VPC without a gateway has none");
-    assert.deepEqual(await ids({ tags: [{ tag: "t", values: ["v"] }] }), ["vpn-1", "vpn-2"]);
+    assert.deepEqual(await ids({ tag: "t", values: ["v"] }), ["vpn-1", "vpn-2"]);
   });
 
   const row = REMAINS.find(({ kind }) => kind === "fleet")!;
 
   it("is found by its tags alone, and not once it is deleted", async () => {
     const Fleets = [fleet("fleet-1", "active", { lineage: "a" }), fleet("fleet-2", "active", { lineage: "b" }), fleet("fleet-3", "deleted_terminating", { lineage: "a" }), fleet("fleet-4", "active", { Name: "spot-x" }), fleet("fleet-5", "active", {})];
-    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } })), "us-west-2", [{ tags: [{ tag: "lineage", values: ["a"] }] }, { tags: [{ tag: "Name", values: ["spot-*"] }] }]);
+    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } })), "us-west-2", [{ tag: "lineage", values: ["a"] }, { tag: "Name", values: ["spot-*"] }]);
     assert.deepEqual(found.map(({ kind, id }) => [kind, id]), [["fleet", "fleet-1"], ["fleet", "fleet-4"]]);
   });
 
-  it("either of two tags takes one call for each kind, and what has neither value is left out of its answer", async () => {
-    const volume = (VolumeId: string, Key: string, Value: string) => ({ VolumeId, Tags: [{ Key, Value }] });
-    const Volumes = [volume("vol-1", "lineage", "a"), volume("vol-2", "ManagedBy", "spot-deployer"), volume("vol-3", "ManagedBy", "terraform"), volume("vol-4", "lineage", "b")];
+  it("any of several tags takes one call for each kind, and what has none of them is left out of its answer", async () => {
+    const Fleets = [fleet("fleet-1", "active", { lineage: "a" }), fleet("fleet-2", "active", { stack: "b" }), fleet("fleet-3", "active", { ManagedBy: "terraform" })];
     const sent: { action: string; input: object }[] = [];
-    const tags = [{ tag: "lineage", values: ["a"] }, { tag: "ManagedBy", values: ["spot-deployer"] }];
-    const found = await listRemains(cloudOf(clientWith({ DescribeVolumes: { Volumes } }, sent)), "us-west-2", [{ tags }]);
-    assert.deepEqual(found.map(({ kind, id }) => [kind, id]), [["volume", "vol-1"], ["volume", "vol-2"]]);
+    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } }, sent)), "us-west-2", [{ tags: ["lineage", "stack"] }]);
+    assert.deepEqual(found.map(({ kind, id }) => [kind, id]), [["fleet", "fleet-1"], ["fleet", "fleet-2"]]);
     const asked = sent.filter(({ action }) => action === "DescribeVpcs");
-    assert.deepEqual(asked.map(({ input }) => (input as { Filters: object[] }).Filters), [[{ Name: "tag-key", Values: ["lineage", "ManagedBy"] }]]);
+    assert.deepEqual(asked.map(({ input }) => (input as { Filters: object[] }).Filters), [[{ Name: "tag-key", Values: ["lineage", "stack"] }]]);
   });
 
   it("goes with its instances, and is gone when they are", async () => {
