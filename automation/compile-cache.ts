@@ -9,5 +9,9 @@ import { pathsOf } from "./paths";
  * earlier one goes on without.
  */
 const { enableCompileCache } = module as { enableCompileCache?: (directory: string) => unknown };
-process.env.NODE_COMPILE_CACHE ??= path.join(pathsOf(process.env).cache, "compiled");
-enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
+try {
+  process.env.NODE_COMPILE_CACHE ??= path.join(pathsOf(process.env).cache, "compiled");
+  enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
+} catch {
+  // A user without a home: `help` and `version` need none.
+}

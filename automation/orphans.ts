@@ -1,7 +1,7 @@
 import { Tag } from "../fleet/model";
 import { sortedByNotes, type Made, type RunNote } from "../fleet/orphans";
 import type { CloudKind, CloudObject } from "./cloud/inventory";
-import { recordedIds } from "./engine/state";
+import { recordedIds, type StackState } from "./engine/state";
 import type { Opened } from "./session";
 
 /** Pulumi's resource types of the kinds that carry a fleet's tags. */
@@ -49,6 +49,15 @@ export function orphansAmong(fleet: Pick<Opened, "state" | "stack" | "lineage">,
 function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orphans {
   const { explained, unexplained } = sortedByNotes(objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })), notes);
   return { explained: explained.map(({ object }) => object), unexplained: unexplained.map(({ object: { object }, reason }) => ({ ...object, reason })) };
+}
+
+/** What the record holds of these kinds. A volume that an instance was launched with goes with it. */
+export function recordedObjects({ resources }: Pick<StackState, "resources">): Pick<CloudObject, "kind" | "region" | "id">[] {
+  const kinds = new Map(Object.entries(TYPES).map(([kind, type]) => [type, kind as CloudKind]));
+  return resources.flatMap(({ type, id, inputs }) => {
+    const kind = kinds.get(type);
+    return kind === undefined || id === "" || typeof inputs.region !== "string" ? [] : [{ kind, id, region: inputs.region }];
+  });
 }
 
 /** What a run would have noted of it. */

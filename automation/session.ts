@@ -187,14 +187,14 @@ function givePassphrase(env: NodeJS.ProcessEnv, target: Target, keys: string): v
 /**
  * Makes the passphrase of a new fleet.
  * @returns true: it was made now
- * @throws SpotError E_KEY_LOST when the fleet exists and its passphrase is not on this machine
+ * @throws SpotError E_KEY_LOST when the fleet exists and its passphrase is not on this machine; not where a service keeps
+ *   the secrets
  */
-export function ensurePassphrase(session: Session): boolean {
+export async function ensurePassphrase(session: Session): Promise<boolean> {
   const file = path.join(session.keys, "passphrase");
   if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return false;
-  if (session.stackExists && !holdsNothing(session.state)) {
-    throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
-  }
+  const sealed = session.stackExists && !holdsNothing(session.state) ? await session.stack.sealed() : undefined;
+  if (sealed) throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
   writeWhole(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
   return true;
 }

@@ -109,16 +109,25 @@ export function inventoryOfStack(cloud: Cloud, stack: string, regions: string[])
   return listed(cloud, [{ Name: `tag:${Tag.stack}`, Values: [stack] }, { Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }], regions);
 }
 
-function listed(cloud: Cloud, filters: Filter[], regions: string[]): Promise<RegionInventory[]> {
+/** What is there of these, whatever their tags; only regions in which one of them lies are answered. */
+export function inventoryOfIds(cloud: Cloud, objects: readonly Pick<CloudObject, "kind" | "region" | "id">[]): Promise<RegionInventory[]> {
+  const idsOf = (kind: CloudKind, region: string) => objects.flatMap((object) => (object.kind === kind && object.region === region ? object.id : []));
+  return listedBy(cloud, (kind, region) => [{ Name: ID_FILTERS[kind], Values: idsOf(kind, region) }], [...new Set(objects.map(({ region }) => region))]);
+}
+
+const listed = (cloud: Cloud, filters: Filter[], regions: string[]) => listedBy(cloud, () => filters, regions);
+
+/** A filter without values lists nothing, and is not asked. */
+function listedBy(cloud: Cloud, filtersOf: (kind: CloudKind, region: string) => Filter[], regions: string[]): Promise<RegionInventory[]> {
   return Promise.all(
     regions.map(async (region) => {
       try {
         const found = await Promise.all(
-          CLOUD_KINDS.map(async (kind) =>
-            (await LISTERS[kind](cloud.ec2(region), filters)).map(
-              (object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }),
-            ),
-          ),
+          CLOUD_KINDS.map(async (kind) => {
+            const filters = filtersOf(kind, region);
+            if (filters.some(({ Values }) => Values?.length === 0)) return [];
+            return (await LISTERS[kind](cloud.ec2(region), filters)).map((object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }));
+          }),
         );
         return { region, objects: found.flat() };
       } catch (error) {

@@ -159,13 +159,13 @@ export class EngineStack {
   }
 
   /**
-   * Why nothing that is secret in the stack's state can be read, and so nothing can be done with the stack by the engine;
-   * undefined: it can be.
+   * Why the secrets in the stack's state or settings cannot be read, and so the engine can do nothing with the stack;
+   * undefined: they can be. Each is asked, for a passphrase is proven only by a secret that there is.
    */
   async sealed(): Promise<SpotError | undefined> {
-    const result = await this.pulumi(["stack", "export", "--show-secrets", "--stack", this.options.stack]);
-    const failure = result.code === 0 ? undefined : engineError(result);
-    return failure && SEALED.includes(failure.code) ? failure : undefined;
+    const asked = [["stack", "export", "--show-secrets"], ["config", "get", qualified(StackKey.fleetSecret)]];
+    const results = await Promise.all(asked.map((args) => this.pulumi([...args, "--stack", this.options.stack])));
+    return results.filter(({ code }) => code !== 0).map(engineError).find(({ code }) => SEALED.includes(code));
   }
 
   async exists(): Promise<boolean> {

@@ -10,7 +10,7 @@ import type { UpPlan } from "./plan-up";
 
 /** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
 export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
-  const isMinted = ensurePassphrase(session);
+  const isMinted = await ensurePassphrase(session);
   const isStale = isMinted && session.stackExists && isKeyless(session);
   if (isStale) await session.stack.remove();
   // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.

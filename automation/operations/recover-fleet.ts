@@ -1,11 +1,13 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
 import { counted } from "../../fleet/words";
-import { enabledRegions, inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
+import { enabledRegions, inventory, inventoryOfIds, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { recordedIds } from "../engine/state";
 import { rememberConfig } from "../last-config";
 import { canStandFor, lostBy } from "../lost-state";
-import { orphansAmong, tellUnexplained, type Orphans, type UnexplainedObject } from "../orphans";
+import { orphansAmong, recordedObjects, tellUnexplained, type Orphans, type UnexplainedObject } from "../orphans";
 import { divided } from "../ownership";
 import { exclusively } from "../run-lock";
 import { fleetRegions, reread, type Session } from "../session";
@@ -90,28 +92,27 @@ async function restoreSaved(session: Session, lost: SpotError, look: readonly Re
 
 /**
  * Ends a whole fleet by its tags alone, in every region of the account, after confirmation, and proves it. For a fleet
- * whose record is lost, or cannot be used because its passphrase is.
+ * whose record is lost, or cannot be used because its passphrase is; then what the record holds must be gone too.
  * @throws SpotError E_NOT_FOUND when nothing carries the fleet ID, E_USAGE when this stack's record holds it, E_DECLINED,
- *   E_LOCKED
+ *   E_LOCKED, E_KEY_LOST, E_PASSPHRASE
  */
 export function endFleet(opened: Session, lineage: string): Promise<DownResult> {
   return exclusively(opened, async () => {
     const own = opened.lineage === lineage;
     const lost = opened.lost ?? (own ? lostBy(opened, await inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured))) : undefined);
-    const sealed = own && !lost && opened.stackExists ? await opened.stack.sealed() : undefined;
-    if (opened.state.lineage === lineage && !lost && !sealed) {
-      throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${opened.target.stack}, whose state is whole`, next: "Run `down` to end it." });
-    }
+    const sealed = own && opened.stackExists && !opened.damaged ? await opened.stack.sealed() : undefined;
+    if (opened.state.lineage === lineage && !lost) refuseUsable(opened, sealed);
     const session = sealed ? await endKilledRun(opened) : (await clearBrokenRun(opened)).session;
     const { account } = session.identity;
     const used = own ? fleetRegions(session) : [];
     const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
     if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
-    await confirmEnd(session, account, lineage, found);
+    await confirmEnd(session, lineage, found, sealed);
     const held = await tellHeld(session, lineage, found);
     await endByTags(session, lineage, found.filter((object) => !staysFor(held, object)));
-    const looked = await inventory(session.cloud, lineage, regions);
+    const looked = [...(await inventory(session.cloud, lineage, regions)), ...(sealed ? await inventoryOfIds(session.cloud, recordedObjects(session.state)) : [])];
+    const silent = looked.filter(({ error }) => error !== undefined);
     const hadSome = new Set([...used, ...found.map(({ region }) => region)]);
     const result: DownResult = {
       account,
@@ -121,21 +122,36 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       others: [],
       unexplained: [],
       namesakes: [],
-      regions: looked.flatMap(({ region, error }) => (error ? [] : [region])),
-      everywhere: looked.every(({ error }) => error === undefined),
+      regions: regions.filter((region) => !silent.some((one) => one.region === region)),
+      everywhere: silent.length === 0,
       held,
-      leftovers: looked.flatMap(({ objects }) => objects),
-      notLookedAt: looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: hadSome.has(region) }] : [])),
+      leftovers: [...new Map(looked.flatMap(({ objects }) => objects.map((object) => [object.id, object]))).values()],
+      notLookedAt: [...new Map(silent.map(({ region, error }) => [region, { region, error: errorInfo(error), everUsed: hadSome.has(region) }])).values()],
     };
     return own && isProven(result) ? { ...result, setAside: await forgetStack(session, [], sealed !== undefined) } : result;
   });
 }
 
-/** Always asked, in the sandbox too: no record of this place says that the fleet is ours to end. */
-async function confirmEnd(session: Session, account: string, lineage: string, found: CloudObject[]): Promise<void> {
-  if (found.length === 0) return;
+/**
+ * A stack that the engine can go on with is ended by `down`. One that it cannot is ended here only where it is known who
+ * else works on it: other backends than a folder tell nobody of their lock who has no passphrase.
+ * @throws SpotError E_USAGE, E_KEY_LOST, E_PASSPHRASE
+ */
+function refuseUsable({ target, lineage, stack, keys }: Session, sealed: SpotError | undefined): void {
+  if (!sealed) throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${target.stack}, whose state is whole`, next: "Run `down` to end it." });
+  const own = path.join(keys, "passphrase");
+  const refuse = (next: string) => new SpotError(sealed.code, { message: sealed.message, cause: sealed.cause, next });
+  if (existsSync(own) && target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== own) throw refuse(`Unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE: the fleet's own passphrase is in ${own}.`);
+  if (!stack.stateFiles) throw refuse(`When nobody works on the stack: \`recover --fleet-id ${lineage} --stack NEW\` ends the fleet by its tags, \`pulumi stack rm --force\` forgets this stack.`);
+}
+
+/** Asked in the sandbox too: no record of this place says that the fleet is ours to end, or none that can be used. */
+async function confirmEnd(session: Session, lineage: string, found: CloudObject[], sealed: SpotError | undefined): Promise<void> {
+  if (found.length === 0 && !sealed) return;
+  const { identity, target, reporter } = session;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   const stacks = [...new Set(found.flatMap(({ tags }) => tags[Tag.stack] ?? []))].join(", ");
-  const message = `Account ${account}: end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}? If another machine has its state, run \`down\` there instead.`;
-  if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
+  const what = found.length === 0 ? `forget stack ${target.stack}: nothing carries the ID of its fleet ${lineage} any more` : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}`;
+  const instead = sealed ? `Its state is whole: with the right passphrase, \`down\` ends it.` : "If another machine has its state, run `down` there instead.";
+  if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${instead}`, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
 }

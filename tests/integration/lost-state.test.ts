@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { FIRST_RUN_MS } from "../support/sandbox";
+import { CreateTagsCommand, DeleteTagsCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
 /** Whether the engine or this program sees it first. */
@@ -51,6 +52,10 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   });
   after(() => bench[Symbol.asyncDispose]());
 
+  const ec2 = async (act: (client: EC2Client) => Promise<unknown>) => {
+    const client = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
+    await act(client).finally(() => client.destroy());
+  };
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
   const backend = () => path.join(bench.home, "backend");
   const state = () => path.join(backend(), ".pulumi/stacks/spot-deployer", `${bench.stack}.json`);
@@ -126,6 +131,20 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     assert.deepEqual(await live(), []);
   });
 
+  /** What has lost its tags is still in the record: that nothing carries them is no proof. */
+  async function untagged(fleetId: string, fleet: string[]): Promise<void> {
+    const tag = { Resources: fleet, Tags: [{ Key: "spot-deployer:lineage", Value: fleetId }] };
+    await ec2((client) => client.send(new DeleteTagsCommand(tag)));
+    const unproven = await bench.spot(["recover", "--fleet-id", fleetId, "--yes"]);
+    assert.equal(unproven.code, 8, unproven.stdout + unproven.stderr);
+    assert.match(unproven.stdout + unproven.stderr, new RegExp(fleet[0]!));
+    assert.deepEqual(await live(), fleet);
+    assert.ok(existsSync(state()), "the record of what is left stays");
+    await ec2((client) => client.send(new CreateTagsCommand(tag)));
+    const declined = await bench.spot(["recover", "--fleet-id", fleetId]);
+    assert.equal(declined.code, 130, declined.stderr);
+  }
+
   for (const { name, lose, code } of LOST_PASSPHRASES) {
     it(`${name}: what needs it refuses and names the way out, which works; the fleet can be made anew`, async () => {
       bench.config({ "us-west-2": 1 });
@@ -142,6 +161,7 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
         assert.match(stderr, new RegExp(`${code}[^]*\`recover --fleet-id ID\` ends the fleet by its tags`), args.join(" "));
         assert.deepEqual(await live(), fleet, args.join(" "));
       }
+      if (code === "E_KEY_LOST") await untagged(fleetId, fleet);
       const ended = await bench.spot(["recover", "--fleet-id", fleetId, "--yes"]);
       assert.equal(ended.code, 0, ended.stdout + ended.stderr);
       assert.match(ended.stdout, /Proven: all \d+ objects of the fleet are gone/);
