@@ -28,6 +28,20 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
     assert.ok(lean.modules.length < whole.modules.length / 2, `${lean.modules.length} of ${whole.modules.length}`);
   });
 
+  it("loads neither source maps nor traces in the engine's program, which runs by them all the same", () => {
+    const program = `
+      require("@pulumi/pulumi/provider");
+      const tracing = require("@pulumi/pulumi/cmd/run/tracing");
+      const span = tracing.newSpan("some");
+      span.setAttribute("a", 1);
+      span.addEvent("b");
+      span.end();
+      console.log(JSON.stringify(Object.keys(require.cache).filter((file) => /node_modules\\/(source-map|@opentelemetry\\/(sdk|exporter))/.test(file) && !/source-map-support\\/register/.test(file))));`;
+    const modules = (nodeOptions: string) => JSON.parse(said(program, nodeOptions)) as string[];
+    assert.ok(modules("").length > 20, "otherwise there is nothing to spare");
+    assert.deepEqual(modules(leanSdk(undefined)), []);
+  });
+
   it("says so to who serialises a function all the same", () => {
     const program = 'require("@pulumi/pulumi").runtime.computeCodePaths().catch(({ message }) => console.log(message))';
     assert.match(said(program, leanSdk(undefined)), /without its serialisation of functions/);
