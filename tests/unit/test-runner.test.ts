@@ -28,7 +28,7 @@ interface Result {
 const tool = async <T>(name: string): Promise<T> => ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
 const suites = () => tool<{ chosen(args: string[]): Suite[]; jobsOf(suite: Suite): Job[] }>("suites.js");
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
-const schedule = () => tool<{ runAll(jobs: Job[], work: (job: Job) => Promise<void>, stop: AbortSignal, limits: { computing: number; booted: number }): Promise<void> }>("schedule.js");
+const schedule = () => tool<{ runAll(jobs: Job[], work: (job: Job) => Promise<void>, stop: AbortSignal, limits: { computing: number; booted: number; together: number }): Promise<void> }>("schedule.js");
 
 describe("the test command", function () {
   this.timeout(60_000);
@@ -90,25 +90,27 @@ describe("the test command", function () {
     });
   }
 
-  it("begins jobs in their order, as many of each kind as have a place; booted hosts run beside what computes", async () => {
+  it("begins jobs in their order, as many of each kind and together as have a place", async () => {
     const { runAll } = await schedule();
-    const jobs = ["a", "B", "b", "C", "c", "d"].map((title): Job => ({ title, suite: { name: "some", booted: title !== title.toLowerCase() } }));
+    const jobs = ["a", "B", "C", "D", "b", "c"].map((title): Job => ({ title, suite: { name: "some", booted: title !== title.toLowerCase() } }));
     const under = new Map<string, () => void>();
     const begun: string[] = [];
     const all = runAll(jobs, ({ title }) => {
       begun.push(title);
       return new Promise((resolve) => under.set(title, resolve));
-    }, new AbortController().signal, { computing: 2, booted: 1 });
+    }, new AbortController().signal, { computing: 2, booted: 2, together: 3 });
     const end = async (title: string) => {
       under.get(title)!();
       await new Promise(setImmediate);
     };
-    assert.deepEqual(begun, ["a", "B", "b"]);
+    assert.deepEqual(begun, ["a", "B", "C"], "no more together");
     await end("a");
-    assert.deepEqual(begun, ["a", "B", "b", "c"]);
+    assert.deepEqual(begun, ["a", "B", "C", "b"], "no third of a kind");
     await end("B");
-    assert.deepEqual(begun, ["a", "B", "b", "c", "C"]);
-    for (const title of ["b", "c", "C", "d"]) await end(title);
+    assert.deepEqual(begun, ["a", "B", "C", "b", "D"]);
+    await end("b");
+    assert.deepEqual(begun, ["a", "B", "C", "b", "D", "c"]);
+    for (const title of ["C", "D", "c"]) await end(title);
     await all;
   });
 
@@ -119,7 +121,7 @@ describe("the test command", function () {
     await runAll(["a", "b"].map((title) => ({ title, suite: { name: "some" } })), async ({ title }) => {
       begun.push(title);
       stop.abort();
-    }, stop.signal, { computing: 1, booted: 1 });
+    }, stop.signal, { computing: 1, booted: 1, together: 1 });
     assert.deepEqual(begun, ["a"]);
   });
 

@@ -4,11 +4,11 @@ const os = require("node:os");
 const CORES = os.availableParallelism();
 
 /**
- * How many jobs of a kind are under way together. Two files that compute keep two cores busy; with three, what a test
- * waits for comes so late that deadlines are at risk. Booted hosts mostly wait (a file of theirs takes half a core), so
- * they have places of their own beside those; but some of their tests watch the clock.
+ * How many jobs are under way together, of a kind and in all. Two files that compute keep two cores busy; with three, what
+ * a test waits for comes so late that deadlines are at risk. Booted hosts mostly wait (a file of theirs takes half a
+ * core): one beside two that compute, or two beside one, for their files in a row take longer than all others.
  */
-const LIMITS = { computing: CORES, booted: Math.max(1, CORES - 1) };
+const LIMITS = { computing: CORES, booted: CORES, together: CORES + 1 };
 
 const kindOf = ({ suite }) => (suite.booted ? "booted" : "computing");
 
@@ -20,7 +20,7 @@ const kindOf = ({ suite }) => (suite.booted ? "booted" : "computing");
 async function runAll(jobs, work, stop, limits = LIMITS) {
   const waiting = [...jobs];
   const running = new Map();
-  const mayBegin = (job) => [...running.keys()].filter((other) => kindOf(other) === kindOf(job)).length < limits[kindOf(job)];
+  const mayBegin = (job) => running.size < limits.together && [...running.keys()].filter((other) => kindOf(other) === kindOf(job)).length < limits[kindOf(job)];
   for (;;) {
     const next = stop.aborted ? undefined : waiting.find(mayBegin);
     if (next) {
