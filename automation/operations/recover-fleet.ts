@@ -110,7 +110,10 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
     await confirmEnd(session, lineage, found, sealed);
     const held = await tellHeld(session, lineage, found);
-    await endByTags(session, lineage, found.filter((object) => !staysFor(held, object)));
+    const ending = new Set(found.map(({ id }) => id));
+    // A volume goes no sooner than the instance that it is attached to.
+    const canGo = ({ heldBy }: CloudObject): boolean => heldBy === undefined || ending.has(heldBy);
+    await endByTags(session, lineage, found.filter((object) => !staysFor(held, object) && canGo(object)));
     const looked = [...(await inventory(session.cloud, lineage, regions)), ...(sealed ? await inventoryOfIds(session.cloud, recordedObjects(session.state)) : [])];
     const silent = looked.filter(({ error }) => error !== undefined);
     const hadSome = new Set([...used, ...found.map(({ region }) => region)]);
