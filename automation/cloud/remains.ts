@@ -334,8 +334,8 @@ async function revokeNamed(client: EC2Client, groupId: string): Promise<void> {
   if (out.length > 0) await client.send(new RevokeSecurityGroupEgressCommand({ GroupId: groupId, IpPermissions: out }));
 }
 
-/** All that lies in a VPC, that has one of these values in a tag (`*` at the end stands for anything), or any of these tags. */
-export type Where = { vpc: string } | { tag: string; values: string[] } | { tags: readonly string[] };
+/** All that lies in a VPC, or that has a tag; with `values`: one of these in it (`*` at the end stands for anything). */
+export type Where = { vpc: string } | { tag: string; values?: string[] };
 
 /** Everything of every kind that matches one of these, each once. @throws what AWS said */
 export async function listRemains(cloud: Cloud, region: string, wheres: readonly Where[]): Promise<Remain[]> {
@@ -355,14 +355,14 @@ export async function listRemains(cloud: Cloud, region: string, wheres: readonly
 /** Each for a call of its own. */
 function filtersOf(where: Where, vpcFilters: readonly string[]): Filter[] {
   if ("vpc" in where) return vpcFilters.map((Name) => ({ Name, Values: [where.vpc] }));
-  return "tag" in where ? [{ Name: `tag:${where.tag}`, Values: where.values }] : [{ Name: "tag-key", Values: [...where.tags] }];
+  return [where.values ? { Name: `tag:${where.tag}`, Values: where.values } : { Name: "tag-key", Values: [where.tag] }];
 }
 
 /** Some lists cannot be asked by tag: they answer with everything there is. */
 function carries(tags: Record<string, string>, where: Where): boolean {
   if ("vpc" in where) return true;
-  if ("tags" in where) return where.tags.some((tag) => tags[tag] !== undefined);
-  const value = tags[where.tag] ?? "";
+  const value = tags[where.tag];
+  if (value === undefined || where.values === undefined) return value !== undefined;
   return where.values.some((wanted) => (wanted.endsWith("*") ? value.startsWith(wanted.slice(0, -1)) : value === wanted));
 }
 

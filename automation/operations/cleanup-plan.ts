@@ -41,11 +41,11 @@ const UNEXPLAINED = "unexplained";
 export type Whose = "ours" | "predecessor";
 
 /**
- * By which tags a plan begins. Other fleets of this program are listed too, as not ours: by the tags that no other
- * program has, in one call for each kind. `ManagedBy` is on too much for that.
+ * By which tags a plan begins. Other fleets of this program are listed too, as not ours: by the fleet ID
+ * that every object of ours has, and that no other program gives.
  */
 export const TAGS: Record<Whose, Where[]> = {
-  ours: [{ tags: [Tag.lineage, Tag.stack, Tag.node, Tag.generation] }],
+  ours: [{ tag: Tag.lineage }],
   predecessor: [
     { tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] },
     { tag: "Name", values: ["spot-deployer", "spot-deployer-*"] },
