@@ -94,6 +94,7 @@ export class EngineStack {
       this.stateFiles?.dropCutAttributes();
       return kept;
     }
+    if (this.stateFiles?.isUnused()) return undefined;
     const exported = await this.export();
     if (exported === undefined) return undefined;
     const state = stateOf(exported);

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { PROJECT } from "../../fleet/stack-config";
 import { fileBackendRoot } from "./lock";
@@ -25,6 +25,8 @@ export interface StateFiles {
   read(): StackState | undefined;
   /** The same, as a document. */
   exported(): ExportedState | undefined;
+  /** Was no stack ever kept in this backend? The engine, which can only say the same, need not be asked. */
+  isUnused(): boolean;
   /** Does the file hold a checkpoint? The engine takes an empty document for an empty stack, and would write over it. */
   isWhole(): boolean;
   /** The newest backup that can be read; undefined when there is none. */
@@ -42,7 +44,8 @@ export interface StateFiles {
 
 export function stateFilesOf(backendUrl: string, stack: string): StateFiles | undefined {
   if (!backendUrl.startsWith("file://")) return undefined;
-  const state = path.join(fileBackendRoot(backendUrl), ".pulumi/stacks", PROJECT, `${stack.split("/").pop()!}.json`);
+  const root = fileBackendRoot(backendUrl);
+  const state = path.join(root, ".pulumi/stacks", PROJECT, `${stack.split("/").pop()!}.json`);
   const attributes = (file: string) => `${file}.attrs`;
   const setAside = (): string | undefined => {
     if (!existsSync(state)) return undefined;
@@ -63,6 +66,13 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
       return document && stateOf(document);
     },
     exported,
+    isUnused() {
+      try {
+        return !readdirSync(root).includes(".pulumi");
+      } catch {
+        return false;
+      }
+    },
     isWhole: () => !existsSync(state) || contentOf(state)?.checkpoint !== undefined,
     backup: () => readBackup(`${state}.bak`),
     restore({ file, exported: document }) {

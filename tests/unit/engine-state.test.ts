@@ -74,6 +74,19 @@ describe("the state as exported", () => {
     }
   });
 
+  it("is known to be none, without the engine, where a backend's folder can be read and holds none of its files", () => {
+    const backend = mkdtempSync(path.join(os.tmpdir(), "spot-state-"));
+    const isUnused = (folder: string) => stateFilesOf(`file://${folder}`, "s")!.isUnused();
+    try {
+      assert.equal(isUnused(backend), true);
+      mkdirSync(path.join(backend, ".pulumi"));
+      writeFileSync(path.join(backend, "file"), "");
+      assert.deepEqual([backend, path.join(backend, "file"), path.join(backend, "missing")].map(isUnused), [false, false, false]);
+    } finally {
+      rmSync(backend, { recursive: true, force: true });
+    }
+  });
+
   it("of nothing is empty", () => {
     assert.deepEqual(stateOf({}), { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] });
   });
