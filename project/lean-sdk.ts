@@ -20,14 +20,19 @@ const unused: Record<string, Record<string, unknown>> = {
   "@pulumi/pulumi/cmd/run/tracing": { newSpan: () => span, start: () => undefined, stop: () => undefined },
 };
 
-for (const [name, content] of Object.entries(unused)) {
-  const file = resolved(name);
-  if (file === undefined || require.cache[file]) continue;
-  const stub = new Module(file);
-  stub.filename = file;
-  stub.loaded = true;
-  stub.exports = content;
-  require.cache[file] = stub;
+leaveOut(unused);
+
+/** Puts what is given in the place of modules of the SDK, unless they are loaded already. */
+export function leaveOut(modules: Record<string, Record<string, unknown>>): void {
+  for (const [name, content] of Object.entries(modules)) {
+    const file = resolved(name);
+    if (file === undefined || require.cache[file]) continue;
+    const stub = new Module(file);
+    stub.filename = file;
+    stub.loaded = true;
+    stub.exports = content;
+    require.cache[file] = stub;
+  }
 }
 
 /** As the SDK finds it. Undefined where the SDK is laid out differently: then it loads as it always does. */

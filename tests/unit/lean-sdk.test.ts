@@ -8,10 +8,11 @@ import { packageRoot } from "../../project/package-root";
 const said = (program: string, nodeOptions: string): string =>
   spawnSync(process.execPath, ["-e", program], { cwd: packageRoot(), encoding: "utf8", env: { ...process.env, NODE_OPTIONS: nodeOptions } }).stdout;
 
+const COMMAND_LINE = `--require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-sdk.js"))}`;
+
 function loaded(nodeOptions: string): { modules: string[]; output: string } {
   const program = `
     const { output } = require("@pulumi/pulumi");
-    require("@pulumi/pulumi/automation");
     console.log(JSON.stringify({ modules: Object.keys(require.cache), output: typeof output }));`;
   return JSON.parse(said(program, nodeOptions)) as { modules: string[]; output: string };
 }
@@ -21,11 +22,19 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
   const heavy = /node_modules\/(typescript|@npmcli\/arborist)\/|vendor\/typescript/;
 
   it("loads without a compiler and without npm, in less than half the modules", () => {
-    const [whole, lean] = [loaded(""), loaded(leanSdk(undefined))];
-    assert.equal(lean.output, "function");
+    const whole = loaded("");
     assert.ok(whole.modules.some((file) => heavy.test(file)), "otherwise there is nothing to spare");
-    assert.deepEqual(lean.modules.filter((file) => heavy.test(file)), []);
-    assert.ok(lean.modules.length < whole.modules.length / 2, `${lean.modules.length} of ${whole.modules.length}`);
+    for (const lean of [loaded(COMMAND_LINE), loaded(leanSdk(undefined))]) {
+      assert.equal(lean.output, "function");
+      assert.deepEqual(lean.modules.filter((file) => heavy.test(file)), []);
+      assert.ok(lean.modules.length < whole.modules.length / 2, `${lean.modules.length} of ${whole.modules.length}`);
+    }
+  });
+
+  it("leaves the Automation API to the command line", () => {
+    const parts = (nodeOptions: string) => loaded(nodeOptions).modules.filter((file) => /@pulumi\/pulumi\/automation\//.test(file)).length;
+    assert.ok(parts(COMMAND_LINE) > 5, "it runs the engine by it");
+    assert.equal(parts(leanSdk(undefined)), 1, "in its place something empty");
   });
 
   it("loads neither source maps nor traces in the engine's program, which runs by them all the same", () => {
@@ -48,7 +57,7 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
   });
 
   it("keeps the options that the user gave Node, whatever stands in the path", () => {
-    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-sdk.js"))}`);
+    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-program.js"))}`);
     assert.ok(leanSdk("").startsWith("--require="));
   });
 });
