@@ -18,6 +18,7 @@ from moto.ec2.models.network_acls import NetworkAcl
 from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.models.vpcs import VPCBackend, VPCEndPoint
 from moto.ec2.models.vpn_connections import VPNConnection
+from moto.kms import models as kms
 
 
 class NoFreeAddress(EC2ClientError):
@@ -172,6 +173,10 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
     replace(NatGateway, "__init__", make_nat_gateway)
     replace(NatGatewayBackend, "delete_nat_gateway", delete_nat_gateway)
     replace(VPCBackend, "create_vpc_endpoint", create_vpc_endpoint)
+
+    # Each region's first volume makes the key that encrypts volumes, and moto an RSA pair for it: a tenth of a second for
+    # what a symmetric key does not have, in a service that nobody can ask.
+    replace(kms, "generate_private_key", lambda _key_spec: None)
 
     # Filters of DescribeInstances that EC2 knows and moto answers with HTTP 500.
     utils.filter_dict_attribute_mapping.update(

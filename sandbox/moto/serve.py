@@ -10,16 +10,20 @@ import gc
 gc.disable()
 
 import functools
+import io
 import json
 import os
 import sys
 import threading
+import traceback
 from urllib.parse import parse_qs
 
 from moto.core import responses
 from moto.core.utils import get_service_model, method_names_from_class
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.datastructures import Headers
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 import books
 
@@ -34,9 +38,37 @@ class Dispatcher(DomainDispatcherApplication):
 books.replace(responses, "method_names_from_class", functools.cache(method_names_from_class))
 
 
-class QuietHandler(MotoRequestHandler):
+class Handler(MotoRequestHandler):
+    """Keeps connections: werkzeug's own closes each after one answer, and so starts a thread for every request.
+
+    It can, for the gateway is the only client and tells the length of each body.
+    """
+
+    protocol_version = "HTTP/1.1"
+    # An answer leaves in one piece and at once.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
     def log_request(self, *_args: object, **_kwargs: object) -> None:
         pass
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        try:
+            chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except Exception:
+            # moto leaves its own faults to the server. They are for the daemon's log, and an answer all the same.
+            traceback.print_exc()
+            chunks, status, headers = [], "500 Internal Server Error", Headers()
+        body = b"".join(chunks)
+        code, _, reason = status.partition(" ")
+        headers["Content-Length"] = str(len(body))
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def with_own_paths(app):  # type: ignore[no-untyped-def]
@@ -66,7 +98,7 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     books.apply(settings["addresses"], settings["images"])
     app = with_own_paths(Dispatcher(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(json.dumps({"port": server.port}), flush=True)
     while sys.stdin.read(4096):
