@@ -61,14 +61,17 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
 
     const moto = new Moto(server.port);
     undo.push(() => moto.close());
-    const driver = await createDriver(options, network, (id) => instances.terminate(id, endReasons.shutdown));
+    let instances: Instances | undefined;
+    const driver = await createDriver(options, network, (id) => instances?.terminate(id, endReasons.shutdown));
     undo.push(() => driver.close());
-    const instances: Instances = new Instances(driver, log);
-    const cloud: Cloud = { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };
+    const newCloud = (): Cloud => {
+      instances = new Instances(driver, log);
+      return { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };
+    };
 
     const startedAt = new Date().toISOString();
     const identity = { id: options.sandbox.id, mode: options.mode, network, callerAddress: callerAddress(network), startedAt };
-    const gateway = new Gateway({ cloud, faults: await initialFaults(files.faults), log, identity });
+    const gateway = new Gateway({ newCloud, faults: await initialFaults(files.faults), log, identity });
     const port = await gateway.listen(options.sandbox.port).catch((cause: unknown) => {
       throw portError(options, cause);
     });

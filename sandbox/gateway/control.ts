@@ -15,6 +15,8 @@ export interface Controls {
   faults: Faults;
   limits: RateLimits;
   identity: object;
+  /** Makes the sandbox as it was when it started. */
+  reset(): Promise<void>;
 }
 
 type Handler = (controls: Controls, body: string) => Promise<unknown> | unknown;
@@ -24,6 +26,7 @@ const DEFAULT_NOTICE_S = 120;
 /** The sandbox's own paths, beside AWS's. Bodies and answers are JSON. */
 const routes: Record<string, Handler> = {
   "GET /_spot/status": ({ identity, cloud, limits }) => ({ ...identity, instances: cloud.instances.count, limits: limits.enabled }),
+  "POST /_spot/reset": ({ reset }) => reset(),
   "GET /_spot/calls": ({ counter }) => counter.counts(),
   "DELETE /_spot/calls": ({ counter }) => counter.reset(),
   "GET /_spot/faults": ({ faults }) => faults.list(),

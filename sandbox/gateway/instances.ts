@@ -63,6 +63,12 @@ export class Instances {
     });
   }
 
+  /** Ends every host; resolves when nothing is left of any. */
+  async endAll(): Promise<void> {
+    for (const instanceId of this.known.keys()) this.terminate(instanceId);
+    await Promise.all([...this.known.values()].map(({ work }) => work));
+  }
+
   /** Every region of every account in which something was launched. */
   get places(): Place[] {
     return [...this.launchedIn.values()];

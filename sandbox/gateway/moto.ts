@@ -46,6 +46,12 @@ export class Moto {
     await this.send("GET", `/_ended?${query}`, {}, "");
   }
 
+  /** Forgets everything of every account (moto documentation, "Reset"). */
+  async reset(): Promise<void> {
+    const { status, body } = await this.send("POST", "/moto-api/reset", {}, "");
+    if (status !== 200) throw new Error(`the emulated AWS could not be reset: ${body}`);
+  }
+
   close(): void {
     this.agent.destroy();
   }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
 import { accountOfKey } from "./accounts";
 import { zoneOf } from "./ask";
@@ -15,13 +15,17 @@ import { unknownCredentials } from "./rules/regions";
 import { errorAnswer } from "./xml";
 
 export interface GatewayOptions {
-  cloud: Cloud;
+  /** The cloud at the start, and after each reset. */
+  newCloud(): Cloud;
   /** Faults in force from the start. */
   faults: readonly FaultRule[];
   log(line: string): void;
   /** What `GET /_spot/status` tells beside the gateway's own figures. */
   identity: object;
 }
+
+/** All that a sandbox comes to hold. */
+type World = Pick<Controls, "cloud" | "faults" | "limits" | "counter">;
 
 /** The connection is to break without an answer. */
 class Dropped extends Error {}
@@ -30,15 +34,13 @@ class Dropped extends Error {}
 export class Gateway {
   private readonly server: Server;
   private readonly rulebook = new Rulebook(rules);
-  private readonly faults = new Faults();
-  private readonly limits = new RateLimits();
-  private readonly counter = new CallCounter();
-  private readonly controls: Controls;
+  private readonly underWay = new Set<Promise<Answer>>();
+  private world: World;
+  /** Settles when no reset is under way: until then nothing new begins. */
+  private ready: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: GatewayOptions) {
-    const { cloud, identity } = options;
-    this.faults.add(options.faults);
-    this.controls = { cloud, identity, counter: this.counter, faults: this.faults, limits: this.limits };
+    this.world = this.newWorld();
     this.server = createServer((request, response) => {
       this.serve(request, response).catch((error: unknown) => {
         if (!(error instanceof Dropped)) options.log(`gateway: ${wordsOf(error)}`);
@@ -67,20 +69,52 @@ export class Gateway {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request);
     const path = request.url ?? "/";
-    if (path.startsWith("/_spot/")) return send(response, await answerControl(this.controls, request.method ?? "GET", path, body));
+    await this.ready;
+    if (path.startsWith("/_spot/")) {
+      const controls = { ...this.world, identity: this.options.identity, reset: () => this.resetOnce() };
+      return send(response, await answerControl(controls, request.method ?? "GET", path, body));
+    }
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
     const call = readCall(path, headers, body);
     if (call === undefined) return send(response, errorAnswer("ec2", new AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)));
-    this.counter.count(call.region, actionOf(call));
-    send(response, await this.answer(call));
+    this.world.counter.count(call.region, actionOf(call));
+    const work = this.answer(call, this.world);
+    this.underWay.add(work);
+    send(response, await work.finally(() => this.underWay.delete(work)));
   }
 
-  private async answer(call: Call): Promise<Answer> {
+  private newWorld(): World {
+    const faults = new Faults();
+    faults.add(this.options.faults);
+    return { cloud: this.options.newCloud(), faults, limits: new RateLimits(), counter: new CallCounter() };
+  }
+
+  private resetOnce(): Promise<void> {
+    const work = this.ready.then(() => this.reset());
+    this.ready = work.catch(() => undefined);
+    return work;
+  }
+
+  /** Calls under way come to their end first, so that nothing of theirs appears in what is empty then. */
+  private async reset(): Promise<void> {
+    const { cloud, faults } = this.world;
+    faults.clear();
+    do {
+      await Promise.allSettled(this.underWay);
+      // What a client sent before it ended may only be read now.
+      await setImmediate();
+    } while (this.underWay.size > 0);
+    await cloud.instances.endAll();
+    await cloud.moto.reset();
+    this.world = this.newWorld();
+  }
+
+  private async answer(call: Call, { faults: rulesInForce, limits, cloud: whole }: World): Promise<Answer> {
     try {
-      if (!this.limits.admits(call, this.options.cloud.now().getTime())) throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
-      const cloud = this.cloudOf(call);
-      const faults = await this.faultsOf(call, cloud);
-      const { over } = this.faults;
+      if (!limits.admits(call, whole.now().getTime())) throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
+      const cloud = cloudOf(call, whole);
+      const faults = await faultsOf(call, cloud, rulesInForce);
+      const { over } = rulesInForce;
       await strike(faults, "before", over);
       const answer = await this.rulebook.answer(call, cloud);
       await strike(faults, "after", over);
@@ -92,19 +126,18 @@ export class Gateway {
       return errorAnswer(call.protocol, new AwsError("InternalError", `The sandbox failed: ${wordsOf(error)}`, 500));
     }
   }
+}
 
-  /** What the caller's account sees. @throws AwsError for credentials that no account has */
-  private cloudOf(call: Call): Cloud {
-    const { cloud } = this.options;
-    const account = accountOfKey(call.accessKeyId);
-    if (account === undefined) throw unknownCredentials(call.service);
-    return { ...cloud, moto: cloud.moto.as(account) };
-  }
+/** What the caller's account sees. @throws AwsError for credentials that no account has */
+function cloudOf(call: Call, cloud: Cloud): Cloud {
+  const account = accountOfKey(call.accessKeyId);
+  if (account === undefined) throw unknownCredentials(call.service);
+  return { ...cloud, moto: cloud.moto.as(account) };
+}
 
-  private async faultsOf(call: Call, cloud: Cloud): Promise<FaultRule[]> {
-    const zone = this.faults.asksForZone ? await zoneOf(cloud, call.region, call.params) : undefined;
-    return this.faults.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined }, this.options.cloud.now().getTime());
-  }
+async function faultsOf(call: Call, cloud: Cloud, inForce: Faults): Promise<FaultRule[]> {
+  const zone = inForce.asksForZone ? await zoneOf(cloud, call.region, call.params) : undefined;
+  return inForce.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined }, cloud.now().getTime());
 }
 
 /** A dry run is no launch: it is counted, and met by faults, under a name of its own (`RunInstances?DryRun`). */

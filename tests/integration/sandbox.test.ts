@@ -284,6 +284,29 @@ describe("the sandbox's AWS", function () {
     assert.deepEqual([listed?.state, listed?.tags], ["terminated", { node: "z" }]);
   });
 
+  it("is as new after a reset, in every account, and nothing of a call that was under way appears in it", async () => {
+    const stranger = new ec2.EC2Client({ ...clientOf(sandbox), credentials: { accessKeyId: "sandbox-210987654321", secretAccessKey: "sandbox" } });
+    const vpcs = async (of: ec2.EC2Client) => ((await of.send(new ec2.DescribeVpcsCommand({}))).Vpcs ?? []).map(({ IsDefault }) => IsDefault);
+    const { InstanceId } = await launch();
+    await stranger.send(new ec2.CreateVpcCommand({ CidrBlock: "10.9.0.0/16" }));
+    await control(sandbox, "PUT", "quotas", { code: "L-34B43A08", value: 0 });
+    await control(sandbox, "PUT", "timings", { newIdUnknownMs: 3_600_000 });
+    await control(sandbox, "POST", "faults", { action: "CreateVpc", effect: HELD });
+    const held = client.send(new ec2.CreateVpcCommand({ CidrBlock: "10.8.0.0/16" }));
+    await until("it is held", async () => (await control<{ hit: number }[]>(sandbox, "GET", "faults"))[0]?.hit === 1);
+
+    await control(sandbox, "POST", "reset");
+    assert.ok((await held).Vpc?.VpcId, "it was let go, and carried out before");
+    assert.deepEqual([await control(sandbox, "GET", "faults"), await control(sandbox, "GET", "calls"), await control(sandbox, "GET", "instances")], [[], {}, []]);
+    assert.equal((await sandboxStatus(home))?.instances, 0);
+    assert.deepEqual([await vpcs(client), await vpcs(stranger)], [[true], [true]]);
+    assert.equal(await codeOf(describe1(InstanceId!)), "InvalidInstanceID.NotFound");
+    const again = await launch();
+    assert.equal((await describe1(again.InstanceId!)).State?.Name, "running");
+    await terminate(again.InstanceId!);
+    stranger.destroy();
+  });
+
   it("gives children its endpoint and nothing of the user's AWS", () => {
     const environment = sandboxEnvironment(sandbox);
     assert.equal(environment["AWS_ENDPOINT_URL"], sandbox.endpoint);

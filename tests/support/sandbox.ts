@@ -46,13 +46,17 @@ export const HELD = { delayMs: 3_600_000 };
 /** How long something may take that takes a moment: no measure of it, for a busy machine is many times slower. */
 export const PATIENCE_MS = 60_000;
 
-/** Waits until `look` gives something other than undefined or false; after the deadline it throws what was waited for. */
+/**
+ * Waits until `look` gives something other than undefined or false; after the deadline it throws what was waited for. It
+ * rests at least as long as it looked, for others need the machine to bring about what it waits for.
+ */
 export async function until<T>(what: string, look: () => Promise<T> | T, ms = PATIENCE_MS): Promise<NonNullable<T>> {
   const deadline = Date.now() + ms;
   for (;;) {
+    const began = Date.now();
     const seen = await look();
     if (seen) return seen as NonNullable<T>;
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await sleep(20);
+    await sleep(Math.max(20, Date.now() - began));
   }
 }

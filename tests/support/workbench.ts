@@ -8,6 +8,7 @@ import { Fleet } from "../../automation";
 import type { ListedNode } from "../../automation/operations/list";
 import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, until } from "./sandbox";
+import { giveBack, takeHome } from "./sandbox-pool";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 import { isRunning, markOf } from "../../sandbox/process";
 
@@ -30,11 +31,12 @@ export const REGIONS = ["us-west-2", "us-east-1", "eu-west-1"];
 
 /**
  * One user's machine: a sandbox of its own, a stack of its own, a configuration and payload of its own, and the real
- * executable to run. Everything goes with `dispose`, whatever happened.
+ * executable to run. Everything goes with `dispose`, whatever happened, but for a sandbox that the next test takes over.
  */
 export class Workbench {
   readonly dir = mkdtempSync(path.join(os.tmpdir(), "spot bench "));
-  readonly home = path.join(this.dir, "sandbox");
+  /** The sandbox's. */
+  readonly home: string;
   readonly stack = `t-${path.basename(this.dir).slice(-6)}`;
   readonly configFile = path.join(this.dir, "config.yaml");
   readonly root = packageRoot();
@@ -42,6 +44,7 @@ export class Workbench {
   private readonly children = new Set<ChildProcess>();
 
   constructor(readonly mode: SandboxMode = "api") {
+    this.home = mode === "api" ? takeHome() : path.join(this.dir, "sandbox");
     mkdirSync(this.temporary);
     this.config();
   }
@@ -173,7 +176,7 @@ export class Workbench {
     pids.forEach(kill);
     // What was killed may still write, until it has ended.
     await until("what was killed ended", () => !ending.some(isRunning));
-    await stopSandbox(this.home);
+    await (this.mode === "api" ? giveBack(this.home) : stopSandbox(this.home));
     rmSync(this.stackFile, { force: true });
     // Unlike rmSync it lists a folder again into which something was written meanwhile.
     await rm(this.dir, { recursive: true, force: true, maxRetries: 10 });
