@@ -108,7 +108,8 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
     if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
-    await confirmEnd(session, lineage, found, sealed);
+    const otherWay = sealed && !lost ? "Its state is whole: with the right passphrase, `down` ends it." : "If another machine has its state, run `down` there instead.";
+    if (found.length > 0 || sealed) await confirmEnd(session, lineage, found, otherWay);
     const held = await tellHeld(session, lineage, found);
     const ending = new Set(found.map(({ id }) => id));
     // A volume goes no sooner than the instance that it is attached to.
@@ -149,12 +150,10 @@ function refuseUsable({ target, lineage, stack, keys }: Session, sealed: SpotErr
 }
 
 /** Asked in the sandbox too: no record of this place says that the fleet is ours to end, or none that can be used. */
-async function confirmEnd(session: Session, lineage: string, found: CloudObject[], sealed: SpotError | undefined): Promise<void> {
-  if (found.length === 0 && !sealed) return;
+async function confirmEnd(session: Session, lineage: string, found: CloudObject[], otherWay: string): Promise<void> {
   const { identity, target, reporter } = session;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   const stacks = [...new Set(found.flatMap(({ tags }) => tags[Tag.stack] ?? []))].join(", ");
   const what = found.length === 0 ? `forget stack ${target.stack}: nothing carries the ID of its fleet ${lineage} any more` : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}`;
-  const instead = sealed ? `Its state is whole: with the right passphrase, \`down\` ends it.` : "If another machine has its state, run `down` there instead.";
-  if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${instead}`, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
+  if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${otherWay}`, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
 }

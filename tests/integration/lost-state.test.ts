@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CreateTagsCommand, DeleteTagsCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
+import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
 /** Whether the engine or this program sees it first. */
@@ -43,6 +44,8 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   this.timeout(FIRST_RUN_MS * 2);
   let bench: Workbench;
   let ids: string[];
+  /** A state that knows none of today's nodes. */
+  let older: Buffer;
   before(async () => {
     bench = new Workbench();
     bench.config({ "us-west-2": 1, "eu-west-1": 1 });
@@ -59,6 +62,7 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
   const backend = () => path.join(bench.home, "backend");
   const state = () => path.join(backend(), ".pulumi/stacks/spot-deployer", `${bench.stack}.json`);
+  const passphrase = () => readdirSync(path.join(bench.home, "keys")).map((folder) => path.join(bench.home, "keys", folder, "passphrase")).find(existsSync)!;
   const kept = () => {
     const [folder] = readdirSync(path.join(backend(), ".spot-deployer"));
     return path.join(backend(), ".spot-deployer", folder!, "state.json");
@@ -99,11 +103,11 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   }
 
   it("an older state that was put back by hand, and knows none of today's nodes: the ways out that are named work", async () => {
-    const old = readFileSync(state());
+    older = readFileSync(state());
     const replaced = await bench.spot(["replace", "us-west-2-0,eu-west-1-0", "--yes"]);
     assert.equal(replaced.code, 9, replaced.stderr);
     const now = await live();
-    writeFileSync(state(), old);
+    writeFileSync(state(), older);
     for (const [args, exit] of [[["up", "--yes"], 1], [["list"], 1], [["preview"], 1]] as const) {
       const { code, stdout, stderr } = await bench.spot([...args]);
       assert.equal(code, exit, stdout + stderr);
@@ -115,6 +119,23 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     assert.match(up.stdout, /Nothing to change: 2 nodes/);
     assert.deepEqual(await live(), now);
     ids = now;
+  });
+
+  it("such a state whose passphrase is lost too is not called whole by the question about the fleet", async function () {
+    if (!hasTmux()) return this.skip();
+    const [now, file] = [readFileSync(state()), passphrase()];
+    const command = [process.execPath, path.join(bench.root, "dist/automation/cli.js"), "recover", "--fleet-id", path.basename(path.dirname(file)), "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile, "--plain"];
+    writeFileSync(state(), older);
+    renameSync(file, `${file}.away`);
+    try {
+      using terminal = new TestTerminal(command, { columns: 300, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+      await terminal.shows(/2 instances and \d+ other resources\? If another machine has its state, run `down` there instead/);
+      terminal.type("Enter");
+      assert.equal(await terminal.ended(), 130, terminal.everything());
+    } finally {
+      renameSync(`${file}.away`, file);
+      writeFileSync(state(), now);
+    }
   });
 
   it("where nothing that was kept knows the fleet, `recover` says so, and the fleet is ended by its ID alone", async () => {
@@ -152,9 +173,8 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
       assert.equal(made.code, 9, made.stderr);
       const fleet = await live();
       assert.equal(fleet.length, 1);
-      const passphrase = readdirSync(path.join(bench.home, "keys")).map((folder) => path.join(bench.home, "keys", folder, "passphrase")).find(existsSync)!;
-      const fleetId = path.basename(path.dirname(passphrase));
-      lose(passphrase);
+      const fleetId = path.basename(path.dirname(passphrase()));
+      lose(passphrase());
       for (const args of [["down", "--yes"], ["down", "us-west-2-0", "--yes"], ["replace", "us-west-2-0", "--yes"]]) {
         const { code: exit, stdout, stderr } = await bench.spot(args);
         assert.equal(exit, 1, `${args.join(" ")}: ${stdout}${stderr}`);
