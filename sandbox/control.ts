@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
 import type { DaemonOptions } from "./daemon";
 import type { DaemonMessage } from "./daemon-main";
+import { askEndpoint } from "./endpoint";
 import { accessKeyOf, DEFAULT_ACCOUNT } from "./gateway/accounts";
 import { pruneCache, rotateLog } from "./housekeeping";
 import { tryLock } from "./lock";
@@ -90,8 +91,8 @@ export async function sandboxStatus(home: string): Promise<(Sandbox & { instance
 /** The status that the endpoint tells, if it is this sandbox's and answers in time. */
 async function answers(sandbox: Sandbox): Promise<{ instances: number } | undefined> {
   try {
-    const response = await fetch(`${sandbox.endpoint}/_spot/status`, { signal: AbortSignal.timeout(STATUS_PATIENCE_MS) });
-    const status = (await response.json()) as { id: string; instances: number };
+    const { body } = await askEndpoint(`${sandbox.endpoint}/_spot/status`, { timeoutMs: STATUS_PATIENCE_MS });
+    const status = JSON.parse(body) as { id: string; instances: number };
     return status.id === sandbox.id ? status : undefined;
   } catch {
     return undefined;
@@ -126,9 +127,9 @@ export async function giveNotice(home: string, notice: { instanceId: string; kin
 async function call<T>(home: string, method: string, path: string, body?: object): Promise<T> {
   const running = runningDaemon(home);
   if (running === undefined) throw new SpotError("E_NOT_FOUND", { message: "no sandbox is running", next: "Run `npm run up -- --sandbox` to start one." });
-  const response = await fetch(`${describe(home, running).endpoint}/_spot/${path}`, { method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(STATUS_PATIENCE_MS) });
-  const answer = (await response.json()) as T & { error?: string };
-  if (!response.ok) throw new SpotError("E_NOT_FOUND", { message: `The sandbox refused: ${answer.error}.`, next: "Run `npm run sandbox -- status` to see what runs." });
+  const { status, body: text } = await askEndpoint(`${describe(home, running).endpoint}/_spot/${path}`, { method, body: body && JSON.stringify(body), timeoutMs: STATUS_PATIENCE_MS });
+  const answer = JSON.parse(text) as T & { error?: string };
+  if (status !== 200) throw new SpotError("E_NOT_FOUND", { message: `The sandbox refused: ${answer.error}.`, next: "Run `npm run sandbox -- status` to see what runs." });
   return answer;
 }
 

@@ -1,5 +1,6 @@
 import { Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { setTimeout as sleep } from "node:timers/promises";
+import { askEndpoint } from "../endpoint";
 import { FIRST_RETRY_MS, MAX_ATTEMPTS, THROTTLED, type Endpoint } from "./aws";
 
 /** The provider's own arguments, as the engine sends them: what is no text travels as JSON in a text. */
@@ -46,18 +47,18 @@ async function accountOf(endpoint: Endpoint, region: string): Promise<string> {
 
 /** By hand: the SDK's client takes longer to load than the call, and only the gateway ever sees it. */
 async function callerIdentity({ url, accessKeyId }: Endpoint, region: string): Promise<Told> {
-  const response = await fetch(url, {
+  const { status, body } = await askEndpoint(url, {
     method: "POST",
-    body: new URLSearchParams({ Action: "GetCallerIdentity", Version: "2011-06-15" }),
-    headers: { authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260101/${region}/sts/aws4_request, SignedHeaders=host, Signature=0` },
-    redirect: "error",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    body: new URLSearchParams({ Action: "GetCallerIdentity", Version: "2011-06-15" }).toString(),
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260101/${region}/sts/aws4_request, SignedHeaders=host, Signature=0`,
+      "content-type": "application/x-www-form-urlencoded",
+    },
+    timeoutMs: TIMEOUT_MS,
   });
-  const body = await response.text();
-  const status = response.status;
   const told = (name: string): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1];
   const code = told("Code") ?? "InternalFailure";
-  return { account: response.ok ? told("Account") : undefined, failure: `https response error StatusCode: ${status}, api error ${code}: ${told("Message") ?? "no answer"}`, passes: status >= 500 || THROTTLED.has(code) };
+  return { account: status === 200 ? told("Account") : undefined, failure: `https response error StatusCode: ${status}, api error ${code}: ${told("Message") ?? "no answer"}`, passes: status >= 500 || THROTTLED.has(code) };
 }
 
 interface Call {

@@ -1,4 +1,5 @@
 import { isIPv4 } from "node:net";
+import { askEndpoint } from "../endpoint";
 import type { Endpoint } from "./aws";
 
 /** Where the sandbox's gateway tells what it is; AWS, moto and other emulators have no such path. */
@@ -31,8 +32,8 @@ export function isLoopback(url: string): boolean {
 async function expectGateway(url: string): Promise<void> {
   let status: unknown;
   try {
-    const response = await fetch(new URL(STATUS_PATH, url), { redirect: "error", signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) });
-    status = response.ok ? await response.json() : undefined;
+    const answer = await askEndpoint(new URL(STATUS_PATH, url), { timeoutMs: STATUS_TIMEOUT_MS });
+    status = answer.status === 200 ? JSON.parse(answer.body) : undefined;
   } catch {
     throw refusal(`no sandbox answers at ${url}`);
   }
