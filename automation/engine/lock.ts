@@ -71,7 +71,17 @@ function ownerIn(file: string): LockOwner | undefined {
 
 /** The folder that a `file://` backend is kept in; `~` is the home directory, as for the engine. */
 export function fileBackendRoot(backendUrl: string): string {
-  return backendUrl.startsWith("file://~") ? path.join(os.homedir(), backendUrl.slice("file://~".length)) : fileURLToPath(backendUrl);
+  return backendUrl.startsWith("file://~") ? path.join(homeOfUser(), backendUrl.slice("file://~".length)) : fileURLToPath(backendUrl);
+}
+
+/** What the engine takes `~` for, by Go's os/user: the user's entry in the system's list, whatever HOME says. */
+function homeOfUser(): string {
+  try {
+    return os.userInfo().homedir;
+  } catch {
+    // A container may run as a user that is in no list.
+    return os.homedir();
+  }
 }
 
 /** Removes a lock's own file and no other: a run that began a moment ago keeps its lock. */

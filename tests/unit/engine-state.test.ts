@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import os from "node:os";
 import path from "node:path";
 import { engineError } from "../../automation/engine/failures";
-import { lockOwners, lockState } from "../../automation/engine/lock";
+import { fileBackendRoot, lockOwners, lockState } from "../../automation/engine/lock";
 import { readStackSettings, writeStackSettings } from "../../automation/engine/stack-config";
 import { stateOf } from "../../automation/engine/state";
 import { stateFilesOf } from "../../automation/engine/state-files";
@@ -99,6 +99,16 @@ describe("the state as exported", () => {
 });
 
 describe("the engine's lock", () => {
+  it("is looked for where the engine takes ~ for the user's own folder, whatever HOME says", () => {
+    const home = process.env.HOME;
+    process.env.HOME = "/elsewhere";
+    try {
+      assert.equal(fileBackendRoot("file://~/state"), path.join(os.userInfo().homedir, "state"));
+    } finally {
+      process.env.HOME = home;
+    }
+  });
+
   const REFUSAL = "the stack is currently locked by 1 lock(s). … file:///x/y.json: created by ada@box (pid 4711) at 2026-11-22T10:00:00Z";
   const since = new Date("2026-11-22T10:00:00Z");
 
