@@ -134,14 +134,14 @@ export async function endOrphans(session: Session, look: Look): Promise<{ sessio
   return { session: current, left: failures.length };
 }
 
-/** A stack without anything of its own has the ID of one that has: its settings were copied, salt and all. */
+/** A stack without anything of its own has the ID of one that has: one took the settings of the other, salt and all. */
 function copiedSettings({ state, target, stack, lineage }: Session, others: CloudObject[]): SpotError | undefined {
   if (state.regions.length > 0 || others.length === 0) return undefined;
   const file = path.basename(stack.configFile);
   const owners = [...new Set(others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort();
   return new SpotError("E_STATE", {
-    message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: its settings are a copy`,
-    next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops the copy; \`up\` then gives the stack an ID of its own.`,
+    message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
+    next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops its settings; \`up\` then gives the stack an ID of its own.`,
   });
 }
 

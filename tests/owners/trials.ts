@@ -166,7 +166,7 @@ function rightCodes(command: Command, before: Before): number[] {
   if (held.state === "another stack's" || held.settings === "*") return [1];
   const isKnown = held.settings !== undefined || held.state === "whole";
   if (isKnown && home !== undefined && home !== account) return [3];
-  const isCopy = held.settings !== undefined && held.state === "missing" && here.some((thing) => thing.kind === "instance" && !isOf(thing, stack, undefined) && thing.tags["spot-deployer:lineage"] === held.settings);
+  const isCopy = held.settings !== undefined && held.isBare && here.some((thing) => thing.kind === "instance" && !isOf(thing, stack, undefined) && thing.tags["spot-deployer:lineage"] === held.settings);
   if (isCopy) return command === "up" || command === "repair" || command === "recover" ? [1] : [0];
   const knows = own.concat(here.filter((thing) => thing.planted && isOf(thing, stack, held.settings)));
   const nodes = own.filter(({ kind }) => kind === "instance");

@@ -29,6 +29,8 @@ export interface Held {
   state: "missing" | "damaged" | "another stack's" | "empty" | "whole";
   /** Ids in a state that is whole. */
   ids: ReadonlySet<string>;
+  /** Nothing in AWS is in the state, or there is none. */
+  isBare: boolean;
   /** There is a copy, or a backup, from which the state can be restored; it may hold nothing. */
   isSaved: boolean;
 }
@@ -67,7 +69,8 @@ export class World {
     const resources = resourcesIn(this.stateFile(stack));
     const state = existsSync(this.stateFile(stack)) ? kindOf(resources, stack) : "missing";
     const isSaved = [`${this.stateFile(stack)}.bak`, this.keptFile(stack)].some((copy) => resourcesIn(copy) !== undefined);
-    return { settings: setting("lineage"), account: setting("account"), state, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), isSaved };
+    const isBare = state !== "damaged" && !(resources ?? []).some(({ urn }) => /\baws:(ec2|vpc)\//.test(urn));
+    return { settings: setting("lineage"), account: setting("account"), state, isBare, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), isSaved };
   }
 
   async things(): Promise<Thing[]> {
