@@ -17,7 +17,7 @@ const { chosen, jobsOf, root } = require("./test/suites");
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 
 /** Begun before others of their suites, so that none of them is left to run alone at the end. */
-const LONG = ["integration: fleet", "thorough: recovery", "thorough: options"];
+const LONG = ["integration: fleet", "thorough: recovery", "thorough: options", "kill: kill"];
 
 /** What is begun first: what `npm test` runs, then what may not run beside its like, then the longest. */
 const ORDER = [({ suite }) => !suite.standard, ({ suite }) => !suite.booted, ({ title }) => (LONG.includes(title) ? LONG.indexOf(title) : LONG.length)];
