@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { sandboxStatus, stopSandbox } from "../../sandbox/control";
+import { sandboxStatus } from "../../sandbox/control";
 import { homeFiles } from "../../sandbox/records";
-import { control } from "./sandbox";
+import { control, removeSandbox } from "./sandbox";
 
 /**
  * Sandboxes of the emulated API that earlier tests of this process are done with, reset for the next ones. Starting one
@@ -16,7 +16,7 @@ const idle: string[] = [];
 const outliveTests = typeof globalThis.after === "function";
 if (outliveTests) {
   after(async () => {
-    for (const outcome of await Promise.allSettled(idle.splice(0).map(remove))) if (outcome.status === "rejected") throw outcome.reason;
+    for (const outcome of await Promise.allSettled(idle.splice(0).map(removeSandbox))) if (outcome.status === "rejected") throw outcome.reason;
   });
 }
 
@@ -26,7 +26,7 @@ export const takeHome = (): string => idle.pop() ?? mkdtempSync(path.join(os.tmp
 /** Resets a home's sandbox for another test; ends it where that cannot be done or no test will come. */
 export async function giveBack(home: string): Promise<void> {
   if (outliveTests && (await isReset(home))) idle.push(home);
-  else await remove(home);
+  else await removeSandbox(home);
 }
 
 async function isReset(home: string): Promise<boolean> {
@@ -55,10 +55,4 @@ function environmentOf(pid: string): string[] {
     // It ended while we looked, or is somebody else's.
     return [];
   }
-}
-
-async function remove(home: string): Promise<void> {
-  await stopSandbox(home);
-  // Unlike rmSync it lists a folder again into which something was written meanwhile.
-  await rm(home, { recursive: true, force: true, maxRetries: 10 });
 }

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,7 +22,8 @@ export function startSandbox(home: string, mode: SandboxMode = "api"): ReturnTyp
 /** Ends a home's sandbox and removes the home: for `after` and `afterEach`, whatever happened before. */
 export async function removeSandbox(home: string): Promise<void> {
   await stopSandbox(home);
-  rmSync(home, { recursive: true, force: true });
+  // Unlike rmSync it lists a folder again into which something was written meanwhile.
+  await rm(home, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Settings of an AWS SDK client that talks to the sandbox and to nothing else. */
