@@ -1,6 +1,6 @@
 import os from "node:os";
 import path from "node:path";
-import { readRecord } from "../sandbox/records";
+import { readJson } from "../system/json-file";
 import { tryLock } from "../sandbox/lock";
 import { lockedError, type LockOwner } from "./engine/lock";
 import { settleConfig } from "./last-config";
@@ -18,7 +18,7 @@ export async function exclusively<T>(session: Session, work: () => Promise<T>): 
   const owner: LockOwner = { user: os.userInfo().username, host: os.hostname(), pid: process.pid, since: new Date() };
   const release = tryLock(file, owner);
   if (release === undefined) {
-    const holder = readRecord<LockOwner>(file);
+    const holder = readJson<LockOwner>(file);
     throw lockedError(session.target.stack, holder ? { ...holder, since: new Date(holder.since) } : owner, "alive");
   }
   try {

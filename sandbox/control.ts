@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync }
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
+import { readJson, removeFile } from "../system/json-file";
 import type { DaemonOptions } from "./daemon";
 import type { DaemonMessage } from "./daemon-main";
 import { askEndpoint } from "./endpoint";
@@ -13,13 +14,9 @@ import { tryLock } from "./lock";
 import { findMoto, installMoto } from "./moto/install";
 import { callerAddress, releaseDeadClaim } from "./network";
 import { endProcess, isRunning } from "./process";
-import { homeFiles, readRecord, removeRecord, type DaemonRecord, type ExitRecord, type SandboxRecord } from "./records";
+import { homeFiles, type DaemonRecord, type ExitRecord, type SandboxMode, type SandboxRecord } from "./records";
 
-/**
- * `hosts` boots a real host per instance, all of one release; `images` does so of the release that the instance's image
- * names; `api` answers API calls only.
- */
-export type SandboxMode = "hosts" | "images" | "api";
+export type { SandboxMode };
 
 /** A running sandbox. */
 export interface Sandbox {
@@ -71,7 +68,7 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
     const reason = await cleanUp(o.home);
     const { python, installed } = await installMissing(o);
     o.report("starting the sandbox");
-    const sandbox = readRecord<SandboxRecord>(homeFiles(o.home).sandbox) ?? { id: randomBytes(4).toString("hex"), port: 0 };
+    const sandbox = readJson<SandboxRecord>(homeFiles(o.home).sandbox) ?? { id: randomBytes(4).toString("hex"), port: 0 };
     await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, installed, sandbox });
     const started = runningDaemon(o.home);
     if (started === undefined) throw new SpotError("E_SANDBOX_DEAD", { message: "The sandbox ended right after its start.", cause: logTail(o.home) });
@@ -172,13 +169,13 @@ export function sandboxEnvironment(s: Sandbox, env: NodeJS.ProcessEnv = {}, acco
 const KEPT: ReadonlySet<string> = new Set(["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"]);
 
 function runningDaemon(home: string): DaemonRecord | undefined {
-  const record = readRecord<DaemonRecord>(homeFiles(home).daemon);
+  const record = readJson<DaemonRecord>(homeFiles(home).daemon);
   return record !== undefined && isRunning(record) ? record : undefined;
 }
 
 function describe(home: string, record: DaemonRecord): Sandbox {
   const { mode, network, pid, startedAt } = record;
-  const id = readRecord<SandboxRecord>(homeFiles(home).sandbox)?.id ?? "";
+  const id = readJson<SandboxRecord>(homeFiles(home).sandbox)?.id ?? "";
   return { id, home, mode, endpoint: `http://127.0.0.1:${record.port}`, network, callerAddress: callerAddress(network), pid, startedAt };
 }
 
@@ -201,8 +198,8 @@ async function withLock<T>(home: string, signal: AbortSignal | undefined, work: 
 /** Removes what a daemon that ended without cleaning has left. Its reason, or undefined when there was none. */
 async function cleanUp(home: string): Promise<string | undefined> {
   const files = homeFiles(home);
-  const record = readRecord<DaemonRecord>(files.daemon);
-  const exit = readRecord<ExitRecord>(files.exit);
+  const record = readJson<DaemonRecord>(files.daemon);
+  const exit = readJson<ExitRecord>(files.exit);
   if (record !== undefined) {
     await endProcess(record.moto, MOTO_PATIENCE_MS);
     releaseDeadClaim(record.network);
@@ -211,8 +208,8 @@ async function cleanUp(home: string): Promise<string | undefined> {
     const { cleanUpHosts } = await import("./hosts/nspawn.js");
     await cleanUpHosts(home);
   }
-  removeRecord(files.daemon);
-  removeRecord(files.exit);
+  removeFile(files.daemon);
+  removeFile(files.exit);
   if (exit !== undefined) return `the sandbox ended at ${exit.at}: ${exit.reason}`;
   return record === undefined ? undefined : `the sandbox's process ${record.pid} was killed or the machine was restarted`;
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, wordsOf } from "../fleet/errors";
-import type { SandboxMode } from "./control";
+import { readJson, removeFile, writeJson } from "../system/json-file";
 import type { FaultRule } from "./gateway/faults";
 import { motoImages } from "./gateway/images";
 import { Instances, endReasons } from "./gateway/instances";
@@ -18,7 +18,7 @@ import { keepMarked } from "./housekeeping";
 import { startMoto } from "./moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "./network";
 import { ownMark } from "./process";
-import { homeFiles, readRecord, removeRecord, writeRecord, type DaemonRecord, type SandboxRecord } from "./records";
+import { homeFiles, type DaemonRecord, type SandboxMode, type SandboxRecord } from "./records";
 
 export interface DaemonOptions {
   home: string;
@@ -77,19 +77,19 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     });
     undo.push(() => gateway.close());
 
-    if (options.sandbox.port === 0) writeRecord(files.sandbox, { ...options.sandbox, port } satisfies SandboxRecord);
+    if (options.sandbox.port === 0) writeJson(files.sandbox, { ...options.sandbox, port } satisfies SandboxRecord);
     const { pid, started } = server;
     const record: DaemonRecord = { ...ownMark, port, network, mode: options.mode, startedAt, moto: { pid, started } };
-    writeRecord(files.daemon, record);
+    writeJson(files.daemon, record);
     undo.push(() => {
-      if (readRecord<DaemonRecord>(files.daemon)?.pid === process.pid) removeRecord(files.daemon);
+      if (readJson<DaemonRecord>(files.daemon)?.pid === process.pid) removeFile(files.daemon);
     });
 
     const end = (code: number): void => void takeDown().finally(() => process.exit(code));
     for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => end(0));
     void server.ended.then((reason) => {
       if (undo.length === 0) return;
-      writeRecord(files.exit, { reason: `its emulated AWS (moto) ${reason}`, at: new Date().toISOString() });
+      writeJson(files.exit, { reason: `its emulated AWS (moto) ${reason}`, at: new Date().toISOString() });
       end(1);
     });
     return record;

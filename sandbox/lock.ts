@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isRunning, ownMark, type ProcessMark } from "./process";
-import { readRecord } from "./records";
+import { readJson } from "../system/json-file";
 
 /**
  * Takes the lock file for this process. Undefined when a living process holds it; otherwise the way to give it back.
@@ -15,7 +15,7 @@ export function tryLock(file: string, content: object = {}): (() => void) | unde
   try {
     for (;;) {
       if (placed(draft, file)) return () => rmSync(file, { force: true });
-      const owner = readRecord<ProcessMark>(file);
+      const owner = readJson<ProcessMark>(file);
       if (owner !== undefined && isRunning(owner)) return undefined;
       if (!removedStale(file, `${draft}.stale`)) return undefined;
     }
@@ -41,7 +41,7 @@ function removedStale(file: string, aside: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
-  const owner = readRecord<ProcessMark>(aside);
+  const owner = readJson<ProcessMark>(aside);
   const alive = owner !== undefined && isRunning(owner);
   if (alive) placed(aside, file);
   unlinkSync(aside);

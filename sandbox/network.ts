@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SpotError } from "../fleet/errors";
-import type { SandboxMode } from "./control";
 import { tryLock } from "./lock";
+import type { SandboxMode } from "./records";
 
 /**
  * 198.18.0.0/15 is set aside for benchmarks (RFC 2544): no VPN and no public host uses it. Real hosts get a /24 of its

@@ -1,7 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import type { SandboxMode } from "./control";
+import { join } from "node:path";
 import type { ProcessMark } from "./process";
+
+/**
+ * `hosts` boots a real host per instance, all of one release; `images` does so of the release that the instance's image
+ * names; `api` answers API calls only.
+ */
+export type SandboxMode = "hosts" | "images" | "api";
 
 /** What a sandbox keeps in its home. Each file is JSON, written whole or not at all. */
 export const homeFiles = (home: string) => ({
@@ -36,24 +40,4 @@ export interface DaemonRecord extends ProcessMark {
 export interface ExitRecord {
   reason: string;
   at: string;
-}
-
-/** Undefined when the file is missing or not JSON: such a record is as good as none. */
-export function readRecord<T>(file: string): T | undefined {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as T;
-  } catch {
-    return undefined;
-  }
-}
-
-export function writeRecord(file: string, value: unknown): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(draft, file);
-}
-
-export function removeRecord(file: string): void {
-  rmSync(file, { force: true });
 }

@@ -1,7 +1,7 @@
-import type { SandboxMode } from "./control";
 import { releaseOf } from "./gateway/images";
 import { DEFAULT_RELEASE, recipes, type Release } from "./hosts/recipe";
 import type { Roots } from "./hosts/nspawn";
+import type { SandboxMode } from "./records";
 
 const isRelease = (name: string | undefined): name is Release => name !== undefined && Object.hasOwn(recipes, name);
 

@@ -3,7 +3,6 @@ import type { Answer, Call } from "./call";
 import type { Instances } from "./instances";
 import type { Moto } from "./moto";
 import type { Quotas } from "./quotas";
-import type { SpotRequest } from "./rules/spot";
 import type { Timings } from "./timings";
 import type { InstanceTypes } from "./types";
 
@@ -11,6 +10,15 @@ import type { InstanceTypes } from "./types";
 export interface Launch {
   request: string;
   answer: Promise<Answer>;
+}
+
+/** What the launch said of its spot request and no instance shows. */
+export interface SpotRequest {
+  tags: { key: string; value: string }[];
+  maxPrice?: string;
+  cancelled: boolean;
+  /** The instance was told that it will be interrupted. */
+  marked?: boolean;
 }
 
 /** What rules may use. */

@@ -5,7 +5,7 @@ import { mkdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError } from "../../fleet/errors";
-import { readRecord, writeRecord } from "../records";
+import { readJson, writeJson } from "../../system/json-file";
 import { createCgroup, isPopulated, killCgroup, removeCgroup } from "./cgroup";
 import { commandEnvironment } from "./command";
 import { removeTree } from "./mounts";
@@ -73,7 +73,7 @@ export interface Boot {
 export async function prepareHost({ folder, image, record, network }: HostOptions): Promise<void> {
   const files = filesOf(folder);
   await mkdir(folder, { recursive: true });
-  writeRecord(files.record, record);
+  writeJson(files.record, record);
   for (const layer of files.layers) await mkdir(layer);
   await symlink(image, files.image);
   await attachHost(record, network);
@@ -180,7 +180,7 @@ export async function killHost({ cgroup: [unified = ""] }: HostRecord): Promise<
 
 /** Ends whatever is left of a host and removes its folder. Works from the record alone, however the host came to be. */
 export async function removeHost(folder: string): Promise<void> {
-  const record = readRecord<HostRecord>(filesOf(folder).record);
+  const record = readJson<HostRecord>(filesOf(folder).record);
   if (record !== undefined) {
     await killHost(record);
     await removeCgroup(record.cgroup);

@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
-import { readRecord, writeRecord } from "../records";
+import { readJson, writeJson } from "../../system/json-file";
 import { admit } from "./admission";
 import { cgroupFolders } from "./cgroup";
 import type { HostDriver, HostEnded, HostSpec } from "./driver";
@@ -152,7 +152,7 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
   const images = new Map<Release, string>();
   for (const release of roots.releases) images.set(release, await ensureImage(options.cacheDir, report, recipes[release]));
   await mkdir(hostsFolder(home), { recursive: true });
-  writeRecord(networkFile(home), network);
+  writeJson(networkFile(home), network);
   const metadata = await startNetwork().catch(async (error: unknown) => {
     await cleanUpHosts(home);
     throw error;
@@ -238,7 +238,7 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
 export async function cleanUpHosts(home: string): Promise<void> {
   const folder = hostsFolder(home);
   if (!existsSync(folder)) return;
-  const network = readRecord<NetworkRecord>(networkFile(home));
+  const network = readJson<NetworkRecord>(networkFile(home));
   // One part that resists does not keep the others; its record stays for the next try.
   const work = [...hostFolders(folder).map(removeHost), ...(network === undefined ? [] : [removeNetwork(network)])];
   const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");

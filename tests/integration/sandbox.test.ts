@@ -10,7 +10,8 @@ import { isSpotError } from "../../fleet/errors";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, stopSandbox, type Sandbox } from "../../sandbox/control";
 import { isInNetwork } from "../../sandbox/network";
 import { isRunning, markOf } from "../../sandbox/process";
-import { homeFiles, readRecord, writeRecord, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { readJson, writeJson } from "../../system/json-file";
 import { clientOf, control, FIRST_RUN_MS, HELD, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";
 
 const UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
@@ -326,7 +327,7 @@ describe("the sandbox's life", function () {
   afterEach(async () => {
     for (const made of homes.splice(0)) await removeSandbox(made);
   });
-  const recordOf = (of: string): DaemonRecord => readRecord<DaemonRecord>(homeFiles(of).daemon) as DaemonRecord;
+  const recordOf = (of: string): DaemonRecord => readJson<DaemonRecord>(homeFiles(of).daemon) as DaemonRecord;
 
   it("starts once for two commands at once, and is found by a third", async () => {
     const at = home();
@@ -403,7 +404,7 @@ describe("the sandbox's life", function () {
     const at = home();
     const self = markOf(process.pid) as { pid: number; started: string };
     const stranger = { pid: self.pid, started: "1" };
-    writeRecord(homeFiles(at).daemon, { ...stranger, port: 1, network: "198.19.0.0/22", mode: "api", startedAt: "", moto: stranger } satisfies DaemonRecord);
+    writeJson(homeFiles(at).daemon, { ...stranger, port: 1, network: "198.19.0.0/22", mode: "api", startedAt: "", moto: stranger } satisfies DaemonRecord);
     assert.equal(await sandboxStatus(at), undefined);
     const { fresh, sandbox } = await startSandbox(at);
     assert.equal(fresh, true);
@@ -416,7 +417,7 @@ describe("the sandbox's life", function () {
     await new Promise<void>((resolve) => thief.listen(0, "127.0.0.1", resolve));
     const { port } = thief.address() as { port: number };
     try {
-      writeRecord(homeFiles(at).sandbox, { id: "x", port } satisfies SandboxRecord);
+      writeJson(homeFiles(at).sandbox, { id: "x", port } satisfies SandboxRecord);
       await assert.rejects(startSandbox(at), (error) => isSpotError(error) && error.code === "E_SANDBOX_PORT" && error.message.includes(String(port)));
       assert.deepEqual(readdirSync(at).sort(), ["daemon.log", "sandbox.json"]);
     } finally {

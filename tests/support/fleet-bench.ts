@@ -9,7 +9,8 @@ import type { ListedNode } from "../../automation/operations/list";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { NodeVerification, Verification } from "../../automation/verify/result";
 import type { SandboxMode } from "../../sandbox/control";
-import { homeFiles, readRecord, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { readJson } from "../../system/json-file";
 import { isRunning, type ProcessMark } from "../../sandbox/process";
 import { clientOf, until } from "./sandbox";
 import { assertNothingLeft, foreignNamespaces } from "./host-leftovers";
@@ -108,8 +109,8 @@ export class FleetBench extends Workbench {
 
   private records(): { sandbox: SandboxRecord; daemon: DaemonRecord } {
     const files = homeFiles(this.home);
-    const sandbox = readRecord<SandboxRecord>(files.sandbox);
-    const daemon = readRecord<DaemonRecord>(files.daemon);
+    const sandbox = readJson<SandboxRecord>(files.sandbox);
+    const daemon = readJson<DaemonRecord>(files.daemon);
     assert.ok(sandbox && daemon, "the sandbox runs");
     return { sandbox, daemon };
   }

@@ -1,17 +1,8 @@
 import { AwsError, filtersOf, listOf, type Call } from "../call";
 import { allInstances, availabilityZones } from "../ask";
 import { onDemandPrice, pricedTypes, spotPrice } from "../prices";
-import { after, instead, type Cloud, type Rule } from "../rule";
+import { after, instead, type Cloud, type Rule, type SpotRequest } from "../rule";
 import { ec2Answer, items, parseXml, text, type Node } from "../xml";
-
-/** What the launch said of its spot request and no instance shows. */
-export interface SpotRequest {
-  tags: { key: string; value: string }[];
-  maxPrice?: string;
-  cancelled: boolean;
-  /** The instance was told that it will be interrupted. */
-  marked?: boolean;
-}
 
 /** Codes of "Spot request status" (EC2 User Guide) that an instance's end leads to. */
 const closedBy: Record<string, { code: string; message: string }> = {
