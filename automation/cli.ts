@@ -5,6 +5,7 @@ import { isSpotError } from "../fleet/errors";
 import { ExitCode } from "../fleet/exit-codes";
 import type { CommandContext } from "./commands/context";
 import { parseCommandLine } from "./commands/parse";
+import { COMMANDS } from "./commands/table";
 
 // Who reads may go away first (`list | head`): what is under way goes on, and the exit code tells how it ended.
 for (const stream of [process.stdout, process.stderr]) {
@@ -20,7 +21,7 @@ async function main(argv: string[]): Promise<ExitCode> {
     const { command, options, positionals, rest } = parseCommandLine(argv, process.env);
     const { run } = await command.load();
     context = { command: command.name, args: argv.slice(1), options, positionals, rest, terminal: process, env: process.env };
-    const exitCode = await run(context);
+    const exitCode = await run(context, COMMANDS);
     context.end?.(exitCode);
     return exitCode;
   } catch (error) {

@@ -1,15 +1,18 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
+import type { CommandDefinition } from "./command";
 import type { CommandContext } from "./context";
-import { COMMANDS, OPTIONS, type CommandDefinition, type OptionDefinition } from "./table";
+import { OPTIONS, type OptionDefinition } from "./options";
+
+type Commands = readonly CommandDefinition[];
 
 /** A shell and the script that completes our commands in it, made from the command table. */
-const SHELLS: Record<string, () => string> = { bash, zsh, fish };
+const SHELLS: Record<string, (commands: Commands) => string> = { bash, zsh, fish };
 
 /** What the scripts ask for when a node's name is wanted; the words typed so far stand behind `--`. */
 const NODES = "nodes";
 
-export async function run(context: CommandContext): Promise<ExitCode> {
+export async function run(context: CommandContext, commands: Commands): Promise<ExitCode> {
   const { positionals, rest, terminal } = context;
   const name = positionals[0]!;
   if (name === NODES) {
@@ -18,7 +21,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     return ExitCode.ok;
   }
   if (!Object.hasOwn(SHELLS, name)) throw new SpotError("E_USAGE", { message: `there is no completion for ${name}`, next: `Use one of: ${Object.keys(SHELLS).join(", ")}.` });
-  terminal.stdout.write(`${SHELLS[name]!()}\n`);
+  terminal.stdout.write(`${SHELLS[name]!(commands)}\n`);
   return ExitCode.ok;
 }
 
@@ -34,8 +37,8 @@ const optionsOf = ({ options }: CommandDefinition): string[] =>
 const waysOf = ({ positionals }: CommandDefinition): string[][] => (positionals?.usage ?? "").split("|").map((way) => way.trim().split(" "));
 
 /** Words that may stand after a command and are known beforehand. */
-function wordsOf(command: CommandDefinition): string[] {
-  if (command.name === "help") return COMMANDS.map(({ name }) => name);
+function wordsOf(command: CommandDefinition, commands: Commands): string[] {
+  if (command.name === "help") return commands.map(({ name }) => name);
   return waysOf(command).flatMap(([word]) => (/^[a-z]+$/.test(word!) ? [word!] : []));
 }
 
@@ -44,16 +47,16 @@ const isNode = (word: string | undefined): boolean => /^\[?NODES?\]?$/.test(word
 const takesNode = (command: CommandDefinition): boolean => waysOf(command).some(([word]) => isNode(word));
 
 /** Words behind which a node's name stands, whatever the command: `--node`, `interrupt`. */
-const BEFORE_NODE = [
+const beforeNode = (commands: Commands): string[] => [
   ...Object.entries(OPTIONS).flatMap(([name, option]) => ("value" in option && option.value === "NODES" ? [`--${name}`] : [])),
-  ...COMMANDS.flatMap((command) => waysOf(command).flatMap(([word, next]) => (isNode(next) ? [word!] : []))),
+  ...commands.flatMap((command) => waysOf(command).flatMap(([word, next]) => (isNode(next) ? [word!] : []))),
 ];
 
 /** Options behind which a file stands. */
 const BEFORE_FILE = Object.entries(OPTIONS).flatMap(([name, option]) => ("value" in option && option.value.startsWith("FILE") ? [`--${name}`] : []));
 
-function bash(): string {
-  const cases = COMMANDS.map((command) => `    ${[command.name, ...command.aliases].join("|")}) words="${[...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command), ...optionsOf(command)].join(" ")}" ;;`);
+function bash(commands: Commands): string {
+  const cases = commands.map((command) => `    ${[command.name, ...command.aliases].join("|")}) words="${[...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command, commands), ...optionsOf(command)].join(" ")}" ;;`);
   return `_spot_nodes() {
   [[ "$current" == -* ]] || "\${COMP_WORDS[0]}" completion ${NODES} -- "\${COMP_WORDS[@]:1}" 2>/dev/null
 }
@@ -61,10 +64,10 @@ _spot() {
   local words current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
   case "$previous" in
     ${BEFORE_FILE.join("|")}) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    ${BEFORE_NODE.join("|")}) COMPREPLY=($(compgen -W "$(_spot_nodes)" -- "$current")); return ;;
+    ${beforeNode(commands).join("|")}) COMPREPLY=($(compgen -W "$(_spot_nodes)" -- "$current")); return ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "${COMMANDS.flatMap(({ name, aliases }) => [name, ...aliases]).join(" ")}" -- "$current"))
+    COMPREPLY=($(compgen -W "${commands.flatMap(({ name, aliases }) => [name, ...aliases]).join(" ")}" -- "$current"))
     return
   fi
   case "\${COMP_WORDS[1]}" in
@@ -76,11 +79,11 @@ ${cases.join("\n")}
 complete -o default -F _spot ${PROGRAMS.join(" ")}`;
 }
 
-function zsh(): string {
+function zsh(commands: Commands): string {
   const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
   const named = (name: string, summary: string) => quoted([name.replaceAll(":", "\\:"), ...(summary === "" ? [] : [summary])].join(":"));
-  const cases = COMMANDS.map((command) => {
-    const rows = [...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command).map((word) => named(word, "")), ...command.options.map((name) => named(`--${name}`, OPTIONS[name].description))];
+  const cases = commands.map((command) => {
+    const rows = [...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command, commands).map((word) => named(word, "")), ...command.options.map((name) => named(`--${name}`, OPTIONS[name].description))];
     return `    ${[command.name, ...command.aliases].join("|")}) entries=(${rows.join(" ")}) ;;`;
   });
   return `#compdef ${PROGRAMS.join(" ")}
@@ -90,13 +93,13 @@ _spot_nodes() {
 _spot() {
   local -a entries
   if (( CURRENT == 2 )); then
-    entries=(${COMMANDS.map(({ name, summary }) => named(name, summary)).join(" ")})
+    entries=(${commands.map(({ name, summary }) => named(name, summary)).join(" ")})
     _describe command entries
     return
   fi
   case "$words[CURRENT-1]" in
     ${BEFORE_FILE.join("|")}) _files; return ;;
-    ${BEFORE_NODE.join("|")}) entries=($(_spot_nodes)); _describe node entries; return ;;
+    ${beforeNode(commands).join("|")}) entries=($(_spot_nodes)); _describe node entries; return ;;
   esac
   case "$words[2]" in
 ${cases.join("\n")}
@@ -106,7 +109,7 @@ ${cases.join("\n")}
 compdef _spot ${PROGRAMS.join(" ")}`;
 }
 
-function fish(): string {
+function fish(commands: Commands): string {
   const quoted = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   const functions = [
     "function __spot_nodes",
@@ -118,13 +121,13 @@ function fish(): string {
     "end",
   ];
   const lines = PROGRAMS.flatMap((program) => [
-    `complete -c ${program} -n ${quoted(`__spot_after ${BEFORE_NODE.filter((word) => !word.startsWith("-")).join(" ")}`)} -f -a '(__spot_nodes)'`,
-    ...COMMANDS.map(({ name, summary }) => `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`),
-    ...COMMANDS.flatMap((command) => {
+    `complete -c ${program} -n ${quoted(`__spot_after ${beforeNode(commands).filter((word) => !word.startsWith("-")).join(" ")}`)} -f -a '(__spot_nodes)'`,
+    ...commands.map(({ name, summary }) => `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`),
+    ...commands.flatMap((command) => {
       const seen = `__fish_seen_subcommand_from ${[command.name, ...command.aliases].join(" ")}`;
       return [
         ...(takesNode(command) ? [`complete -c ${program} -n ${quoted(seen)} -f -a '(__spot_nodes)'`] : []),
-        ...wordsOf(command).map((word) => `complete -c ${program} -n ${quoted(seen)} -f -a ${word}`),
+        ...wordsOf(command, commands).map((word) => `complete -c ${program} -n ${quoted(seen)} -f -a ${word}`),
         ...command.options.map((name) => {
           const { short, value, description }: OptionDefinition = OPTIONS[name];
           return `complete -c ${program} -n ${quoted(seen)} -l ${name}${short === undefined ? "" : ` -s ${short}`}${value === undefined || value.startsWith("[") ? "" : " -r"}${value === "NODES" ? " -f -a '(__spot_nodes)'" : ""} -d ${quoted(description)}`;

@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../fleet/exit-codes";
 import type { SandboxMode } from "../../sandbox/control";
 import type { Terminal } from "../ui/console";
-import type { OPTIONS, OptionName } from "./table";
+import type { OPTIONS, OptionName } from "./options";
 
 type Value<K extends OptionName> = K extends "sandbox" ? SandboxMode : (typeof OPTIONS)[K] extends { many: true } ? string[] : (typeof OPTIONS)[K] extends { value: string } ? string : boolean;
 type Always = "yes" | "json" | "verbose" | "debug";

@@ -1,19 +1,19 @@
 import { ExitCode } from "../../fleet/exit-codes";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/suggest";
+import { commandNamed, type CommandDefinition } from "./command";
 import type { CommandContext } from "./context";
-import { COMMANDS, commandNamed, type CommandDefinition } from "./table";
 import { optionRows, usageOf } from "./usage";
 
-export async function run({ positionals, terminal }: CommandContext): Promise<ExitCode> {
+export async function run({ positionals, terminal }: CommandContext, commands: readonly CommandDefinition[]): Promise<ExitCode> {
   const [name] = positionals;
-  const command = name === undefined ? undefined : commandNamed(name);
-  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`${didYouMean(name, COMMANDS.flatMap((known) => [known.name, ...known.aliases]))}` });
-  terminal.stdout.write(`${command ? commandHelp(command) : overview()}\n`);
+  const command = name === undefined ? undefined : commandNamed(name, commands);
+  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`${didYouMean(name, commands.flatMap((known) => [known.name, ...known.aliases]))}` });
+  terminal.stdout.write(`${command ? commandHelp(command) : overview(commands)}\n`);
   return ExitCode.ok;
 }
 
-function overview(): string {
+function overview(commands: readonly CommandDefinition[]): string {
   return [
     "spot: a verified fleet of spot instances in many AWS regions",
     "",
@@ -25,7 +25,7 @@ function overview(): string {
     "  npm run down                   end it, with proof",
     "",
     "Commands",
-    ...columns(COMMANDS.map(({ name, aliases, summary }) => [[name, ...aliases].join(", "), summary])),
+    ...columns(commands.map(({ name, aliases, summary }) => [[name, ...aliases].join(", "), summary])),
     "",
     "`spot help COMMAND` explains one. The same commands: npm run X -- …, npx spot X …",
     "",

@@ -1,6 +1,7 @@
 import { SpotError } from "../../fleet/errors";
 import { quote } from "../../fleet/quote";
-import { OPTIONS, type CommandDefinition, type OptionDefinition, type OptionName } from "./table";
+import type { CommandDefinition } from "./command";
+import { OPTIONS, type OptionDefinition, type OptionName } from "./options";
 
 /** An option that was typed before `--`, where npm reads it and the program never sees it. */
 interface Kept {

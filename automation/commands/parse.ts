@@ -3,9 +3,11 @@ import { SpotError } from "../../fleet/errors";
 import { STACK_NAME } from "../../fleet/model";
 import { didYouMean } from "../../fleet/suggest";
 import type { SandboxMode } from "../../sandbox/control";
+import { commandNamed, type CommandDefinition } from "./command";
 import type { ParsedOptions } from "./context";
 import { refuseOptionsKeptByNpm } from "./npm-options";
-import { COMMANDS, commandNamed, OPTIONS, type CommandDefinition, type OptionDefinition, type OptionName } from "./table";
+import { OPTIONS, type OptionDefinition, type OptionName } from "./options";
+import { COMMANDS } from "./table";
 
 const SANDBOX_MODES: readonly SandboxMode[] = ["hosts", "images", "api"];
 
@@ -44,7 +46,7 @@ export function parseCommandLine(argv: string[], env: NodeJS.ProcessEnv = {}): P
 }
 
 function demand(name: string): CommandDefinition {
-  const command = commandNamed(name);
+  const command = commandNamed(name, COMMANDS);
   if (command) return command;
   const names = COMMANDS.flatMap((known) => [known.name, ...known.aliases]);
   const what = name.startsWith("-") ? `the first word must be a command, not \`${name}\`` : `there is no command \`${name}\`${didYouMean(name, names)}`;

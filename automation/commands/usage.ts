@@ -1,4 +1,5 @@
-import { OPTIONS, type CommandDefinition, type OptionDefinition } from "./table";
+import type { CommandDefinition } from "./command";
+import { OPTIONS, type OptionDefinition } from "./options";
 
 /** `spot ssh NODE [OPTIONS] [-- COMMAND]` */
 export function usageOf({ name, positionals, options, rest }: CommandDefinition): string {

@@ -1,4 +1,6 @@
-import { COMMANDS, type CommandDefinition, type OptionName } from "../../automation/commands/table";
+import type { CommandDefinition } from "../../automation/commands/command";
+import type { OptionName } from "../../automation/commands/options";
+import { COMMANDS } from "../../automation/commands/table";
 import { probes, ProbeStage } from "../support/option-probes";
 import { FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { CommandDefinition, OptionName } from "../../automation/commands/table";
+import type { CommandDefinition } from "../../automation/commands/command";
+import type { OptionName } from "../../automation/commands/options";
 import type { Outcome, Workbench } from "./workbench";
 
 /** No credentials, and no place to ask for some: nothing beyond this machine is reached. */

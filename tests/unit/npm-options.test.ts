@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { parseCommandLine } from "../../automation/commands/parse";
-import { OPTIONS, type OptionDefinition } from "../../automation/commands/table";
+import { OPTIONS, type OptionDefinition } from "../../automation/commands/options";
 import { isSpotError, type SpotError } from "../../fleet/errors";
 import { packageRoot } from "../../project/package-root";
 
