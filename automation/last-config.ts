@@ -3,10 +3,10 @@ import path from "node:path";
 import { SpotError } from "../fleet/errors";
 import { lastConfigText, otherConfigWords, parseLastConfig, type OtherConfig, type OtherConfigWords } from "../fleet/last-config";
 import { shortName } from "../fleet/ownership";
-import { isAbsent } from "../project/absent";
+import { isAbsent } from "../system/absent";
 import type { Session } from "./session";
 import { DEFAULT_STACK } from "./target";
-import { writeWhole } from "./whole-file";
+import { writeWhole } from "../system/atomic-file";
 
 /** What of a session tells which configuration is at hand, and where the last one is remembered. */
 type Known = Pick<Session, "target" | "stack" | "stackExists" | "configFile">;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { PoolPattern } from "../fleet/pools";
-import { keepIfPossible } from "./whole-file";
+import { keepIfPossible } from "../system/atomic-file";
 
 /** As long as Karpenter remembers an offering without capacity (its `unavailableOfferings` cache). */
 const REMEMBERED_MS = 3 * 60_000;

@@ -1,7 +1,7 @@
 import os from "node:os";
 import path from "node:path";
 import { readJson } from "../system/json-file";
-import { tryLock } from "../sandbox/lock";
+import { tryLock } from "../system/lock";
 import { lockedError, type LockOwner } from "./engine/lock";
 import { settleConfig } from "./last-config";
 import type { Session } from "./session";

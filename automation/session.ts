@@ -16,7 +16,7 @@ import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./owner
 import { wordsOnConfig } from "./last-config";
 import { pathsOf, type Paths } from "./paths";
 import { resolveTarget, type Target } from "./target";
-import { writeWhole } from "./whole-file";
+import { writeWhole } from "../system/atomic-file";
 
 /** What the caller of the library gives. */
 export interface SessionOptions {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { parseConfig } from "../fleet/config";
 import type { ConfigProblem, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
-import { deadLinkOf } from "./absent";
+import { deadLinkOf } from "../system/absent";
 
 export interface ConfigFile {
   /** Every path in it is absolute. */

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import type { ConfigPath } from "../fleet/config";
 import { wordsOf } from "../fleet/errors";
 import type { PayloadEntry } from "../fleet/payload";
-import { deadLinkOf } from "./absent";
+import { deadLinkOf } from "../system/absent";
 
 /** A file of the payload, and its content: an absolute path, or the bytes themselves when it is on no disk. */
 export interface PayloadFile {

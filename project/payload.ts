@@ -5,7 +5,7 @@ import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
 import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, nameProblem, unitFaults, whereLinkLeads } from "../fleet/payload";
 import type { Payload, PayloadEntry } from "../fleet/payload";
-import { deadLinkOf, isAbsent } from "./absent";
+import { deadLinkOf, isAbsent } from "../system/absent";
 import { contentOf, reason, tryTo, type PayloadProblem } from "./payload-files";
 import { workloadFiles } from "./workloads";
 

@@ -10,10 +10,10 @@ import type { DaemonMessage } from "./daemon-main";
 import { askEndpoint } from "./endpoint";
 import { accessKeyOf, DEFAULT_ACCOUNT } from "./gateway/accounts";
 import { pruneCache, rotateLog } from "./housekeeping";
-import { tryLock } from "./lock";
+import { tryLock } from "../system/lock";
 import { findMoto, installMoto } from "./moto/install";
 import { callerAddress, releaseDeadClaim } from "./network";
-import { endProcess, isRunning } from "./process";
+import { endProcess, isRunning } from "../system/process";
 import { homeFiles, type DaemonRecord, type ExitRecord, type SandboxMode, type SandboxRecord } from "./records";
 
 export type { SandboxMode };

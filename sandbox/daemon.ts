@@ -17,7 +17,7 @@ import { noHosts } from "./hosts/none";
 import { keepMarked } from "./housekeeping";
 import { startMoto } from "./moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "./network";
-import { ownMark } from "./process";
+import { ownMark } from "../system/process";
 import { homeFiles, type DaemonRecord, type SandboxMode, type SandboxRecord } from "./records";
 
 export interface DaemonOptions {

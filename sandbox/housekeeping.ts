@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { wordsOf } from "../fleet/errors";
 import { removeTree } from "./hosts/mounts";
-import { tryLock } from "./lock";
+import { tryLock } from "../system/lock";
 
 const DAY_MS = 86_400_000;
 const UNUSED_DAYS = 30;

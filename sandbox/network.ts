@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SpotError } from "../fleet/errors";
-import { tryLock } from "./lock";
+import { tryLock } from "../system/lock";
 import type { SandboxMode } from "./records";
 
 /**

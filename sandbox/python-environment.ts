@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { SpotError, wordsOf } from "../fleet/errors";
-import { tryLock } from "./lock";
+import { tryLock } from "../system/lock";
 
 const run = promisify(execFile);
 

@@ -4,7 +4,7 @@ import { list, type ListedNode } from "../operations/list";
 import { openSession, type Session } from "../session";
 import { CLEAR } from "../ui/screen";
 import type { PricedNode } from "../ui/table";
-import { keepIfPossible } from "../whole-file";
+import { keepIfPossible } from "../../system/atomic-file";
 import type { CommandContext } from "./context";
 import { cacheFile, placeFrom, type Seen } from "./list";
 import { reading, reporterFor, sessionOptions } from "./shell";

@@ -4,7 +4,7 @@ import { dollars, fleetCost } from "../../fleet/cost";
 import { exitCodeOfClass, isSpotError, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { didYouMean } from "../../fleet/suggest";
-import { isAbsent } from "../../project/absent";
+import { isAbsent } from "../../system/absent";
 import { readConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import type { Listing } from "../operations/list";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/exit-codes";
 import { counted } from "../../fleet/words";
-import { processStartedAt } from "../processes";
+import { processStartedAt } from "../../system/process-times";
 import { clock } from "../ui/frame";
 import { recordFile, type RunRecord } from "../ui/journal";
 import { jsonLine } from "../ui/json";

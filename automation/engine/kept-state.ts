@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
-import { writeWhole } from "../whole-file";
+import { writeWhole } from "../../system/atomic-file";
 import { stateOf } from "./state";
 import type { StateBackup } from "./state-files";
 

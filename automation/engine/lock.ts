@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SpotError } from "../../fleet/errors";
 import { PROJECT } from "../../fleet/stack-config";
-import { processStartedAt } from "../processes";
+import { processStartedAt } from "../../system/process-times";
 
 /** Who holds a stack's lock, as the engine's message tells. */
 export interface LockOwner {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../fleet/errors";
-import { tryLock } from "../../sandbox/lock";
+import { tryLock } from "../../system/lock";
 import { checkCli, CLI_NAME, onPath, type CheckedCli, type CheckOptions } from "./pulumi-cli/check";
 import { goBuild, officialInstaller, type Way } from "./pulumi-cli/ways";
 

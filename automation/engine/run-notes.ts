@@ -4,7 +4,7 @@ import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/orphans";
-import { writeWhole } from "../whole-file";
+import { writeWhole } from "../../system/atomic-file";
 import type { EngineStep } from "./events";
 import { unwritable } from "./kept-state";
 import { tagsOf, type PendingOperation } from "./state";

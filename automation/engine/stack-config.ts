@@ -4,7 +4,7 @@ import { SpotError } from "../../fleet/errors";
 import type { Pins } from "../../fleet/model";
 import { parsePins, PROJECT, StackKey } from "../../fleet/stack-config";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
-import { writeWhole } from "../whole-file";
+import { writeWhole } from "../../system/atomic-file";
 
 /** Our plain keys of `Pulumi.<stack>.yaml`. Secrets go through the engine (engine/stack.ts). */
 export interface StackSettings {

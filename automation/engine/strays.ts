@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endProcess, isRunning, markOf, ownMark, type ProcessMark } from "../../sandbox/process";
+import { endProcess, isRunning, markOf, ownMark, type ProcessMark } from "../../system/process";
 
 /** Set for everything that an engine run starts, and inherited by all of it: which run of which stack it belongs to. */
 const VARIABLE = "SPOT_DEPLOYER_RUN";

@@ -2,7 +2,7 @@ import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import type { NodePhase, Reporter } from "../../fleet/events";
 import type { NodeRef } from "../../fleet/model";
 import type { Payload } from "../../fleet/payload";
-import { systemClock, type Clock } from "./clock";
+import { systemClock, type Clock } from "../../system/clock";
 import { connectNode, type ConnectWithPatience } from "./connect";
 import type { NodeConnection } from "./connection";
 import { DEPLOY_UNIT, lifeOf, readRecords, type NodeLife } from "./records";

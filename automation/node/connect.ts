@@ -3,7 +3,7 @@ import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import { hostKeyProof } from "../../fleet/host-key-proof";
 import { openBanner } from "./banner";
-import { systemClock, type Clock } from "./clock";
+import { systemClock, type Clock } from "../../system/clock";
 import { wrapConnection, type NodeConnection } from "./connection";
 import type { DialPolicy } from "./dial";
 import { changedKey, type KnownHosts } from "./known-hosts";

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { utils } from "ssh2";
 import { SpotError } from "../../fleet/errors";
-import { writeWhole } from "../whole-file";
+import { writeWhole } from "../../system/atomic-file";
 
 /** The key pair that logs in on the nodes. */
 export interface KeyPair {

@@ -6,7 +6,7 @@ import type { Pool } from "../../fleet/model";
 import { counted } from "../../fleet/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../cloud/prices";
 import type { Session } from "../session";
-import { keepIfPossible } from "../whole-file";
+import { keepIfPossible } from "../../system/atomic-file";
 import type { ListedNode } from "./list";
 
 /** Prices change by the hour at most; within one, `list` asks for none. */

@@ -3,7 +3,7 @@ import path from "node:path";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/events";
 import type { ExitCode } from "../../fleet/exit-codes";
-import { writeWhole } from "../whole-file";
+import { writeWhole } from "../../system/atomic-file";
 import { errorLines, teller, toldText } from "./lines";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
 

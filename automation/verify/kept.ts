@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { keepIfPossible } from "../whole-file";
+import { keepIfPossible } from "../../system/atomic-file";
 import type { VerificationReport } from "./report";
 
 const pageIn = (folder: string): string => path.join(folder, "last-verification.html");

@@ -3,7 +3,7 @@ import { atRecordedAddress } from "../../fleet/checks/reach";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
 import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
-import { systemClock, type Clock } from "../node/clock";
+import { systemClock, type Clock } from "../../system/clock";
 import type { NodeConnection } from "../node/connection";
 import { judged, masked, skipped } from "./judged";
 import { outcomeOf, together } from "./outcome";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { tryLock } from "../lock";
+import { tryLock } from "../../system/lock";
 import { run } from "./command";
 import { removeTree } from "./mounts";
 import { DEFAULT_RELEASE, recipes, REPOSITORY, type ImageRecipe } from "./recipe";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { wordsOf } from "../../fleet/errors";
-import { markOf, type ProcessMark } from "../process";
+import { markOf, type ProcessMark } from "../../system/process";
 import { sourceFile } from "../paths";
 
 export interface MotoSettings {

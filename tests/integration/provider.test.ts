@@ -11,7 +11,7 @@ import { obtainPulumiCli, type PulumiCli } from "../../automation/engine/pulumi-
 import { pathsOf } from "../../automation/paths";
 import { packageRoot } from "../../project/package-root";
 import { ensureSandbox, sandboxEnvironment, stopSandbox } from "../../sandbox/control";
-import { markOf } from "../../sandbox/process";
+import { markOf } from "../../system/process";
 import { CleanUp } from "../support/clean-up";
 import { startRecordingProxy, type RecordingProxy } from "../support/recording-proxy";
 

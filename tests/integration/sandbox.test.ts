@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { isSpotError } from "../../fleet/errors";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, stopSandbox, type Sandbox } from "../../sandbox/control";
 import { isInNetwork } from "../../sandbox/network";
-import { isRunning, markOf } from "../../sandbox/process";
+import { isRunning, markOf } from "../../system/process";
 import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
 import { readJson, writeJson } from "../../system/json-file";
 import { clientOf, control, FIRST_RUN_MS, HELD, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRunning, markOf, type ProcessMark } from "../../sandbox/process";
+import { isRunning, markOf, type ProcessMark } from "../../system/process";
 import { kill, Workbench, type Outcome } from "../support/workbench";
 import { oneOf, seeded } from "./random";
 import { VICTIMS, victimsOf, type Victim } from "./victims";

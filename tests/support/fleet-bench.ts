@@ -11,7 +11,7 @@ import type { NodeVerification, Verification } from "../../automation/verify/res
 import type { SandboxMode } from "../../sandbox/control";
 import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
 import { readJson } from "../../system/json-file";
-import { isRunning, type ProcessMark } from "../../sandbox/process";
+import { isRunning, type ProcessMark } from "../../system/process";
 import { clientOf, until } from "./sandbox";
 import { assertNothingLeft, foreignNamespaces } from "./host-leftovers";
 import { InsideHost } from "./inside-host";

@@ -10,7 +10,7 @@ import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, until } from "./sandbox";
 import { giveBack, takeHome } from "./sandbox-pool";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
-import { isRunning, markOf } from "../../sandbox/process";
+import { isRunning, markOf } from "../../system/process";
 
 export interface Outcome {
   code: number | null;

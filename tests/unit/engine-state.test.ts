@@ -8,7 +8,7 @@ import { readStackSettings, writeStackSettings } from "../../automation/engine/s
 import { stateOf } from "../../automation/engine/state";
 import { stateFilesOf } from "../../automation/engine/state-files";
 import { networkFits, recordedPins } from "../../automation/pins";
-import { processStartedAt } from "../../automation/processes";
+import { processStartedAt } from "../../system/process-times";
 import { SSH_RULE } from "../../fleet/network";
 import type { Pins } from "../../fleet/model";
 

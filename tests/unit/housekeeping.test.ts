@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepMarked, pruneCache, rotateLog } from "../../sandbox/housekeeping";
-import { tryLock } from "../../sandbox/lock";
+import { tryLock } from "../../system/lock";
 
 const NOW = Date.UTC(2020, 5, 30);
 const daysAgo = (days: number): Date => new Date(NOW - days * 86_400_000);

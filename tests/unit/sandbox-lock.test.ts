@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tryLock } from "../../sandbox/lock";
-import { isRunning, markOf, ownMark } from "../../sandbox/process";
+import { tryLock } from "../../system/lock";
+import { isRunning, markOf, ownMark } from "../../system/process";
 
 describe("the sandbox's lock", () => {
   let folder: string;

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { writeWhole } from "../../whole-file";
+import { writeWhole } from "../../../system/atomic-file";
 import { run } from "./run";
 
 /** What is looked for, on every way. */

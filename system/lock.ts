@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isRunning, ownMark, type ProcessMark } from "./process";
-import { readJson } from "../system/json-file";
+import { readJson } from "./json-file";
 
 /**
  * Takes the lock file for this process. Undefined when a living process holds it; otherwise the way to give it back.
