@@ -2,7 +2,7 @@
 // First: what is imported before it is compiled anew each time.
 import "./compile-cache";
 import { isSpotError } from "../fleet/errors";
-import { ExitCode } from "../fleet/exit-codes";
+import { ExitCode } from "../fleet/errors/exit-codes";
 import type { CommandContext } from "./commands/context";
 import { parseCommandLine } from "./commands/parse";
 import { COMMANDS } from "./commands/table";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Reporter } from "../fleet/events";
+import type { Reporter } from "../fleet/report/events";
 import { packageRoot } from "../project/package-root";
 import { readConfig } from "../project/config-file";
 import type { SandboxMode } from "../sandbox/control";
@@ -15,7 +15,7 @@ import { placeIn } from "./target";
 import type { Verification } from "./verify/result";
 
 export { SpotError, isSpotError, errorInfo, type ErrorInfo } from "../fleet/errors";
-export type { FleetEvent, Reporter, Question } from "../fleet/events";
+export type { FleetEvent, Reporter, Question } from "../fleet/report/events";
 export type { DownRequest, DownResult, Listing, UpPlan, UpResult, Verification };
 
 export interface FleetOptions {

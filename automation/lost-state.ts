@@ -1,6 +1,6 @@
 import { SpotError, wordsWithCause } from "../fleet/errors";
 import { Tag } from "../fleet/model";
-import { counted } from "../fleet/words";
+import { counted } from "../fleet/text/words";
 import { inventory, type CloudObject, type RegionInventory } from "./cloud/inventory";
 import { INSTANCE_TYPE, recordedIds } from "./engine/state";
 import { mayBeUnheard } from "./orphans";

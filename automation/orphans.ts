@@ -1,5 +1,5 @@
 import { Tag } from "../fleet/model";
-import { sortedByNotes, type Made, type RunNote } from "../fleet/orphans";
+import { sortedByNotes, type Made, type RunNote } from "../fleet/identity/orphans";
 import type { CloudKind, CloudObject } from "./cloud/inventory";
 import { recordedIds, type StackState } from "./engine/state";
 import type { Opened } from "./session";

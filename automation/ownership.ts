@@ -1,10 +1,10 @@
 import path from "node:path";
-import { accountOfArn } from "../fleet/account";
+import { accountOfArn } from "../fleet/identity/account";
 import { SpotError } from "../fleet/errors";
-import { asFleetId } from "../fleet/fleet-id";
-import { isOfStack, shortName } from "../fleet/ownership";
-import { StackKey } from "../fleet/stack-config";
-import { counted } from "../fleet/words";
+import { asFleetId } from "../fleet/identity/fleet-id";
+import { isOfStack, shortName } from "../fleet/identity/ownership";
+import { StackKey } from "../fleet/plan/stack-config";
+import { counted } from "../fleet/text/words";
 import { endpointsText } from "../project/aws-endpoints";
 import type { Cloud } from "./cloud/clients";
 import { callerIdentity, type Identity } from "./cloud/identity";

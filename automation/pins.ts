@@ -1,6 +1,6 @@
 import type { FleetConfig } from "../fleet/config";
 import type { NodePin, Pins, RegionPin } from "../fleet/model";
-import { SSH_RULE } from "../fleet/network";
+import { SSH_RULE } from "../fleet/aws/network";
 import type { StackState, StateResource } from "./engine/state";
 
 /** What the state alone tells of the decisions that were taken. Complete for everything that exists. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import type { PoolPattern } from "../fleet/pools";
+import type { PoolPattern } from "../fleet/aws/pools";
 import { keepIfPossible } from "../system/atomic-file";
 
 /** As long as Karpenter remembers an offering without capacity (its `unavailableOfferings` cache). */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { isSpotError, SpotError } from "../fleet/errors";
-import type { Reporter } from "../fleet/events";
+import type { Reporter } from "../fleet/report/events";
 import type { SandboxMode } from "../sandbox/control";
 import { cloudOf, type Cloud } from "./cloud/clients";
 import type { Identity } from "./cloud/identity";

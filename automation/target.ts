@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { FleetConfig } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
-import type { Reporter } from "../fleet/events";
+import type { Reporter } from "../fleet/report/events";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, type Sandbox, type SandboxMode } from "../sandbox/control";
 import { foreignEndpoints, type Endpoints } from "../project/aws-endpoints";
 import { chooseCredentials, type Credentials } from "./credentials";

@@ -43,7 +43,7 @@ export interface Pins {
   regions: Record<string, RegionPin>;
   /** By slot name. */
   nodes: Record<string, NodePin>;
-  /** What sets an instance apart from those that were in its slot before it, by slot name (fleet/launch.ts). */
+  /** What sets an instance apart from those that were in its slot before it, by slot name (fleet/identity/launch.ts). */
   launches: Record<string, string>;
   /** Slots that the last `up` could find no place for, with the reason. The program leaves them out. */
   unplaced: Record<string, string>;

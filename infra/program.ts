@@ -1,10 +1,10 @@
 import { Provider, type ProviderArgs } from "@pulumi/aws/provider";
 import * as pulumi from "@pulumi/pulumi";
 import path from "node:path";
-import { asFleetId } from "../fleet/fleet-id";
-import { hostKeyToken } from "../fleet/generation";
+import { asFleetId } from "../fleet/identity/fleet-id";
+import { hostKeyToken } from "../fleet/identity/generation";
 import type { Pins } from "../fleet/model";
-import { parsePins, StackKey } from "../fleet/stack-config";
+import { parsePins, StackKey } from "../fleet/plan/stack-config";
 import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
 import { loadConfig } from "../project/config-file";

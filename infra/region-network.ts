@@ -9,8 +9,8 @@ import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule
 import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule";
 import * as pulumi from "@pulumi/pulumi";
 import type { Pins, RegionPin } from "../fleet/model";
-import { EGRESS_RULE, EVERYWHERE, SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/network";
-import { ownerTags, type Owner } from "../fleet/tags";
+import { EGRESS_RULE, EVERYWHERE, SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/aws/network";
+import { ownerTags, type Owner } from "../fleet/identity/tags";
 
 export interface RegionNetworkArgs {
   region: string;

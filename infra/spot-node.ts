@@ -1,7 +1,7 @@
 import { Instance } from "@pulumi/aws/ec2/instance";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodePin } from "../fleet/model";
-import { nodeTags, type Owner } from "../fleet/tags";
+import { nodeTags, type Owner } from "../fleet/identity/tags";
 import type { RegionNetwork } from "./region-network";
 
 export interface SpotNodeArgs {

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { FleetConfig, Locate } from "../fleet/config";
-import { generationOf } from "../fleet/generation";
+import { generationOf } from "../fleet/identity/generation";
 import type { NodePin, Slot } from "../fleet/model";
-import type { Payload } from "../fleet/payload";
-import { slotsOf } from "../fleet/plan";
-import type { Owner } from "../fleet/tags";
-import { assertUserDataSize, readUserDataTemplate, renderUserData } from "../fleet/user-data";
+import type { Payload } from "../fleet/node/payload";
+import { slotsOf } from "../fleet/plan/slots";
+import type { Owner } from "../fleet/identity/tags";
+import { assertUserDataSize, readUserDataTemplate, renderUserData } from "../fleet/node/user-data";
 import { packageRoot } from "./package-root";
 import { readPayload } from "./payload";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import type { ConfigPath } from "../fleet/config";
 import { wordsOf } from "../fleet/errors";
-import type { PayloadEntry } from "../fleet/payload";
+import type { PayloadEntry } from "../fleet/node/payload";
 import { deadLinkOf } from "../system/absent";
 
 /** A file of the payload, and its content: an absolute path, or the bytes themselves when it is on no disk. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import type { BacalhauConfig } from "../fleet/config";
-import { architectureOfProgram, PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE, workloadsText } from "../fleet/workloads";
+import { architectureOfProgram, PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE, workloadsText } from "../fleet/node/workloads";
 import { contentOf, reason, tryTo, type PayloadFile, type PayloadProblem } from "./payload-files";
 
 /**

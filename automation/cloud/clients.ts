@@ -2,7 +2,7 @@ import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
-import { quote } from "../../fleet/quote";
+import { quote } from "../../fleet/text/quote";
 import type { EndpointService } from "../../project/aws-endpoints";
 import type { Credentials } from "../credentials";
 import type { Target } from "../target";

@@ -1,5 +1,5 @@
 import { SpotError, wordsOf, type ErrorCode } from "../../fleet/errors";
-import { classifyFailure } from "../../fleet/failures";
+import { classifyFailure } from "../../fleet/aws/failures";
 
 /** Our code for an AWS failure, by its class; everything else is a plain AWS failure. */
 const CODE_OF_CLASS: Record<string, ErrorCode> = { auth: "E_PERMISSION", "opt-in": "E_REGION" };

@@ -13,8 +13,8 @@ import {
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asFleetId } from "../../fleet/fleet-id";
-import { passingClasses } from "../../fleet/failures";
+import { asFleetId } from "../../fleet/identity/fleet-id";
+import { passingClasses } from "../../fleet/aws/failures";
 import { MANAGED_BY, Tag } from "../../fleet/model";
 import { GLOBAL_REGION, type Cloud } from "./clients";
 import { awsError } from "./errors";

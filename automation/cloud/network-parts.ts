@@ -7,7 +7,7 @@ import {
   RevokeSecurityGroupIngressCommand,
   type EC2Client,
 } from "@aws-sdk/client-ec2";
-import { EGRESS_RULE, EVERYWHERE, SSH_RULE } from "../../fleet/network";
+import { EGRESS_RULE, EVERYWHERE, SSH_RULE } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 

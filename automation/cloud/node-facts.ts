@@ -13,7 +13,7 @@ import {
 import type { CloudFacts, GroupFacts, InstanceFacts, Looked } from "../../fleet/checks";
 import { wordsWithCause } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { EVERYWHERE } from "../../fleet/network";
+import { EVERYWHERE } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 import { describeInstances, tagRecord, type Instance } from "./inventory";

@@ -8,8 +8,8 @@ import {
   TerminateInstancesCommand,
   type EC2Client,
 } from "@aws-sdk/client-ec2";
-import { classifyFailure } from "../../fleet/failures";
-import { VPC_CIDR } from "../../fleet/network";
+import { classifyFailure } from "../../fleet/aws/failures";
+import { VPC_CIDR } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 
 /** Ids that name nothing: AWS judges the permission before it looks whether they exist. */

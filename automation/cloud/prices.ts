@@ -1,5 +1,5 @@
 import { DescribeSpotInstanceRequestsCommand, DescribeSpotPriceHistoryCommand } from "@aws-sdk/client-ec2";
-import type { PricePoint } from "../../fleet/cost";
+import type { PricePoint } from "../../fleet/plan/cost";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 

@@ -16,8 +16,8 @@ import { GetParameterCommand } from "@aws-sdk/client-ssm";
 import type { ProgramArchitecture } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
 import type { RegionPin } from "../../fleet/model";
-import type { TypeOffer } from "../../fleet/pools";
-import { EVERYWHERE } from "../../fleet/network";
+import type { TypeOffer } from "../../fleet/aws/pools";
+import { EVERYWHERE } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 import { awsError } from "./errors";
 

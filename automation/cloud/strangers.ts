@@ -1,4 +1,4 @@
-import { ownerOf } from "../../fleet/ownership";
+import { ownerOf } from "../../fleet/identity/ownership";
 import type { Cloud } from "./clients";
 import { listRemains, type Remain } from "./remains";
 

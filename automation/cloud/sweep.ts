@@ -14,7 +14,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { setTimeout as delay } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
-import { classifyFailure } from "../../fleet/failures";
+import { classifyFailure } from "../../fleet/aws/failures";
 import { Tag } from "../../fleet/model";
 import type { Cloud } from "./clients";
 import { CLOUD_KINDS, describeInstances, tagsNow, type CloudKind, type CloudObject } from "./inventory";

@@ -1,4 +1,4 @@
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { allowMe } from "../operations/allow-me";
 import { openSession } from "../session";
 import { placeIn } from "../target";

@@ -1,5 +1,5 @@
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { preflight, type Preflight } from "../operations/check";
 import type { Finding, RegionReport } from "../operations/region-checks";
 import { openSession } from "../session";

@@ -1,6 +1,6 @@
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../operations/cleanup-vpcs";
 import { openSession } from "../session";
 import { isAttended } from "../ui/console";

@@ -1,5 +1,5 @@
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import type { CommandDefinition } from "./command";
 import type { CommandContext } from "./context";
 import { OPTIONS, type OptionDefinition } from "./options";

@@ -1,4 +1,4 @@
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import type { SandboxMode } from "../../sandbox/control";
 import type { Terminal } from "../ui/console";
 import type { OPTIONS, OptionName } from "./options";

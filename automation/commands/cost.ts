@@ -1,6 +1,6 @@
-import { dollars, fleetCost } from "../../fleet/cost";
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { dollars, fleetCost } from "../../fleet/plan/cost";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { costOf, onDemandPrices, pricesOf } from "../operations/cost";
 import { list } from "../operations/list";
 import { openSession } from "../session";

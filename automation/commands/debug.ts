@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { debugBundle } from "../operations/debug";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";

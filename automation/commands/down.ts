@@ -1,6 +1,6 @@
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { sandboxStatus, stopSandbox } from "../../sandbox/control";
 import { down, isProven, planDown, type DownRequest, type DownResult } from "../operations/down";

@@ -1,4 +1,4 @@
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { openPlace } from "../session";
 import type { CommandContext } from "./context";
 import { placeFrom } from "./list";

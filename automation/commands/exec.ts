@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { tied } from "../node/shell";
 import { nodesNamed } from "../operations/verify";
 import { jsonLine } from "../ui/json";

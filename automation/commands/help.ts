@@ -1,6 +1,6 @@
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { SpotError } from "../../fleet/errors";
-import { didYouMean } from "../../fleet/suggest";
+import { didYouMean } from "../../fleet/text/suggest";
 import { commandNamed, type CommandDefinition } from "./command";
 import type { CommandContext } from "./context";
 import { optionRows, usageOf } from "./usage";

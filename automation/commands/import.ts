@@ -1,6 +1,6 @@
 import path from "node:path";
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { cloudOf } from "../cloud/clients";
 import { endLegacy, lookAtLegacy, readLegacyState, stillThere, type LegacyListing } from "../operations/import";

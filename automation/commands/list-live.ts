@@ -1,4 +1,4 @@
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { costOf, pricesOf } from "../operations/cost";
 import { list, type ListedNode } from "../operations/list";
 import { openSession, type Session } from "../session";

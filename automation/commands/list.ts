@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { dollars, fleetCost } from "../../fleet/cost";
+import { dollars, fleetCost } from "../../fleet/plan/cost";
 import { exitCodeOfClass, isSpotError, SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { didYouMean } from "../../fleet/suggest";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { didYouMean } from "../../fleet/text/suggest";
 import { isAbsent } from "../../system/absent";
 import { readConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";

@@ -1,4 +1,4 @@
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { tied } from "../node/shell";
 import { runSsh } from "../node/ssh-program";
 import type { CommandContext } from "./context";

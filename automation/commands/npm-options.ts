@@ -1,5 +1,5 @@
 import { SpotError } from "../../fleet/errors";
-import { quote } from "../../fleet/quote";
+import { quote } from "../../fleet/text/quote";
 import type { CommandDefinition } from "./command";
 import { OPTIONS, type OptionDefinition, type OptionName } from "./options";
 

@@ -1,9 +1,9 @@
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError, type SpotErrorInput } from "../../fleet/errors";
-import type { Reporter } from "../../fleet/events";
-import type { ExitCode } from "../../fleet/exit-codes";
-import { quote } from "../../fleet/quote";
-import { nearest } from "../../fleet/suggest";
+import type { Reporter } from "../../fleet/report/events";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
+import { quote } from "../../fleet/text/quote";
+import { nearest } from "../../fleet/text/suggest";
 import type { StateNode } from "../engine/state";
 import type { Interrupts } from "../interrupts";
 import type { FleetNodes } from "../operations/fleet-nodes";

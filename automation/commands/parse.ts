@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { SpotError } from "../../fleet/errors";
 import { STACK_NAME } from "../../fleet/model";
-import { didYouMean } from "../../fleet/suggest";
+import { didYouMean } from "../../fleet/text/suggest";
 import type { SandboxMode } from "../../sandbox/control";
 import { commandNamed, type CommandDefinition } from "./command";
 import type { ParsedOptions } from "./context";

@@ -1,5 +1,5 @@
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { preview, refuseStaleBuild } from "../operations/plan-up";
 import { openSession } from "../session";
 import { placeIn } from "../target";

@@ -1,7 +1,7 @@
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { asFleetId } from "../../fleet/fleet-id";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { asFleetId } from "../../fleet/identity/fleet-id";
+import { counted } from "../../fleet/text/words";
 import { dealWith, type NamedResult } from "../operations/named-objects";
 import { endFleet, recoverState, type RecoverResult } from "../operations/recover-fleet";
 import { openSession } from "../session";

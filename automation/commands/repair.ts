@@ -1,4 +1,4 @@
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import type { CommandContext } from "./context";
 import { runUp } from "./up";
 

@@ -1,5 +1,5 @@
 import { SpotError } from "../../fleet/errors";
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import type { CommandContext } from "./context";
 import { runUp } from "./up";
 

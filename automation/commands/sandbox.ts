@@ -1,7 +1,7 @@
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
 import { pathsOf } from "../paths";

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { awsRegionNames, awsRegions, isAwsRegion } from "../../fleet/aws-regions";
+import { awsRegionNames, awsRegions, isAwsRegion } from "../../fleet/aws/regions";
 import { parseConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/setup";
-import { didYouMean } from "../../fleet/suggest";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/config/setup";
+import { didYouMean } from "../../fleet/text/suggest";
 import { ec2Endpoint, latencies } from "../cloud/latency";
 import { askText } from "../ui/console";
 import { diffText } from "../ui/diff";

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { SpotError, wordsOf, type ErrorInfo, type SpotErrorInput } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import type { Reporter } from "../../fleet/events";
-import { quote } from "../../fleet/quote";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import type { Reporter } from "../../fleet/report/events";
+import { quote } from "../../fleet/text/quote";
 import { packageRoot } from "../../project/package-root";
 import type { ConfigFile } from "../../project/config-file";
 import { readConfig } from "../../project/config-file";

@@ -1,4 +1,4 @@
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { runSsh } from "../node/ssh-program";
 import type { CommandContext } from "./context";
 import { nodeNamed, onNodes, remoteCommand } from "./on-nodes";

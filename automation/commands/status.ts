@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
 import { processStartedAt } from "../../system/process-times";
 import { clock } from "../ui/frame";
 import { recordFile, type RunRecord } from "../ui/journal";

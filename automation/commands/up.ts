@@ -1,7 +1,7 @@
 import type { ErrorClass } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
-import { enoughNodes, poolText } from "../../fleet/pools";
-import { capitalized, counted } from "../../fleet/words";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { enoughNodes, poolText } from "../../fleet/aws/pools";
+import { capitalized, counted } from "../../fleet/text/words";
 import { list } from "../operations/list";
 import { refuseStaleBuild, type Part } from "../operations/plan-up";
 import { up } from "../operations/up";

@@ -1,7 +1,7 @@
 import { accessSync, constants, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../operations/verify";
 import { openSession, type SessionOptions } from "../session";
 import { placeIn } from "../target";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { errorInfo, isSpotError, type SpotError } from "../../fleet/errors";
-import type { Reporter } from "../../fleet/events";
-import { passingClasses } from "../../fleet/failures";
+import type { Reporter } from "../../fleet/report/events";
+import { passingClasses } from "../../fleet/aws/failures";
 import { jsonLine } from "../ui/json";
 import type { CommandContext } from "./context";
 

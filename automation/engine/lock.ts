@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SpotError } from "../../fleet/errors";
-import { PROJECT } from "../../fleet/stack-config";
+import { PROJECT } from "../../fleet/plan/stack-config";
 import { processStartedAt } from "../../system/process-times";
 
 /** Who holds a stack's lock, as the engine's message tells. */

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "nod
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/orphans";
+import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/identity/orphans";
 import { writeWhole } from "../../system/atomic-file";
 import type { EngineStep } from "./events";
 import { unwritable } from "./kept-state";

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { SpotError } from "../../fleet/errors";
 import type { Pins } from "../../fleet/model";
-import { parsePins, PROJECT, StackKey } from "../../fleet/stack-config";
+import { parsePins, PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { writeWhole } from "../../system/atomic-file";
 

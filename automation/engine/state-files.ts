@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { PROJECT } from "../../fleet/stack-config";
+import { PROJECT } from "../../fleet/plan/stack-config";
 import { fileBackendRoot } from "./lock";
 import type { ExportedState } from "./kept-state";
 import { stateOf, type StackState } from "./state";

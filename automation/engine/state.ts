@@ -1,7 +1,7 @@
-import { parseGenerationTag } from "../../fleet/launch";
+import { parseGenerationTag } from "../../fleet/identity/launch";
 import { Tag, type Market, type NodePin } from "../../fleet/model";
-import { PROJECT, StackKey } from "../../fleet/stack-config";
-import { shortName } from "../../fleet/ownership";
+import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
+import { shortName } from "../../fleet/identity/ownership";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { urnParts } from "./events";
 

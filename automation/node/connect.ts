@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
-import { hostKeyProof } from "../../fleet/host-key-proof";
+import { hostKeyProof } from "../../fleet/identity/host-key-proof";
 import { openBanner } from "./banner";
 import { systemClock, type Clock } from "../../system/clock";
 import { wrapConnection, type NodeConnection } from "./connection";

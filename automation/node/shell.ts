@@ -1,4 +1,4 @@
-import { quote } from "../../fleet/quote";
+import { quote } from "../../fleet/text/quote";
 
 /** A command line that runs a Python program on the node. Its text travels in the command, so nothing is left behind. */
 export function python(program: string, ...args: string[]): string {

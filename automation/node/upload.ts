@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { PassThrough } from "node:stream";
 import { pack, type Headers, type Pack } from "tar-stream";
 import { SpotError, wordsOf } from "../../fleet/errors";
-import { manifestText, type Payload, type PayloadEntry } from "../../fleet/payload";
+import { manifestText, type Payload, type PayloadEntry } from "../../fleet/node/payload";
 import type { NodeConnection } from "./connection";
 import { receiver } from "./receiver";
 import { python } from "./shell";

@@ -1,6 +1,6 @@
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { exclusively } from "../run-lock";
 import type { Session } from "../session";
 import { createError, failureInfo } from "./engine-report";

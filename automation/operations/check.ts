@@ -1,6 +1,6 @@
 import type { FleetConfig } from "../../fleet/config";
 import { errorInfo, isSpotError } from "../../fleet/errors";
-import { slotsOf } from "../../fleet/plan";
+import { slotsOf } from "../../fleet/plan/slots";
 import { loadDefinition } from "../../project/definition";
 import { regionStatuses } from "../cloud/region-status";
 import { recordedPins } from "../pins";

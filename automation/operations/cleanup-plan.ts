@@ -1,7 +1,7 @@
 import { SpotError, type ErrorInfo } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type FleetTags, type Owner } from "../../fleet/ownership";
-import { counted } from "../../fleet/words";
+import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type FleetTags, type Owner } from "../../fleet/identity/ownership";
+import { counted } from "../../fleet/text/words";
 import type { Remain, Where } from "../cloud/remains";
 import { sorted } from "../cloud/strangers";
 

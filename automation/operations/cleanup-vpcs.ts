@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, wordsOf } from "../../fleet/errors";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { awsError } from "../cloud/errors";
 import { enabledRegions, inventory } from "../cloud/inventory";
 import { listRemains, lookAgain, REMAINS } from "../cloud/remains";

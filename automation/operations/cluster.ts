@@ -1,5 +1,5 @@
 import { wordsOf } from "../../fleet/errors";
-import type { Reporter } from "../../fleet/events";
+import type { Reporter } from "../../fleet/report/events";
 import { openDialPolicy, sandboxDialPolicy } from "../node/dial";
 
 /** The orchestrator is not part of the fleet: nobody waits long for it. */

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { costBetween, currentPrice, dollars, type NodeCost } from "../../fleet/cost";
+import { costBetween, currentPrice, dollars, type NodeCost } from "../../fleet/plan/cost";
 import { wordsOf } from "../../fleet/errors";
 import type { Pool } from "../../fleet/model";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../cloud/prices";
 import type { Session } from "../session";
 import { keepIfPossible } from "../../system/atomic-file";

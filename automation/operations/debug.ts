@@ -1,10 +1,10 @@
 import { createGzip } from "node:zlib";
 import { buffer } from "node:stream/consumers";
 import type { Check, CloudFacts } from "../../fleet/checks";
-import { debugSections } from "../../fleet/debug-sections";
+import { debugSections } from "../../fleet/checks/debug-sections";
 import { wordsOf } from "../../fleet/errors";
-import { mapTexts, withoutSecrets } from "../../fleet/masking";
-import { counted } from "../../fleet/words";
+import { mapTexts, withoutSecrets } from "../../fleet/text/masking";
+import { counted } from "../../fleet/text/words";
 import { consoleOutput } from "../cloud/node-facts";
 import type { StateNode } from "../engine/state";
 import type { NodeConnection } from "../node/connection";

@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError, type ErrorInfo } from "../../fleet/errors";
-import { launchesOf } from "../../fleet/launch";
+import { launchesOf } from "../../fleet/identity/launch";
 import type { NodePin, Pins, RegionPin, Slot } from "../../fleet/model";
-import { slotsOf } from "../../fleet/plan";
-import { nextPool, type Choice } from "../../fleet/pools";
+import { slotsOf } from "../../fleet/plan/slots";
+import { nextPool, type Choice } from "../../fleet/aws/pools";
 import { callerOf } from "../cloud/caller";
 import { regionStatuses } from "../cloud/region-status";
 import type { RegionOffer } from "../cloud/regions";

@@ -1,7 +1,7 @@
-import { classifyFailure } from "../../fleet/failures";
+import { classifyFailure } from "../../fleet/aws/failures";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
-import { quote } from "../../fleet/quote";
+import { quote } from "../../fleet/text/quote";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../engine/events";
 import { NO_PROVIDER } from "../engine/failures";
 import { INSTANCE_TYPE, nodeNameOf } from "../engine/state";

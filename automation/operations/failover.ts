@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../fleet/errors";
-import { classifyFailure, passingClasses, type Failure } from "../../fleet/failures";
+import { classifyFailure, passingClasses, type Failure } from "../../fleet/aws/failures";
 import type { Pins, Pool, Slot } from "../../fleet/model";
-import { patternOf, poolText, type PoolPattern } from "../../fleet/pools";
+import { patternOf, poolText, type PoolPattern } from "../../fleet/aws/pools";
 import type { EngineFailure } from "../engine/events";
 import type { EngineOutcome } from "../engine/stack";
 import { INSTANCE_TYPE, nodeNameOf } from "../engine/state";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isAwsRegion } from "../../fleet/aws-regions";
+import { isAwsRegion } from "../../fleet/aws/regions";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { Cloud } from "../cloud/clients";
 import { endInstances, instancesById } from "../cloud/predecessor";

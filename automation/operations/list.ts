@@ -1,6 +1,6 @@
 import { errorInfo, type ErrorInfo } from "../../fleet/errors";
 import { Tag, type Market } from "../../fleet/model";
-import { byName } from "../../fleet/words";
+import { byName } from "../../fleet/text/words";
 import { describeInstances, describeManaged, enabledRegions, LIVE_STATES, tagRecord, type CloudObject, type Instance } from "../cloud/inventory";
 import { lostBy } from "../lost-state";
 import { divided } from "../ownership";

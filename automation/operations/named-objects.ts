@@ -1,6 +1,6 @@
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { enabledRegions, inventory, type CloudObject } from "../cloud/inventory";
 import { takeTagsOff } from "../cloud/release";
 import { sweep } from "../cloud/sweep";

@@ -1,7 +1,7 @@
 import type { FleetConfig, ProgramArchitecture } from "../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { RegionPin } from "../../fleet/model";
-import { candidatesOf, type Candidate } from "../../fleet/pools";
+import { candidatesOf, type Candidate } from "../../fleet/aws/pools";
 import { refuseDisabledRegion, type RegionStatuses } from "../cloud/region-status";
 import { offerOf, type RegionOffer, type RegionRequest } from "../cloud/regions";
 import { networkFits } from "../pins";

@@ -1,7 +1,7 @@
-import { changesBetween, type DesiredNode, type NodeChange } from "../../fleet/changes";
+import { changesBetween, type DesiredNode, type NodeChange } from "../../fleet/plan/changes";
 import type { FleetConfig, Locate } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { buildState } from "../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../project/definition";
 import { packageRoot } from "../../project/package-root";

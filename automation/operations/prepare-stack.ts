@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { StackKey } from "../../fleet/stack-config";
+import { StackKey } from "../../fleet/plan/stack-config";
 import { qualified } from "../engine/stack";
 import { writeStackSettings, type StackSettings } from "../engine/stack-config";
 import { rememberConfig } from "../last-config";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { Tag } from "../../fleet/model";
 import { errorInfo, SpotError } from "../../fleet/errors";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { enabledRegions, inventory, inventoryOfIds, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { recordedIds } from "../engine/state";
 import { rememberConfig } from "../last-config";

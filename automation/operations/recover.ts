@@ -1,7 +1,7 @@
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { inventory, type CloudObject, type RegionInventory } from "../cloud/inventory";
 import { networkParts, type NetworkPart } from "../cloud/network-parts";
 import { deleteWithin, sweep } from "../cloud/sweep";

@@ -1,7 +1,7 @@
 import type { FleetConfig } from "../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../fleet/errors";
-import { poolText } from "../../fleet/pools";
-import { counted } from "../../fleet/words";
+import { poolText } from "../../fleet/aws/pools";
+import { counted } from "../../fleet/text/words";
 import { hasKeyPair } from "../cloud/key-pairs";
 import { deniedActions } from "../cloud/permissions";
 import { vcpuQuota, vcpusOfOthers } from "../cloud/quotas";

@@ -1,9 +1,9 @@
-import { replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/changes";
+import { replacementBatches, type DesiredNode, type NodeChange } from "../../fleet/plan/changes";
 import { checksFor } from "../../fleet/checks";
 import { isSpotError, wordsOf, type ErrorInfo } from "../../fleet/errors";
-import { classifyFailure } from "../../fleet/failures";
-import { launchesOf } from "../../fleet/launch";
-import { byName, counted } from "../../fleet/words";
+import { classifyFailure } from "../../fleet/aws/failures";
+import { launchesOf } from "../../fleet/identity/launch";
+import { byName, counted } from "../../fleet/text/words";
 import type { EngineOutcome, UpOptions } from "../engine/stack";
 import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../engine/state";
 import { interruption } from "../interrupts";

@@ -1,10 +1,10 @@
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
-import type { Level, NodePhase, Reporter } from "../../fleet/events";
-import { StackKey } from "../../fleet/stack-config";
+import type { Level, NodePhase, Reporter } from "../../fleet/report/events";
+import { StackKey } from "../../fleet/plan/stack-config";
 import { loadDefinition } from "../../project/definition";
 import type { FleetConfig } from "../../fleet/config";
-import { byName } from "../../fleet/words";
+import { byName } from "../../fleet/text/words";
 import { qualified } from "../engine/stack";
 import type { StateNode } from "../engine/state";
 import { keyPairOf } from "./decide";

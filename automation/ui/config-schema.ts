@@ -1,6 +1,6 @@
 import { isMap, isPair, isScalar, isSeq, parseDocument, type Node } from "yaml";
 import { z } from "zod";
-import { awsRegionNames } from "../../fleet/aws-regions";
+import { awsRegionNames } from "../../fleet/aws/regions";
 import { legacyAwsKeys } from "../../fleet/config/legacy";
 import { configSchema } from "../../fleet/config/schema";
 

@@ -1,6 +1,6 @@
 import { Chalk, type ChalkInstance } from "chalk";
 import { createInterface } from "node:readline/promises";
-import type { Level, Question, Reporter } from "../../fleet/events";
+import type { Level, Question, Reporter } from "../../fleet/report/events";
 import { teller, toldText } from "./lines";
 
 /** The streams of a run and what may be done with them. */

@@ -8,7 +8,7 @@ import { configJsonSchema } from "./config-schema";
 import { eventJsonSchema } from "./event-schema";
 import { reportJsonSchema } from "../verify/report-schema";
 import { errorCatalogue, exitCodeOfClass } from "../../fleet/errors";
-import { capitalized } from "../../fleet/words";
+import { capitalized } from "../../fleet/text/words";
 
 /** The documents that are made from the code's own tables, by path. `npm run docs` writes them; a test compares. */
 export const generatedDocs: Record<string, () => string> = {

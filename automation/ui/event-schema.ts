@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkStatuses, phases } from "../../fleet/checks/types";
-import type { FleetEvent } from "../../fleet/events";
+import type { FleetEvent } from "../../fleet/report/events";
 
 const error = z.object({
   code: z.string().regex(/^E_/),

@@ -1,5 +1,5 @@
-import type { Level } from "../../fleet/events";
-import { byName, counted } from "../../fleet/words";
+import type { Level } from "../../fleet/report/events";
+import { byName, counted } from "../../fleet/text/words";
 import { LEVEL_WORDS, type Told } from "./lines";
 import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "./progress";

@@ -1,8 +1,8 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
-import type { FleetEvent } from "../../fleet/events";
-import type { ExitCode } from "../../fleet/exit-codes";
+import type { FleetEvent } from "../../fleet/report/events";
+import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { writeWhole } from "../../system/atomic-file";
 import { errorLines, teller, toldText } from "./lines";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";

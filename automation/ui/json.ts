@@ -1,4 +1,4 @@
-import type { FleetEvent, Question, Reporter } from "../../fleet/events";
+import type { FleetEvent, Question, Reporter } from "../../fleet/report/events";
 import { ask, type Answers, type Terminal } from "./console";
 
 /** One JSON document a line on stdout, and nothing else there. */

@@ -1,6 +1,6 @@
-import type { NodeChange } from "../../fleet/changes";
+import type { NodeChange } from "../../fleet/plan/changes";
 import type { ErrorInfo } from "../../fleet/errors";
-import type { FleetEvent, Level } from "../../fleet/events";
+import type { FleetEvent, Level } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
 
 /** One thing that is told: `[prefix] WORD: message`. The message may have further lines (cause and next action). */

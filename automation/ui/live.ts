@@ -1,5 +1,5 @@
-import type { FleetEvent, Question, Reporter } from "../../fleet/events";
-import { counted } from "../../fleet/words";
+import type { FleetEvent, Question, Reporter } from "../../fleet/report/events";
+import { counted } from "../../fleet/text/words";
 import { ask, isTold, levelPaint, type Loudness, type Terminal } from "./console";
 import { frame, lineText, clock, type FrameLine } from "./frame";
 import { teller, toldText, type Told } from "./lines";

@@ -1,5 +1,5 @@
 import type { CheckStatus, Phase } from "../../fleet/checks/types";
-import type { FleetEvent, NodePhase } from "../../fleet/events";
+import type { FleetEvent, NodePhase } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
 
 /** Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them. */

@@ -1,8 +1,8 @@
 import Table from "cli-table3";
-import { dollars, type NodeCost } from "../../fleet/cost";
+import { dollars, type NodeCost } from "../../fleet/plan/cost";
 import { SpotError } from "../../fleet/errors";
-import { didYouMean } from "../../fleet/suggest";
-import { byName } from "../../fleet/words";
+import { didYouMean } from "../../fleet/text/suggest";
+import { byName } from "../../fleet/text/words";
 import type { ListedNode } from "../operations/list";
 import { coloursFor, type Terminal } from "./console";
 

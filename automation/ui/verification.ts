@@ -1,5 +1,5 @@
 import { phases } from "../../fleet/checks";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { reasonSkipped } from "../verify/formats/explanation";
 import type { Outcome } from "../verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../verify/result";

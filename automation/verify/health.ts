@@ -1,5 +1,5 @@
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import type { Verification } from "./result";
 
 /** How many nodes must be verified for the fleet to count as healthy: a share of them, or a number. */

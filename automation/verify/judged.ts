@@ -1,5 +1,5 @@
 import type { Check, Verdict } from "../../fleet/checks";
-import { mapTexts, withoutKnown } from "../../fleet/masking";
+import { mapTexts, withoutKnown } from "../../fleet/text/masking";
 import type { CheckResult, CheckStatus } from "./result";
 
 const headOf = ({ id, title, phase }: Check): Pick<CheckResult, "id" | "title" | "phase"> => ({ id, title, phase });

@@ -1,5 +1,5 @@
 import type { ClientFacts } from "../../fleet/checks";
-import type { DiagnosisStep } from "../../fleet/diagnosis";
+import type { DiagnosisStep } from "../../fleet/checks/diagnosis";
 import { wordsOf } from "../../fleet/errors";
 import { ConnectError } from "../node/connect";
 import type { NodeConnection } from "../node/connection";

@@ -1,5 +1,5 @@
 import type { CheckStatus, Phase, Span } from "../../fleet/checks";
-import type { DiagnosisStep } from "../../fleet/diagnosis";
+import type { DiagnosisStep } from "../../fleet/checks/diagnosis";
 import type { Outcome } from "./outcome";
 
 export type { CheckStatus };

@@ -1,6 +1,6 @@
 import type { Check, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Verdict } from "../../fleet/checks";
 import { atRecordedAddress } from "../../fleet/checks/reach";
-import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/diagnosis";
+import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/checks/diagnosis";
 import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../../system/clock";

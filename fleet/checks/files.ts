@@ -1,4 +1,4 @@
-import type { PayloadEntry } from "../payload";
+import type { PayloadEntry } from "../node/payload";
 import type { Check } from "./types";
 import { allOf, equal, firstLine, lastLine, listed, LOOK_AT_LOG, parsed, QUICK, REPLACE, SLOW, sumsOf, UPLOAD_ROOT } from "./verdicts";
 

@@ -1,5 +1,5 @@
 import type { OwnCheck } from "../config";
-import { quote } from "../quote";
+import { quote } from "../text/quote";
 import { connectCommand, judgeConnections } from "./tcp";
 import type { CommandOutput, NodeCheck, Verdict } from "./types";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";

@@ -1,4 +1,4 @@
-import { classifyFailure } from "../failures";
+import { classifyFailure } from "../aws/failures";
 import type { Check, CloudFacts, Verdict } from "./types";
 import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, RECORDS, REPLACE, SLOW } from "./verdicts";
 

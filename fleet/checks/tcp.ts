@@ -1,4 +1,4 @@
-import { quote } from "../quote";
+import { quote } from "../text/quote";
 import type { Verdict } from "./types";
 import { allOf } from "./verdicts";
 

@@ -1,5 +1,5 @@
 import type { Market } from "../model";
-import type { Manifest } from "../payload";
+import type { Manifest } from "../node/payload";
 
 /** What a node must be. Everything that a check compares with comes from here, nothing from the node itself. */
 export interface NodeExpectation {

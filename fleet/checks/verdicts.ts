@@ -1,4 +1,4 @@
-import { classifyFailure } from "../failures";
+import { classifyFailure } from "../aws/failures";
 import type { CommandOutput, Looked, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */

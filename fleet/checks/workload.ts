@@ -1,4 +1,4 @@
-import { counted } from "../words";
+import { counted } from "../text/words";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { didYouMean } from "../suggest";
+import { didYouMean } from "../text/suggest";
 import type { ConfigPath } from "./document";
 import { configKeys } from "./schema";
 

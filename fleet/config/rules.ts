@@ -1,7 +1,7 @@
-import { awsRegionNames, isAwsRegion } from "../aws-regions";
+import { awsRegionNames, isAwsRegion } from "../aws/regions";
 import { MANAGED_BY, Tag } from "../model";
-import { didYouMean } from "../suggest";
-import { counted } from "../words";
+import { didYouMean } from "../text/suggest";
+import { counted } from "../text/words";
 import { parseCidr } from "./cidr";
 import type { ConfigPath } from "./document";
 import { pathText } from "./messages";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { STACK_NAME, Tag } from "../model";
-import { didYouMean, nearest } from "../suggest";
+import { didYouMean, nearest } from "../text/suggest";
 import { parseCidr } from "./cidr";
 
 /**

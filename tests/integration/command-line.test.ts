@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { eventLine } from "../../automation/ui/event-schema";
-import { counted } from "../../fleet/words";
+import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
 import { FIRST_RUN_MS, until } from "../support/sandbox";

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { manifestText } from "../../fleet/payload";
+import { manifestText } from "../../fleet/node/payload";
 import { readPayload } from "../../project/payload";
 
 const scripts = path.resolve(__dirname, "../../../instance/scripts");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
-import { lastConfigText } from "../../fleet/last-config";
+import { lastConfigText } from "../../fleet/config/last-config";
 import { imageId, images } from "../../sandbox/gateway/images";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { AuthorizeSecurityGroupIngressCommand, DescribeInstancesCommand, EC2Client, RevokeSecurityGroupIngressCommand } from "@aws-sdk/client-ec2";
 import { checks } from "../../fleet/checks";
 import type { ErrorInfo } from "../../fleet/errors";
-import type { FleetEvent } from "../../fleet/events";
+import type { FleetEvent } from "../../fleet/report/events";
 import type { ListedNode } from "../../automation/operations/list";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { NodeVerification, Verification } from "../../automation/verify/result";

@@ -6,8 +6,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { awsRegionNames } from "../../fleet/aws-regions";
-import type { FleetEvent, NodePhase } from "../../fleet/events";
+import { awsRegionNames } from "../../fleet/aws/regions";
+import type { FleetEvent, NodePhase } from "../../fleet/report/events";
 import { watchSignals } from "../../automation/interrupts";
 import { liveReporter } from "../../automation/ui/live";
 import { advance, emptyProgress } from "../../automation/ui/progress";

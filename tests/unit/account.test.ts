@@ -6,9 +6,9 @@ import { divided, fleetIdOf, newEndpoints, recordedAccount } from "../../automat
 import type { EngineStack } from "../../automation/engine/stack";
 import type { Target } from "../../automation/target";
 import type { SpotError } from "../../fleet/errors";
-import { accountOfArn } from "../../fleet/account";
-import { asFleetId } from "../../fleet/fleet-id";
-import { isOfStack } from "../../fleet/ownership";
+import { accountOfArn } from "../../fleet/identity/account";
+import { asFleetId } from "../../fleet/identity/fleet-id";
+import { isOfStack } from "../../fleet/identity/ownership";
 
 const A = "111111111111";
 const B = "222222222222";

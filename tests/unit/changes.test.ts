@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { changesBetween, replacementBatches } from "../../fleet/changes";
-import type { DesiredNode, NodeChange, RecordedNode } from "../../fleet/changes";
+import { changesBetween, replacementBatches } from "../../fleet/plan/changes";
+import type { DesiredNode, NodeChange, RecordedNode } from "../../fleet/plan/changes";
 import type { NodePin } from "../../fleet/model";
 
 const pin: NodePin = { ami: "ami-a", pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" } };

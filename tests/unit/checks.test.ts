@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { applicationDirectories, checks, phases, type CloudFacts, type CommandOutput, type GroupFacts, type InstanceFacts, type NodeExpectation, type Verdict } from "../../fleet/checks";
-import { manifestOf } from "../../fleet/payload";
+import { manifestOf } from "../../fleet/node/payload";
 
 const sha = (letter: string): string => letter.repeat(64);
 const manifest = manifestOf([

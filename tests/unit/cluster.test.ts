@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { leaveCluster, leavingCluster } from "../../automation/operations/cluster";
-import type { FleetEvent } from "../../fleet/events";
+import type { FleetEvent } from "../../fleet/report/events";
 
 describe("leaving the cluster (L22)", () => {
   const puts: { path: string; body: unknown }[] = [];

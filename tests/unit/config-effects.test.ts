@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import os from "node:os";
 import path from "node:path";
 import { isSpotError } from "../../fleet/errors";
-import type { Payload } from "../../fleet/payload";
+import type { Payload } from "../../fleet/node/payload";
 import { loadConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import { readPayload } from "../../project/payload";

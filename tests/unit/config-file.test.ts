@@ -4,7 +4,7 @@ import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { namedPlace } from "../../automation/commands/list";
 import { SpotError } from "../../fleet/errors";
-import { ExitCode } from "../../fleet/exit-codes";
+import { ExitCode } from "../../fleet/errors/exit-codes";
 import { loadConfig, readConfig } from "../../project/config-file";
 
 describe("readConfig", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { diagnose, rootOf, type FailedReach } from "../../fleet/diagnosis";
+import { diagnose, rootOf, type FailedReach } from "../../fleet/checks/diagnosis";
 import type { CloudFacts } from "../../fleet/checks";
 
 const cloud: CloudFacts = {

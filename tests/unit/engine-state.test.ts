@@ -9,7 +9,7 @@ import { stateOf } from "../../automation/engine/state";
 import { stateFilesOf } from "../../automation/engine/state-files";
 import { networkFits, recordedPins } from "../../automation/pins";
 import { processStartedAt } from "../../system/process-times";
-import { SSH_RULE } from "../../fleet/network";
+import { SSH_RULE } from "../../fleet/aws/network";
 import type { Pins } from "../../fleet/model";
 
 const urn = (type: string, name: string) => `urn:pulumi:s::spot-deployer::x:y:Z$${type}::${name}`;

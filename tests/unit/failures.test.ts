@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorCatalogue } from "../../fleet/errors";
-import { awsFailures, classifyFailure, launchedNothing } from "../../fleet/failures";
+import { awsFailures, classifyFailure, launchedNothing } from "../../fleet/aws/failures";
 
 describe("classifyFailure", () => {
   for (const [code, { hint, ...expected }] of Object.entries(awsFailures)) {

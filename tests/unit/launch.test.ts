@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { hostKeyToken } from "../../fleet/generation";
-import { generationTag, LAUNCH, launchesOf, newLaunch, parseGenerationTag } from "../../fleet/launch";
-import { parsePins } from "../../fleet/stack-config";
-import { nodeTags } from "../../fleet/tags";
+import { hostKeyToken } from "../../fleet/identity/generation";
+import { generationTag, LAUNCH, launchesOf, newLaunch, parseGenerationTag } from "../../fleet/identity/launch";
+import { parsePins } from "../../fleet/plan/stack-config";
+import { nodeTags } from "../../fleet/identity/tags";
 
 const LAUNCHES = ["0123456789abcdef", "fedcba9876543210"] as const;
 const GENERATION = "00112233445566ff";

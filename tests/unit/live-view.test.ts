@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CheckStatus, Phase } from "../../fleet/checks";
-import type { FleetEvent } from "../../fleet/events";
+import type { FleetEvent } from "../../fleet/report/events";
 import { clock, frame, lineText } from "../../automation/ui/frame";
 import { teller, toldText } from "../../automation/ui/lines";
 import { advance, countText, emptyProgress, type Progress } from "../../automation/ui/progress";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutSecrets } from "../../fleet/masking";
+import { withoutSecrets } from "../../fleet/text/masking";
 
 describe("masking secrets", () => {
   for (const [what, text, shown] of [

@@ -8,8 +8,8 @@ import type { CommandResult, NodeConnection, RunOptions } from "../../automation
 import { openDialPolicy } from "../../automation/node/dial";
 import { lifeOf, type NodeRecords } from "../../automation/node/records";
 import { isSpotError, SpotError } from "../../fleet/errors";
-import type { FleetEvent } from "../../fleet/events";
-import { manifestOf } from "../../fleet/payload";
+import type { FleetEvent } from "../../fleet/report/events";
+import { manifestOf } from "../../fleet/node/payload";
 
 const content = readFileSync(__filename);
 const payload = {

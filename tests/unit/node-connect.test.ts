@@ -7,7 +7,7 @@ import { connectNode, connectOnce, PROOF_FILE, type ConnectOptions } from "../..
 import { openDialPolicy, sandboxDialPolicy } from "../../automation/node/dial";
 import { openKnownHosts, type KnownHosts } from "../../automation/node/known-hosts";
 import { isSpotError } from "../../fleet/errors";
-import { hostKeyProof } from "../../fleet/host-key-proof";
+import { hostKeyProof } from "../../fleet/identity/host-key-proof";
 import { CleanUp } from "../support/clean-up";
 import { makeKey, startFakeHost, type Answer, type FakeHost } from "../support/fake-host";
 

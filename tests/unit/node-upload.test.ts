@@ -13,8 +13,8 @@ import { receiver } from "../../automation/node/receiver";
 import { python } from "../../automation/node/shell";
 import { uploadPayload, type NodePaths } from "../../automation/node/upload";
 import { isSpotError } from "../../fleet/errors";
-import { hostKeyProof } from "../../fleet/host-key-proof";
-import { manifestOf, manifestText, type Payload, type PayloadEntry } from "../../fleet/payload";
+import { hostKeyProof } from "../../fleet/identity/host-key-proof";
+import { manifestOf, manifestText, type Payload, type PayloadEntry } from "../../fleet/node/payload";
 import { CleanUp } from "../support/clean-up";
 import { makeKey, really, startFakeHost, type Session } from "../support/fake-host";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sortedByNotes, type Attempt, type RunNote, type Unrecorded } from "../../fleet/orphans";
+import { sortedByNotes, type Attempt, type RunNote, type Unrecorded } from "../../fleet/identity/orphans";
 
 const BEGAN = new Date("2026-11-25T12:00:00Z");
 const later = (minutes: number): Date => new Date(BEGAN.getTime() + minutes * 60_000);

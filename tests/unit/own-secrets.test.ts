@@ -10,7 +10,7 @@ import { FleetNodes, type FleetAccess } from "../../automation/operations/fleet-
 import { verificationReport } from "../../automation/verify/report";
 import type { VerifyTarget } from "../../automation/verify/runner";
 import type { Check, NodeExpectation } from "../../fleet/checks";
-import { hostKeyToken } from "../../fleet/generation";
+import { hostKeyToken } from "../../fleet/identity/generation";
 
 /** Nothing in them looks like a secret: only who knows them can hide them. */
 const FLEET_SECRET = "seven grey herons";

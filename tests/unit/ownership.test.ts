@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ownerOf } from "../../fleet/ownership";
+import { ownerOf } from "../../fleet/identity/ownership";
 
 describe("whose a thing in AWS is (L42, L44)", () => {
   const rows: [tags: Record<string, string>, owner: string][] = [

@@ -6,8 +6,8 @@ import path from "node:path";
 import { mock } from "node:test";
 import fc from "fast-check";
 import { SpotError } from "../../fleet/errors";
-import { manifestOf, manifestText, nameProblem, unitFaults, whereLinkLeads } from "../../fleet/payload";
-import type { Payload, PayloadEntry } from "../../fleet/payload";
+import { manifestOf, manifestText, nameProblem, unitFaults, whereLinkLeads } from "../../fleet/node/payload";
+import type { Payload, PayloadEntry } from "../../fleet/node/payload";
 import type { BacalhauConfig } from "../../fleet/config";
 import { readPayload, type PayloadConfig } from "../../project/payload";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { countsOf } from "../../fleet/config";
-import { awsRegionNames } from "../../fleet/aws-regions";
-import { slotsOf } from "../../fleet/plan";
+import { awsRegionNames } from "../../fleet/aws/regions";
+import { slotsOf } from "../../fleet/plan/slots";
 
 const regions = fc.uniqueArray(
   fc.record({ name: fc.constantFrom(...awsRegionNames), machineTypes: fc.constant(["t3.medium"]), image: fc.constant("auto"), count: fc.nat(20) }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { candidatesOf, enoughNodes, isIn, nextPool, patternOf, type Candidate, type PoolPattern, type TypeOffer } from "../../fleet/pools";
+import { candidatesOf, enoughNodes, isIn, nextPool, patternOf, type Candidate, type PoolPattern, type TypeOffer } from "../../fleet/aws/pools";
 import type { Pool } from "../../fleet/model";
 
 const REGION = "us-west-2";

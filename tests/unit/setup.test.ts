@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { latencies } from "../../automation/cloud/latency";
-import { awsRegions, isAwsRegion } from "../../fleet/aws-regions";
+import { awsRegions, isAwsRegion } from "../../fleet/aws/regions";
 import { parseConfig } from "../../fleet/config";
-import { proposedRegions, setupText } from "../../fleet/setup";
+import { proposedRegions, setupText } from "../../fleet/config/setup";
 import { packageRoot } from "../../project/package-root";
 
 describe("what setup proposes", () => {

@@ -6,9 +6,9 @@ import path from "node:path";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { isSpotError } from "../../fleet/errors";
-import { hostKeyProof } from "../../fleet/host-key-proof";
-import { assertUserDataSize, MAX_USER_DATA_BYTES, readUserDataTemplate, renderUserData } from "../../fleet/user-data";
-import type { UserDataValues } from "../../fleet/user-data";
+import { hostKeyProof } from "../../fleet/identity/host-key-proof";
+import { assertUserDataSize, MAX_USER_DATA_BYTES, readUserDataTemplate, renderUserData } from "../../fleet/node/user-data";
+import type { UserDataValues } from "../../fleet/node/user-data";
 
 const root = path.resolve(__dirname, "..", "..", "..");
 const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));

@@ -6,7 +6,7 @@ import type { CheckResult } from "../../automation/verify/result";
 import { ConnectError } from "../../automation/node/connect";
 import type { CommandResult } from "../../automation/node/connection";
 import { checks, type Check, type InstanceFacts, type NodeCheck, type NodeExpectation } from "../../fleet/checks";
-import { diagnose, type DiagnosisStep } from "../../fleet/diagnosis";
+import { diagnose, type DiagnosisStep } from "../../fleet/checks/diagnosis";
 import { isSpotError, SpotError } from "../../fleet/errors";
 
 const expectation = { name: "us-west-2-0", username: "ubuntu", units: { installed: {}, enabled: [], workloads: [] } } as unknown as NodeExpectation;

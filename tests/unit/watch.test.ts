@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { watching } from "../../automation/commands/watch";
 import type { CommandContext } from "../../automation/commands/context";
 import { SpotError } from "../../fleet/errors";
-import type { FleetEvent } from "../../fleet/events";
+import type { FleetEvent } from "../../fleet/report/events";
 
 describe("--watch", () => {
   /** Watches until the looks that are scripted are over; then the user stops it. */

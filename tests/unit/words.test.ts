@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { byName, capitalized, counted } from "../../fleet/words";
+import { byName, capitalized, counted } from "../../fleet/text/words";
 
 describe("words", () => {
   it("count: one of a thing, and more", () => {

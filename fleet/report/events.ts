@@ -1,7 +1,7 @@
-import type { NodeChange } from "./changes";
-import type { CheckStatus, Phase } from "./checks/types";
-import type { ErrorInfo } from "./errors";
-import type { NodeRef } from "./model";
+import type { NodeChange } from "../plan/changes";
+import type { CheckStatus, Phase } from "../checks/types";
+import type { ErrorInfo } from "../errors";
+import type { NodeRef } from "../model";
 
 export type Level = "debug" | "info" | "success" | "warning" | "error";
 

@@ -1,4 +1,4 @@
-import { SpotError, type SpotErrorInput } from "./errors";
+import { SpotError, type SpotErrorInput } from "../errors";
 
 /** How a fleet ID is minted: 8 random bytes in hex. */
 const FLEET_ID = /^[0-9a-f]{16}$/;

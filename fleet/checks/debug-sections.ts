@@ -1,4 +1,4 @@
-import type { NodeExpectation } from "./checks";
+import type { NodeExpectation } from "./index";
 
 /** Something of a node that is worth a file in a debug bundle. */
 export interface DebugSection {

@@ -1,4 +1,4 @@
-import type { Market, Pool } from "./model";
+import type { Market, Pool } from "../model";
 
 /** A pool that a node may be launched in, with what that launch needs. */
 export interface Candidate {

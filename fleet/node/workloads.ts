@@ -1,4 +1,4 @@
-import type { BacalhauConfig, ProgramArchitecture } from "./config";
+import type { BacalhauConfig, ProgramArchitecture } from "../config";
 
 /** Where the payload keeps what is made for it and is in no folder of the user's. */
 export const WORKLOADS_FILE = "config/workloads.json";

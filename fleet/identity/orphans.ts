@@ -1,4 +1,4 @@
-import { counted } from "./words";
+import { counted } from "../text/words";
 
 /** What a resource is to AWS, where it is, and of which node: what a creation that was attempted can be told by. */
 export interface Made {

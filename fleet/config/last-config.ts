@@ -1,5 +1,5 @@
-import { quote } from "./quote";
-import { capitalized } from "./words";
+import { quote } from "../text/quote";
+import { capitalized } from "../text/words";
 
 /** What a stack remembers of the configuration that last changed it, where that is not the configuration at hand. */
 export interface OtherConfig {

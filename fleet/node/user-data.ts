@@ -1,6 +1,6 @@
 import { parse, Scalar, stringify } from "yaml";
-import type { ConfigPath, Locate } from "./config";
-import { SpotError } from "./errors";
+import type { ConfigPath, Locate } from "../config";
+import { SpotError } from "../errors";
 
 /** What differs from node to node and from fleet to fleet in instance/cloud-init/user-data.yaml. */
 export interface UserDataValues {

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { LAUNCH } from "./launch";
-import type { Pins } from "./model";
+import { LAUNCH } from "../identity/launch";
+import type { Pins } from "../model";
 
 /** The namespace of our keys in `Pulumi.<stack>.yaml`: the project's name. */
 export const PROJECT = "spot-deployer";

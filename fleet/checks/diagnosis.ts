@@ -1,5 +1,5 @@
-import { admitting, cloudChecks, notAdmitted } from "./checks/cloud";
-import type { CloudFacts, Looked } from "./checks/types";
+import { admitting, cloudChecks, notAdmitted } from "./cloud";
+import type { CloudFacts, Looked } from "./types";
 
 /** One thing on the way to a node's shell, and what it shows. */
 export interface DiagnosisStep {

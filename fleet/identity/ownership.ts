@@ -1,4 +1,4 @@
-import { MANAGED_BY, Tag } from "./model";
+import { MANAGED_BY, Tag } from "../model";
 
 /** Whose a thing in AWS is, judged by its tags alone. `predecessor`: the Python tool's, which had no lineages. */
 export type Owner = "ours" | "another fleet" | "predecessor" | "nobody";

@@ -1,5 +1,5 @@
 import { generationTag } from "./launch";
-import { MANAGED_BY, Tag } from "./model";
+import { MANAGED_BY, Tag } from "../model";
 
 /** Who owns a resource: what every tag set begins with. */
 export interface Owner {

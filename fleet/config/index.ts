@@ -1,18 +1,18 @@
-import { parseCidr } from "./config/cidr";
-import { readDocument } from "./config/document";
-import type { ConfigDocument, ConfigPath } from "./config/document";
-import { legacyAwsKeys } from "./config/legacy";
-import { faultsOf, pathText } from "./config/messages";
-import { badKeys, contradictions, isRecord, oddities, regionCounts, regionOf } from "./config/rules";
-import { configSchema } from "./config/schema";
-import type { RawCheck, RawConfig } from "./config/schema";
-import { SpotError } from "./errors";
-import type { Location } from "./errors";
-import type { Market } from "./model";
+import { parseCidr } from "./cidr";
+import { readDocument } from "./document";
+import type { ConfigDocument, ConfigPath } from "./document";
+import { legacyAwsKeys } from "./legacy";
+import { faultsOf, pathText } from "./messages";
+import { badKeys, contradictions, isRecord, oddities, regionCounts, regionOf } from "./rules";
+import { configSchema } from "./schema";
+import type { RawCheck, RawConfig } from "./schema";
+import { SpotError } from "../errors";
+import type { Location } from "../errors";
+import type { Market } from "../model";
 
-export { countsOf, MAX_NODES } from "./config/rules";
-export { configKeys, imageNames } from "./config/schema";
-export type { ConfigPath } from "./config/document";
+export { countsOf, MAX_NODES } from "./rules";
+export { configKeys, imageNames } from "./schema";
+export type { ConfigPath } from "./document";
 
 /** The fleet that the user wants: config.yaml, checked, with every default filled in. */
 export interface FleetConfig {

@@ -1,17 +1,17 @@
-import { cloudInitChecks } from "./checks/cloud-init";
-import { cloudChecks } from "./checks/cloud";
-import { deploymentChecks } from "./checks/deployment";
-import { fileChecks } from "./checks/files";
-import { healthChecks } from "./checks/health";
-import { identityChecks } from "./checks/identity";
-import { ownChecks } from "./checks/own";
-import { reachChecks } from "./checks/reach";
-import type { Check, DirectoryExpectation } from "./checks/types";
-import { unitChecks } from "./checks/units";
-import { workloadChecks } from "./checks/workload";
-import type { FleetConfig } from "./config";
+import { cloudInitChecks } from "./cloud-init";
+import { cloudChecks } from "./cloud";
+import { deploymentChecks } from "./deployment";
+import { fileChecks } from "./files";
+import { healthChecks } from "./health";
+import { identityChecks } from "./identity";
+import { ownChecks } from "./own";
+import { reachChecks } from "./reach";
+import type { Check, DirectoryExpectation } from "./types";
+import { unitChecks } from "./units";
+import { workloadChecks } from "./workload";
+import type { FleetConfig } from "../config";
 
-export * from "./checks/types";
+export * from "./types";
 
 /** The check list, in the order in which it is shown. What a node runs and in which order follows from `needs`. */
 export const checks: readonly Check[] = [

@@ -1,6 +1,6 @@
-import type { UnitExpectation } from "./checks";
-import type { FleetConfig } from "./config";
-import type { Manifest } from "./payload";
+import type { UnitExpectation } from "./index";
+import type { FleetConfig } from "../config";
+import type { Manifest } from "../node/payload";
 
 /** A payload path that deployment makes a unit of: ours, or one of the user's. */
 const UNIT = /^(?:services|files\/systemd)\/([^/]+\.service)$/;

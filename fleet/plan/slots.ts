@@ -1,5 +1,5 @@
-import type { FleetConfig } from "./config";
-import type { Slot } from "./model";
+import type { FleetConfig } from "../config";
+import type { Slot } from "../model";
 
 /**
  * The places of the fleet, region by region in the configuration's order. A slot's name depends on its region and

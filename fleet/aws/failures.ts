@@ -1,5 +1,5 @@
-import { errorCatalogue } from "./errors";
-import type { ErrorClass } from "./errors";
+import { errorCatalogue } from "../errors";
+import type { ErrorClass } from "../errors";
 import type { PoolScope } from "./pools";
 
 /** What a failure of AWS means here, and what the user can do about it. */

@@ -1,4 +1,4 @@
-import type { NodePin, Pool, Slot } from "./model";
+import type { NodePin, Pool, Slot } from "../model";
 
 /** A node as it should be. */
 export interface DesiredNode {
