@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
 import { readJson, removeFile } from "../system/json-file";
-import type { DaemonOptions } from "./daemon";
-import type { DaemonMessage } from "./daemon-main";
-import { askEndpoint } from "./endpoint";
-import { accessKeyOf, DEFAULT_ACCOUNT } from "./gateway/accounts";
-import { pruneCache, rotateLog } from "./housekeeping";
+import type { DaemonOptions } from "./daemon/daemon";
+import type { DaemonMessage } from "./daemon/main";
+import { askEndpoint } from "./home/endpoint";
+import { accessKeyOf, DEFAULT_ACCOUNT } from "./gateway/protocol/accounts";
+import { pruneCache, rotateLog } from "./daemon/housekeeping";
 import { tryLock } from "../system/lock";
 import { findMoto, installMoto } from "./moto/install";
-import { callerAddress, releaseDeadClaim } from "./network";
+import { callerAddress, releaseDeadClaim } from "./home/network";
 import { endProcess, isRunning } from "../system/process";
-import { homeFiles, type DaemonRecord, type ExitRecord, type SandboxMode, type SandboxRecord } from "./records";
+import { homeFiles, type DaemonRecord, type ExitRecord, type SandboxMode, type SandboxRecord } from "./home/records";
 
 export type { SandboxMode };
 
@@ -229,7 +229,7 @@ async function installMissing(o: SandboxOptions): Promise<Pick<DaemonOptions, "p
 
 async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "api">): Promise<{ what: string[]; images: string[]; install(): Promise<void> }> {
   const [{ hostRequirements, install }, { ensureImage, imagePath }, { recipes }, { rootsOf }] = await Promise.all([
-    import("./hosts/requirements.js"), import("./hosts/image.js"), import("./hosts/recipe.js"), import("./roots.js"),
+    import("./hosts/requirements.js"), import("./hosts/image.js"), import("./hosts/recipe.js"), import("./daemon/roots.js"),
   ]);
   const requirements = hostRequirements();
   if (!requirements.possible) throw new SpotError("E_SANDBOX_SETUP", { message: "Hosts cannot boot on this machine.", cause: requirements.reason });
@@ -256,7 +256,7 @@ async function startDaemon(options: DaemonOptions): Promise<void> {
   rotateLog(homeFiles(options.home).log);
   const log = openSync(homeFiles(options.home).log, "a", 0o600);
   try {
-    const child = fork(join(__dirname, "daemon-main.js"), [JSON.stringify(options)], { detached: true, cwd: options.home, stdio: ["ignore", log, log, "ipc"], execArgv: [] });
+    const child = fork(join(__dirname, "daemon", "main.js"), [JSON.stringify(options)], { detached: true, cwd: options.home, stdio: ["ignore", log, log, "ipc"], execArgv: [] });
     const message = await new Promise<DaemonMessage | undefined>((resolve, reject) => {
       child.once("message", (value) => resolve(value as DaemonMessage));
       child.once("exit", () => resolve(undefined));

@@ -1,12 +1,12 @@
-import { allInstances } from "./ask";
-import type { Answer } from "./call";
+import { allInstances } from "./model/ask";
+import type { Answer } from "./protocol/call";
 import type { CallCounter } from "./counter";
 import type { Faults } from "./faults";
-import { endReasons } from "./instances";
+import { endReasons } from "./model/instances";
 import type { RateLimits } from "./limits";
-import type { Cloud } from "./rule";
-import { parseTimings } from "./timings";
-import { tagsOf, text } from "./xml";
+import type { Cloud } from "./model/rule";
+import { parseTimings } from "./model/timings";
+import { tagsOf, text } from "./protocol/xml";
 
 /** What the control paths work on. */
 export interface Controls {

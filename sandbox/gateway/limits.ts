@@ -1,4 +1,4 @@
-import { listOf, type Call } from "./call";
+import { listOf, type Call } from "./protocol/call";
 
 interface Bucket {
   burst: number;

@@ -2,17 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../fleet/errors";
-import { accountOfKey } from "./accounts";
-import { zoneOf } from "./ask";
-import { AwsError, readCall, type Answer, type Call } from "./call";
+import { accountOfKey } from "./protocol/accounts";
+import { zoneOf } from "./model/ask";
+import { AwsError, readCall, type Answer, type Call } from "./protocol/call";
 import { answerControl, type Controls } from "./control";
 import { CallCounter } from "./counter";
 import { Faults, type FaultEffect, type FaultRule } from "./faults";
 import { RateLimits } from "./limits";
-import { Rulebook, type Cloud } from "./rule";
+import { Rulebook, type Cloud } from "./model/rule";
 import { rules } from "./rules";
 import { unknownCredentials } from "./rules/regions";
-import { errorAnswer } from "./xml";
+import { errorAnswer } from "./protocol/xml";
 
 export interface GatewayOptions {
   /** The cloud at the start, and after each reset. */

@@ -1,5 +1,5 @@
-import { sourceFile } from "../paths";
-import { ensureEnvironment, findEnvironment, type PythonEnvironment, type PythonProgram } from "../python-environment";
+import { sourceFile } from "./source-file";
+import { ensureEnvironment, findEnvironment, type PythonEnvironment, type PythonProgram } from "./python-environment";
 
 const moto = (): PythonProgram => ({
   name: "moto",

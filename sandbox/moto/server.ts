@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { wordsOf } from "../../fleet/errors";
 import { markOf, type ProcessMark } from "../../system/process";
-import { sourceFile } from "../paths";
+import { sourceFile } from "./source-file";
 
 export interface MotoSettings {
   /** Public addresses for instances, in the order in which they are given out. */

@@ -1,7 +1,7 @@
 import { Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { setTimeout as sleep } from "node:timers/promises";
-import { askEndpoint } from "../endpoint";
-import { FIRST_RETRY_MS, MAX_ATTEMPTS, THROTTLED, type Endpoint } from "./aws";
+import { askEndpoint } from "../home/endpoint";
+import { FIRST_RETRY_MS, MAX_ATTEMPTS, THROTTLED, type Endpoint } from "./common/aws";
 
 /** The provider's own arguments, as the engine sends them: what is no text travels as JSON in a text. */
 type Arguments = Record<string, unknown>;

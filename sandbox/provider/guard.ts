@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
-import { askEndpoint } from "../endpoint";
-import type { Endpoint } from "./aws";
+import { askEndpoint } from "../home/endpoint";
+import type { Endpoint } from "./common/aws";
 
 /** Where the sandbox's gateway tells what it is; AWS, moto and other emulators have no such path. */
 const STATUS_PATH = "/_spot/status";

@@ -1,8 +1,8 @@
 import type { CheckFailure, CheckResult, CreateResult, DiffResult, Provider, ReadResult, UpdateResult } from "@pulumi/pulumi/provider";
-import { Region, unlessGone, type Endpoint } from "./aws";
-import type { CommonInputs, ResourceType } from "./resource";
+import { Region, unlessGone, type Endpoint } from "./common/aws";
+import type { CommonInputs, ResourceType } from "./common/resource";
 import { resourceTypes } from "./resources";
-import { at, fulfils, isEmpty, isObject, keepSecrets, plain, UNKNOWN, type Properties } from "./values";
+import { at, fulfils, isEmpty, isObject, keepSecrets, plain, UNKNOWN, type Properties } from "./common/values";
 import type { Work } from "./work";
 
 /** How long a deletion waits for what depends on the object, e.g. the interfaces of instances that just ended. */

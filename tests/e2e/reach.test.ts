@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as ec2 from "@aws-sdk/client-ec2";
 import type { Sandbox } from "../../sandbox/control";
-import { imageId, images } from "../../sandbox/gateway/images";
+import { imageId, images } from "../../sandbox/gateway/model/images";
 import { describeHosts } from "../support/describe-hosts";
 import { InsideHost } from "../support/inside-host";
 import { listens, reaches } from "../support/reaches";

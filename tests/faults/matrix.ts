@@ -1,7 +1,7 @@
 import { CreateTagsCommand, DeleteTagsCommand, EC2Client, RunInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import type { FaultRule } from "../../sandbox/gateway/faults";
-import { imageId, images } from "../../sandbox/gateway/images";
-import { usableRegions } from "../../sandbox/gateway/regions";
+import { imageId, images } from "../../sandbox/gateway/model/images";
+import { usableRegions } from "../../sandbox/gateway/model/regions";
 import { clientOf, until } from "../support/sandbox";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 import { DONE, type Deed, type Expectation, type Scenario } from "./scenarios";

@@ -3,7 +3,7 @@ import { cloudOf } from "../../automation/cloud/clients";
 import { offerOf, type RegionRequest } from "../../automation/cloud/regions";
 import type { Target } from "../../automation/target";
 import { sandboxEnvironment, type Sandbox } from "../../sandbox/control";
-import { imageId, images } from "../../sandbox/gateway/images";
+import { imageId, images } from "../../sandbox/gateway/model/images";
 import { FIRST_RUN_MS, newHome, removeSandbox, startSandbox } from "../support/sandbox";
 
 const REGION = "eu-west-1";

@@ -18,8 +18,8 @@ import { readUserDataTemplate, renderUserData } from "../../fleet/node/user-data
 import { readPayload } from "../../project/payload";
 import type { HostDriver } from "../../sandbox/hosts/driver";
 import { createNspawnDriver } from "../../sandbox/hosts/nspawn";
-import { rootsOf } from "../../sandbox/roots";
-import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/network";
+import { rootsOf } from "../../sandbox/daemon/roots";
+import { callerAddress, claimNetwork, hostAddresses } from "../../sandbox/home/network";
 import { CleanUp } from "../support/clean-up";
 import { makeKey } from "../support/fake-host";
 import { describeHosts } from "../support/describe-hosts";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CreateSecurityGroupCommand, DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
-import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/accounts";
+import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 

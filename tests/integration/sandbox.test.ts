@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isSpotError } from "../../fleet/errors";
 import { ensureSandbox, sandboxEnvironment, sandboxStatus, stopSandbox, type Sandbox } from "../../sandbox/control";
-import { isInNetwork } from "../../sandbox/network";
+import { isInNetwork } from "../../sandbox/home/network";
 import { isRunning, markOf } from "../../system/process";
-import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/home/records";
 import { readJson, writeJson } from "../../system/json-file";
 import { clientOf, control, FIRST_RUN_MS, HELD, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";
 

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkS
 import path from "node:path";
 import { EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
 import { lastConfigText } from "../../fleet/config/last-config";
-import { imageId, images } from "../../sandbox/gateway/images";
+import { imageId, images } from "../../sandbox/gateway/model/images";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench, type Outcome } from "../support/workbench";

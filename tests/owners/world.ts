@@ -3,7 +3,7 @@ import path from "node:path";
 import { CreateVolumeCommand, DescribeImagesCommand, DescribeInstancesCommand, DescribeVolumesCommand, DescribeVpcsCommand, EC2Client, RunInstancesCommand, type Tag as AwsTag } from "@aws-sdk/client-ec2";
 import { parse } from "yaml";
 import { Tag } from "../../fleet/model";
-import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/accounts";
+import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
 import { clientOf } from "../support/sandbox";
 import type { Workbench } from "../support/workbench";
 

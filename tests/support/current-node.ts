@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import module from "node:module";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
-import { ensureEnvironment } from "../../sandbox/python-environment";
+import { ensureEnvironment } from "../../sandbox/moto/python-environment";
 
 /**
  * The executable of a current Node: this process's own, if that keeps compiled code; otherwise it is installed into the

@@ -9,7 +9,7 @@ import type { ListedNode } from "../../automation/operations/list";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { NodeVerification, Verification } from "../../automation/verify/result";
 import type { SandboxMode } from "../../sandbox/control";
-import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/records";
+import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/home/records";
 import { readJson } from "../../system/json-file";
 import { isRunning, type ProcessMark } from "../../system/process";
 import { clientOf, until } from "./sandbox";

@@ -1,6 +1,6 @@
 import { createNspawnDriver, type NspawnOptions } from "../../sandbox/hosts/nspawn";
 import type { HostSpec } from "../../sandbox/hosts/driver";
-import { rootsOf } from "../../sandbox/roots";
+import { rootsOf } from "../../sandbox/daemon/roots";
 
 /**
  * A process that owns a driver of the standard hosts, so that a test can kill it. Argument: driver options and a host as JSON; says

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
-import { ensureEnvironment } from "../../sandbox/python-environment";
+import { ensureEnvironment } from "../../sandbox/moto/python-environment";
 
 /** Installs ruff and mypy unless they are there, and returns the interpreter that has them. */
 export const ensurePythonCheckers = (cacheDir: string, report: (detail: string) => void): Promise<string> =>

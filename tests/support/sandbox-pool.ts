@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { sandboxStatus } from "../../sandbox/control";
-import { homeFiles } from "../../sandbox/records";
+import { homeFiles } from "../../sandbox/home/records";
 import { control, removeSandbox } from "./sandbox";
 
 /**

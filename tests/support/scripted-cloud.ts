@@ -1,12 +1,12 @@
-import { readCall, AwsError, type Answer } from "../../sandbox/gateway/call";
-import { Instances } from "../../sandbox/gateway/instances";
-import { Moto } from "../../sandbox/gateway/moto";
-import { Quotas } from "../../sandbox/gateway/quotas";
-import { Rulebook, type Cloud } from "../../sandbox/gateway/rule";
+import { readCall, AwsError, type Answer } from "../../sandbox/gateway/protocol/call";
+import { Instances } from "../../sandbox/gateway/model/instances";
+import { Moto } from "../../sandbox/gateway/protocol/moto";
+import { Quotas } from "../../sandbox/gateway/model/quotas";
+import { Rulebook, type Cloud } from "../../sandbox/gateway/model/rule";
 import { rules } from "../../sandbox/gateway/rules";
-import { defaultTimings } from "../../sandbox/gateway/timings";
-import { InstanceTypes } from "../../sandbox/gateway/types";
-import { ec2Answer, parseXml, type Node } from "../../sandbox/gateway/xml";
+import { defaultTimings } from "../../sandbox/gateway/model/timings";
+import { InstanceTypes } from "../../sandbox/gateway/model/types";
+import { ec2Answer, parseXml, type Node } from "../../sandbox/gateway/protocol/xml";
 import { noHosts } from "../../sandbox/hosts/none";
 
 /** What the emulated AWS answers to an action; of a function, to these parameters. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { AwsError, filtersOf, listOf, readCall } from "../../sandbox/gateway/call";
-import { imageId, imageIdByParameter, images } from "../../sandbox/gateway/images";
-import { errorAnswer, items, parseXml, text } from "../../sandbox/gateway/xml";
+import { AwsError, filtersOf, listOf, readCall } from "../../sandbox/gateway/protocol/call";
+import { imageId, imageIdByParameter, images } from "../../sandbox/gateway/model/images";
+import { errorAnswer, items, parseXml, text } from "../../sandbox/gateway/protocol/xml";
 
 const signed = (service: string): Record<string, string> => ({ authorization: `AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/${service}/aws4_request, SignedHeaders=host, Signature=0` });
 

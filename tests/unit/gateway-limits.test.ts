@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readCall, type Call } from "../../sandbox/gateway/call";
+import { readCall, type Call } from "../../sandbox/gateway/protocol/call";
 import { RateLimits } from "../../sandbox/gateway/limits";
 
 function call(form: string, region = "us-west-2"): Call {

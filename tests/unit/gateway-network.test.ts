@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { foreignAddress } from "../../sandbox/gateway/addresses";
-import { callerAddress, candidateNetworks, hostAddresses, isInNetwork } from "../../sandbox/network";
+import { foreignAddress } from "../../sandbox/gateway/model/addresses";
+import { callerAddress, candidateNetworks, hostAddresses, isInNetwork } from "../../sandbox/home/network";
 
 describe("the sandbox's network", () => {
   it("sees this machine as .1 and gives instances .10 up to before the broadcast address", () => {

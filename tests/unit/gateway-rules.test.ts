@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { AwsError } from "../../sandbox/gateway/call";
-import { items, text, type Node } from "../../sandbox/gateway/xml";
+import { AwsError } from "../../sandbox/gateway/protocol/call";
+import { items, text, type Node } from "../../sandbox/gateway/protocol/xml";
 import { list, scriptedCloud, type Script } from "../support/scripted-cloud";
 
 /** An AWS in which t3.medium is offered in us-west-2a, and one image is there. */

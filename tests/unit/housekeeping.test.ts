@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keepMarked, pruneCache, rotateLog } from "../../sandbox/housekeeping";
+import { keepMarked, pruneCache, rotateLog } from "../../sandbox/daemon/housekeeping";
 import { tryLock } from "../../system/lock";
 
 const NOW = Date.UTC(2020, 5, 30);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isLoopback } from "../../sandbox/provider/guard";
 import { SandboxProvider } from "../../sandbox/provider/provider";
 import { resourceTypes } from "../../sandbox/provider/resources";
-import { fulfils, keepSecrets, plain, UNKNOWN, type Properties } from "../../sandbox/provider/values";
+import { fulfils, keepSecrets, plain, UNKNOWN, type Properties } from "../../sandbox/provider/common/values";
 import { Work } from "../../sandbox/provider/work";
 
 const secret = (value: unknown) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });

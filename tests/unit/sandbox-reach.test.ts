@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { reachIn, reachOf, type VpcParts } from "../../sandbox/gateway/reach";
-import { instancesOf, items, text, type Node } from "../../sandbox/gateway/xml";
+import { reachIn, reachOf, type VpcParts } from "../../sandbox/gateway/model/reach";
+import { instancesOf, items, text, type Node } from "../../sandbox/gateway/protocol/xml";
 import { admissionRules } from "../../sandbox/hosts/admission";
 import { unreachable, type HostDriver } from "../../sandbox/hosts/driver";
-import { Instances } from "../../sandbox/gateway/instances";
+import { Instances } from "../../sandbox/gateway/model/instances";
 import { noHosts } from "../../sandbox/hosts/none";
 import { list, scriptedCloud, type Script } from "../support/scripted-cloud";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { imageId, images } from "../../sandbox/gateway/images";
+import { imageId, images } from "../../sandbox/gateway/model/images";
 import type { HostSpec } from "../../sandbox/hosts/driver";
 import { recipes } from "../../sandbox/hosts/recipe";
-import { rootsOf } from "../../sandbox/roots";
+import { rootsOf } from "../../sandbox/daemon/roots";
 
 const REGION = "eu-west-1";
 const hostOf = (amiId: string): HostSpec => ({

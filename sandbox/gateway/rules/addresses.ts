@@ -1,5 +1,5 @@
-import { foreignAddress } from "../addresses";
-import { after, type Rule } from "../rule";
+import { foreignAddress } from "../model/addresses";
+import { after, type Rule } from "../model/rule";
 
 export const addressRules: Rule[] = [
   after("ec2:*", (call, answer, cloud) => {

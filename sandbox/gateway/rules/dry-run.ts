@@ -1,5 +1,5 @@
-import { AwsError } from "../call";
-import { before, type Rule } from "../rule";
+import { AwsError } from "../protocol/call";
+import { before, type Rule } from "../model/rule";
 
 const changes = /^(Create|Delete|Attach|Detach|Associate|Disassociate|Authorize|Revoke|Modify|Import|Allocate|Release|Replace|Enable|Disable|Request|Cancel)/;
 

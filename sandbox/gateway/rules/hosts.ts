@@ -1,7 +1,7 @@
 import type { HostSpec } from "../../hosts/driver";
-import { listOf, type Call } from "../call";
-import { after, type Cloud, type Rule } from "../rule";
-import { ec2Answer, instancesOf, items, parseXml, tagsOf, text, type Node } from "../xml";
+import { listOf, type Call } from "../protocol/call";
+import { after, type Cloud, type Rule } from "../model/rule";
+import { ec2Answer, instancesOf, items, parseXml, tagsOf, text, type Node } from "../protocol/xml";
 
 /** What an instance of an answer looks like to the host driver. */
 function hostSpec(call: Call, instance: Node, cloud: Cloud): HostSpec {

@@ -1,4 +1,4 @@
-import type { Rule } from "../rule";
+import type { Rule } from "../model/rule";
 import { addressRules } from "./addresses";
 import { dryRunRules } from "./dry-run";
 import { hostRules } from "./hosts";

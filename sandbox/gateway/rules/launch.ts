@@ -1,8 +1,8 @@
-import { AwsError, type Call } from "../call";
-import { zoneOf } from "../ask";
-import { spotPrice } from "../prices";
-import { before, type Rule } from "../rule";
-import { items, text } from "../xml";
+import { AwsError, type Call } from "../protocol/call";
+import { zoneOf } from "../model/ask";
+import { spotPrice } from "../model/prices";
+import { before, type Rule } from "../model/rule";
+import { items, text } from "../protocol/xml";
 
 /** Raw bytes, before base64 (EC2 User Guide, "Instance user data"). */
 const USER_DATA_LIMIT = 16_384;

@@ -1,7 +1,7 @@
-import { filterParams, interfaces } from "../ask";
-import { AwsError, listOf, type Call } from "../call";
-import { after, before, instead, type Cloud, type Rule } from "../rule";
-import { ec2Answer, items, parseXml, text, type Node } from "../xml";
+import { filterParams, interfaces } from "../model/ask";
+import { AwsError, listOf, type Call } from "../protocol/call";
+import { after, before, instead, type Cloud, type Rule } from "../model/rule";
+import { ec2Answer, items, parseXml, text, type Node } from "../protocol/xml";
 
 const notImitated = (action: string): Rule =>
   instead(`ec2:${action}`, () => {

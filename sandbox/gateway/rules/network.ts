@@ -1,7 +1,7 @@
-import { AwsError } from "../call";
-import { filterParams, interfaces } from "../ask";
-import { before, type Cloud, type Rule } from "../rule";
-import { items, text, type Node } from "../xml";
+import { AwsError } from "../protocol/call";
+import { filterParams, interfaces } from "../model/ask";
+import { before, type Cloud, type Rule } from "../model/rule";
+import { items, text, type Node } from "../protocol/xml";
 
 const violation = (message: string): AwsError => new AwsError("DependencyViolation", message);
 

@@ -1,7 +1,7 @@
-import { imageIdByParameter } from "../images";
-import { after, type Rule } from "../rule";
-import { jsonAnswer } from "../xml";
-import type { Call } from "../call";
+import { imageIdByParameter } from "../model/images";
+import { after, type Rule } from "../model/rule";
+import { jsonAnswer } from "../protocol/xml";
+import type { Call } from "../protocol/call";
 
 interface Parameter {
   Name: string;

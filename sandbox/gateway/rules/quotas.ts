@@ -1,8 +1,8 @@
-import { allInstances } from "../ask";
-import { AwsError, type Call } from "../call";
-import type { Quota } from "../quotas";
-import { instead, type Cloud, type Rule } from "../rule";
-import { jsonAnswer, text } from "../xml";
+import { allInstances } from "../model/ask";
+import { AwsError, type Call } from "../protocol/call";
+import type { Quota } from "../model/quotas";
+import { instead, type Cloud, type Rule } from "../model/rule";
+import { jsonAnswer, text } from "../protocol/xml";
 
 const shown = (cloud: Cloud, region: string) =>
   cloud.quotas.of(region).map(({ code, name, value }) => ({

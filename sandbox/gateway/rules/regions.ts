@@ -1,7 +1,7 @@
-import { AwsError, filtersOf, listOf } from "../call";
-import { regions } from "../regions";
-import { before, instead, type Rule } from "../rule";
-import { ec2Answer } from "../xml";
+import { AwsError, filtersOf, listOf } from "../protocol/call";
+import { regions } from "../model/regions";
+import { before, instead, type Rule } from "../model/rule";
+import { ec2Answer } from "../protocol/xml";
 
 const REFUSALS: Record<string, { code: string; message: string; status: number }> = {
   ec2: { code: "AuthFailure", message: "AWS was not able to validate the provided access credentials", status: 401 },

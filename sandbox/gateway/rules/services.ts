@@ -1,5 +1,5 @@
-import { AwsError } from "../call";
-import { before, type Rule } from "../rule";
+import { AwsError } from "../protocol/call";
+import { before, type Rule } from "../model/rule";
 
 const services = new Set(["ec2", "sts", "ssm", "servicequotas", "iam"]);
 

@@ -1,8 +1,8 @@
-import { AwsError, filtersOf, listOf, type Call } from "../call";
-import { allInstances, availabilityZones } from "../ask";
-import { onDemandPrice, pricedTypes, spotPrice } from "../prices";
-import { after, instead, type Cloud, type Rule, type SpotRequest } from "../rule";
-import { ec2Answer, items, parseXml, text, type Node } from "../xml";
+import { AwsError, filtersOf, listOf, type Call } from "../protocol/call";
+import { allInstances, availabilityZones } from "../model/ask";
+import { onDemandPrice, pricedTypes, spotPrice } from "../model/prices";
+import { after, instead, type Cloud, type Rule, type SpotRequest } from "../model/rule";
+import { ec2Answer, items, parseXml, text, type Node } from "../protocol/xml";
 
 /** Codes of "Spot request status" (EC2 User Guide) that an instance's end leads to. */
 const closedBy: Record<string, { code: string; message: string }> = {

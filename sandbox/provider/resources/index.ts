@@ -1,4 +1,4 @@
-import type { CommonInputs, ResourceType } from "../resource";
+import type { CommonInputs, ResourceType } from "../common/resource";
 import { instance } from "./instance";
 import { internetGateway } from "./internet-gateway";
 import { route } from "./route";

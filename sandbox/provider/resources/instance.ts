@@ -28,10 +28,10 @@ import {
   type VolumeType,
 } from "@aws-sdk/client-ec2";
 import { randomUUID } from "node:crypto";
-import { unlessGone, type Region } from "../aws";
-import { inPlace, remembered, replaces, type CommonInputs, type Input, type ResourceType } from "../resource";
-import { changeTags, tagged, tagOutputs, tagSpecification } from "../tags";
-import { isEmpty, type Properties } from "../values";
+import { unlessGone, type Region } from "../common/aws";
+import { inPlace, remembered, replaces, type CommonInputs, type Input, type ResourceType } from "../common/resource";
+import { changeTags, tagged, tagOutputs, tagSpecification } from "../common/tags";
+import { isEmpty, type Properties } from "../common/values";
 
 interface InstanceInputs extends CommonInputs {
   ami: string;

@@ -4,8 +4,8 @@ import {
   DisassociateRouteTableCommand,
   type RouteTableAssociation,
 } from "@aws-sdk/client-ec2";
-import { unlessGone, type Region } from "../aws";
-import { replaces, type CommonInputs, type ResourceType } from "../resource";
+import { unlessGone, type Region } from "../common/aws";
+import { replaces, type CommonInputs, type ResourceType } from "../common/resource";
 
 interface AssociationInputs extends CommonInputs {
   routeTableId: string;

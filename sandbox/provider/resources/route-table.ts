@@ -1,7 +1,7 @@
 import { CreateRouteTableCommand, DeleteRouteTableCommand, DescribeRouteTablesCommand, type RouteTable } from "@aws-sdk/client-ec2";
-import { unlessGone, type Region } from "../aws";
-import { replaces, type CommonInputs, type ResourceType } from "../resource";
-import { tagged, tagOutputs, tagSpecification } from "../tags";
+import { unlessGone, type Region } from "../common/aws";
+import { replaces, type CommonInputs, type ResourceType } from "../common/resource";
+import { tagged, tagOutputs, tagSpecification } from "../common/tags";
 
 interface RouteTableInputs extends CommonInputs {
   vpcId: string;

@@ -1,8 +1,8 @@
 import { CreateRouteCommand, DeleteRouteCommand, ReplaceRouteCommand, type Route } from "@aws-sdk/client-ec2";
 import { crc32 } from "node:zlib";
-import type { Region } from "../aws";
-import { inPlace, replaces, type CommonInputs, type ResourceType } from "../resource";
-import type { Properties } from "../values";
+import type { Region } from "../common/aws";
+import { inPlace, replaces, type CommonInputs, type ResourceType } from "../common/resource";
+import type { Properties } from "../common/values";
 import { findRouteTable } from "./route-table";
 
 interface RouteInputs extends CommonInputs {

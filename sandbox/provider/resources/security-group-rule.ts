@@ -8,10 +8,10 @@ import {
   type IpPermission,
   type SecurityGroupRule,
 } from "@aws-sdk/client-ec2";
-import { unlessGone, type Region } from "../aws";
-import { inPlace, replaces, type CommonInputs, type Input, type ResourceType } from "../resource";
-import { changeTags, tagged, tagOutputs } from "../tags";
-import { isEmpty } from "../values";
+import { unlessGone, type Region } from "../common/aws";
+import { inPlace, replaces, type CommonInputs, type Input, type ResourceType } from "../common/resource";
+import { changeTags, tagged, tagOutputs } from "../common/tags";
+import { isEmpty } from "../common/values";
 
 interface RuleInputs extends CommonInputs {
   securityGroupId: string;

@@ -7,9 +7,9 @@ import {
   type SecurityGroup,
 } from "@aws-sdk/client-ec2";
 import { randomBytes } from "node:crypto";
-import { AwsFailure, unlessGone, type Region } from "../aws";
-import { remembered, replaces, type CommonInputs, type ResourceType } from "../resource";
-import { tagged, tagOutputs, tagSpecification } from "../tags";
+import { AwsFailure, unlessGone, type Region } from "../common/aws";
+import { remembered, replaces, type CommonInputs, type ResourceType } from "../common/resource";
+import { tagged, tagOutputs, tagSpecification } from "../common/tags";
 
 interface SecurityGroupInputs extends CommonInputs {
   name: string;

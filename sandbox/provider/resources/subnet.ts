@@ -5,9 +5,9 @@ import {
   ModifySubnetAttributeCommand,
   type Subnet,
 } from "@aws-sdk/client-ec2";
-import { unlessGone, type Region } from "../aws";
-import { inPlace, replaces, type CommonInputs, type ResourceType } from "../resource";
-import { tagged, tagOutputs, tagSpecification } from "../tags";
+import { unlessGone, type Region } from "../common/aws";
+import { inPlace, replaces, type CommonInputs, type ResourceType } from "../common/resource";
+import { tagged, tagOutputs, tagSpecification } from "../common/tags";
 
 interface SubnetInputs extends CommonInputs {
   vpcId: string;

@@ -1,9 +1,9 @@
 import { readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { wordsOf } from "../fleet/errors";
-import { removeTree } from "./hosts/mounts";
-import { tryLock } from "../system/lock";
+import { wordsOf } from "../../fleet/errors";
+import { removeTree } from "../hosts/mounts";
+import { tryLock } from "../../system/lock";
 
 const DAY_MS = 86_400_000;
 const UNUSED_DAYS = 30;

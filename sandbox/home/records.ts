@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ProcessMark } from "../system/process";
+import type { ProcessMark } from "../../system/process";
 
 /**
  * `hosts` boots a real host per instance, all of one release; `images` does so of the release that the instance's image

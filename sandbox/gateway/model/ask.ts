@@ -1,5 +1,5 @@
 import type { Cloud } from "./rule";
-import { instancesOf, items, text, type Node } from "./xml";
+import { instancesOf, items, text, type Node } from "../protocol/xml";
 
 /** Filters of a Describe call as form fields. */
 export function filterParams(filters: Record<string, string[]>): Record<string, string> {

@@ -1,4 +1,4 @@
-import { errorInfo } from "../fleet/errors";
+import { errorInfo } from "../../fleet/errors";
 import { runDaemon, type DaemonOptions } from "./daemon";
 
 /** What the daemon tells the command that started it, once. */

@@ -1,7 +1,7 @@
-import type { AddressRule, Reach } from "../hosts/driver";
+import type { AddressRule, Reach } from "../../hosts/driver";
 import { filterParams } from "./ask";
-import type { Moto } from "./moto";
-import { instancesOf, items, text, type Node } from "./xml";
+import type { Moto } from "../protocol/moto";
+import { instancesOf, items, text, type Node } from "../protocol/xml";
 
 /** A VPC's parts on which the reachability of its instances depends, as EC2 describes them. */
 export interface VpcParts {

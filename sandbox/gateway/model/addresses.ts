@@ -1,4 +1,4 @@
-import { isInNetwork } from "../network";
+import { isInNetwork } from "../../home/network";
 
 /** Elements of EC2's answers that hold an address or a name under which an instance could be reached from outside. */
 const outward = /<(ipAddress|publicIp|publicIpAddress|dnsName|publicDnsName)>([^<]+)</g;

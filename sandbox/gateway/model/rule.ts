@@ -1,7 +1,7 @@
-import type { HostDriver } from "../hosts/driver";
-import type { Answer, Call } from "./call";
+import type { HostDriver } from "../../hosts/driver";
+import type { Answer, Call } from "../protocol/call";
 import type { Instances } from "./instances";
-import type { Moto } from "./moto";
+import type { Moto } from "../protocol/moto";
 import type { Quotas } from "./quotas";
 import type { Timings } from "./timings";
 import type { InstanceTypes } from "./types";

@@ -1,7 +1,7 @@
-import { AwsError } from "./call";
+import { AwsError } from "../protocol/call";
 import { filterParams } from "./ask";
 import type { Cloud } from "./rule";
-import { items, text } from "./xml";
+import { items, text } from "../protocol/xml";
 
 export interface InstanceType {
   architectures: string[];

@@ -1,6 +1,6 @@
-import { wordsOf } from "../../fleet/errors";
-import type { HostDriver, HostSpec } from "../hosts/driver";
-import type { Moto } from "./moto";
+import { wordsOf } from "../../../fleet/errors";
+import type { HostDriver, HostSpec } from "../../hosts/driver";
+import type { Moto } from "../protocol/moto";
 import { reachOf } from "./reach";
 
 /** Where an instance is: the region, and the emulated AWS as its account sees it. */

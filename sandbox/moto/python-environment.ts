@@ -5,8 +5,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { SpotError, wordsOf } from "../fleet/errors";
-import { tryLock } from "../system/lock";
+import { SpotError, wordsOf } from "../../fleet/errors";
+import { tryLock } from "../../system/lock";
 
 const run = promisify(execFile);
 

@@ -1,7 +1,7 @@
-import { releaseOf } from "./gateway/images";
-import { DEFAULT_RELEASE, recipes, type Release } from "./hosts/recipe";
-import type { Roots } from "./hosts/nspawn";
-import type { SandboxMode } from "./records";
+import { releaseOf } from "../gateway/model/images";
+import { DEFAULT_RELEASE, recipes, type Release } from "../hosts/recipe";
+import type { Roots } from "../hosts/nspawn";
+import type { SandboxMode } from "../home/records";
 
 const isRelease = (name: string | undefined): name is Release => name !== undefined && Object.hasOwn(recipes, name);
 

@@ -1,24 +1,24 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SpotError, wordsOf } from "../fleet/errors";
-import { readJson, removeFile, writeJson } from "../system/json-file";
-import type { FaultRule } from "./gateway/faults";
-import { motoImages } from "./gateway/images";
-import { Instances, endReasons } from "./gateway/instances";
-import { Moto } from "./gateway/moto";
-import { usableRegions } from "./gateway/regions";
-import type { Cloud } from "./gateway/rule";
-import { Gateway } from "./gateway/server";
-import { Quotas } from "./gateway/quotas";
-import { defaultTimings } from "./gateway/timings";
-import { InstanceTypes } from "./gateway/types";
-import type { HostDriver, HostEnded } from "./hosts/driver";
-import { noHosts } from "./hosts/none";
+import { SpotError, wordsOf } from "../../fleet/errors";
+import { readJson, removeFile, writeJson } from "../../system/json-file";
+import type { FaultRule } from "../gateway/faults";
+import { motoImages } from "../gateway/model/images";
+import { Instances, endReasons } from "../gateway/model/instances";
+import { Moto } from "../gateway/protocol/moto";
+import { usableRegions } from "../gateway/model/regions";
+import type { Cloud } from "../gateway/model/rule";
+import { Gateway } from "../gateway/server";
+import { Quotas } from "../gateway/model/quotas";
+import { defaultTimings } from "../gateway/model/timings";
+import { InstanceTypes } from "../gateway/model/types";
+import type { HostDriver, HostEnded } from "../hosts/driver";
+import { noHosts } from "../hosts/none";
 import { keepMarked } from "./housekeeping";
-import { startMoto } from "./moto/server";
-import { callerAddress, claimNetwork, hostAddresses } from "./network";
-import { ownMark } from "../system/process";
-import { homeFiles, type DaemonRecord, type SandboxMode, type SandboxRecord } from "./records";
+import { startMoto } from "../moto/server";
+import { callerAddress, claimNetwork, hostAddresses } from "../home/network";
+import { ownMark } from "../../system/process";
+import { homeFiles, type DaemonRecord, type SandboxMode, type SandboxRecord } from "../home/records";
 
 export interface DaemonOptions {
   home: string;
@@ -35,7 +35,7 @@ const log = (line: string): void => void process.stderr.write(`${new Date().toIS
 
 async function createDriver({ home, cacheDir, mode, sandbox }: DaemonOptions, network: string, onEnded: HostEnded): Promise<HostDriver> {
   if (mode === "api") return noHosts;
-  const [{ createNspawnDriver }, { rootsOf }] = await Promise.all([import("./hosts/nspawn.js"), import("./roots.js")]);
+  const [{ createNspawnDriver }, { rootsOf }] = await Promise.all([import("../hosts/nspawn.js"), import("./roots.js")]);
   return createNspawnDriver({ home, cacheDir, sandboxId: sandbox.id, network, roots: rootsOf[mode], callerAddress: callerAddress(network), report: log, onEnded });
 }
 
@@ -102,7 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
 /** Rules that the user put into the home; a wrong file is an error, not silence. */
 async function initialFaults(file: string): Promise<FaultRule[]> {
   if (!existsSync(file)) return [];
-  const { parseFaults } = await import("./gateway/fault-schema.js");
+  const { parseFaults } = await import("../gateway/fault-schema.js");
   try {
     return parseFaults(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {

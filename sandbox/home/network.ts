@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SpotError } from "../fleet/errors";
-import { tryLock } from "../system/lock";
+import { SpotError } from "../../fleet/errors";
+import { tryLock } from "../../system/lock";
 import type { SandboxMode } from "./records";
 
 /**
