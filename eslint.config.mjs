@@ -5,11 +5,13 @@ import tseslint from "typescript-eslint";
  * `fleet` is pure; `infra` and `automation` never see each other; the sandbox knows AWS's protocols only.
  */
 const directions = [
-  { from: "fleet", never: ["project", "infra", "automation", "sandbox"] },
-  { from: "project", never: ["infra", "automation", "sandbox"] },
-  { from: "infra", never: ["automation", "sandbox"] },
-  { from: "automation", never: ["infra"] },
-  { from: "sandbox", never: ["automation", "infra", "project"] },
+  { from: "system", never: ["fleet", "project", "infra", "automation", "cli", "sandbox"] },
+  { from: "fleet", never: ["project", "infra", "automation", "cli", "sandbox"] },
+  { from: "project", never: ["infra", "automation", "cli", "sandbox"] },
+  { from: "infra", never: ["automation", "cli", "sandbox"] },
+  { from: "automation", never: ["infra", "cli"] },
+  { from: "cli", never: ["infra"] },
+  { from: "sandbox", never: ["automation", "cli", "infra", "project"] },
 ];
 
 /** Libraries with one home: everywhere else they are refused. */
@@ -29,7 +31,7 @@ const inside = (folder, pattern) => ({
   rules: { "@typescript-eslint/no-restricted-imports": ["error", { patterns: pattern }] },
 });
 
-const folders = ["fleet", "project", "infra", "automation", "automation/engine", "automation/node", "automation/cloud", "sandbox", "sandbox/provider"];
+const folders = ["system", "fleet", "project", "infra", "automation", "cli", "automation/engine", "automation/node", "automation/cloud", "sandbox", "sandbox/provider"];
 const restrictions = folders.map((folder) => {
   const top = folder.split("/")[0];
   const never = directions.find((d) => d.from === top)?.never ?? [];
@@ -43,7 +45,7 @@ const restrictions = folders.map((folder) => {
 });
 
 export default tseslint.config(
-  { ignores: ["dist/**", "node_modules/**", "tools/**", "eslint.config.mjs"] },
+  { ignores: ["dist/**", "node_modules/**", "tools/**/*.js", "eslint.config.mjs"] },
   ...tseslint.configs.recommended,
   {
     languageOptions: { parserOptions: { projectService: true } },
@@ -58,8 +60,7 @@ export default tseslint.config(
   },
   ...restrictions,
   {
-    files: ["fleet/**/*.ts", "project/**/*.ts", "infra/**/*.ts", "automation/**/*.ts"],
-    ignores: ["automation/ui/**", "automation/cli.ts"],
+    files: ["system/**/*.ts", "fleet/**/*.ts", "project/**/*.ts", "infra/**/*.ts", "automation/**/*.ts"],
     rules: { "no-console": "error" },
   },
 );

@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openBanner } from "../automation/node/banner";
 import { sandboxDialPolicy } from "../automation/node/dial";
-import { tableText } from "../automation/ui/table";
+import { tableText } from "../cli/output/table";
 import type { FleetEvent, NodePhase } from "../fleet/report/events";
 import { readUserDataTemplate, renderUserData } from "../fleet/node/user-data";
 import { packageRoot } from "../project/package-root";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { cacheFile, type Seen } from "../automation/commands/list";
+import { cacheFile, type Seen } from "../cli/commands/list";
 import { pathsOf } from "../automation/paths";
 import { packageRoot } from "../project/package-root";
 import { ensureSandbox, stopSandbox } from "../sandbox/control";
@@ -24,7 +24,7 @@ interface Subject {
   isKept(ms: number, base: number): boolean;
 }
 
-const cli = path.join(packageRoot(), "dist/automation/cli.js");
+const cli = path.join(packageRoot(), "dist/cli/main.js");
 const home = mkdtempSync(path.join(os.tmpdir(), "spot-startup-"));
 const instant = (...args: string[]): Subject => ({ args: [cli, ...args], isKept: (ms, base) => ms <= HELP_RATIO * base });
 const subjects: Record<string, Subject> = {

@@ -6,7 +6,7 @@ import path from "node:path";
 export const STAMP_FILE = "dist/.build-stamp";
 
 /** The folders that are compiled (tsconfig.json, `include`) and run in production. */
-const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "sandbox"];
+const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox"];
 
 /**
  * A digest of every TypeScript source under `root`, by path and content. Times do not count:

@@ -14,4 +14,4 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 const { sourceDigest, STAMP_FILE } = require(path.join(root, "dist/project/build-stamp.js"));
 fs.writeFileSync(path.join(root, STAMP_FILE), `${sourceDigest(root)}\n`);
-fs.chmodSync(path.join(root, "dist/automation/cli.js"), 0o755);
+fs.chmodSync(path.join(root, "dist/cli/main.js"), 0o755);

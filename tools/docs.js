@@ -3,6 +3,6 @@
 "use strict";
 const { writeFileSync } = require("node:fs");
 const path = require("node:path");
-const { generatedDocs } = require("../dist/automation/ui/docs.js");
+const { generatedDocs } = require("../dist/tools/docs/generated.js");
 
 for (const [file, text] of Object.entries(generatedDocs)) writeFileSync(path.join(__dirname, "..", file), text());

@@ -35,7 +35,7 @@ function runNode(file) {
 async function currentNode(suites) {
   if (suites.every(({ standard }) => standard)) return process.execPath;
   const built = (name) => require(path.join(root, "dist", name));
-  built("automation/compile-cache.js");
+  built("cli/compile-cache.js");
   return built("tests/support/current-node.js").ensureCurrentNode(built("automation/paths.js").pathsOf(process.env).cache, (detail) => console.log(detail));
 }
 

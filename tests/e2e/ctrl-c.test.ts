@@ -37,7 +37,7 @@ describeHosts("Ctrl-C in a terminal while booted nodes are waited for", () => {
       try {
         bench.fleet({ "us-west-2": 1 }, hold ? [] : ["checks:", "  - name: waits", `    command: ${JSON.stringify(UNTIL_GO)}`, "    deadline: 120"]);
         await bench.begin();
-        using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), "up", "--sandbox", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+        using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), "up", "--sandbox", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
         const id = await until("the instance exists", async () => (await bench.live()).instances[0]?.InstanceId);
         const host = bench.host(id);
         if (hold) await until("its host is held", () => hold(host).then(() => true, () => false));

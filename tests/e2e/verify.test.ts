@@ -19,7 +19,7 @@ import { hasXmllint, jsonFaults, junitCounts, junitFaults, tapCounts } from "../
 /** The node that is broken, and one that is not. */
 const [NODE, OTHER] = ["us-west-2-0", "us-west-2-1"];
 
-const CLI = path.join(packageRoot(), "dist/automation/cli.js");
+const CLI = path.join(packageRoot(), "dist/cli/main.js");
 
 describeHosts("verify and debug, as typed", () => {
   const bench = new FleetBench();

@@ -126,7 +126,7 @@ describe("cleanup-vpcs (L42)", function () {
     await ec2.send(new CreateNatGatewayCommand({ SubnetId: subnet, ConnectivityType: "private", ...tagged("natgateway", mine()) }));
     await bench.control("PUT", "timings", { natDeletingMs: 10_000 });
     await bench.control("POST", "faults", [{ action: "DeleteSubnet", times: 1, effect: { error: { code: "DependencyViolation", message: "an interface is still there", status: 400 } } }]);
-    using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), "cleanup-vpcs", "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 160, rows: 50, cwd: bench.root, env: bench.env });
+    using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), "cleanup-vpcs", "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 160, rows: 50, cwd: bench.root, env: bench.env });
     const waiting = (await terminal.shows(/nat-gateway nat-\w+ is ending; it is waited for/)).join("\n");
     assert.match(waiting, /WHY IT IS OURS[^]*tag spot-deployer:lineage=[^]*is ending/, "the plan stands before the first deletion");
     assert.doesNotMatch(waiting, /things deleted/);
@@ -280,7 +280,7 @@ describe("cleanup-vpcs --legacy", function () {
   it("asks, in a terminal, about each VPC with what is in it, and no answer is a no", async function () {
     if (!hasTmux()) return this.skip();
     const { vpc, subnet, instance } = await network("10.80.0.0/16");
-    using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), "cleanup-vpcs", "--legacy", "--sandbox=api", "--stack", bench.stack], { columns: 400, rows: 50, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+    using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), "cleanup-vpcs", "--legacy", "--sandbox=api", "--stack", bench.stack], { columns: 400, rows: 50, cwd: bench.root, env: { ...bench.env, CI: undefined } });
     const asked = (await terminal.shows(/delete vpc .*\[y\/N\]/)).join("\n");
     for (const id of [vpc, subnet, instance]) assert.match(asked, new RegExp(`delete vpc .*${id}`));
     terminal.type("Enter");

@@ -4,7 +4,7 @@ import module from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
-import { eventLine } from "../../automation/ui/event-schema";
+import { eventLine } from "../../tools/docs/event-schema";
 import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
@@ -13,7 +13,7 @@ import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
 
 const ESCAPES = /\u001b/;
-const CLI = path.join(packageRoot(), "dist/automation/cli.js");
+const CLI = path.join(packageRoot(), "dist/cli/main.js");
 
 /** Node keeps compiled code between runs since 22.8 (nodejs.org/api/module.html). */
 const keepsCompiled = "enableCompileCache" in module;

@@ -9,7 +9,7 @@ import { packageRoot } from "../../project/package-root";
 import { FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 
-const CLI = path.join(packageRoot(), "dist/automation/cli.js");
+const CLI = path.join(packageRoot(), "dist/cli/main.js");
 const NODES = ["us-west-2-0", "us-west-2-1", "eu-west-1-0"];
 const WESTERN = ["us-west-2-0", "us-west-2-1"];
 

@@ -50,7 +50,7 @@ describe("Ctrl-C in a terminal", function () {
   after(() => bench?.[Symbol.asyncDispose]());
 
   const inTerminal = (command: string): TestTerminal =>
-    new TestTerminal([process.execPath, path.join(bench.root, "dist/automation/cli.js"), command, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+    new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), command, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
 
   /** The ordinary command, which must end with what was asked for: a fleet as configured, or nothing. */
   async function reaches(command: Moment["command"]): Promise<void> {

@@ -124,7 +124,7 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   it("such a state whose passphrase is lost too is not called whole by the question about the fleet", async function () {
     if (!hasTmux()) return this.skip();
     const [now, file] = [readFileSync(state()), passphrase()];
-    const command = [process.execPath, path.join(bench.root, "dist/automation/cli.js"), "recover", "--fleet-id", path.basename(path.dirname(file)), "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile, "--plain"];
+    const command = [process.execPath, path.join(bench.root, "dist/cli/main.js"), "recover", "--fleet-id", path.basename(path.dirname(file)), "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile, "--plain"];
     writeFileSync(state(), older);
     renameSync(file, `${file}.away`);
     try {

@@ -1,6 +1,6 @@
-import type { CommandDefinition } from "../../automation/commands/command";
-import type { OptionName } from "../../automation/commands/options";
-import { COMMANDS } from "../../automation/commands/table";
+import type { CommandDefinition } from "../../cli/runtime/command";
+import type { OptionName } from "../../cli/runtime/options";
+import { COMMANDS } from "../../cli/table";
 import { probes, ProbeStage } from "../support/option-probes";
 import { FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";

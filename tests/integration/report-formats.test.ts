@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { junit } from "../../automation/verify/formats/junit";
-import { tap } from "../../automation/verify/formats/tap";
+import { junit } from "../../cli/output/formats/junit";
+import { tap } from "../../cli/output/formats/tap";
 import { hasXmllint, jsonFaults, junitCounts, junitFaults, tapCounts } from "../support/validators";
 import { sampleReport } from "../support/verification";
 

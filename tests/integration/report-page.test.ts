@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { html } from "../../automation/verify/formats/html";
+import { html } from "../../cli/output/formats/html";
 import { hasBrowser, openPage, type Page } from "../support/browser";
 import { sampleReport } from "../support/verification";
 

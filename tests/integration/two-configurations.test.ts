@@ -38,7 +38,7 @@ class Checkout {
   }
 
   get command(): [string, ...string[]] {
-    return [process.execPath, path.join(this.root, "dist/automation/cli.js")];
+    return [process.execPath, path.join(this.root, "dist/cli/main.js")];
   }
 
   spot(...[name, ...rest]: string[]): Promise<Outcome> {

@@ -1,4 +1,4 @@
-import type { OptionName } from "../../automation/commands/options";
+import type { OptionName } from "../../cli/runtime/options";
 import type { configKeys } from "../../fleet/config";
 
 /** Where a test shows an effect: its file, and words that begin the test (or the scenario) in which the name stands. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { CommandDefinition } from "../../automation/commands/command";
-import type { OptionName } from "../../automation/commands/options";
+import type { CommandDefinition } from "../../cli/runtime/command";
+import type { OptionName } from "../../cli/runtime/options";
 import type { Outcome, Workbench } from "./workbench";
 
 /** No credentials, and no place to ask for some: nothing beyond this machine is reached. */
@@ -167,7 +167,7 @@ export const probes: Partial<Record<OptionName, Probe>> = {
 
   async plain(stage, command) {
     const inTerminal = async (...options: string[]): Promise<string> => {
-      const line = [process.execPath, path.join(stage.bench.root, "dist/automation/cli.js"), command.name, ...(WORDS[command.name]?.("") ?? []), "--sandbox=api", "--stack", stage.ofAws, ...options];
+      const line = [process.execPath, path.join(stage.bench.root, "dist/cli/main.js"), command.name, ...(WORDS[command.name]?.("") ?? []), "--sandbox=api", "--stack", stage.ofAws, ...options];
       const { stdout } = await stage.bench.start(["-qec", line.map((word) => `'${word}'`).join(" "), "/dev/null"], { plain: true, command: ["script"], env: { ...NO_AWS, CI: undefined, TERM: "xterm" } }).done;
       assert.match(stdout, /E_STACK_MISMATCH/);
       return stdout;

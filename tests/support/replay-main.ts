@@ -9,8 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { awsRegionNames } from "../../fleet/aws/regions";
 import type { FleetEvent, NodePhase } from "../../fleet/report/events";
 import { watchSignals } from "../../automation/interrupts";
-import { liveReporter } from "../../automation/ui/live";
-import { advance, emptyProgress } from "../../automation/ui/progress";
+import { liveReporter } from "../../cli/output/live/live";
+import { advance, emptyProgress } from "../../cli/output/progress";
 
 const REGIONS = awsRegionNames.slice(0, 6);
 const [count, stepMs] = process.argv.slice(2, 4).map(Number) as [number, number];

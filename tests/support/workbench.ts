@@ -91,7 +91,7 @@ export class Workbench {
   start(args: string[], options: { env?: NodeJS.ProcessEnv; plain?: boolean; command?: [string, ...string[]] } = {}): Running {
     const [name, ...rest] = args;
     const own = options.plain ? [] : [`--sandbox=${this.mode}`, "--stack", this.stack, ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile])];
-    const [command, ...before] = options.command ?? [process.execPath, path.join(this.root, "dist/automation/cli.js")];
+    const [command, ...before] = options.command ?? [process.execPath, path.join(this.root, "dist/cli/main.js")];
     const child = spawn(command, [...before, name!, ...own, ...rest], {
       cwd: this.root,
       env: { ...this.env, ...options.env },

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
-import type { CommandContext, ParsedOptions } from "../../automation/commands/context";
-import { reporterFor } from "../../automation/commands/shell";
-import { COMMANDS } from "../../automation/commands/table";
+import type { CommandContext, ParsedOptions } from "../../cli/runtime/context";
+import { reporterFor } from "../../cli/runtime/shell";
+import { COMMANDS } from "../../cli/table";
 
 describe("--yes", () => {
   let home: string;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { parseCommandLine } from "../../automation/commands/parse";
-import { OPTIONS, type OptionName } from "../../automation/commands/options";
-import { COMMANDS } from "../../automation/commands/table";
+import { parseCommandLine } from "../../cli/parse";
+import { OPTIONS, type OptionName } from "../../cli/runtime/options";
+import { COMMANDS } from "../../cli/table";
 import { checks } from "../../fleet/checks";
 import { isSpotError } from "../../fleet/errors";
 import { packageRoot } from "../../project/package-root";
@@ -61,7 +61,7 @@ describe("the command line", function () {
 
   it("helps with every command and names each of its options", () => {
     for (const { name, options, summary } of COMMANDS) {
-      const text = execFileSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "help", name], { encoding: "utf8" });
+      const text = execFileSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "help", name], { encoding: "utf8" });
       assert.ok(text.includes(summary), name);
       for (const option of options) assert.ok(text.includes(`--${option}`) && text.includes(OPTIONS[option as OptionName].description), `${name} ${option}`);
     }
@@ -73,7 +73,7 @@ describe("the command line", function () {
       process.stdout.write = () => true;
       require(process.argv[1]);
       process.on("exit", () => process.stderr.write(Object.keys(require.cache).join("\\n")));`;
-    const { stderr } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/automation/cli.js")], { encoding: "utf8" });
+    const { stderr } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], { encoding: "utf8" });
     const libraries = new Set([...stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/\n]+)/g)].map(([, name]) => name));
     assert.ok(stderr.includes("help.js"), stderr);
     assert.deepEqual([...libraries], ["fastest-levenshtein"]);
@@ -89,26 +89,26 @@ describe("the command line", function () {
         process.argv = [process.argv[0], cli, ...${JSON.stringify(argv)}];
         require(cli);
         process.on("exit", () => require("node:fs").writeSync(3, Object.keys(require.cache).join("\\n")));`;
-      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/automation/cli.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
+      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
       const loaded = output[3] ?? "";
-      assert.ok(loaded.includes("cli.js"), String(output[2]));
+      assert.ok(loaded.includes("main.js"), String(output[2]));
       for (const library of HEAVY) assert.ok(!loaded.includes(`node_modules/${library}`), library);
     });
   }
 
   it("goes on when nobody reads any more, and ends with its own exit code", () => {
-    const { stderr } = spawnSync("sh", ["-c", `{ "${process.execPath}" dist/automation/cli.js verify --list; echo "ended with $?" >&2; } | { exec <&-; sleep 1; }`], { cwd: packageRoot(), encoding: "utf8" });
+    const { stderr } = spawnSync("sh", ["-c", `{ "${process.execPath}" dist/cli/main.js verify --list; echo "ended with $?" >&2; } | { exec <&-; sleep 1; }`], { cwd: packageRoot(), encoding: "utf8" });
     assert.equal(stderr, "ended with 0\n");
   });
 
   it("says at once that the log it was asked for cannot be written", () => {
-    const { stderr, status } = spawnSync(process.execPath, ["dist/automation/cli.js", "up", "--log-file", packageRoot()], { cwd: packageRoot(), encoding: "utf8" });
+    const { stderr, status } = spawnSync(process.execPath, ["dist/cli/main.js", "up", "--log-file", packageRoot()], { cwd: packageRoot(), encoding: "utf8" });
     assert.equal(status, 2);
     assert.match(stderr, /^ERROR E_USAGE: the log \S+ cannot be written\n {2}cause: EISDIR.*\n {2}next: {2}Name a file with --log-file/);
   });
 
   it("`verify --list` prints the checks, and asks nobody", () => {
-    const { stdout, status } = spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "verify", "--list"], { encoding: "utf8" });
+    const { stdout, status } = spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "verify", "--list"], { encoding: "utf8" });
     assert.equal(status, 0);
     for (const { id, title } of checks) assert.ok(stdout.includes(` ${title} `) && new RegExp(`^${id} `, "m").test(stdout), id);
   });

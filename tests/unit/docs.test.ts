@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { generatedDocs } from "../../automation/ui/docs";
+import { generatedDocs } from "../../tools/docs/generated";
 import { packageRoot } from "../../project/package-root";
 
 describe("generated documents (L46)", () => {

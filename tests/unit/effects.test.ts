@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { COMMANDS } from "../../automation/commands/table";
+import { COMMANDS } from "../../cli/table";
 import { configKeys } from "../../fleet/config";
 import { packageRoot } from "../../project/package-root";
 import { keySights, optionSights, type Sight } from "../support/effects";

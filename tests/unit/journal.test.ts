@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { reporterFor } from "../../automation/commands/shell";
-import type { CommandContext } from "../../automation/commands/context";
-import { Journal } from "../../automation/ui/journal";
+import { reporterFor } from "../../cli/runtime/shell";
+import type { CommandContext } from "../../cli/runtime/context";
+import { Journal } from "../../cli/output/journal";
 
 describe("the log of a run", () => {
   let dir: string;

@@ -5,9 +5,9 @@ import os from "node:os";
 import path from "node:path";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { packageRoot } from "../../project/package-root";
-import { Journal } from "../../automation/ui/journal";
-import { html } from "../../automation/verify/formats/html";
-import { keepReport, keptReport } from "../../automation/verify/kept";
+import { Journal } from "../../cli/output/journal";
+import { html } from "../../cli/output/formats/html";
+import { keepReport, keptReport } from "../../cli/output/kept-report";
 import { sampleReport } from "../support/verification";
 
 describe("the last verification's report", function () {
@@ -39,7 +39,7 @@ describe("the last verification's report", function () {
   it("is named by `status`, with what it says", async () => {
     const journal = new Journal({ folder, command: "verify", args: [], recorded: true });
     journal.end(ExitCode.verificationFailed);
-    const status = (...args: string[]): string => spawnSync(process.execPath, [path.join(packageRoot(), "dist/automation/cli.js"), "status", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home } }).stdout;
+    const status = (...args: string[]): string => spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "status", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home } }).stdout;
     assert.doesNotMatch(status(), /verification/);
     const page = await keepReport(folder, sampleReport()) ?? assert.fail("it is kept");
     assert.match(status(), /^last verification, .* ago: 1 of 3 nodes of stack dev verified, 1 unknown; its report: .*last-verification\.html$/m);

@@ -8,7 +8,7 @@ import { packageRoot } from "../../project/package-root";
 const said = (program: string, nodeOptions: string): string =>
   spawnSync(process.execPath, ["-e", program], { cwd: packageRoot(), encoding: "utf8", env: { ...process.env, NODE_OPTIONS: nodeOptions } }).stdout;
 
-const COMMAND_LINE = `--require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-sdk.js"))}`;
+const COMMAND_LINE = `--require=${JSON.stringify(path.join(packageRoot(), "dist/automation/engine/lean-sdk/preload.js"))}`;
 
 function loaded(nodeOptions: string): { modules: string[]; output: string } {
   const program = `
@@ -57,7 +57,7 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
   });
 
   it("keeps the options that the user gave Node, whatever stands in the path", () => {
-    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/project/lean-program.js"))}`);
+    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/automation/engine/lean-sdk/preload-program.js"))}`);
     assert.ok(leanSdk("").startsWith("--require="));
   });
 });

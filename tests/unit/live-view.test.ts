@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { CheckStatus, Phase } from "../../fleet/checks";
 import type { FleetEvent } from "../../fleet/report/events";
-import { clock, frame, lineText } from "../../automation/ui/frame";
-import { teller, toldText } from "../../automation/ui/lines";
-import { advance, countText, emptyProgress, type Progress } from "../../automation/ui/progress";
-import { Screen } from "../../automation/ui/screen";
+import { clock, frame, lineText } from "../../cli/output/live/frame";
+import { teller, toldText } from "../../cli/output/lines";
+import { advance, countText, emptyProgress, type Progress } from "../../cli/output/progress";
+import { Screen } from "../../cli/output/live/screen";
 
 const START = 1_000_000;
 const ref = (i: number, region = "us-west-2") => ({ name: `${region}-${i}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.0.${i % 250}` });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { nodeTable, tableShape, type PricedNode } from "../../automation/ui/table";
-import type { Terminal } from "../../automation/ui/console";
+import { nodeTable, tableShape, type PricedNode } from "../../cli/output/table";
+import type { Terminal } from "../../cli/output/console";
 
 const node = (cost?: PricedNode["cost"]): PricedNode => ({
   name: "ap-southeast-2-10",

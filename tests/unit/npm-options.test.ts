@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { parseCommandLine } from "../../automation/commands/parse";
-import { OPTIONS, type OptionDefinition } from "../../automation/commands/options";
+import { parseCommandLine } from "../../cli/parse";
+import { OPTIONS, type OptionDefinition } from "../../cli/runtime/options";
 import { isSpotError, type SpotError } from "../../fleet/errors";
 import { packageRoot } from "../../project/package-root";
 

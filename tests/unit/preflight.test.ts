@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
 import { deniedActions } from "../../automation/cloud/permissions";
 import { vcpuQuota } from "../../automation/cloud/quotas";
-import { preflightExitCode, preflightText } from "../../automation/commands/check";
+import { preflightExitCode, preflightText } from "../../cli/commands/check";
 import type { Preflight } from "../../automation/operations/check";
 import { findingOf, type Finding } from "../../automation/operations/region-checks";
 import { errorInfo, SpotError } from "../../fleet/errors";

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
-import { html } from "../../automation/verify/formats/html";
-import { junit } from "../../automation/verify/formats/junit";
-import { tap } from "../../automation/verify/formats/tap";
-import { timelineOf } from "../../automation/verify/formats/timeline";
+import { html } from "../../cli/output/formats/html";
+import { junit } from "../../cli/output/formats/junit";
+import { tap } from "../../cli/output/formats/tap";
+import { timelineOf } from "../../cli/output/formats/timeline";
 import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/health";
 import { together, type Outcome } from "../../automation/verify/outcome";
-import { reportSchema } from "../../automation/verify/report-schema";
+import { reportSchema } from "../../tools/docs/report-schema";
 import { verificationReport, type VerificationReport } from "../../automation/verify/report";
-import type { Terminal } from "../../automation/ui/console";
-import { verdictLine, verificationText } from "../../automation/ui/verification";
+import type { Terminal } from "../../cli/output/console";
+import { verdictLine, verificationText } from "../../cli/output/verification";
 import { isSpotError } from "../../fleet/errors";
 import { sampleReport } from "../support/verification";
 

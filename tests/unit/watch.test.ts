@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { watching } from "../../automation/commands/watch";
-import type { CommandContext } from "../../automation/commands/context";
+import { watching } from "../../cli/runtime/watch";
+import type { CommandContext } from "../../cli/runtime/context";
 import { SpotError } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/report/events";
 

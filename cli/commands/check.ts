@@ -1,0 +1,52 @@
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { counted } from "../../fleet/text/words";
+import { preflight, type Preflight } from "../../automation/operations/check";
+import type { Finding, RegionReport } from "../../automation/operations/region-checks";
+import { openSession } from "../../automation/session";
+import { placeIn } from "../../automation/target";
+import { jsonLine } from "../output/json";
+import type { CommandContext } from "../runtime/context";
+import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const reporter = reporterFor(context, false);
+  const { config } = configFor(context, reporter);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
+    try {
+      const found = await preflight(session, { config, configFile: configPath(context) });
+      const exitCode = preflightExitCode(found);
+      if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
+      else terminal.stdout.write(`${preflightText(found)}\n`);
+      return exitCode;
+    } finally {
+      session.cloud.close();
+    }
+  });
+}
+
+const isBad = ({ findings }: RegionReport): boolean => findings.some(({ level }) => level === "error");
+
+/** A fault of this machine's stops everything; a region's stops that region. */
+export function preflightExitCode({ local, regions }: Preflight): ExitCode {
+  if (local.length > 0 || (regions.length > 0 && regions.every(isBad))) return ExitCode.usage;
+  return regions.some(isBad) ? ExitCode.partial : ExitCode.ok;
+}
+
+/** One line for each region, and below it each problem with what to do about it. */
+export function preflightText({ account, arn, local, regions }: Preflight): string {
+  const width = Math.max(...regions.map(({ region }) => region.length), 0);
+  const good = regions.filter((region) => !isBad(region)).length;
+  return [
+    `account ${account}, ${arn}`,
+    ...local.map(findingLine),
+    ...regions.flatMap(({ region, nodes, pool, vcpus, findings }) => [
+      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${counted(nodes, "node")}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
+      ...findings.map(findingLine),
+    ]),
+    `${good} of ${counted(regions.length, "region")} can be used.`,
+  ].join("\n");
+}
+
+const findingLine = ({ check, error }: Finding): string => `        ${check}: ${error.message}\n          next: ${error.next}`;

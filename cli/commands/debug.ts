@@ -1,0 +1,28 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { checksFor } from "../../fleet/checks";
+import { SpotError } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { debugBundle } from "../../automation/operations/debug";
+import { jsonLine } from "../output/json";
+import type { CommandContext } from "../runtime/context";
+import { nodeNamed, onNodes } from "../runtime/on-nodes";
+
+/** Writes all that can be found out about a node into one archive, where the user stands. */
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, positionals, terminal } = context;
+  return onNodes(context, async ({ session, fleet, config }) => {
+    const node = nodeNamed(session, positionals[0]!);
+    const at = new Date();
+    const { archive, summary } = await debugBundle(session, await fleet(), node, { checks: checksFor(config), at });
+    const file = path.resolve(`debug-${node.name}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}.tar.gz`);
+    try {
+      writeFileSync(file, archive, { mode: 0o600 });
+    } catch (cause) {
+      throw new SpotError("E_USAGE", { message: `${file} cannot be written`, cause, next: "Run the command in a folder that you may write to." });
+    }
+    if (options.json) jsonLine(terminal, { file, node: node.name, bytes: archive.length });
+    else terminal.stdout.write(`${summary}\nWritten to ${file} (${(archive.length / 1024).toFixed(0)} KiB)\n`);
+    return ExitCode.ok;
+  });
+}

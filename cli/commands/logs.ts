@@ -1,0 +1,21 @@
+import type { ExitCode } from "../../fleet/errors/exit-codes";
+import { tied } from "../../automation/node/shell";
+import { runSsh } from "../../automation/node/ssh-program";
+import type { CommandContext } from "../runtime/context";
+import { nodeNamed, onNodes } from "../runtime/on-nodes";
+
+/** What a node writes about itself (instance/README.md), and the journal of our units and the user's. */
+const FILES = "/var/log/cloud-init-output.log /opt/deployment.log /opt/startup.log";
+const UNITS = "-u 'spot-*' -u 'bacalhau*' -u sensor";
+const LINES = 200;
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  return onNodes(context, async ({ session, fleet }) => {
+    const node = nodeNamed(session, context.positionals[0]!);
+    const login = await (await fleet()).login(node);
+    const command = context.options.follow
+      ? tied(`sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`)
+      : `sudo -n sh -c "for f in ${FILES}; do [ -e \\$f ] || continue; echo \\"==> \\$f <==\\"; tail -n ${LINES} \\$f; echo; done; echo '==> journal <=='; journalctl -n ${LINES} --no-pager ${UNITS}"`;
+    return (await runSsh(login, { command, stdin: context.options.follow ? "open" : "terminal", env: session.target.env })) as ExitCode;
+  });
+}

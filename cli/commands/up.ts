@@ -1,0 +1,130 @@
+import type { ErrorClass } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { enoughNodes, poolText } from "../../fleet/aws/pools";
+import { capitalized, counted } from "../../fleet/text/words";
+import { list } from "../../automation/operations/list";
+import { refuseStaleBuild, type Part } from "../../automation/operations/plan-up";
+import { up } from "../../automation/operations/up";
+import type { UpResult } from "../../automation/operations/up-run";
+import { bootsHosts, openSession } from "../../automation/session";
+import { placeIn } from "../../automation/target";
+import { jsonLine } from "../output/json";
+import { nodeTable, tableText } from "../output/table";
+import { verdictLine, verificationText } from "../output/verification";
+import { unhealthyCode } from "../../automation/verify/health";
+import { keepReport } from "../output/kept-report";
+import { verificationReport } from "../../automation/verify/report";
+import type { CommandContext } from "../runtime/context";
+import { configFor, configPath, exitCodeOf, interruptible, logsOf, reporterFor, sessionOptions } from "../runtime/shell";
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  return runUp(context);
+}
+
+/** `up` on the whole fleet, or on a part of it (`replace`, `repair`). */
+export async function runUp(context: CommandContext, part?: Part): Promise<ExitCode> {
+  const reporter = reporterFor(context, true);
+  refuseStaleBuild();
+  const { config, locate } = configFor(context, reporter);
+  return interruptible(reporter, async (interrupts) => {
+    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true, founds: part === undefined }, true);
+    try {
+      const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
+      return await report(context, result);
+    } finally {
+      session.cloud.close();
+    }
+  });
+}
+
+/** Enough of the fleet is well, as `min_healthy` has it, although something failed. */
+function isHealthyEnough({ verification, definition, session }: UpResult, standing: number): boolean {
+  const { minHealthy } = definition.config;
+  if (minHealthy === undefined) return false;
+  const well = bootsHosts(session) && verification ? verification.nodes.filter(({ isVerified }) => isVerified).length : standing;
+  return well >= enoughNodes(minHealthy, definition.slots.length);
+}
+
+/** Keeps the report of the verification, when nodes came as far as that; its page's path. */
+async function kept(context: CommandContext, { verification, session }: UpResult): Promise<string | undefined> {
+  if (verification === undefined || verification.nodes.length === 0) return undefined;
+  return keepReport(logsOf(context), verificationReport(verification, { stack: session.target.stack, at: new Date() }));
+}
+
+/** Failures that a fleet may live with: a node or a region less. */
+const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["capacity", "quota", "price", "opt-in", "throttle", "transient", "deployment", "ssh", "verification", "config"]);
+
+async function report(context: CommandContext, result: UpResult): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const listing = await list(result.session);
+  const changed = result.changes.filter(({ kind }) => kind !== "same");
+  const standing = listing.nodes.filter(({ state }) => state === "running" || state === "pending").length;
+  const silent = listing.nodes.filter(({ state }) => state === "unknown").length;
+  const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
+  const exitCode = exitCodeFor(result, standing, silent);
+  const { attempts, rolledBack } = result;
+  const page = await kept(context, result);
+  if (options.json) {
+    jsonLine(terminal, { type: "result", command: "up", exitCode, changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })), untouched: result.untouched, rolledBack, failures: result.failures, attempts, nodes: listing.nodes, verified: result.verification?.isVerified ?? false, verification: result.verification });
+    return exitCode;
+  }
+  terminal.stdout.write(listing.nodes.length === 0 ? "No nodes.\n\n" : `${nodeTable(terminal, listing.nodes)}\n\n`);
+  if (result.verification) terminal.stdout.write(`${verificationText(terminal, result.verification)}\n\n`);
+  if (attempts.length > 0) {
+    const rows = attempts.map(({ node, pool, awsCode, class: failureClass, next }) => [node, poolText(pool), awsCode ?? "-", failureClass, next]);
+    terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
+  }
+  const lines = [
+    nothing ? `Nothing to change: ${counted(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.` : changeSummary(result),
+    ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
+    ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
+    ...failureLines(context, result),
+    ...(standing + silent > 0 ? [verdict(result)] : []),
+    ...(page === undefined ? [] : [`Its report: ${page}`]),
+  ];
+  terminal.stdout.write(`${lines.join("\n")}\n`);
+  return exitCode;
+}
+
+/** An interrupt is no failure: what was under way did not fail, it was not begun. */
+function failureLines({ command }: CommandContext, { failures }: UpResult): string[] {
+  const interrupted = failures.find((failure) => failure.class === "interrupted");
+  const failed = failures.filter((failure) => failure.class !== "interrupted").length;
+  return [
+    ...(failed > 0 ? [`${failed} failed; see the ERROR lines above. \`${command}\` again tries only what is missing.`] : []),
+    ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: it goes on from there.`] : []),
+  ];
+}
+
+/** @param silent nodes of which AWS did not say whether they stand: none of them is taken for gone */
+function exitCodeFor(result: UpResult, standing: number, silent: number): ExitCode {
+  const { failures, untouched, session, verification } = result;
+  // A roll that stopped because its new nodes did not prove themselves is a failed verification, however they failed.
+  if (untouched.length > 0 && failures.every((failure) => NODE_FAILURES.has(failure.class))) return stoppedCode(result);
+  const enough = failures.every((failure) => BEARABLE.has(failure.class)) && isHealthyEnough(result, standing);
+  const failed = enough ? ExitCode.ok : exitCodeOf(failures, standing + silent);
+  if (failed !== ExitCode.ok) return failed;
+  if (!bootsHosts(session)) return ExitCode.notVerifiable;
+  if (enough) return ExitCode.ok;
+  // Only `--no-wait` ends without a verification.
+  return verification === undefined || verification.isVerified ? ExitCode.ok : unhealthyCode(verification);
+}
+
+/** Of a roll that stopped: what could not be looked at stops it as well, and did not fail. */
+function stoppedCode({ failures, verification }: UpResult): ExitCode {
+  return failures.length === 0 && verification !== undefined ? unhealthyCode(verification) : ExitCode.verificationFailed;
+}
+
+const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
+
+function verdict({ session, verification, changes }: UpResult): string {
+  if (!bootsHosts(session)) return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
+  if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
+  return verdictLine(verification.nodes, changes.filter(({ kind }) => kind !== "delete").length);
+}
+
+function changeSummary({ changes, otherChanges }: UpResult): string {
+  const count = (kind: string) => changes.filter((change) => change.kind === kind).length;
+  const parts = ["create", "replace", "delete"].filter((kind) => count(kind) > 0).map((kind) => `${count(kind)} to ${kind}`);
+  return `Nodes: ${parts.join(", ") || "none changed"}; other resources changed: ${otherChanges}.`;
+}

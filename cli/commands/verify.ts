@@ -1,0 +1,136 @@
+import { accessSync, constants, writeFileSync } from "node:fs";
+import path from "node:path";
+import { SpotError, wordsOf } from "../../fleet/errors";
+import { ExitCode } from "../../fleet/errors/exit-codes";
+import { verifyFleet, type VerifyRequest } from "../../automation/operations/verify";
+import { openSession, type SessionOptions } from "../../automation/session";
+import { placeIn } from "../../automation/target";
+import { jsonLine } from "../output/json";
+import { OneAtATime } from "../output/one-at-a-time";
+import { CLEAR } from "../output/live/screen";
+import { tableText } from "../output/table";
+import { verdictLine, verificationText } from "../output/verification";
+import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/health";
+import { keepReport } from "../output/kept-report";
+import { checkRows, verificationReport, type VerificationReport } from "../../automation/verify/report";
+import type { Verification } from "../../automation/verify/result";
+import { selectChecks } from "../../automation/verify/select";
+import type { CommandContext, ParsedOptions } from "../runtime/context";
+import { configFor, configPath, logsOf, placeWords, reading, reporterFor, sessionOptions } from "../runtime/shell";
+import { watching } from "../runtime/watch";
+
+/** Between two looks of --watch. */
+const WATCH_MS = 10_000;
+
+/** Pairs of options that cannot mean anything together. */
+const EXCLUDE: [keyof ParsedOptions, keyof ParsedOptions][] = [
+  ["json", "tap"],
+  ["one-at-a-time", "json"],
+  ["one-at-a-time", "tap"],
+  ["one-at-a-time", "watch"],
+  ["one-at-a-time", "until-first-failure"],
+  ["watch", "tap"],
+  ...(["node", "one-at-a-time", "until-first-failure", "watch", "deadline", "min-healthy", "junit", "tap", "report"] as const).map((option): [keyof ParsedOptions, keyof ParsedOptions] => ["list", option]),
+];
+
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { options, terminal } = context;
+  const { min, deadlineMs } = understood(options);
+  if (options.list) return listChecks(context);
+  // A person who goes through the list sees it alone, and so does who reads the result as it comes again and again.
+  const reporter = reporterFor(context, false, !options["one-at-a-time"] && !options.watch);
+  const { config } = configFor(context, reporter);
+  return reading(reporter, async (interrupts) => {
+    const place = { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true };
+    const person = options["one-at-a-time"] ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`) : undefined;
+    const request: VerifyRequest = {
+      config,
+      configFile: configPath(context),
+      choice: { only: options.only, phase: options.phase },
+      nodes: options.node,
+      deadlineMs,
+      // To look again is what --watch does; nothing is waited for within one look.
+      ...(options.watch ? { patienceMs: 0 } : {}),
+      ...(person ? { after: person.after, before: person.before } : {}),
+      ...(options["until-first-failure"] ? { after: (_node, { status }) => (status === "failed" ? "quit" : "next") } : {}),
+    };
+    // What waits for an answer would wait for ever.
+    interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
+    const once = async (): Promise<Verification> => {
+      const { verification, stack } = await look(place, request);
+      interrupts.soft.throwIfAborted();
+      await tell(context, verification, stack);
+      return verification;
+    };
+    try {
+      if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
+      const verification = await once();
+      return isHealthy(verification, min) ? ExitCode.ok : unhealthyCode(verification);
+    } finally {
+      person?.close();
+    }
+  });
+}
+
+/** Opens the stack for one look: a node that was replaced meanwhile is the new one in the next. */
+async function look(place: SessionOptions, request: VerifyRequest): Promise<{ verification: Verification; stack: string }> {
+  const session = await openSession(place, false);
+  try {
+    return { verification: await verifyFleet(session, request), stack: session.target.stack };
+  } finally {
+    session.cloud.close();
+  }
+}
+
+/** What must be wrong before anything is done. @throws SpotError E_USAGE */
+function understood(options: ParsedOptions): { min: ReturnType<typeof parseMinHealthy> | undefined; deadlineMs: number | undefined } {
+  for (const [one, other] of EXCLUDE) {
+    if (options[one] && options[other]) throw new SpotError("E_USAGE", { message: `--${one} and --${other} exclude each other`, next: "Run `spot help verify`." });
+  }
+  for (const file of [options.junit, options.report]) if (file !== undefined) assertWritable(file);
+  if (options.deadline !== undefined && !/^[1-9]\d{0,4}$/.test(options.deadline)) {
+    throw new SpotError("E_USAGE", { message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 to 99999`, next: "Run `spot help verify`." });
+  }
+  return {
+    min: options["min-healthy"] === undefined ? undefined : parseMinHealthy(options["min-healthy"]),
+    deadlineMs: options.deadline === undefined ? undefined : Number(options.deadline) * 1000,
+  };
+}
+
+function assertWritable(file: string): void {
+  try {
+    accessSync(path.dirname(path.resolve(file)), constants.W_OK);
+  } catch (cause) {
+    throw new SpotError("E_USAGE", { message: `${file} cannot be written`, cause, next: "Name a file in a folder that exists and that you may write to." });
+  }
+}
+
+/** The result in every form that was asked for, and kept for a later look. Each form is loaded only then. */
+async function tell(context: CommandContext, verification: Verification, stack: string): Promise<void> {
+  const { options, terminal } = context;
+  const report = verificationReport(verification, { stack, at: new Date() });
+  const page = await keepReport(logsOf(context), report);
+  if (options.json) jsonLine(terminal, report);
+  else if (options.tap) terminal.stdout.write((await import("../output/formats/tap.js")).tap(report));
+  else {
+    if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
+    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${verdictLine(verification.nodes)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`);
+  }
+  if (options.junit !== undefined) write(options.junit, (await import("../output/formats/junit.js")).junit, report);
+  if (options.report !== undefined) write(options.report, (await import("../output/formats/html.js")).html, report);
+}
+
+function write(file: string, format: (report: VerificationReport) => string, report: VerificationReport): void {
+  try {
+    writeFileSync(file, format(report));
+  } catch (error) {
+    throw new SpotError("E_USAGE", { message: `${file} cannot be written: ${wordsOf(error)}`, cause: error, next: "Name another file." });
+  }
+}
+
+function listChecks({ options, terminal }: CommandContext): ExitCode {
+  const rows = checkRows(selectChecks({ only: options.only, phase: options.phase }));
+  if (options.json) jsonLine(terminal, rows);
+  else terminal.stdout.write(`${tableText(["ID", "PHASE", "CHECK", "NEEDS", "SEVERITY"], rows.map(({ id, phase, title, needs, severity }) => [id, phase, title, needs.join(" "), severity]))}\n`);
+  return ExitCode.ok;
+}

@@ -1,0 +1,84 @@
+import { phases } from "../../fleet/checks";
+import { counted } from "../../fleet/text/words";
+import { reasonSkipped } from "../../automation/verify/formats/explanation";
+import type { Outcome } from "../../automation/verify/outcome";
+import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../../automation/verify/result";
+import { coloursFor, type Terminal } from "./console";
+import { tableText } from "./table";
+
+/** Nodes and phases at a glance, then every failure in full. */
+export function verificationText(terminal: Terminal, { nodes }: Verification): string {
+  const colours = coloursFor(terminal.stdout, terminal.env);
+  const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
+  const worst = [["failed", colours.red], ["unknown", colours.yellow], ["skipped", colours.yellow]] as const;
+  const verified: Record<Outcome, string> = { verified: colours.green("yes"), failed: colours.red("NO"), unknown: colours.yellow("unknown"), skipped: colours.red("NO") };
+  const cell = (results: CheckResult[]): string => {
+    for (const [status, paint] of worst) {
+      const count = results.filter((result) => result.status === status).length;
+      if (count > 0) return paint(`${count} ${status}`);
+    }
+    return results.length === 0 ? "-" : colours.green(`${results.length} ok`);
+  };
+  const matrix = tableText(
+    ["NODE", ...seen.map((phase) => phase.toUpperCase()), "VERIFIED", "TIME"],
+    nodes.map((node) => [
+      node.node,
+      ...seen.map((phase) => cell(node.results.filter((result) => result.phase === phase))),
+      verified[node.outcome],
+      `${(node.milliseconds / 1000).toFixed(1)} s`,
+    ]),
+  );
+  return [matrix, ...nodes.flatMap((node) => problemsOf(node, colours.red))].join("\n");
+}
+
+/**
+ * One line: how many of the nodes are verified, and what the others are.
+ * @param all how many there should be; nodes that no check was run on are more than were looked at
+ */
+export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[], all = nodes.length): string {
+  const count = (outcome: Outcome): number => nodes.filter((node) => node.outcome === outcome).length;
+  const verified = count("verified");
+  if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${counted(all, "node")}.`;
+  const others: [number, string][] = [[count("failed"), "failed"], [count("unknown"), "unknown"], [count("skipped") + all - nodes.length, "not looked at"]];
+  const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
+  return `NOT VERIFIED: ${[`${verified} of ${counted(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
+}
+
+function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {
+  const told = node.results.filter(({ status }) => status === "failed" || status === "warning");
+  const skipped = grouped(node.results, "skipped", ({ because }) => because ?? "");
+  return [
+    ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => ["", paint(`${node.node} ${alike.map(({ id }) => id).join(", ")}: UNKNOWN`), ...resultLines({ ...alike[0]!, command: undefined, expected: undefined })]),
+    ...told.flatMap((result) => ["", paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`), ...resultLines(result)]),
+    ...[...skipped].map(([because, results]) => `${node.node}: ${results.map(({ id }) => id).join(", ")} ${reasonSkipped({ because })}`),
+  ];
+}
+
+/** The results with a status, those of one reason together: a region that does not answer is told once, not once a check. */
+function grouped(results: readonly CheckResult[], status: CheckStatus, reasonOf: (result: CheckResult) => string): Map<string, CheckResult[]> {
+  const groups = new Map<string, CheckResult[]>();
+  for (const result of results.filter((candidate) => candidate.status === status)) groups.set(reasonOf(result), [...(groups.get(reasonOf(result)) ?? []), result]);
+  return groups;
+}
+
+/** What was run, expected and found, why and what next: one indented line each. */
+export function resultLines({ command, expected, actual, because, cause, next, diagnosis }: CheckResult): string[] {
+  const rows: [string, string | undefined][] = [["expected", expected], ["actual", actual], ["because", because], ["cause", cause], ["next", next]];
+  return [
+    ...(command === undefined ? [] : [commandText("run", command)]),
+    ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`${labelled(label)}${indented(text)}`])),
+    ...(diagnosis === undefined ? [] : ["  on the way there:", ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`)]),
+  ];
+}
+
+/** A command as it can be pasted: one line stands behind its label, several stand below it with nothing before them. */
+export function commandText(label: string, command: string): string {
+  const text = command.trimEnd();
+  return text.includes("\n") ? `  ${label}:\n${text}` : `${labelled(label)}${text}`;
+}
+
+const labelled = (label: string): string => `  ${`${label}:`.padEnd(10)}`;
+
+function indented(text: string): string {
+  return text.trimEnd().split("\n").join("\n            ");
+}
