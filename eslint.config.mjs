@@ -18,7 +18,7 @@ const directions = [
 const homes = [
   { packages: ["@pulumi/aws", "@pulumi/aws/*"], home: ["infra"] },
   { packages: ["@pulumi/pulumi/automation", "@pulumi/pulumi/automation/*"], home: ["automation/engine"] },
-  { packages: ["node-ssh", "ssh2"], home: ["automation/node"] },
+  { packages: ["node-ssh", "ssh2"], home: ["automation/ssh"] },
   { packages: ["@aws-sdk/*"], home: ["automation/cloud", "sandbox/provider"] },
 ];
 
@@ -31,7 +31,7 @@ const inside = (folder, pattern) => ({
   rules: { "@typescript-eslint/no-restricted-imports": ["error", { patterns: pattern }] },
 });
 
-const folders = ["system", "fleet", "project", "infra", "automation", "cli", "automation/engine", "automation/node", "automation/cloud", "sandbox", "sandbox/provider"];
+const folders = ["system", "fleet", "project", "infra", "automation", "cli", "automation/engine", "automation/ssh", "automation/cloud", "sandbox", "sandbox/provider"];
 const restrictions = folders.map((folder) => {
   const top = folder.split("/")[0];
   const never = directions.find((d) => d.from === top)?.never ?? [];

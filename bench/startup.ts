@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { cacheFile, type Seen } from "../cli/commands/list";
-import { pathsOf } from "../automation/paths";
+import { pathsOf } from "../automation/target/paths";
 import { packageRoot } from "../project/package-root";
 import { ensureSandbox, stopSandbox } from "../sandbox/control";
 

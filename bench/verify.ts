@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { openFleet } from "../automation/operations/verify";
+import { openFleet } from "../automation/operations/nodes/verify";
 import { openSession } from "../automation/session";
 import type { VerifyTarget } from "../automation/verify/runner";
 import { checksFor, type Check } from "../fleet/checks";

@@ -1,6 +1,6 @@
 import module from "node:module";
 import path from "node:path";
-import { pathsOf } from "../automation/paths";
+import { pathsOf } from "../automation/target/paths";
 
 /**
  * Imported for its effect, before all that takes long to compile: keeps compiled code between runs, for this process

@@ -36,7 +36,7 @@ async function currentNode(suites) {
   if (suites.every(({ standard }) => standard)) return process.execPath;
   const built = (name) => require(path.join(root, "dist", name));
   built("cli/compile-cache.js");
-  return built("tests/support/current-node.js").ensureCurrentNode(built("automation/paths.js").pathsOf(process.env).cache, (detail) => console.log(detail));
+  return built("tests/support/current-node.js").ensureCurrentNode(built("automation/target/paths.js").pathsOf(process.env).cache, (detail) => console.log(detail));
 }
 
 /** Aborted by the first Ctrl-C; the second ends this process. */

@@ -4,7 +4,7 @@ import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
 import { quote } from "../../fleet/text/quote";
 import type { EndpointService } from "../../project/aws-endpoints";
-import type { Credentials } from "../credentials";
+import type { Credentials } from "../target/credentials";
 import type { Target } from "../target";
 
 /** AWS clients of one target, one per service and region, made when first asked for. */

@@ -16,7 +16,7 @@ export interface StateBackup {
 /** The files in which a file backend keeps one stack (engine: `.pulumi/stacks/PROJECT/STACK.json`, `.json.bak`). */
 export interface StateFiles {
   state: string;
-  /** Which configuration last changed the stack (automation/last-config.ts). The engine passes over names of this form. */
+  /** Which configuration last changed the stack (automation/session/last-config.ts). The engine passes over names of this form. */
   lastConfig: string;
   /**
    * The state as the engine would export it, without the third of a second that starting the engine takes. Undefined

@@ -1,8 +1,8 @@
 import type { ClientFacts } from "../../fleet/checks";
 import type { DiagnosisStep } from "../../fleet/checks/diagnosis";
 import { wordsOf } from "../../fleet/errors";
-import { ConnectError } from "../node/connect";
-import type { NodeConnection } from "../node/connection";
+import { ConnectError } from "../ssh/connect";
+import type { NodeConnection } from "../ssh/connection";
 import type { VerifyTarget } from "./runner";
 
 /** The connection, or why there is none; and what trying told. */

@@ -4,7 +4,7 @@ import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/checks/
 import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../../system/clock";
-import type { NodeConnection } from "../node/connection";
+import type { NodeConnection } from "../ssh/connection";
 import { judged, masked, skipped } from "./judged";
 import { outcomeOf, together } from "./outcome";
 import { reach, type Reach } from "./reach";

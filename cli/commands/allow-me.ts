@@ -1,5 +1,5 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { allowMe } from "../../automation/operations/allow-me";
+import { allowMe } from "../../automation/operations/access/allow-me";
 import { openSession } from "../../automation/session";
 import { placeIn } from "../../automation/target";
 import { jsonLine } from "../output/json";

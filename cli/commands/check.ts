@@ -1,7 +1,7 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
-import { preflight, type Preflight } from "../../automation/operations/check";
-import type { Finding, RegionReport } from "../../automation/operations/region-checks";
+import { preflight, type Preflight } from "../../automation/operations/inspect/check";
+import type { Finding, RegionReport } from "../../automation/operations/plan/region-checks";
 import { openSession } from "../../automation/session";
 import { placeIn } from "../../automation/target";
 import { jsonLine } from "../output/json";

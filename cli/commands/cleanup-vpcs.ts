@@ -1,7 +1,7 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
-import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup-vpcs";
+import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup/cleanup-vpcs";
 import { openSession } from "../../automation/session";
 import { isAttended } from "../output/console";
 import { jsonLine } from "../output/json";

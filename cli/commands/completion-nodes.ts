@@ -1,7 +1,7 @@
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
 import { readStackSettings } from "../../automation/engine/stack-config";
-import { pathsOf } from "../../automation/paths";
+import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
 import type { CommandContext } from "../runtime/context";
 import { placeFrom } from "./list";

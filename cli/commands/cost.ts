@@ -1,8 +1,8 @@
 import { dollars, fleetCost } from "../../fleet/plan/cost";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
-import { costOf, onDemandPrices, pricesOf } from "../../automation/operations/cost";
-import { list } from "../../automation/operations/list";
+import { costOf, onDemandPrices, pricesOf } from "../../automation/operations/inspect/cost";
+import { list } from "../../automation/operations/inspect/list";
 import { openSession } from "../../automation/session";
 import { jsonLine } from "../output/json";
 import { tableText } from "../output/table";

@@ -3,7 +3,7 @@ import path from "node:path";
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { debugBundle } from "../../automation/operations/debug";
+import { debugBundle } from "../../automation/operations/inspect/debug";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";

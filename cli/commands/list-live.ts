@@ -1,6 +1,6 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
-import { costOf, pricesOf } from "../../automation/operations/cost";
-import { list, type ListedNode } from "../../automation/operations/list";
+import { costOf, pricesOf } from "../../automation/operations/inspect/cost";
+import { list, type ListedNode } from "../../automation/operations/inspect/list";
 import { openSession, type Session } from "../../automation/session";
 import { CLEAR } from "../output/live/screen";
 import type { PricedNode } from "../output/table";

@@ -1,6 +1,6 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
-import { tied } from "../../automation/node/shell";
-import { runSsh } from "../../automation/node/ssh-program";
+import { tied } from "../../automation/ssh/shell";
+import { runSsh } from "../../automation/ssh/ssh-program";
 import type { CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 

@@ -1,6 +1,6 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
-import { preview, refuseStaleBuild } from "../../automation/operations/plan-up";
+import { preview, refuseStaleBuild } from "../../automation/operations/plan/plan-up";
 import { openSession } from "../../automation/session";
 import { placeIn } from "../../automation/target";
 import { changeLine } from "../output/lines";

@@ -4,7 +4,7 @@ import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
-import { pathsOf } from "../../automation/paths";
+import { pathsOf } from "../../automation/target/paths";
 import { forgetSandbox, sandboxHome } from "../../automation/target";
 import { jsonLine } from "../output/json";
 import type { CommandContext, ParsedOptions } from "../runtime/context";

@@ -2,7 +2,7 @@ import { accessSync, constants, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { verifyFleet, type VerifyRequest } from "../../automation/operations/verify";
+import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify";
 import { openSession, type SessionOptions } from "../../automation/session";
 import { placeIn } from "../../automation/target";
 import { jsonLine } from "../output/json";

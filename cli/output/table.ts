@@ -3,7 +3,7 @@ import { dollars, type NodeCost } from "../../fleet/plan/cost";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/text/suggest";
 import { byName } from "../../fleet/text/words";
-import type { ListedNode } from "../../automation/operations/list";
+import type { ListedNode } from "../../automation/operations/inspect/list";
 import { coloursFor, type Terminal } from "./console";
 
 /** What stands between two columns. */

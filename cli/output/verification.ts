@@ -1,6 +1,6 @@
 import { phases } from "../../fleet/checks";
 import { counted } from "../../fleet/text/words";
-import { reasonSkipped } from "../../automation/verify/formats/explanation";
+import { reasonSkipped } from "../../automation/verify/explanation";
 import type { Outcome } from "../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../../automation/verify/result";
 import { coloursFor, type Terminal } from "./console";

@@ -9,8 +9,8 @@ import {
   ModifyInstanceMetadataOptionsCommand,
   RevokeSecurityGroupIngressCommand,
 } from "@aws-sdk/client-ec2";
-import { openFleet } from "../../automation/operations/verify";
-import type { FleetNodes } from "../../automation/operations/fleet-nodes";
+import { openFleet } from "../../automation/operations/nodes/verify";
+import type { FleetNodes } from "../../automation/operations/nodes/fleet-nodes";
 import { openSession, type Session } from "../../automation/session";
 import type { CheckResult, NodeVerification } from "../../automation/verify/result";
 import { checksFor, type Check } from "../../fleet/checks";

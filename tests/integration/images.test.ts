@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cloudOf } from "../../automation/cloud/clients";
-import { offerOf, type RegionRequest } from "../../automation/cloud/regions";
+import { offerOf, type RegionRequest } from "../../automation/cloud/offerings/regions";
 import type { Target } from "../../automation/target";
 import { sandboxEnvironment, type Sandbox } from "../../sandbox/control";
 import { imageId, images } from "../../sandbox/gateway/model/images";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { obtainPulumiCli, type PulumiCli } from "../../automation/engine/pulumi-cli";
-import { pathsOf } from "../../automation/paths";
+import { pathsOf } from "../../automation/target/paths";
 import { packageRoot } from "../../project/package-root";
 import { ensureSandbox, sandboxEnvironment, stopSandbox } from "../../sandbox/control";
 import { markOf } from "../../system/process";

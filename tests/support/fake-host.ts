@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { Server, utils, type Connection, type ServerChannel } from "ssh2";
-import { newPair } from "../../automation/node/key-pair";
+import { newPair } from "../../automation/ssh/key-pair";
 
 /** A key pair made for one test: the private key as ssh2 wants it and the public key's base64 field. */
 export interface TestKey {

@@ -5,7 +5,7 @@ import { AuthorizeSecurityGroupIngressCommand, DescribeInstancesCommand, EC2Clie
 import { checks } from "../../fleet/checks";
 import type { ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/report/events";
-import type { ListedNode } from "../../automation/operations/list";
+import type { ListedNode } from "../../automation/operations/inspect/list";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { NodeVerification, Verification } from "../../automation/verify/result";
 import type { SandboxMode } from "../../sandbox/control";

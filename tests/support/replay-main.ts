@@ -8,7 +8,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { awsRegionNames } from "../../fleet/aws/regions";
 import type { FleetEvent, NodePhase } from "../../fleet/report/events";
-import { watchSignals } from "../../automation/interrupts";
+import { watchSignals } from "../../automation/session/interrupts";
 import { liveReporter } from "../../cli/output/live/live";
 import { advance, emptyProgress } from "../../cli/output/progress";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
-import { pathsOf } from "../../automation/paths";
+import { pathsOf } from "../../automation/target/paths";
 import { ensureSandbox, stopSandbox } from "../../sandbox/control";
 import { hostRequirements, install } from "../../sandbox/hosts/requirements";
 import { hasBrowser } from "./browser";

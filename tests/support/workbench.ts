@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
 import { Fleet } from "../../automation";
-import type { ListedNode } from "../../automation/operations/list";
+import type { ListedNode } from "../../automation/operations/inspect/list";
 import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, until } from "./sandbox";
 import { giveBack, takeHome } from "./sandbox-pool";

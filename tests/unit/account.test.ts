@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
 import { callerIdentity } from "../../automation/cloud/identity";
 import { EMPTY_STATE, type StackState } from "../../automation/engine/state";
-import { divided, fleetIdOf, newEndpoints, recordedAccount } from "../../automation/ownership";
+import { divided, fleetIdOf, newEndpoints, recordedAccount } from "../../automation/session/ownership";
 import type { EngineStack } from "../../automation/engine/stack";
 import type { Target } from "../../automation/target";
 import type { SpotError } from "../../fleet/errors";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import type { Remain } from "../../automation/cloud/remains";
-import { changedSince, choicesOf, forVpcs, planOf, refuseUnanswered, type RegionPlan, type Whose } from "../../automation/operations/cleanup-plan";
-import { cleanupVpcs } from "../../automation/operations/cleanup-vpcs";
+import type { Remain } from "../../automation/cloud/resources/remains";
+import { changedSince, choicesOf, forVpcs, planOf, refuseUnanswered, type RegionPlan, type Whose } from "../../automation/operations/cleanup/cleanup-plan";
+import { cleanupVpcs } from "../../automation/operations/cleanup/cleanup-vpcs";
 import type { Session } from "../../automation/session";
 import { EMPTY_STATE } from "../../automation/engine/state";
-import { neverInterrupted } from "../../automation/interrupts";
+import { neverInterrupted } from "../../automation/session/interrupts";
 
 describe("cleanup-vpcs on an account (L42)", () => {
   const lineage = "0123456789abcdef";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { leaveCluster, leavingCluster } from "../../automation/operations/cluster";
+import { leaveCluster, leavingCluster } from "../../automation/operations/run/cluster";
 import type { FleetEvent } from "../../fleet/report/events";
 
 describe("leaving the cluster (L22)", () => {

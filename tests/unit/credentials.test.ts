@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chooseCredentials } from "../../automation/credentials";
+import { chooseCredentials } from "../../automation/target/credentials";
 
 const KEYS = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "secret", AWS_SESSION_TOKEN: "token" };
 const WEB = { AWS_WEB_IDENTITY_TOKEN_FILE: "/token", AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/r" };

@@ -7,7 +7,7 @@ import { fileBackendRoot, lockOwners, lockState } from "../../automation/engine/
 import { readStackSettings, writeStackSettings } from "../../automation/engine/stack-config";
 import { stateOf } from "../../automation/engine/state";
 import { stateFilesOf } from "../../automation/engine/state-files";
-import { networkFits, recordedPins } from "../../automation/pins";
+import { networkFits, recordedPins } from "../../automation/operations/plan/pins";
 import { processStartedAt } from "../../system/process-times";
 import { SSH_RULE } from "../../fleet/aws/network";
 import type { Pins } from "../../fleet/model";

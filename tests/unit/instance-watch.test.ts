@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { InstanceWatch } from "../../automation/operations/instance-watch";
-import type { Instance } from "../../automation/cloud/inventory";
+import { InstanceWatch } from "../../automation/operations/nodes/instance-watch";
+import type { Instance } from "../../automation/cloud/resources/inventory";
 import { isSpotError, SpotError } from "../../fleet/errors";
 
 const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({ InstanceId, State: { Name }, ...(Message ? { StateReason: { Message } } : {}) });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { watchSignals } from "../../automation/interrupts";
+import { watchSignals } from "../../automation/session/interrupts";
 
 describe("interrupts", () => {
   let now = 0;

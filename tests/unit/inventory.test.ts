@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
-import { patientInventory } from "../../automation/cloud/inventory";
+import { patientInventory } from "../../automation/cloud/resources/inventory";
 
 describe("a look on which much depends", () => {
   /** A cloud in which each region refuses its first looks; `looks` counts them by region. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { utils } from "ssh2";
-import { newPair } from "../../automation/node/key-pair";
+import { newPair } from "../../automation/ssh/key-pair";
 
 describe("the fleet's own key pair", () => {
   it("is never one that the library made broken", () => {

@@ -7,8 +7,8 @@ import { isSpotError } from "../../fleet/errors";
 import type { Question } from "../../fleet/report/events";
 import { lastConfigText, otherConfigWords, parseLastConfig, type OtherConfig } from "../../fleet/config/last-config";
 import { stateFilesOf } from "../../automation/engine/state-files";
-import { forgetConfig, rememberConfig, settleConfig, wordsOnConfig } from "../../automation/last-config";
-import { pathsOf } from "../../automation/paths";
+import { forgetConfig, rememberConfig, settleConfig, wordsOnConfig } from "../../automation/session/last-config";
+import { pathsOf } from "../../automation/target/paths";
 import type { Session } from "../../automation/session";
 import { targetPlace, type Target } from "../../automation/target";
 

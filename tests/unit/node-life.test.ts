@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lifeOf, type NodeRecords } from "../../automation/node/records";
+import { lifeOf, type NodeRecords } from "../../automation/ssh/records";
 
 const DIGEST = "d".repeat(64);
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { tied } from "../../automation/node/shell";
+import { tied } from "../../automation/ssh/shell";
 import { markOf } from "../../system/process";
 import { until } from "../support/sandbox";
 import { descendants, kill } from "../support/workbench";

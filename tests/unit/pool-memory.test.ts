@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { PoolMemory } from "../../automation/pool-memory";
+import { PoolMemory } from "../../automation/cloud/offerings/pool-memory";
 
 describe("the memory of exhausted pools", () => {
   let dir: string;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
 import { deniedActions } from "../../automation/cloud/permissions";
-import { vcpuQuota } from "../../automation/cloud/quotas";
+import { vcpuQuota } from "../../automation/cloud/offerings/quotas";
 import { preflightExitCode, preflightText } from "../../cli/commands/check";
-import type { Preflight } from "../../automation/operations/check";
-import { findingOf, type Finding } from "../../automation/operations/region-checks";
+import type { Preflight } from "../../automation/operations/inspect/check";
+import { findingOf, type Finding } from "../../automation/operations/plan/region-checks";
 import { errorInfo, SpotError } from "../../fleet/errors";
 
 describe("permission probes", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import { listRemains, REMAINS, type Where } from "../../automation/cloud/remains";
+import { listRemains, REMAINS, type Where } from "../../automation/cloud/resources/remains";
 import type { Cloud } from "../../automation/cloud/clients";
 
 /** The sandbox imitates no EC2 fleets, so their row is held to what the API reference says. */

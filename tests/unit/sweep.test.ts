@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Cloud } from "../../automation/cloud/clients";
-import type { CloudKind, CloudObject } from "../../automation/cloud/inventory";
-import { sweep } from "../../automation/cloud/sweep";
+import type { CloudKind, CloudObject } from "../../automation/cloud/resources/inventory";
+import { sweep } from "../../automation/cloud/resources/sweep";
 
 const OURS = { "spot-deployer:lineage": "0123456789abcdef", "spot-deployer:stack": "dev" };
 

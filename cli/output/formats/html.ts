@@ -3,7 +3,7 @@ import type { VerificationReport } from "../../../automation/verify/report";
 import type { Outcome } from "../../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../../../automation/verify/result";
 import { script, style } from "./html-parts";
-import { reasonSkipped } from "../../../automation/verify/formats/explanation";
+import { reasonSkipped } from "../../../automation/verify/explanation";
 import { timelineOf, type Bar } from "./timeline";
 
 /** What a status is called and by which sign it is known without colour. */

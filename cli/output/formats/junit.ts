@@ -1,6 +1,6 @@
 import type { VerificationReport } from "../../../automation/verify/report";
 import type { CheckResult, NodeVerification } from "../../../automation/verify/result";
-import { explanation, reasonSkipped } from "../../../automation/verify/formats/explanation";
+import { explanation, reasonSkipped } from "../../../automation/verify/explanation";
 
 /** The report as JUnit XML: a suite for each node, a case for each check. Warnings do not fail, so they are output. */
 export function junit({ nodes, stack, at }: VerificationReport): string {

@@ -1,6 +1,6 @@
 import type { VerificationReport } from "../../../automation/verify/report";
 import type { CheckResult } from "../../../automation/verify/result";
-import { reasonSkipped } from "../../../automation/verify/formats/explanation";
+import { reasonSkipped } from "../../../automation/verify/explanation";
 
 /** The report in the Test Anything Protocol, version 13. A warning is "not ok # TODO": told, and no failure. */
 export function tap({ nodes }: VerificationReport): string {

@@ -1,0 +1,146 @@
+import {
+  DescribeRouteTablesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeSpotInstanceRequestsCommand,
+  DescribeVolumesCommand,
+  GetConsoleOutputCommand,
+  type IpPermission,
+  type RouteTable,
+  type SecurityGroup,
+  type SpotInstanceRequest,
+  type Volume,
+} from "@aws-sdk/client-ec2";
+import type { CloudFacts, GroupFacts, InstanceFacts, Looked } from "../../../fleet/checks";
+import { wordsWithCause } from "../../../fleet/errors";
+import { Tag } from "../../../fleet/model";
+import { EVERYWHERE } from "../../../fleet/aws/network";
+import type { Cloud } from "../clients";
+import { awsError } from "../errors";
+import { describeInstances, tagRecord, type Instance } from "./inventory";
+
+/** What all nodes' facts have in common. */
+export type CallerFacts = Pick<CloudFacts, "account" | "caller">;
+
+/** The most values that one filter takes (EC2 API reference, "Filtering"). */
+const FILTER_VALUES = 200;
+
+/**
+ * What AWS says of the nodes of a lineage in one region, by instance id: five calls, whatever the number of nodes (up to
+ * the size of a page). A call that is refused is a fact of its own and spoils no other.
+ * @throws SpotError of AWS's class when the region does not answer at all
+ */
+export async function nodeFacts(cloud: Cloud, lineage: string, region: string, about: CallerFacts): Promise<Map<string, CloudFacts>> {
+  const instances = await describeInstances(cloud, lineage, region);
+  const ec2 = cloud.ec2(region);
+  const [groups, tables, volumes, requests] = await Promise.all([
+    look("DescribeSecurityGroups", idsIn(instances, groupsOf), async (Values) =>
+      (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "group-id", Values }] }))).SecurityGroups,
+    ),
+    look("DescribeRouteTables", idsIn(instances, ({ VpcId }) => [VpcId]), async (Values) => (await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: "vpc-id", Values }] }))).RouteTables),
+    look("DescribeVolumes", idsIn(instances, ({ InstanceId }) => [InstanceId]), async (Values) =>
+      (await ec2.send(new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values }] }))).Volumes,
+    ),
+    look("DescribeSpotInstanceRequests", idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]), async (Values) =>
+      (await ec2.send(new DescribeSpotInstanceRequestsCommand({ Filters: [{ Name: "spot-instance-request-id", Values }] }))).SpotInstanceRequests,
+    ),
+  ]);
+  return new Map(
+    instances.map((instance) => [
+      instance.InstanceId!,
+      {
+        ...about,
+        instance: instanceFacts(instance),
+        groups: of(groups, (found) => groupFacts(instance, found, lineage)),
+        internetRoute: of(tables, (found) => internetRoute(instance, found)),
+        rootVolume: of(volumes, (found) => rootVolume(instance, found)),
+        spotRequest: of(requests, (found) => spotRequest(instance, found)),
+      },
+    ]),
+  );
+}
+
+/** What an instance wrote to its console so far. */
+export async function consoleOutput(cloud: Cloud, region: string, instanceId: string): Promise<Looked<string>> {
+  try {
+    const { Output } = await cloud.ec2(region).send(new GetConsoleOutputCommand({ InstanceId: instanceId }));
+    return { value: Buffer.from(Output ?? "", "base64").toString("utf8") };
+  } catch (error) {
+    return { failure: wordsWithCause(awsError(error, "GetConsoleOutput")) };
+  }
+}
+
+function idsIn(instances: readonly Instance[], idsOf: (instance: Instance) => (string | undefined)[] | undefined): string[] {
+  return [...new Set(instances.flatMap((instance) => idsOf(instance) ?? []))].filter((id) => id !== undefined && id !== "") as string[];
+}
+
+/** Asks for ids in as many calls as filters need; for none it asks nothing. */
+async function look<T>(call: string, ids: readonly string[], ask: (ids: string[]) => Promise<T[] | undefined>): Promise<Looked<T[]>> {
+  try {
+    const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) => ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES));
+    return { value: (await Promise.all(parts.map(ask))).flatMap((found) => found ?? []) };
+  } catch (error) {
+    return { failure: wordsWithCause(awsError(error, call)) };
+  }
+}
+
+function of<T, R>(fact: Looked<T>, read: (value: T) => R | undefined): Looked<R> | undefined {
+  if (fact.failure !== undefined) return fact;
+  const value = read(fact.value);
+  return value === undefined ? undefined : { value };
+}
+
+function instanceFacts(instance: Instance): InstanceFacts {
+  const stateReason = instance.StateReason?.Message || instance.StateTransitionReason;
+  return {
+    instanceId: instance.InstanceId!,
+    state: instance.State?.Name ?? "unknown",
+    ...(stateReason ? { stateReason } : {}),
+    ...(instance.LaunchTime ? { launchedAt: instance.LaunchTime.toISOString() } : {}),
+    instanceType: instance.InstanceType ?? "",
+    availabilityZone: instance.Placement?.AvailabilityZone ?? "",
+    market: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
+    ...(instance.PublicIpAddress ? { publicAddress: instance.PublicIpAddress } : {}),
+    httpTokens: instance.MetadataOptions?.HttpTokens ?? "",
+    tags: tagRecord(instance.Tags),
+  };
+}
+
+/** Groups belong to interfaces; what an instance lists of its own is a copy (and moto's is empty). */
+const groupsOf = ({ NetworkInterfaces }: Instance): (string | undefined)[] => (NetworkInterfaces ?? []).flatMap(({ Groups }) => (Groups ?? []).map(({ GroupId }) => GroupId));
+
+function groupFacts(instance: Instance, groups: readonly SecurityGroup[], lineage: string): GroupFacts[] {
+  const ids = groupsOf(instance);
+  return groups
+    .filter(({ GroupId }) => ids.includes(GroupId))
+    .map(({ GroupId = "", Tags, IpPermissions }) => ({ id: GroupId, isOwn: tagRecord(Tags)[Tag.lineage] === lineage, ingress: (IpPermissions ?? []).flatMap(sourcesOf) }));
+}
+
+/** One entry for each source. Ports that a protocol does not have are written as 0 to 65535. */
+function sourcesOf({ IpProtocol = "", FromPort = 0, ToPort = 65_535, IpRanges, Ipv6Ranges, UserIdGroupPairs, PrefixListIds }: IpPermission): GroupFacts["ingress"] {
+  const sources = [
+    ...(IpRanges ?? []).map(({ CidrIp }) => CidrIp),
+    ...(Ipv6Ranges ?? []).map(({ CidrIpv6 }) => CidrIpv6),
+    ...(UserIdGroupPairs ?? []).map(({ GroupId }) => GroupId),
+    ...(PrefixListIds ?? []).map(({ PrefixListId }) => PrefixListId),
+  ];
+  return sources.map((source) => ({ protocol: IpProtocol, fromPort: FromPort, toPort: ToPort, source: source ?? "" }));
+}
+
+/** A subnet without a table of its own has its VPC's main one. A route into nothing (blackhole) is none. */
+function internetRoute({ SubnetId, VpcId }: Instance, tables: readonly RouteTable[]): string | null {
+  const own = tables.find(({ Associations }) => Associations?.some((association) => association.SubnetId === SubnetId));
+  const table = own ?? tables.find((candidate) => candidate.VpcId === VpcId && candidate.Associations?.some(({ Main }) => Main));
+  const route = table?.Routes?.find(({ DestinationCidrBlock, State }) => DestinationCidrBlock === EVERYWHERE && State !== "blackhole");
+  return route?.GatewayId ?? route?.NatGatewayId ?? route?.TransitGatewayId ?? route?.NetworkInterfaceId ?? null;
+}
+
+function rootVolume({ InstanceId, RootDeviceName, BlockDeviceMappings }: Instance, volumes: readonly Volume[]): { encrypted: boolean; tags: Record<string, string> } | undefined {
+  const id = BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === RootDeviceName)?.Ebs?.VolumeId;
+  const volume = volumes.find(({ VolumeId, Attachments }) => (id === undefined ? Attachments?.some((attachment) => attachment.InstanceId === InstanceId) : VolumeId === id));
+  return volume && { encrypted: volume.Encrypted ?? false, tags: tagRecord(volume.Tags) };
+}
+
+function spotRequest({ SpotInstanceRequestId }: Instance, requests: readonly SpotInstanceRequest[]): { id: string; state: string; status: string } | undefined {
+  const request = requests.find((candidate) => candidate.SpotInstanceRequestId === SpotInstanceRequestId);
+  return request && { id: SpotInstanceRequestId!, state: request.State ?? "unknown", status: request.Status?.Code ?? "unknown" };
+}

@@ -1,0 +1,62 @@
+import type { FleetConfig } from "../../../fleet/config";
+import { errorInfo, isSpotError } from "../../../fleet/errors";
+import { slotsOf } from "../../../fleet/plan/slots";
+import { loadDefinition } from "../../../project/definition";
+import { regionStatuses } from "../../cloud/offerings/region-status";
+import { recordedPins } from "../plan/pins";
+import type { Session } from "../../session";
+import { keyPairOf } from "../plan/decide";
+import { Offers } from "../plan/offers";
+import { findingOf, regionReport, type Finding, type RegionReport } from "../plan/region-checks";
+
+export interface Preflight {
+  account: string;
+  arn: string;
+  /** What concerns no region: keys, payload, user data. */
+  local: Finding[];
+  regions: RegionReport[];
+}
+
+export interface CheckRequest {
+  config: FleetConfig;
+  configFile: string;
+}
+
+/**
+ * Asks AWS everything that an `up` would trip over, all regions in parallel, and changes nothing. A region that cannot
+ * be used is a finding and stops no other.
+ * @throws SpotError E_CREDENTIALS, which concerns every region
+ */
+export async function preflight(session: Session, request: CheckRequest): Promise<Preflight> {
+  const { config } = request;
+  const offers = new Offers(session, config, recordedPins(session.state).regions, regionStatuses(session.cloud));
+  const slots = slotsOf(config);
+  const wanted = config.regions.filter(({ count }) => count > 0);
+  const regions = await Promise.all(wanted.map(({ name }) => regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers)));
+  const { account, arn } = session.identity;
+  return { account, arn, local: local(session, request), regions };
+}
+
+/** What this machine must have: keys, a payload that can be uploaded, user data that EC2 takes. */
+function local(session: Session, { config, configFile }: CheckRequest): Finding[] {
+  const tried = (check: string, attempt: () => void): Finding[] => {
+    try {
+      attempt();
+      return [];
+    } catch (error) {
+      if (isSpotError(error) && error.problems.length > 0) return error.problems.map((problem) => findingOf(check, errorInfo(problem)));
+      return [findingOf(check, errorInfo(error))];
+    }
+  };
+  return [
+    // A pair of the fleet's own is made with its first node; before that there is nothing to check.
+    ...tried("keys", () => {
+      if (config.ssh.privateKeyPath || session.state.nodes.length > 0) keyPairOf(session, config);
+    }),
+    ...tried("payload", () => {
+      const definition = loadDefinition({ config, configFile, stack: session.target.stack, lineage: session.lineage });
+      const [slot] = definition.slots;
+      if (slot) definition.userDataOf(slot, "0".repeat(64), "ssh-ed25519 A", "0".repeat(64));
+    }),
+  ];
+}

@@ -1,0 +1,143 @@
+import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
+import { Tag, type Market } from "../../../fleet/model";
+import { byName } from "../../../fleet/text/words";
+import { describeInstances, describeManaged, enabledRegions, LIVE_STATES, tagRecord, type CloudObject, type Instance } from "../../cloud/resources/inventory";
+import { lostBy } from "../../session/lost-state";
+import { divided } from "../../session/ownership";
+import { fleetRegions, isUnrecorded, type Session } from "../../session";
+
+/** A node as `list` shows it: the record joined with what AWS says now. */
+export interface ListedNode {
+  name: string;
+  instanceId: string;
+  region: string;
+  availabilityZone: string;
+  instanceType: string;
+  market: Market;
+  /** EC2's state; `gone` when AWS no longer knows it, `unknown` when its region did not answer. */
+  state: string;
+  /** Why it ended, in AWS's words, when it did. */
+  stateReason?: string;
+  address: string | null;
+  /** ISO 8601. */
+  launchedAt: string | null;
+  /** False for an instance of ours that the state does not know. */
+  recorded: boolean;
+}
+
+export interface Listing {
+  stack: string;
+  lineage: string;
+  /** Found by their tags alone when the record is damaged or lost. */
+  nodes: ListedNode[];
+  /** Why the record cannot be believed, when it is damaged or lost. */
+  problem?: ErrorInfo;
+  /**
+   * Instances that carry the fleet ID and belong to another stack. Where this place knows of no fleet of its own:
+   * those of every fleet of this program.
+   */
+  foreign: ForeignNode[];
+  failedRegions: { region: string; error: ErrorInfo }[];
+}
+
+/** An instance that another place's record holds, or one that was lost there. Never touched from here. */
+export interface ForeignNode {
+  lineage: string;
+  stack: string;
+  node: string;
+  instanceId: string;
+  region: string;
+  state: string;
+}
+
+/** Joins the state with one DescribeInstances a region. Changes nothing, the record least of all. */
+export async function list(session: Session): Promise<Listing> {
+  const { state, lineage } = session;
+  const regions = fleetRegions(session);
+  const failedRegions: Listing["failedRegions"] = [];
+  const live = new Map<string, { region: string; instance: Instance }>();
+  await Promise.all(
+    regions.map(async (region) => {
+      try {
+        for (const instance of await describeInstances(session.cloud, lineage, region)) live.set(instance.InstanceId!, { region, instance });
+      } catch (error) {
+        failedRegions.push({ region, error: errorInfo(error) });
+      }
+    }),
+  );
+  const unanswered = new Set(failedRegions.map(({ region }) => region));
+  const nodes = state.nodes.map((node): ListedNode => {
+    const { pool } = node.pin;
+    const instance = live.get(node.instanceId)?.instance;
+    const fallback = { state: unanswered.has(pool.region) ? "unknown" : "gone", address: null, launchedAt: node.created ?? null };
+    return {
+      name: node.name,
+      instanceId: node.instanceId,
+      ...pool,
+      ...(instance ? seen(instance) : fallback),
+      recorded: true,
+    };
+  });
+  const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
+  const unrecorded = [...live.values()].filter(({ instance }) => !recorded.has(instance.InstanceId!) && instance.State?.Name !== "terminated");
+  const { own, others } = divided(session, unrecorded.map(({ region, instance }) => ({ id: instance.InstanceId!, tags: tagRecord(instance.Tags), region, instance })));
+  for (const { region, instance, tags } of own) {
+    nodes.push({
+      name: tags[Tag.node] ?? "?",
+      instanceId: instance.InstanceId!,
+      region,
+      availabilityZone: instance.Placement?.AvailabilityZone ?? "",
+      instanceType: instance.InstanceType ?? "",
+      market: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
+      ...seen(instance),
+      recorded: false,
+    });
+  }
+  const instances = [...live.values()].flatMap(({ region, instance }) => (LIVE_STATES.includes(instance.State?.Name ?? "") ? objectOf(region, instance) : []));
+  const problem = session.lost ?? lostBy(session, regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })));
+  const strange = isUnrecorded(session) || regions.length === 0;
+  return {
+    stack: session.target.stack,
+    lineage,
+    nodes: nodes.sort((a, b) => byName(a.name, b.name)),
+    ...(problem ? { problem: errorInfo(problem) } : {}),
+    foreign: strange ? await foreignNodes(session, failedRegions) : others.map(({ region, instance }) => foreignNode(region, instance)),
+    failedRegions,
+  };
+}
+
+function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Instance): CloudObject {
+  return { kind: "instance", region, id: InstanceId!, detail: State?.Name ?? "", created: LaunchTime, tags: tagRecord(Tags) };
+}
+
+/** Every fleet of this program in the account, by its tags. */
+async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRegions"]): Promise<ForeignNode[]> {
+  const regions = await enabledRegions(cloud);
+  const found = await Promise.all(
+    regions.map(async (region): Promise<ForeignNode[]> => {
+      try {
+        const instances = await describeManaged(cloud, region);
+        return instances.filter(({ State }) => State?.Name !== "terminated").map((instance) => foreignNode(region, instance));
+      } catch (error) {
+        failedRegions.push({ region, error: errorInfo(error) });
+        return [];
+      }
+    }),
+  );
+  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || byName(a.node, b.node));
+}
+
+function foreignNode(region: string, instance: Instance): ForeignNode {
+  const tags = tagRecord(instance.Tags);
+  return { lineage: tags[Tag.lineage] ?? "?", stack: tags[Tag.stack] ?? "?", node: tags[Tag.node] ?? "?", instanceId: instance.InstanceId!, region, state: instance.State?.Name ?? "unknown" };
+}
+
+function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {
+  const reason = instance.StateReason?.Message || instance.StateTransitionReason;
+  return {
+    state: instance.State?.Name ?? "unknown",
+    ...(reason ? { stateReason: reason } : {}),
+    address: instance.PublicIpAddress ?? null,
+    launchedAt: instance.LaunchTime?.toISOString() ?? null,
+  };
+}

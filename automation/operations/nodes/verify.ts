@@ -1,0 +1,77 @@
+import { checksFor } from "../../../fleet/checks";
+import { SpotError } from "../../../fleet/errors";
+import type { Level, NodePhase, Reporter } from "../../../fleet/report/events";
+import { StackKey } from "../../../fleet/plan/stack-config";
+import { loadDefinition } from "../../../project/definition";
+import type { FleetConfig } from "../../../fleet/config";
+import { byName } from "../../../fleet/text/words";
+import { qualified } from "../../engine/stack";
+import type { StateNode } from "../../engine/state";
+import { keyPairOf } from "../plan/decide";
+import { FleetNodes } from "./fleet-nodes";
+import type { Session } from "../../session";
+import type { Outcome } from "../../verify/outcome";
+import type { CheckStatus, NodeVerification, Verification } from "../../verify/result";
+import type { VerifyOptions } from "../../verify/runner";
+import { selectChecks, selectNames, type CheckChoice } from "../../verify/select";
+
+export interface VerifyRequest extends Pick<VerifyOptions, "deadlineMs" | "patienceMs" | "onResult" | "before" | "after"> {
+  config: FleetConfig;
+  configFile: string;
+  /** Which checks, and patterns of node names; absent: all. */
+  choice?: CheckChoice;
+  nodes?: string;
+}
+
+/**
+ * Runs the check list on the nodes that the state knows. Changes nothing, on the nodes as little as in the record.
+ * @throws SpotError E_NOT_FOUND when there is no node, E_USAGE for a pattern that fits nothing
+ */
+export async function verifyFleet(session: Session, request: VerifyRequest): Promise<Verification> {
+  const { choice, nodes, config, configFile, ...options } = request;
+  const checks = selectChecks(choice, checksFor(config));
+  const chosen = nodesNamed(session, nodes);
+  const fleet = await openFleet(session, { config, configFile });
+  return fleet.verify(chosen, { ...options, checks });
+}
+
+/** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
+export function nodesNamed({ state, target }: Session, patterns: string | undefined): StateNode[] {
+  if (state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
+  const names = state.nodes.map(({ name }) => name);
+  const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
+  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => byName(a.name, b.name));
+}
+
+/**
+ * The fleet over SSH, for commands that only look.
+ * @throws SpotError E_STATE when the stack's settings are not here, E_CREDENTIALS, E_KEY_LOST, E_SANDBOX_SETUP where no hosts boot
+ */
+export async function openFleet(session: Session, { config, configFile }: { config: FleetConfig; configFile: string }): Promise<FleetNodes> {
+  const { settings, stack, target, lineage } = session;
+  if (target.sandbox?.mode === "api") {
+    throw new SpotError("E_SANDBOX_SETUP", { message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to", next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts." });
+  }
+  const fleetSecret = (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ?? (await stack.readSecretOutput(StackKey.fleetSecret));
+  if (!settings.pins || fleetSecret === undefined) {
+    throw new SpotError("E_STATE", { message: `the stack's settings are not on this machine`, next: "Run `up`: it rebuilds them from the state." });
+  }
+  const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });
+  const { privateKeyPath } = keyPairOf(session, config);
+  return new FleetNodes({ session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath }, { wait: true });
+}
+
+/** What is told of a node by the outcome of its checks. `of`: the status of the results that are named. */
+const TOLD: Record<Outcome, { level: Level; phase: NodePhase; word: string; of?: CheckStatus }> = {
+  verified: { level: "success", phase: "verified", word: "Verified" },
+  failed: { level: "error", phase: "verified", word: "Not verified", of: "failed" },
+  unknown: { level: "warning", phase: "unknown", word: "Not verified, could not be looked at", of: "unknown" },
+  skipped: { level: "error", phase: "verified", word: "Not verified: checks were skipped" },
+};
+
+/** One line for a node that was checked: verified, or what stands in the way of that. */
+export function reportVerified(reporter: Reporter, { node, region, instanceId, address, outcome, results }: NodeVerification): void {
+  const { level, phase, word, of } = TOLD[outcome];
+  const named = results.filter(({ status }) => status === of).map(({ id, title }) => `${id} ${title}`);
+  reporter.emit({ type: "node", level, node: { name: node, region, instanceId, address }, phase, message: named.length === 0 ? word : `${word}: ${named.join(", ")}` });
+}

@@ -1,0 +1,121 @@
+import path from "node:path";
+import type { FleetConfig } from "../../../fleet/config";
+import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { launchesOf } from "../../../fleet/identity/launch";
+import type { NodePin, Pins, RegionPin, Slot } from "../../../fleet/model";
+import { slotsOf } from "../../../fleet/plan/slots";
+import { nextPool, type Choice } from "../../../fleet/aws/pools";
+import { callerOf } from "../../cloud/caller";
+import { regionStatuses } from "../../cloud/offerings/region-status";
+import type { RegionOffer } from "../../cloud/offerings/regions";
+import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
+import { keeps, pinsOf, recordedPins } from "./pins";
+import { PoolMemory } from "../../cloud/offerings/pool-memory";
+import type { Session } from "../../session";
+import { Offers } from "./offers";
+import { regionReport } from "./region-checks";
+
+/** Everything that is decided before anything is changed. */
+export interface Decisions {
+  pins: Pins;
+  /** What the regions offer, for whatever must be decided later in the run. */
+  offers: Offers;
+  keyPair: KeyPair;
+  /** Regions in which something is needed and nothing could be decided. The others go on. */
+  failedRegions: { region: string; error: ErrorInfo }[];
+  /** An address that `auto` stands for now and that no rule admits yet. */
+  newCaller?: string;
+}
+
+/**
+ * Decides zone, machine type, market, image and network of every slot that has none yet, by asking all regions
+ * concerned in parallel. What exists keeps what it has: with nothing new this asks AWS nothing.
+ * @throws SpotError E_CREDENTIALS (which concerns every region), E_SSH_KEY, E_KEY_LOST
+ */
+export async function decide(session: Session, config: FleetConfig): Promise<Decisions> {
+  const keyPair = keyPairOf(session, config);
+  const recorded = recordedPins(session.state);
+  const offers = new Offers(session, config, recorded.regions, regionStatuses(session.cloud));
+  const slots = slotsOf(config);
+  const nodes: Record<string, NodePin> = {};
+  const regions: Record<string, RegionPin> = { ...recorded.regions };
+  const unplaced: Record<string, string> = {};
+
+  for (const slot of slots) {
+    const pin = recorded.nodes[slot.name];
+    if (pin && keeps(pin, regions[pin.pool.region], config)) nodes[slot.name] = pin;
+  }
+  const open = slots.filter((slot) => !nodes[slot.name]);
+  const homes = [...new Set(open.map(({ homeRegion }) => homeRegion))];
+  const faultOf = async (region: string): Promise<ErrorInfo | undefined> => {
+    const { findings } = await regionReport(session, config, region, slots.filter(({ homeRegion }) => homeRegion === region).length, offers);
+    for (const { error } of findings.filter(({ level }) => level === "warning")) {
+      session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
+    }
+    return findings.find(({ level }) => level === "error")?.error;
+  };
+  const [{ callers, newCaller }, ...failures] = await Promise.all([
+    callersOf(session, config, recorded.callers),
+    ...homes.map(async (region) => ({ region, error: await faultOf(region) })),
+  ]);
+  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const closed = failures.flatMap(({ region, error }) => (error ? [{ region }] : []));
+  const homeless = new Set<string>();
+  for (const slot of open) {
+    const taken = Object.values(nodes).map(({ pool }) => pool);
+    const place = await placeFor(slot, offers, { closed, avoided, taken });
+    const before = recorded.nodes[slot.name];
+    if (!place) homeless.add(slot.homeRegion);
+    if (place) {
+      regions[place.offer.region] = place.offer.pin;
+      nodes[slot.name] = place.pin;
+    } else if (before) {
+      // A node that runs keeps running as it is: a region that does not answer is no reason to delete it.
+      nodes[slot.name] = before;
+    } else {
+      unplaced[slot.name] = failures.find(({ region }) => region === slot.homeRegion)?.error?.message ?? "no pool has room";
+    }
+  }
+  for (const { region, error } of failures) {
+    if (error && !homeless.has(region)) session.reporter.emit({ type: "message", level: "warning", subject: region, message: `its nodes go to other regions: ${error.message}`, error });
+  }
+  const allow = config.ssh.allow.filter((entry) => entry !== "auto");
+  return {
+    pins: pinsOf({ nodes, launches: launchesOf(Object.keys(nodes), session.state.nodes), regions, unplaced, ssh: { allow, callers, publicKey: keyPair.publicKey } }),
+    offers,
+    keyPair,
+    failedRegions: failures.flatMap(({ region, error }) => (error && homeless.has(region) ? [{ region, error }] : [])),
+    newCaller,
+  };
+}
+
+/** Where a slot can go: its own region first, then the others that are allowed. Undefined: nowhere. */
+export async function placeFor(slot: Slot, offers: Offers, choice: Choice): Promise<{ pin: NodePin; offer: RegionOffer } | undefined> {
+  for (const region of offers.regionsFor(slot.homeRegion)) {
+    const { offer, candidates } = await offers.of(region);
+    const found = candidates && nextPool(candidates, choice);
+    if (offer && found) return { pin: { ami: found.ami, pool: found.pool }, offer };
+  }
+  return undefined;
+}
+
+/** The key pair that logs in: the one named in config.yaml, else the fleet's own. @throws SpotError E_SSH_KEY, E_KEY_LOST */
+export function keyPairOf(session: Session, config: FleetConfig): KeyPair {
+  const { privateKeyPath, publicKeyPath } = config.ssh;
+  if (privateKeyPath && publicKeyPath) return userKeyPair(privateKeyPath, publicKeyPath);
+  return fleetKeyPair(path.join(session.keys), session.state.nodes.length === 0);
+}
+
+async function callersOf(session: Session, config: FleetConfig, recorded: string[]): Promise<{ callers: string[]; newCaller?: string }> {
+  if (!config.ssh.allow.includes("auto")) return { callers: [] };
+  const current = (await callerOf(session.target))?.cidr;
+  if (current === undefined) {
+    if (recorded.length > 0) return { callers: recorded };
+    throw new SpotError("E_NETWORK", {
+      message: "ssh.allow: the address from which you reach the internet could not be found out",
+      next: "Name it under `ssh: allow:` in config.yaml, as a CIDR block such as 203.0.113.7/32.",
+    });
+  }
+  if (recorded.includes(current)) return { callers: recorded };
+  return { callers: [...recorded, current].sort(), newCaller: current };
+}

@@ -1,0 +1,76 @@
+import type { FleetConfig, ProgramArchitecture } from "../../../fleet/config";
+import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import type { RegionPin } from "../../../fleet/model";
+import { candidatesOf, type Candidate } from "../../../fleet/aws/pools";
+import { refuseDisabledRegion, type RegionStatuses } from "../../cloud/offerings/region-status";
+import { offerOf, type RegionOffer, type RegionRequest } from "../../cloud/offerings/regions";
+import { networkFits } from "./pins";
+import type { Session } from "../../session";
+
+export type Offered = { offer: RegionOffer; candidates: Candidate[]; error?: undefined } | { offer?: undefined; candidates?: undefined; error: ErrorInfo };
+
+/** What the regions of the configuration offer: each is asked once in a run, and only when something is needed there. */
+export class Offers {
+  private readonly answers = new Map<string, Promise<Offered>>();
+
+  constructor(
+    private readonly session: Session,
+    private readonly config: FleetConfig,
+    private readonly recorded: Readonly<Record<string, RegionPin>>,
+    private readonly statuses: RegionStatuses,
+  ) {}
+
+  /**
+   * The region's offer, or why there is none.
+   * @throws SpotError E_CREDENTIALS when it is the credentials themselves, which concerns every region
+   */
+  of(region: string): Promise<Offered> {
+    let answer = this.answers.get(region);
+    if (answer === undefined) this.answers.set(region, (answer = this.ask(region)));
+    return answer;
+  }
+
+  /** The regions where a node may go: its own, then, when that is allowed, the others in the configuration's order. */
+  regionsFor(homeRegion: string): string[] {
+    if (!this.config.allowOtherRegions) return [homeRegion];
+    return [homeRegion, ...this.config.regions.map(({ name }) => name).filter((name) => name !== homeRegion)];
+  }
+
+  private async ask(name: string): Promise<Offered> {
+    const { session, config } = this;
+    const request = requestFor(config, name);
+    const known = this.recorded[name];
+    try {
+      await refuseDisabledRegion(session.cloud, this.statuses, name);
+      const offer = await offerOf(session.cloud, request, known && networkFits(known, config.network) ? known : undefined);
+      const candidates = candidatesOf(name, offer.types, config.markets, config.spotPriceLimit);
+      if (candidates.length === 0) throw tooDear(offer, config);
+      return { offer, candidates };
+    } catch (error) {
+      if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
+      return { error: errorInfo(error) };
+    }
+  }
+}
+
+export function requestFor(config: FleetConfig, name: string): RegionRequest {
+  const region = config.regions.find((entry) => entry.name === name);
+  if (!region) throw new SpotError("E_REGION", { message: `${name} is not in the configuration` });
+  return { region: name, machineTypes: region.machineTypes, image: region.image, network: config.network, securityGroups: config.securityGroups, programs: downloadsOf(config) };
+}
+
+/** A local program tells its architecture only when it is read; the node names one that does not fit. */
+function downloadsOf({ bacalhau }: FleetConfig): ProgramArchitecture[] | undefined {
+  const downloads = bacalhau?.program.downloads;
+  return downloads && (Object.keys(downloads) as ProgramArchitecture[]);
+}
+
+function tooDear({ region, types }: RegionOffer, { spotPriceLimit }: FleetConfig): SpotError {
+  const prices = types.flatMap(({ name, prices }) => Object.entries(prices).map(([zone, price]) => ({ text: `${name} in ${zone}: ${price}`, price })));
+  const cheapest = prices.sort((a, b) => a.price - b.price)[0];
+  return new SpotError("E_NO_POOL", {
+    message: `${region}: no spot pool costs ${spotPriceLimit} US dollars an hour or less; the cheapest is ${cheapest?.text}`,
+    class: "price",
+    next: "Raise max_price, name further machine types, or allow on-demand (`market: spot-then-on-demand`).",
+  });
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { StackKey } from "../../../fleet/plan/stack-config";
+import { qualified } from "../../engine/stack";
+import { writeStackSettings, type StackSettings } from "../../engine/stack-config";
+import { rememberConfig } from "../../session/last-config";
+import { ensurePassphrase, type Session } from "../../session";
+import type { UpPlan } from "./plan-up";
+
+/** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
+export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
+  const isMinted = await ensurePassphrase(session);
+  const isStale = isMinted && session.stackExists && isKeyless(session);
+  if (isStale) await session.stack.remove();
+  // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
+  writePins(session, plan);
+  if (!session.stackExists || isStale) await session.stack.ensure();
+  rememberConfig(session);
+  const key = qualified(StackKey.fleetSecret);
+  let secret = await session.stack.readSecretConfig(key);
+  if (secret === undefined) {
+    secret = (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ?? randomBytes(32).toString("hex");
+    await session.stack.writeSecretConfig(key, secret);
+  }
+  return secret;
+}
+
+/**
+ * A stack in a folder that holds nothing, and whose settings are lost: the passphrase that its state was made with was
+ * found by them alone. Where the settings have a salt, or a service keeps the stack, somebody may have made it by hand.
+ */
+function isKeyless({ stack }: Session): boolean {
+  return stack.stateFiles !== undefined && !(existsSync(stack.configFile) && readFileSync(stack.configFile, "utf8").includes("encryptionsalt"));
+}
+
+/** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
+export function writePins(session: Session, { decisions, definition }: UpPlan): void {
+  const relative = path.relative(session.projectDir, definition.configFile);
+  writeStackSettings(session.stack.configFile, {
+    ...ownerOf(session),
+    configFile: relative.startsWith("..") ? definition.configFile : relative,
+    pins: decisions.pins,
+  });
+}
+
+/**
+ * Writes down again whose fleet it is where the settings are lost: once `down` has emptied the state, nothing else tells
+ * of what it had to leave.
+ */
+export function restoreOwner(session: Session): void {
+  if (session.settings.lineage === undefined && session.state.lineage !== undefined) writeStackSettings(session.stack.configFile, ownerOf(session));
+}
+
+/** Fleet ID, place and account. */
+function ownerOf({ lineage, target, identity }: Session): Omit<StackSettings, "configFile" | "pins"> {
+  const { endpoint, foreignEndpoints } = target;
+  return { lineage, endpoint, endpoints: Object.keys(foreignEndpoints).length > 0 ? foreignEndpoints : undefined, account: identity.account, providerRegion: identity.region };
+}

@@ -1,0 +1,107 @@
+import type { FleetConfig } from "../../../fleet/config";
+import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { poolText } from "../../../fleet/aws/pools";
+import { counted } from "../../../fleet/text/words";
+import { hasKeyPair } from "../../cloud/key-pairs";
+import { deniedActions } from "../../cloud/permissions";
+import { vcpuQuota, vcpusOfOthers } from "../../cloud/offerings/quotas";
+import type { Session } from "../../session";
+import type { Offered, Offers } from "./offers";
+
+/** What a check found wrong, with what to do about it. */
+export interface Finding {
+  check: string;
+  level: "error" | "warning";
+  error: ErrorInfo;
+}
+
+export interface RegionReport {
+  region: string;
+  /** Nodes asked for there. */
+  nodes: number;
+  findings: Finding[];
+  /** The pool that the next node would go to, with its price when it is known. */
+  pool?: string;
+  /** vCPUs that the nodes need and that the quota leaves, when AWS told it. */
+  vcpus?: { wanted: number; free: number };
+}
+
+interface RegionFacts {
+  session: Session;
+  config: FleetConfig;
+  region: string;
+  nodes: number;
+  offer: NonNullable<Offered["offer"]>;
+  report: RegionReport;
+}
+
+/** The questions to one region, asked all at once. Each answers with what is wrong. To add one, add a row. */
+const REGION_CHECKS: readonly { check: string; ask(facts: RegionFacts): Promise<Finding[]> }[] = [
+  { check: "permissions", ask: permissions },
+  { check: "quota", ask: quota },
+  { check: "key pair", ask: keyPair },
+];
+
+/** One region's report. @throws SpotError E_CREDENTIALS */
+export async function regionReport(session: Session, config: FleetConfig, region: string, nodes: number, offers: Offers): Promise<RegionReport> {
+  const report: RegionReport = { region, nodes, findings: [] };
+  const { offer, candidates, error } = await offers.of(region);
+  if (!offer) {
+    report.findings.push(findingOf("offer", error));
+    return report;
+  }
+  const [first] = candidates;
+  if (first) report.pool = `${poolText(first.pool)}${first.price === undefined ? "" : `, ${first.price} USD/h`}`;
+  const facts = { session, config, region, nodes, offer, report };
+  const answers = await Promise.all(
+    REGION_CHECKS.map(async ({ check, ask }) => {
+      try {
+        return await ask(facts);
+      } catch (cause) {
+        if (isSpotError(cause) && cause.code === "E_CREDENTIALS") throw cause;
+        // A question that AWS does not answer (a role that may not read quotas) is no reason against the region.
+        return [{ ...findingOf(check, errorInfo(cause)), level: "warning" as const }];
+      }
+    }),
+  );
+  report.findings.push(...answers.flat());
+  return report;
+}
+
+export const findingOf = (check: string, error: ErrorInfo): Finding => ({ check, level: "error", error });
+
+async function permissions({ session, config, region, offer }: RegionFacts): Promise<Finding[]> {
+  const [type] = offer.types;
+  if (!type) return [];
+  const denied = await deniedActions(session.cloud, region, { ami: type.ami, machineType: type.name }, config.network === "create");
+  if (denied.length === 0) return [];
+  return [findingOf("permissions", errorInfo(new SpotError("E_PERMISSION", { message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`, next: denied[0]!.next })))];
+}
+
+async function quota({ session, config, region, nodes, offer, report }: RegionFacts): Promise<Finding[]> {
+  const [type] = offer.types;
+  const [market] = config.markets;
+  if (!type || !market) return [];
+  const [limit, others] = await Promise.all([vcpuQuota(session.cloud, region, type.name, market), vcpusOfOthers(session.cloud, region, session.lineage, market)]);
+  if (!limit) return [];
+  const wanted = nodes * type.vcpus;
+  const free = Math.max(0, limit.limit - others);
+  report.vcpus = { wanted, free };
+  if (wanted <= free) return [];
+  const error = errorInfo(
+    new SpotError("E_NO_POOL", {
+      class: "quota",
+      message: `${region}: ${counted(nodes, "node")} would take ${counted(wanted, "vCPU")} (${market}), the quota leaves ${free} of ${limit.limit}: ${counted(Math.floor(free / type.vcpus), "node")} at most`,
+      next: `Ask for a higher quota (\`${session.cloud.cli} service-quotas request-service-quota-increase --service-code ec2 --quota-code ${limit.code} --desired-value ${wanted + others} --region ${region}\`), or ask for fewer nodes.`,
+    }),
+  );
+  // AWS judges the launch: its own count may be newer, and the nodes for which there is room are made.
+  return [{ check: "quota", level: "warning", error }];
+}
+
+async function keyPair({ session, config, region }: RegionFacts): Promise<Finding[]> {
+  const { keyName } = config.ssh;
+  if (keyName === undefined || (await hasKeyPair(session.cloud, region, keyName))) return [];
+  const next = `Import it there (\`${session.cloud.cli} ec2 import-key-pair --region ${region} --key-name ${keyName} …\`), or remove aws.ssh_key_name.`;
+  return [findingOf("key pair", errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })))];
+}

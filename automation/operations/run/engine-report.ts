@@ -1,0 +1,109 @@
+import { classifyFailure } from "../../../fleet/aws/failures";
+import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import type { NodeRef } from "../../../fleet/model";
+import { quote } from "../../../fleet/text/quote";
+import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
+import { NO_PROVIDER } from "../../engine/failures";
+import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
+import type { Session } from "../../session";
+
+/** What a finished step of an instance means for its node. Other steps (same, update) are no phase. */
+const PHASES: Record<string, { phase: "created" | "deleted"; message: string }> = {
+  create: { phase: "created", message: "Created" },
+  "create-replacement": { phase: "created", message: "Created" },
+  delete: { phase: "deleted", message: "Terminated" },
+  "delete-replaced": { phase: "deleted", message: "Terminated" },
+};
+
+/** What happens to a node as soon as the engine is done with it. */
+export interface NodeHooks {
+  created?(node: NodeRef & { instanceId: string; address: string }): void;
+  deleted?(instanceId: string): void;
+  /** Told of every failed step; true: it is tried again, so it is no failure yet. */
+  failed?(failure: EngineFailure): boolean;
+}
+
+/** Turns the engine's steps into the fleet's events while they happen. */
+export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineListener {
+  const { reporter } = session;
+  return {
+    step(step) {
+      const told = PHASES[step.op];
+      if (step.type !== INSTANCE_TYPE || !told) return;
+      const level = told.phase === "created" ? "success" : "info";
+      const node = nodeRefOf(step);
+      reporter.emit({ type: "node", level, node, phase: told.phase, message: told.message });
+      const { instanceId, address } = node;
+      if (instanceId === undefined) return;
+      if (told.phase === "deleted") hooks.deleted?.(instanceId);
+      else if (address !== undefined) hooks.created?.({ ...node, instanceId, address });
+    },
+    failure(failure) {
+      const error = failureInfo(failure);
+      if (hooks.failed?.(failure)) {
+        reporter.emit({ type: "message", level: "warning", subject: isNode(failure) ? nodeNameOf(failure.step.name) : regionOf(failure.step), message: error.message });
+        return;
+      }
+      if (failure.step.type === INSTANCE_TYPE) {
+        const phase = failure.step.op.startsWith("delete") ? "deleted" : "created";
+        reporter.emit({ type: "node", level: "error", node: nodeRefOf(failure.step), phase, message: error.message, error });
+      } else {
+        reporter.emit({ type: "message", level: "error", subject: regionOf(failure.step), message: error.message, error });
+      }
+    },
+  };
+}
+
+const isNode = ({ step }: EngineFailure): boolean => step.type === INSTANCE_TYPE;
+
+function nodeRefOf(step: EngineStep): NodeRef {
+  const address = step.outputs.publicIp;
+  return {
+    name: nodeNameOf(step.name),
+    region: regionOf(step) ?? "",
+    ...(step.id ? { instanceId: step.id } : {}),
+    ...(typeof address === "string" && address !== "" ? { address } : {}),
+  };
+}
+
+function regionOf(step: EngineStep): string | undefined {
+  return typeof step.inputs.region === "string" ? step.inputs.region : undefined;
+}
+
+/** A failed step as an error of ours: AWS's code decides the class, and so the exit code and the advice. */
+export function failureInfo(failure: EngineFailure): ErrorInfo {
+  const { awsCode, class: failureClass, next } = classifyFailure(failure.message);
+  const what = failure.step.type === INSTANCE_TYPE ? `node ${nodeNameOf(failure.step.name)}` : `${failure.step.type.split(":").pop()} ${failure.step.name}`;
+  const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
+  return errorInfo(
+    new SpotError("E_CREATE", {
+      message: `${what} could not be ${verb}${awsCode ? `: ${awsCode}` : ""}`,
+      cause: failure.message,
+      class: failureClass,
+      next,
+    }),
+  );
+}
+
+/** The program itself failed, or there is no provider: nothing of one resource, and nothing that another try would mend. */
+export function createError(report: EngineReport, session: Pick<Session, "cli" | "target">): SpotError {
+  const text = report.programErrors.join("\n");
+  if (!NO_PROVIDER.test(text)) return new SpotError("E_PROGRAM", { message: "the Pulumi program failed", cause: text });
+  return new SpotError("E_PROVIDER", {
+    message: "Pulumi's AWS provider cannot be used",
+    cause: [text, ...report.warnings.filter((warning) => DOWNLOAD.test(warning)).slice(-1).map(firstLine)].join("\n"),
+    next: session.target.kind === "sandbox" ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`." : providerWay(text, session.cli.command),
+  });
+}
+
+/** Each try to download is told as a warning, the last error only counts them. */
+const DOWNLOAD = /^error downloading provider/;
+
+const firstLine = (text: string): string => text.split("\n", 1)[0]!;
+
+/** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
+function providerWay(text: string, cli: string): string {
+  const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
+  const install = [quote(cli), "plugin install resource aws", ...(version === undefined ? [] : [version]), "--reinstall"].join(" ");
+  return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
+}

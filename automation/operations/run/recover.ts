@@ -1,0 +1,214 @@
+import path from "node:path";
+import { SpotError, wordsOf } from "../../../fleet/errors";
+import { Tag } from "../../../fleet/model";
+import { counted } from "../../../fleet/text/words";
+import { inventory, type CloudObject, type RegionInventory } from "../../cloud/resources/inventory";
+import { networkParts, type NetworkPart } from "../../cloud/resources/network-parts";
+import { deleteWithin, sweep } from "../../cloud/resources/sweep";
+import { lockedError, lockState } from "../../engine/lock";
+import type { PendingOperation, StateResource } from "../../engine/state";
+import { endStrays, straysOf } from "../../engine/strays";
+import { lostBy } from "../../session/lost-state";
+import { madeOf, orphansAmong, tellUnexplained } from "../../session/orphans";
+import { divided } from "../../session/ownership";
+import { reread, type Session } from "../../session";
+import { createError } from "./engine-report";
+
+/** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
+const STRAY_PATIENCE_MS = 10_000;
+
+/** How long AWS may hold back a rule or a route. */
+const PART_PATIENCE_MS = 30_000;
+
+/** Resource types whose objects `inventory` lists: for these, not being listed means being gone. */
+const LISTED_TYPES: Record<string, "instance" | "network"> = {
+  "aws:ec2/instance:Instance": "instance",
+  "aws:ec2/vpc:Vpc": "network",
+  "aws:ec2/subnet:Subnet": "network",
+  "aws:ec2/internetGateway:InternetGateway": "network",
+  "aws:ec2/routeTable:RouteTable": "network",
+  "aws:ec2/securityGroup:SecurityGroup": "network",
+};
+
+/**
+ * Brings record and cloud together again before anything new is begun: what a killed run left running or locked, what
+ * was created and never recorded, and what is recorded and no longer there. Changes nothing where the two agree.
+ * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
+ * @param dropped unfinished operations that the caller has dropped from the record already
+ * @throws SpotError E_LOCKED; E_STATE when the record was lost
+ */
+export async function recover(opened: Session, regions: string[], dropped: PendingOperation[] = []): Promise<{ session: Session; look: Look }> {
+  const cleared = await clearBrokenRun(opened);
+  const pending = [...dropped, ...cleared.pending];
+  const look = await lookAt(cleared.session, regions);
+  const others = divided(cleared.session, look.regions.flatMap(({ objects }) => objects)).others.filter(({ kind }) => kind === "instance");
+  // An operation that was dropped a moment ago still tells of an instance that it may have made.
+  const lost = lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ?? copiedSettings(cleared.session, others);
+  if (lost) throw lost;
+  const { session, left } = await endOrphans(cleared.session, look);
+  if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
+  const doubtful = new Set(pending.flatMap(({ region }) => region ?? []));
+  const recovered = await forgetLost(session, look.regions, doubtful);
+  // What this run made of the record is believed by the next one, even where it goes no further.
+  if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
+  return { session: recovered, look };
+}
+
+/** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */
+export async function endKilledRun(opened: Session): Promise<Session> {
+  const strays = straysOf(opened.stack.key);
+  if (strays.length > 0) {
+    say(opened, `a killed run left ${counted(strays.length, "process", "processes")}; waiting for them to end`);
+    await endStrays(strays, STRAY_PATIENCE_MS);
+  }
+  const locked = await clearDeadLock(opened);
+  // What was read when the session was opened is older than what those processes wrote since.
+  return (strays.length > 0 || locked) && !opened.damaged ? reread(opened) : opened;
+}
+
+/**
+ * The same, and drops its pending operations: the engine alone would create those a second time. Answers them: each may
+ * have taken effect.
+ * @throws SpotError E_LOCKED
+ */
+export async function clearBrokenRun(opened: Session): Promise<{ session: Session; pending: PendingOperation[] }> {
+  let session = await endKilledRun(opened);
+  const { pending } = session.state;
+  if (pending.length > 0) {
+    session.stack.notes.adopt(session.lineage, pending);
+    await session.stack.clearPendingOperations();
+    say(session, `dropped ${counted(pending.length, "operation")} that an earlier run left unfinished`);
+    session = await reread(session);
+  }
+  return { session, pending };
+}
+
+/** What there is in AWS, as one moment showed it. */
+export interface Look {
+  regions: RegionInventory[];
+  /** Of the groups and tables that the record held then. */
+  parts: NetworkPart[];
+}
+
+/** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
+export async function lookAt(session: Session, regions: string[]): Promise<Look> {
+  const idsIn = (region: string, type: string) => session.state.resources.flatMap((resource) => (resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : []));
+  const [inventories, parts] = await Promise.all([
+    inventory(session.cloud, session.lineage, regions),
+    Promise.all(
+      regions.map((region) =>
+        networkParts(session.cloud, { region, groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"), tables: idsIn(region, "aws:ec2/routeTable:RouteTable") }).catch(() => []),
+      ),
+    ),
+  ]);
+  return { regions: inventories, parts: parts.flat() };
+}
+
+/**
+ * Ends what a run of ours made and could not record: nobody else ever will. What nothing explains is told of and left
+ * alone. Safe beside other runs by its order: what was listed before the lock was seen free is in the record read after
+ * that, or its run died without recording it.
+ * @param look what was listed before this call
+ * @returns `left`: how many of them could not be ended
+ * @throws SpotError E_LOCKED while another run is at work
+ */
+export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
+  const own = divided(session, look.regions.flatMap(({ objects }) => objects)).own;
+  const { explained, unexplained } = orphansAmong(session, own);
+  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0) return { session, left: 0 };
+  await clearDeadLock(session);
+  const current = await reread(session);
+  await removeParts(current, strayParts(current, look.parts));
+  const orphans = orphansAmong(current, own);
+  tellUnexplained(current, orphans.unexplained);
+  const failures = await sweep(current.cloud, current.lineage, orphans.explained, {
+    signal: current.interrupts.hard,
+    onDeleted: (object) => {
+      current.stack.notes.found(current.lineage, { ...madeOf(object), id: object.id });
+      say(current, `ended ${object.kind} ${object.id} in ${object.region}: created and never recorded`);
+    },
+  });
+  for (const { object, error } of failures) {
+    current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
+  }
+  return { session: current, left: failures.length };
+}
+
+/** A stack without anything of its own has the ID of one that has: one took the settings of the other, salt and all. */
+function copiedSettings({ state, target, stack, lineage }: Session, others: CloudObject[]): SpotError | undefined {
+  if (state.regions.length > 0 || others.length === 0) return undefined;
+  const file = path.basename(stack.configFile);
+  const owners = [...new Set(others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort();
+  return new SpotError("E_STATE", {
+    message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
+    next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops its settings; \`up\` then gives the stack an ID of its own.`,
+  });
+}
+
+/** Parts in AWS that the record does not have: asking for them again would be refused for ever. */
+function strayParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
+  const ids = new Set(state.resources.map(({ id }) => id));
+  const tablesWithRoute = new Set(state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId));
+  return parts.filter(({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)));
+}
+
+async function removeParts(session: Session, parts: NetworkPart[]): Promise<void> {
+  await Promise.all(
+    parts.map(async ({ kind, region, holder, remove }) => {
+      try {
+        await deleteWithin(Date.now() + PART_PATIENCE_MS, remove, session.interrupts.hard);
+        say(session, `removed a ${kind} of ${holder} in ${region}: made and never recorded`);
+      } catch (error) {
+        session.reporter.emit({ type: "message", level: "warning", subject: region, message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}` });
+      }
+    }),
+  );
+}
+
+/**
+ * Has the engine ask for what is recorded and not listed, and forget what is really gone, so that it is made again.
+ * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
+ * for: routes and associations have no tags to list them by.
+ * @throws SpotError E_PROVIDER, E_PROGRAM when the engine could not ask at all
+ */
+export async function forgetLost(session: Session, look: RegionInventory[], doubtful: ReadonlySet<string> = new Set()): Promise<Session> {
+  const lost = lostOf(session, look, doubtful);
+  if (lost.length === 0) return session;
+  const outcome = await session.stack.refresh(lost.map(({ urn }) => urn));
+  const { failures, programErrors, interrupted } = outcome;
+  if (programErrors.length > 0 && !interrupted) throw createError(outcome, session);
+  for (const { step, message } of failures) session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message: `what became of ${step.name} could not be found out: ${message}` });
+  const current = await reread(session);
+  const kept = new Set(current.state.resources.map(({ id }) => id));
+  for (const { name, instanceId, pin } of session.state.nodes.filter(({ instanceId }) => !kept.has(instanceId))) {
+    session.reporter.emit({ type: "message", level: "warning", subject: name, message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again` });
+  }
+  return current;
+}
+
+function lostOf({ state }: Session, look: RegionInventory[], doubtful: ReadonlySet<string>): StateResource[] {
+  return look.filter(({ error }) => error === undefined).flatMap(({ region, objects }) => {
+    const here = state.resources.filter(({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region);
+    const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));
+    const gone = here.filter(({ type, id }) => LISTED_TYPES[type] !== undefined && !alive.has(id));
+    const empty = here.length > 0 && !here.some(({ type }) => LISTED_TYPES[type] === "instance");
+    const whole = doubtful.has(region) || empty || gone.some(({ type }) => LISTED_TYPES[type] === "network");
+    return whole ? here : gone;
+  });
+}
+
+/** True when there was a lock to clear. @throws SpotError E_LOCKED */
+async function clearDeadLock(session: Session): Promise<boolean> {
+  await session.stack.clearUnfinishedLocks();
+  const owners = await session.stack.lockOwners();
+  if (owners.length === 0) return false;
+  const holder = owners.find((owner) => lockState(owner) !== "dead");
+  if (holder) throw lockedError(session.target.stack, holder, lockState(holder));
+  await session.stack.clearLocks(owners);
+  say(session, `cleared the lock of a run that no longer lives (process ${owners.map(({ pid }) => pid).join(", ")})`);
+  return true;
+}
+
+function say(session: Session, message: string): void {
+  session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message });
+}

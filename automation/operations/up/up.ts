@@ -1,0 +1,63 @@
+import { exclusively } from "../../session/run-lock";
+import { bootsHosts, fleetRegions, type Session } from "../../session";
+import { leavingCluster } from "../run/cluster";
+import { tellCost } from "../inspect/cost";
+import { FleetNodes } from "../nodes/fleet-nodes";
+import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
+import { noted } from "../run/noted";
+import { prepareStack } from "../plan/prepare-stack";
+import { recover } from "../run/recover";
+import { UpRun, type UpResult } from "./up-run";
+
+/**
+ * Brings the cloud to what the configuration asks for. Nodes that must be replaced roll: one canary, then batches; a
+ * batch that fails stops the roll and leaves the rest as it was.
+ * @throws SpotError E_DECLINED when the changes are not confirmed, E_LOCKED, E_PROGRAM and what `planUp` throws
+ */
+export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
+  refuseStaleBuild();
+  return exclusively(opened, () => leavingCluster(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)));
+}
+
+/** @param ended told of each instance that this run ends, or finds gone */
+async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: string) => void): Promise<UpResult> {
+  const regions = fleetRegions(opened, request.config.regions.map(({ name }) => name));
+  const { session, look } = await recover(opened, regions);
+  goneBetween(opened, session).forEach(ended);
+  const plan = limited(await planUp(session, request), opened, request.part);
+  // Half a plan, or a question, is of no use to who wants to stop.
+  session.interrupts.soft.throwIfAborted();
+  announce(plan);
+  if (plan.changes.some(({ kind }) => kind !== "same")) {
+    await tellCost(session, plan.changes.flatMap(({ to }) => to?.pin.pool ?? []), "the fleet will cost");
+  }
+  await confirmed(plan);
+  return noted(session, look.regions, () => carriedOut(session, plan, request, regions, ended));
+}
+
+/** Does what was planned and agreed to. */
+async function carriedOut(session: Session, plan: UpPlan, request: UpRequest, regions: string[], ended: (instanceId: string) => void): Promise<UpResult> {
+  const { decisions, definition, account } = plan;
+  const fleetSecret = await prepareStack(session, plan);
+  const access = { session, definition, pins: decisions.pins, account, fleetSecret, privateKeyPath: decisions.keyPair.privateKeyPath };
+  // Each batch of a roll is proven before the next, so a run that replaces anything waits.
+  const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
+  if (wait !== request.wait && bootsHosts(session)) session.reporter.emit({ type: "message", level: "info", message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait" });
+  const fleet = bootsHosts(session) ? new FleetNodes(access, { wait }) : undefined;
+  const result = await new UpRun(session, plan, fleet, { ...request, wait }, regions, ended).go();
+  goneBetween(session, result.session).forEach(ended);
+  return result;
+}
+
+/** Instances that the record has forgotten. */
+function goneBetween(before: Session, after: Session): string[] {
+  const left = new Set(after.state.nodes.map(({ instanceId }) => instanceId));
+  return before.state.nodes.flatMap(({ instanceId }) => (left.has(instanceId) ? [] : [instanceId]));
+}
+
+function announce({ session, account, changes, decisions }: UpPlan): void {
+  session.reporter.emit({ type: "changes", stack: session.target.stack, account, changes });
+  for (const { region, error } of decisions.failedRegions) {
+    session.reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+  }
+}
