@@ -12,6 +12,12 @@ const root = path.resolve(__dirname, "..");
 const tsc = spawnSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", root], { stdio: "inherit" });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
+// What was compiled from a source that is gone would be run and tested still.
+const output = path.join(root, "dist");
+for (const file of fs.readdirSync(output, { recursive: true }).filter((name) => /\.(js|d\.ts)$/.test(name))) {
+  if (!fs.existsSync(path.join(root, file.replace(/\.(js|d\.ts)$/, ".ts")))) fs.rmSync(path.join(output, file));
+}
+
 const { sourceDigest, STAMP_FILE } = require(path.join(root, "dist/project/build-stamp.js"));
 fs.writeFileSync(path.join(root, STAMP_FILE), `${sourceDigest(root)}\n`);
 fs.chmodSync(path.join(root, "dist/cli/main.js"), 0o755);
