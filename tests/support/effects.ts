@@ -21,12 +21,12 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
   "no-wait": { up: ["tests/e2e/fleet.test.ts", "is left to itself by --no-wait once its deployment runs"] },
   "rollback-on-failure": { up: ["tests/faults/scenarios.ts", "all or nothing: nothing"] },
   yes: {
-    up: ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
-    down: ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
-    replace: ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
-    repair: ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
-    "allow-me": ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
-    "cleanup-vpcs": ["tests/unit/answers.test.ts", "is taken for the answer by every command that asks"],
+    up: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    down: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    replace: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    repair: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    "allow-me": ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    "cleanup-vpcs": ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
     recover: ["tests/integration/recovery.test.ts", "L40: says that the state is cut off"],
     import: ["tests/integration/command-line.test.ts", "`import` shows what a predecessor's file names"],
     setup: ["tests/integration/command-line.test.ts", "setup --defaults writes a file that is valid"],
@@ -61,7 +61,7 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
   deadline: { verify: verify("--deadline ends the wait") },
   "min-healthy": { verify: verify("--min-healthy says how many") },
   node: { verify: verify("--only, --phase and --node choose"), exec: ["tests/e2e/login.test.ts", "`logs` shows the node's own files"] },
-  list: { verify: ["tests/unit/command-line.test.ts", "`verify --list` prints the checks"] },
+  list: { verify: ["tests/unit/cli/command-line.test.ts", "`verify --list` prints the checks"] },
   "one-at-a-time": { verify: verify("--one-at-a-time") },
   "until-first-failure": { verify: verify("--until-first-failure stops at the cause") },
   junit: { verify: formats },
@@ -81,7 +81,7 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
 
 const spot: Sight = ["tests/integration/config-keys.test.ts", "of a spot fleet in networks of its own reach AWS"];
 const onDemand: Sight = ["tests/integration/config-keys.test.ts", "of an on-demand fleet in a network that is there reach AWS"];
-const sent = (words: string): Sight => ["tests/unit/config-effects.test.ts", words];
+const sent = (words: string): Sight => ["tests/unit/project/config-effects.test.ts", words];
 const settings = sent("Bacalhau's version, download by architecture");
 const program = sent("the program that binary names");
 const folders = sent("the files of files_directory");

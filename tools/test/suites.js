@@ -44,14 +44,11 @@ function chosen(args) {
   return SUITES.filter((suite) => args.some((arg) => (arg in CHOICES ? CHOICES[arg](suite) : arg === suite.name)));
 }
 
-/** The compiled test files of a suite, in the order of their names. */
+/** The compiled test files of a suite, from all its folders, in the order of their names. */
 function filesOf({ mocha: folder, only = /\.test\.js$/, except = /^$/ }) {
   const directory = path.join(root, "dist/tests", folder);
-  const sources = path.join(root, "tests", folder);
-  // A compiled test whose source is gone is no test.
-  const hasSource = (file) => existsSync(path.join(sources, file.replace(/\.js$/, ".ts")));
-  return (existsSync(directory) ? readdirSync(directory).sort() : [])
-    .filter((file) => file.endsWith(".test.js") && hasSource(file) && only.test(file) && !except.test(file))
+  return (existsSync(directory) ? readdirSync(directory, { recursive: true }).sort() : [])
+    .filter((file) => file.endsWith(".test.js") && only.test(file) && !except.test(file))
     .map((file) => path.join(directory, file));
 }
 

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { reporterFor } from "../../../../cli/runtime/shell";
+import type { CommandContext } from "../../../../cli/runtime/context";
+import { Journal } from "../../../../cli/output/journal";
+
+describe("the log of a run", () => {
+  let dir: string;
+  beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-journal-"))));
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  const journal = (folder: string) => new Journal({ folder, command: "up", args: [], recorded: true });
+
+  it("is done without where nothing can be written, and the run goes on", () => {
+    writeFileSync(path.join(dir, "file"), "");
+    const lost = journal(path.join(dir, "file"));
+    lost.emit({ type: "message", level: "info", message: "on it goes" });
+    lost.end(0);
+    assert.match(String(lost.failure), /ENOTDIR|EEXIST/);
+  });
+
+  it("is kept where it can be", () => {
+    const kept = journal(dir);
+    kept.emit({ type: "message", level: "info", message: "on it goes" });
+    kept.end(0);
+    assert.equal(kept.failure, undefined);
+    assert.match(readFileSync(kept.file, "utf8"), /on it goes[^]*exit code 0/);
+  });
+
+  it("that is lost is told of once", () => {
+    writeFileSync(path.join(dir, "logs"), "");
+    let told = "";
+    const stream = { isTTY: false, write: (text: string) => void (told += text) };
+    const context = { command: "up", args: [], positionals: [], rest: [], options: { sandbox: "api" }, terminal: { stdout: stream, stderr: stream, env: {} }, env: { SPOT_SANDBOX_HOME: dir } } as unknown as CommandContext;
+    const reporter = reporterFor(context, true);
+    for (const message of ["one", "two"]) reporter.emit({ type: "message", level: "info", message });
+    assert.match(told, /^\[log\] WARNING: no log is kept of this run: .*\n\[spot\] INFO: one\n\[spot\] INFO: two\n$/);
+    assert.deepEqual(context.end?.(0), {});
+  });
+});
