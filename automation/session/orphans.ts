@@ -47,7 +47,7 @@ export function orphansAmong(fleet: Pick<Opened, "state" | "stack" | "lineage">,
 }
 
 function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orphans {
-  const { explained, unexplained } = sortedByNotes(objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })), notes);
+  const { explained, unexplained } = sortedByNotes(objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })), notes, new Date());
   return { explained: explained.map(({ object }) => object), unexplained: unexplained.map(({ object: { object }, reason }) => ({ ...object, reason })) };
 }
 

@@ -62,7 +62,7 @@ const MADE_ONCE: ReadonlySet<string> = new Set(["aws:ec2/instance:Instance"]);
  * its id; and what a run attempted to make: of the same kind and name, new since the run began, and no more of them than
  * attempts. Tags alone explain nothing: backups and "launch more like this" copy them.
  */
-export function sortedByNotes<T extends Unrecorded>(objects: readonly T[], runs: readonly RunNote[], now = new Date()): { explained: T[]; unexplained: Unexplained<T>[] } {
+export function sortedByNotes<T extends Unrecorded>(objects: readonly T[], runs: readonly RunNote[], now: Date): { explained: T[]; unexplained: Unexplained<T>[] } {
   const known = new Set(runs.flatMap((run) => (isOver(run, now) ? [] : [...run.deleted, ...run.attempts.flatMap(({ id }) => id ?? [])])));
   const explained = objects.filter(({ id }) => known.has(id));
   const unexplained: Unexplained<T>[] = [];

@@ -1,0 +1,80 @@
+/**
+ * The dependency directions of docs/architecture.md, checked on every kind of import: of values, of types, and those that
+ * are made while the program runs.
+ */
+
+/** What each top-level folder may import of the others. */
+const MAY_IMPORT = {
+  system: [],
+  fleet: [],
+  project: ["fleet", "system"],
+  infra: ["fleet", "project"],
+  sandbox: ["fleet", "system"],
+  automation: ["fleet", "project", "system", "sandbox"],
+  cli: ["automation", "fleet", "project", "sandbox", "system"],
+  tools: ["automation", "cli", "fleet", "project"],
+};
+
+/** What the user's project and its tests are made of, in the order of package.json's sources. */
+const FOLDERS = [...Object.keys(MAY_IMPORT), "tests", "bench"];
+
+/** Libraries with one home. */
+const HOMES = [
+  { packages: "@pulumi/aws", home: "infra" },
+  { packages: "@pulumi/pulumi/automation", home: "automation/engine" },
+  { packages: "(node-ssh|ssh2)", home: "automation/ssh" },
+  { packages: "@aws-sdk", home: "(automation/cloud|sandbox/provider)" },
+];
+
+/** What computes only, of Node's own modules. */
+const PURE_MODULES = ["crypto", "net", "path", "url", "util"];
+
+const forbidden = [
+  ...Object.entries(MAY_IMPORT).map(([folder, others]) => ({
+    name: `${folder}-imports`,
+    comment: `${folder}/ may import ${others.join(", ") || "no other folder"}`,
+    severity: "error",
+    from: { path: `^${folder}/` },
+    to: { path: `^(${FOLDERS.filter((other) => other !== folder && !others.includes(other)).join("|")})/` },
+  })),
+  {
+    name: "sandbox-by-its-door",
+    comment: "the sandbox is used by sandbox/control.ts alone",
+    severity: "error",
+    from: { path: "^(automation|cli|infra|project|tools)/" },
+    to: { path: "^sandbox/", pathNot: "^sandbox/control[.]ts$" },
+  },
+  {
+    name: "no-two-folders-import-each-other",
+    comment: "what two folders share lies below both",
+    scope: "folder",
+    severity: "error",
+    from: { path: `^(${Object.keys(MAY_IMPORT).join("|")})` },
+    to: { circular: true },
+  },
+  {
+    name: "fleet-is-pure",
+    comment: "fleet/ computes: no input or output",
+    severity: "error",
+    from: { path: "^fleet/" },
+    to: { dependencyTypes: ["core"], pathNot: `^(node:)?(${PURE_MODULES.join("|")})$` },
+  },
+  ...HOMES.map(({ packages, home }) => ({
+    name: `home-of-${packages.replace(/[^a-z]+/g, "-")}`,
+    comment: `only ${home} imports ${packages}`,
+    severity: "error",
+    from: { path: `^(${Object.keys(MAY_IMPORT).join("|")})/`, pathNot: `^${home}/` },
+    to: { path: `^(node_modules/)?${packages}(/|$)` },
+  })),
+  { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+];
+
+module.exports = {
+  forbidden,
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["node", "require", "import", "types", "default"], mainFields: ["main", "types"] },
+  },
+};
