@@ -41,7 +41,9 @@ export class Fleet {
 
   /** Creates the fleet, or brings it to what the configuration says, and verifies every node. */
   up(options: { wait?: boolean } = {}): Promise<UpResult> {
-    return this.within({ start: true, changes: true, founds: true }, (session) => up(session, { ...this.definition(), wait: options.wait ?? true }));
+    return this.within({ start: true, changes: true, founds: true }, (session) =>
+      up(session, { ...this.definition(), wait: options.wait ?? true }),
+    );
   }
 
   /** What `up` would change. */
@@ -55,7 +57,9 @@ export class Fleet {
 
   /** Runs the check list; `only` and `nodes` are patterns such as `D2,E*`. */
   verify(options: { only?: string; nodes?: string } = {}): Promise<Verification> {
-    return this.within({}, (session) => verifyFleet(session, { ...this.definition(), choice: { only: options.only }, nodes: options.nodes }));
+    return this.within({}, (session) =>
+      verifyFleet(session, { ...this.definition(), choice: { only: options.only }, nodes: options.nodes }),
+    );
   }
 
   /** Ends the fleet, or a part of it, and proves it by listing again. */
@@ -69,13 +73,27 @@ export class Fleet {
     return { config, configFile, locate };
   }
 
-  private async within<T>({ start = false, ...kind }: { start?: boolean } & Pick<SessionOptions, "changes" | "founds" | "withoutState">, work: (session: Session) => Promise<T>): Promise<T> {
+  private async within<T>(
+    { start = false, ...kind }: { start?: boolean } & Pick<SessionOptions, "changes" | "founds" | "withoutState">,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
     const { config, configFile } = this.definition();
     const place = placeIn(config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
     const session = await openSession(
-      { projectDir: packageRoot(), configFile, env, reporter, interrupts, sandbox, profile, ...place, stack: this.options.stack ?? place.stack, ...kind },
+      {
+        projectDir: packageRoot(),
+        configFile,
+        env,
+        reporter,
+        interrupts,
+        sandbox,
+        profile,
+        ...place,
+        stack: this.options.stack ?? place.stack,
+        ...kind,
+      },
       start,
     );
     try {

@@ -77,7 +77,9 @@ async function main(): Promise<void> {
 async function launch(nodes: number): Promise<Launch> {
   const bench = new FleetBench();
   try {
-    bench.fleet(Object.fromEntries(REGIONS.slice(0, nodes).map((region, n) => [region, Math.ceil((nodes - n) / REGIONS.length)])));
+    bench.fleet(
+      Object.fromEntries(REGIONS.slice(0, nodes).map((region, n) => [region, Math.ceil((nodes - n) / REGIONS.length)])),
+    );
     await bench.spot(["preview"]);
     const started = Date.now();
     const run = bench.start(["up", "--json"]);
@@ -86,13 +88,23 @@ async function launch(nodes: number): Promise<Launch> {
     const ended = Date.now();
     const { clientMiB, treeMiB } = await memory.stop();
     assert.equal(code, 0, stdout + stderr);
-    const events = stdout.trim().split("\n").map((line) => JSON.parse(line) as FleetEvent & { time: string });
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as FleetEvent & { time: string });
     const marks = PARTS.map(({ phase }) => {
-      const reached = events.filter((event) => (phase ? event.type === "node" && event.phase === phase : event.type === "changes"));
+      const reached = events.filter((event) =>
+        phase ? event.type === "node" && event.phase === phase : event.type === "changes",
+      );
       return Date.parse(reached.at(-1)?.time ?? "");
     });
     const all = [started, ...marks, ended];
-    return { parts: all.slice(1).map((mark, n) => (mark - (all[n] ?? NaN)) / 1000), seconds: (ended - started) / 1000, clientMiB, treeMiB };
+    return {
+      parts: all.slice(1).map((mark, n) => (mark - (all[n] ?? NaN)) / 1000),
+      seconds: (ended - started) / 1000,
+      clientMiB,
+      treeMiB,
+    };
   } finally {
     await bench[Symbol.asyncDispose]();
   }
@@ -104,32 +116,75 @@ async function bareFloor(nodes: number): Promise<{ boot: number; reboot: number 
   const { network, release } = claimNetwork(home, "hosts");
   let driver: HostDriver | undefined;
   try {
-    driver = await createNspawnDriver({ home, cacheDir: testCacheDir, sandboxId: home, network, roots: rootsOf.hosts, callerAddress: callerAddress(network), report: () => undefined, onEnded: () => undefined });
+    driver = await createNspawnDriver({
+      home,
+      cacheDir: testCacheDir,
+      sandboxId: home,
+      network,
+      roots: rootsOf.hosts,
+      callerAddress: callerAddress(network),
+      report: () => undefined,
+      onEnded: () => undefined,
+    });
     const booting = driver;
-    const template = readUserDataTemplate(readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8"));
+    const template = readUserDataTemplate(
+      readFileSync(path.join(packageRoot(), "instance/cloud-init/user-data.yaml"), "utf8"),
+    );
     const key = makeKey();
-    const hosts = hostAddresses(network).slice(0, nodes).map((address, n) => ({ address, instanceId: `i-${n.toString(16).padStart(17, "0")}` }));
+    const hosts = hostAddresses(network)
+      .slice(0, nodes)
+      .map((address, n) => ({ address, instanceId: `i-${n.toString(16).padStart(17, "0")}` }));
     const answers = (address: string) =>
-      until(`${address} answers`, () => openBanner({ address, port: 22, dial: sandboxDialPolicy(network), timeoutMs: 1_000 }).then((socket) => Boolean(socket.destroy()), () => false), WAIT_MS);
+      until(
+        `${address} answers`,
+        () =>
+          openBanner({ address, port: 22, dial: sandboxDialPolicy(network), timeoutMs: 1_000 }).then(
+            (socket) => Boolean(socket.destroy()),
+            () => false,
+          ),
+        WAIT_MS,
+      );
     const started = Date.now();
     await Promise.all(
       hosts.map(async ({ address, instanceId }) => {
         const userData = renderUserData(template, {
-          username: "ubuntu", sshPublicKeys: [`ssh-ed25519 ${key.publicBase64}`], packages: [], hostKeyToken: "00".repeat(32),
+          username: "ubuntu",
+          sshPublicKeys: [`ssh-ed25519 ${key.publicBase64}`],
+          packages: [],
+          hostKeyToken: "00".repeat(32),
           node: { stack: "floor", lineage: "floor", node: instanceId, generation: "1" },
         });
         await booting.launch({
-          instanceId, region: "us-west-2", availabilityZone: "us-west-2a", amiId: "ami-0123456789abcdef0", instanceType: "t3.medium", market: "spot",
-          publicAddress: address, privateAddress: "10.0.0.10", userData: Buffer.from(userData), publicKeys: [], httpTokens: "required", tags: {},
+          instanceId,
+          region: "us-west-2",
+          availabilityZone: "us-west-2a",
+          amiId: "ami-0123456789abcdef0",
+          instanceType: "t3.medium",
+          market: "spot",
+          publicAddress: address,
+          privateAddress: "10.0.0.10",
+          userData: Buffer.from(userData),
+          publicKeys: [],
+          httpTokens: "required",
+          tags: {},
         });
         await openUp(booting, instanceId);
-        const finished = path.join(home, "hosts", instanceId, "upper/var/lib/cloud/instances", instanceId, "boot-finished");
+        const finished = path.join(
+          home,
+          "hosts",
+          instanceId,
+          "upper/var/lib/cloud/instances",
+          instanceId,
+          "boot-finished",
+        );
         await until("cloud-init is done", () => existsSync(finished), WAIT_MS);
         await answers(address);
       }),
     );
     const booted = Date.now();
-    await Promise.all(hosts.map(async ({ address, instanceId }) => (await booting.reboot(instanceId), answers(address))));
+    await Promise.all(
+      hosts.map(async ({ address, instanceId }) => (await booting.reboot(instanceId), answers(address))),
+    );
     return { boot: (booted - started) / 1000, reboot: (Date.now() - booted) / 1000 };
   } finally {
     await driver?.close();
@@ -146,7 +201,10 @@ function watchMemory(pid: number): { stop(): Promise<{ clientMiB: number; treeMi
   const watching = (async () => {
     while (running) {
       client = Math.max(client, memoryOf(pid, "VmHWM"));
-      tree = Math.max(tree, [pid, ...descendants(pid)].reduce((sum, id) => sum + memoryOf(id, "VmRSS"), 0));
+      tree = Math.max(
+        tree,
+        [pid, ...descendants(pid)].reduce((sum, id) => sum + memoryOf(id, "VmRSS"), 0),
+      );
       await sleep(100);
     }
   })();
@@ -162,7 +220,9 @@ function watchMemory(pid: number): { stop(): Promise<{ clientMiB: number; treeMi
 /** KiB; 0 for a process that has ended. */
 function memoryOf(pid: number, field: "VmHWM" | "VmRSS"): number {
   try {
-    return Number(new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+    return Number(
+      new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0,
+    );
   } catch {
     return 0;
   }

@@ -26,22 +26,44 @@ interface Subject {
 
 const cli = path.join(packageRoot(), "dist/cli/main.js");
 const home = mkdtempSync(path.join(os.tmpdir(), "spot-startup-"));
-const instant = (...args: string[]): Subject => ({ args: [cli, ...args], isKept: (ms, base) => ms <= HELP_RATIO * base });
+const instant = (...args: string[]): Subject => ({
+  args: [cli, ...args],
+  isKept: (ms, base) => ms <= HELP_RATIO * base,
+});
 const subjects: Record<string, Subject> = {
   'node -e ""': { args: ["-e", ""], isKept: () => true },
   "spot help": instant("help"),
   "spot help up": instant("help", "up"),
   "spot version": instant("version"),
-  [`spot list --cached (${NODES} nodes)`]: { args: [cli, "list", "--cached", "--sandbox=api", "--stack", "bench"], isKept: (ms) => ms <= CACHED_MS },
+  [`spot list --cached (${NODES} nodes)`]: {
+    args: [cli, "list", "--cached", "--sandbox=api", "--stack", "bench"],
+    isKept: (ms) => ms <= CACHED_MS,
+  },
 };
 
 /** A listing as `list` keeps it. */
 function keepListing(): void {
   const nodes = Array.from({ length: NODES }, (_, i): Seen["nodes"][number] => ({
-    name: `us-west-2-${i}`, region: "us-west-2", instanceId: `i-${String(i).padStart(17, "0")}`, availabilityZone: "us-west-2a", instanceType: "t3.medium",
-    market: "spot", state: "running", address: `198.18.0.${i}`, launchedAt: "2026-01-01T00:00:00.000Z", recorded: true, cost: { hourly: 0.0147, onDemandHourly: null, soFar: 0.1 },
+    name: `us-west-2-${i}`,
+    region: "us-west-2",
+    instanceId: `i-${String(i).padStart(17, "0")}`,
+    availabilityZone: "us-west-2a",
+    instanceType: "t3.medium",
+    market: "spot",
+    state: "running",
+    address: `198.18.0.${i}`,
+    launchedAt: "2026-01-01T00:00:00.000Z",
+    recorded: true,
+    cost: { hourly: 0.0147, onDemandHourly: null, soFar: 0.1 },
   }));
-  const seen: Seen = { at: "2026-01-01T00:00:00.000Z", stack: "bench", lineage: "0123456789abcdef", nodes, foreign: [], failedRegions: [] };
+  const seen: Seen = {
+    at: "2026-01-01T00:00:00.000Z",
+    stack: "bench",
+    lineage: "0123456789abcdef",
+    nodes,
+    foreign: [],
+    failedRegions: [],
+  };
   const scratch = path.join(home, "scratch");
   mkdirSync(scratch);
   writeFileSync(cacheFile(scratch, "bench"), JSON.stringify(seen));
@@ -49,7 +71,10 @@ function keepListing(): void {
 
 function milliseconds(args: string[]): number {
   const before = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env: { ...process.env, SPOT_SANDBOX_HOME: home } });
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    env: { ...process.env, SPOT_SANDBOX_HOME: home },
+  });
   if (status !== 0) throw new Error(stderr);
   return Number(process.hrtime.bigint() - before) / 1e6;
 }
@@ -59,7 +84,13 @@ async function sandboxStart(): Promise<number> {
   const place = mkdtempSync(path.join(os.tmpdir(), "spot-startup-"));
   try {
     const before = performance.now();
-    await ensureSandbox({ home: place, cacheDir: pathsOf(process.env).cache, mode: "api", report: () => undefined, confirmInstall: () => Promise.resolve(true) });
+    await ensureSandbox({
+      home: place,
+      cacheDir: pathsOf(process.env).cache,
+      mode: "api",
+      report: () => undefined,
+      confirmInstall: () => Promise.resolve(true),
+    });
     return performance.now() - before;
   } finally {
     await stopSandbox(place);
@@ -93,8 +124,12 @@ async function main(): Promise<void> {
     for (let run = 0; run <= SANDBOX_RUNS; run++) starts.push(await sandboxStart());
     const ms = median(starts.slice(1));
     kept &&= ms <= SANDBOX_MS;
-    process.stdout.write(`${"a sandbox (api)".padEnd(30)} ${ms.toFixed(1).padStart(7)} ms${ms <= SANDBOX_MS ? "" : "  above its promise"}\n`);
-    process.stdout.write(`promised: help and version within x ${HELP_RATIO}, list --cached within ${CACHED_MS} ms, a sandbox within ${SANDBOX_MS} ms\n`);
+    process.stdout.write(
+      `${"a sandbox (api)".padEnd(30)} ${ms.toFixed(1).padStart(7)} ms${ms <= SANDBOX_MS ? "" : "  above its promise"}\n`,
+    );
+    process.stdout.write(
+      `promised: help and version within x ${HELP_RATIO}, list --cached within ${CACHED_MS} ms, a sandbox within ${SANDBOX_MS} ms\n`,
+    );
     process.exitCode = kept ? 0 : 1;
   } finally {
     rmSync(home, { recursive: true, force: true });

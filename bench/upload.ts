@@ -71,10 +71,24 @@ async function main(): Promise<void> {
     if (up.code !== 0) throw new Error(up.stdout + up.stderr);
     const never = new AbortController().signal;
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-    const session = await openSession({ projectDir: bench.root, configFile: bench.configFile, env: bench.env, reporter, interrupts: { soft: never, hard: never }, sandbox: "hosts", stack: bench.stack, reading: true }, false);
+    const session = await openSession(
+      {
+        projectDir: bench.root,
+        configFile: bench.configFile,
+        env: bench.env,
+        reporter,
+        interrupts: { soft: never, hard: never },
+        sandbox: "hosts",
+        stack: bench.stack,
+        reading: true,
+      },
+      false,
+    );
     try {
       const config = loadConfig(bench.configFile);
-      const [target] = await (await openFleet(session, { config, configFile: bench.configFile })).targets(session.state.nodes);
+      const [target] = await (await openFleet(session, { config, configFile: bench.configFile })).targets(
+        session.state.nodes,
+      );
       if (target === undefined) throw new Error("there is no node");
       const host = bench.host((await bench.ids())["us-west-2-0"]!);
       for (const { name, files, bytes } of TREES) {
@@ -85,13 +99,20 @@ async function main(): Promise<void> {
           mkdirSync(folder, { recursive: true });
           writeFileSync(path.join(folder, `file-${i}`), randomBytes(bytes));
         }
-        const [payload, reading] = await seconds(() => readPayload({ scriptsDirectory: undefined, filesDirectory: directory, bacalhau: undefined }, { packageRoot: packageRoot(), projectDir: scratch }));
+        const [payload, reading] = await seconds(() =>
+          readPayload(
+            { scriptsDirectory: undefined, filesDirectory: directory, bacalhau: undefined },
+            { packageRoot: packageRoot(), projectDir: scratch },
+          ),
+        );
         const connection = await target.connect(30_000);
         try {
           const paths = { uploadRoot: PLACE, records: `${PLACE}-records` };
           await connection.run(`mkdir ${PLACE}`, { deadlineMs: 30_000 });
           const watching = host.run(WATCH);
-          const [[stored, sending], peak] = await withPeak(() => seconds(() => uploadPayload(connection, payload, { paths })));
+          const [[stored, sending], peak] = await withPeak(() =>
+            seconds(() => uploadPayload(connection, payload, { paths })),
+          );
           if (stored !== "stored") throw new Error(stored);
           const onNode = Number(await watching) * 1024;
           const [again, repeated] = await seconds(() => uploadPayload(connection, payload, { paths }));

@@ -26,7 +26,9 @@ async function seconds(work: () => Promise<void>): Promise<number> {
 
 /** The commands that the list runs on a node, as one script that goes on whatever each answers. */
 function scriptOf(checks: readonly Check[], { expectation }: VerifyTarget): string {
-  const onNode = checks.filter(({ where, applies }) => (where === "node" || where === "fleet") && (applies?.(expectation) ?? true));
+  const onNode = checks.filter(
+    ({ where, applies }) => (where === "node" || where === "fleet") && (applies?.(expectation) ?? true),
+  );
   return onNode.map((check) => `(\n${check.command(expectation)}\n)`).join("\n");
 }
 
@@ -47,7 +49,19 @@ async function main(): Promise<void> {
   const never = new AbortController().signal;
   setMaxListeners(0, never);
   const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-  const session = await openSession({ projectDir: bench.root, configFile: bench.configFile, env: bench.env, reporter, interrupts: { soft: never, hard: never }, sandbox: "hosts", stack: bench.stack, reading: true }, false);
+  const session = await openSession(
+    {
+      projectDir: bench.root,
+      configFile: bench.configFile,
+      env: bench.env,
+      reporter,
+      interrupts: { soft: never, hard: never },
+      sandbox: "hosts",
+      stack: bench.stack,
+      reading: true,
+    },
+    false,
+  );
   try {
     const config = loadConfig(bench.configFile);
     const fleet = await openFleet(session, { config, configFile: bench.configFile });
@@ -58,10 +72,15 @@ async function main(): Promise<void> {
     let commands = 0;
     // The first round fills caches on both ends.
     for (let round = 0; round <= ROUNDS; round += 1) {
-      const plain = await seconds(async () => void (await Promise.all(targets.map((target) => loginAndRun(target, scriptOf(checks, target))))));
+      const plain = await seconds(
+        async () => void (await Promise.all(targets.map((target) => loginAndRun(target, scriptOf(checks, target))))),
+      );
       const full = await seconds(async () => {
         const { isVerified, nodes } = await fleet.verify(session.state.nodes, { checks });
-        if (!isVerified) throw new Error(`not verified: ${nodes.flatMap(({ node, results }) => results.filter(({ status }) => status === "failed").map(({ id, actual }) => `${node} ${id} ${actual}`)).join("\n")}`);
+        if (!isVerified)
+          throw new Error(
+            `not verified: ${nodes.flatMap(({ node, results }) => results.filter(({ status }) => status === "failed").map(({ id, actual }) => `${node} ${id} ${actual}`)).join("\n")}`,
+          );
         commands = nodes.reduce((sum, { results }) => sum + results.length, 0);
       });
       if (round === 0) continue;

@@ -20,7 +20,15 @@ async function main(argv: string[]): Promise<ExitCode> {
   try {
     const { command, options, positionals, rest } = parseCommandLine(argv, process.env);
     const { run } = await command.load();
-    context = { command: command.name, args: argv.slice(1), options, positionals, rest, terminal: process, env: process.env };
+    context = {
+      command: command.name,
+      args: argv.slice(1),
+      options,
+      positionals,
+      rest,
+      terminal: process,
+      env: process.env,
+    };
     const exitCode = await run(context, COMMANDS);
     context.end?.(exitCode);
     return exitCode;

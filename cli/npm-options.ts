@@ -19,7 +19,9 @@ interface CommandWords {
 }
 
 /** npm 10 completes an option that it does not know to one that it knows; those of Node itself begin with a dash. */
-const COMPLETED: Partial<Record<OptionName, { to: string; ours: RegExp }>> = { node: { to: "node_options", ours: /^[^-]/ } };
+const COMPLETED: Partial<Record<OptionName, { to: string; ours: RegExp }>> = {
+  node: { to: "node_options", ours: /^[^-]/ },
+};
 
 const NOT_ASKED_FOR = new Set(["", "false"]);
 
@@ -59,15 +61,22 @@ function keptOptions(env: NodeJS.ProcessEnv): Kept[] {
     const { decisive, formerly }: OptionDefinition = OPTIONS[name];
     const completed = COMPLETED[name];
     const asCompleted = completed && env[`npm_config_${completed.to}`];
-    const spellings = [name, ...(formerly === undefined ? [] : [formerly])].map((spelling) => env[`npm_config_${spelling.replaceAll("-", "_")}`]);
-    const value = spellings.find((kept) => kept !== undefined) ?? (asCompleted && completed.ours.test(asCompleted) ? asCompleted : undefined);
+    const spellings = [name, ...(formerly === undefined ? [] : [formerly])].map(
+      (spelling) => env[`npm_config_${spelling.replaceAll("-", "_")}`],
+    );
+    const value =
+      spellings.find((kept) => kept !== undefined) ??
+      (asCompleted && completed.ours.test(asCompleted) ? asCompleted : undefined);
     if (!decisive || value === undefined || NOT_ASKED_FOR.has(value)) return [];
     return [value === "true" ? { name } : { name, value }];
   });
 }
 
 /** The options as they should have been typed, and the words that are left when a value has gone back to its option. */
-function withValues(lost: readonly Kept[], { words, positionals }: CommandWords): { options: string[]; words: readonly string[] } {
+function withValues(
+  lost: readonly Kept[],
+  { words, positionals }: CommandWords,
+): { options: string[]; words: readonly string[] } {
   const [word] = positionals;
   const without = lost.filter(({ name, value }) => value === undefined && mayTake(OPTIONS[name], word));
   // With several of either, which belong together is not known.

@@ -27,17 +27,22 @@ export interface ParsedCommandLine {
  */
 export function parseCommandLine(argv: string[], env: NodeJS.ProcessEnv = {}): ParsedCommandLine {
   const [first, ...words] = argv;
-  if (first === undefined || first === "--help" || first === "-h") return { command: demand("help"), options: parsed({}), positionals: [], rest: [] };
+  if (first === undefined || first === "--help" || first === "-h")
+    return { command: demand("help"), options: parsed({}), positionals: [], rest: [] };
   if (first === "--version") return { command: demand("version"), options: parsed({}), positionals: [], rest: [] };
   const command = demand(first);
   const end = command.rest === undefined || !words.includes("--") ? words.length : words.indexOf("--");
   const [own, rest] = [words.slice(0, end), words.slice(end + 1)];
-  if (own.includes("--help") || own.includes("-h")) return { command: demand("help"), options: parsed({}), positionals: [command.name], rest: [] };
+  if (own.includes("--help") || own.includes("-h"))
+    return { command: demand("help"), options: parsed({}), positionals: [command.name], rest: [] };
   const { values, positionals } = read(command, own);
   // Before what is left is judged: a word too many may be the value of an option that npm kept.
   refuseOptionsKeptByNpm(command, { words, positionals, options: values }, env);
   if (positionals.length > (command.positionals?.max ?? 0)) {
-    throw usage(command, `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``);
+    throw usage(
+      command,
+      `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``,
+    );
   }
   if (positionals.length < (command.positionals?.min ?? 0)) {
     throw usage(command, `\`${command.name}\` needs ${command.positionals!.usage}`);
@@ -49,7 +54,9 @@ function demand(name: string): CommandDefinition {
   const command = commandNamed(name, COMMANDS);
   if (command) return command;
   const names = COMMANDS.flatMap((known) => [known.name, ...known.aliases]);
-  const what = name.startsWith("-") ? `the first word must be a command, not \`${name}\`` : `there is no command \`${name}\`${didYouMean(name, names)}`;
+  const what = name.startsWith("-")
+    ? `the first word must be a command, not \`${name}\``
+    : `there is no command \`${name}\`${didYouMean(name, names)}`;
   throw new SpotError("E_USAGE", { message: what });
 }
 
@@ -72,10 +79,16 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const name = present.get(token.name) ?? token.name;
-    const definition: OptionDefinition | undefined = command.options.includes(name as OptionName) ? OPTIONS[name as OptionName] : undefined;
+    const definition: OptionDefinition | undefined = command.options.includes(name as OptionName)
+      ? OPTIONS[name as OptionName]
+      : undefined;
     if (!definition) throw unknownOption(command, token.rawName);
-    if (definition.value === undefined && token.value !== undefined) throw usage(command, `--${token.name} takes no value`);
-    if (definition.value !== undefined && (token.value === undefined || token.value === "" || (token.value.startsWith("-") && !token.inlineValue))) {
+    if (definition.value === undefined && token.value !== undefined)
+      throw usage(command, `--${token.name} takes no value`);
+    if (
+      definition.value !== undefined &&
+      (token.value === undefined || token.value === "" || (token.value.startsWith("-") && !token.inlineValue))
+    ) {
       throw usage(command, `--${token.name} needs a value: --${token.name} ${definition.value}`);
     }
     if (definition.many) {
@@ -88,7 +101,11 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
   if (values.sandbox !== undefined && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
     throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);
   }
-  if (typeof values.stack === "string" && !STACK_NAME.test(values.stack)) throw usage(command, `--stack ${values.stack}: a stack's name is letters, digits, - _ . and at most organisation/project/ before it`);
+  if (typeof values.stack === "string" && !STACK_NAME.test(values.stack))
+    throw usage(
+      command,
+      `--stack ${values.stack}: a stack's name is letters, digits, - _ . and at most organisation/project/ before it`,
+    );
   const wrong = ((values.vpc as string[] | undefined) ?? []).find((id) => !VPC_ID.test(id));
   if (wrong !== undefined) throw usage(command, `--vpc ${wrong}: a VPC's id is vpc- and 8 to 17 digits of 0-9a-f`);
   return { values, positionals };
@@ -97,7 +114,10 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
 function unknownOption(command: CommandDefinition, rawName: string): SpotError {
   const known = command.options.map((name) => `--${name}`);
   const elsewhere = rawName.startsWith("--") && rawName.slice(2) in OPTIONS;
-  return usage(command, `\`${command.name}\` has no option \`${rawName}\`${elsewhere ? "" : didYouMean(rawName, known)}`);
+  return usage(
+    command,
+    `\`${command.name}\` has no option \`${rawName}\`${elsewhere ? "" : didYouMean(rawName, known)}`,
+  );
 }
 
 function usage(command: CommandDefinition, message: string): SpotError {

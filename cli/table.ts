@@ -21,7 +21,12 @@ export const COMMANDS: CommandDefinition[] = [
     aliases: [],
     summary: "show the nodes: the record joined with what AWS says now",
     options: [...TARGET, "config", "cached", "columns", "sort", "region", "watch", ...OUTPUT],
-    examples: ["npm run list", "npm run list -- --watch --region us-west-2", "npm run list -- --columns name,state,reason,cost --sort=-cost", "npm run -s list -- --json"],
+    examples: [
+      "npm run list",
+      "npm run list -- --watch --region us-west-2",
+      "npm run list -- --columns name,state,reason,cost --sort=-cost",
+      "npm run -s list -- --json",
+    ],
     load: () => import("./commands/list.js"),
   },
   {
@@ -29,7 +34,21 @@ export const COMMANDS: CommandDefinition[] = [
     aliases: [],
     summary: "run the list of checks on every node over SSH",
     options: [
-      ...TARGET, "config", "only", "phase", "node", "list", "one-at-a-time", "until-first-failure", "watch", "deadline", "min-healthy", "junit", "tap", "report", ...PROGRESS,
+      ...TARGET,
+      "config",
+      "only",
+      "phase",
+      "node",
+      "list",
+      "one-at-a-time",
+      "until-first-failure",
+      "watch",
+      "deadline",
+      "min-healthy",
+      "junit",
+      "tap",
+      "report",
+      ...PROGRESS,
     ],
     examples: [
       "npm run verify -- --sandbox",
@@ -62,7 +81,12 @@ export const COMMANDS: CommandDefinition[] = [
     summary: "end the fleet, or a part of it, and prove that nothing is left",
     options: [...TARGET, "config", "region", "all-regions", "dry-run", "yes", "take-over", ...PROGRESS],
     positionals: { usage: "[NODES]", max: 1 },
-    examples: ["npm run down -- --sandbox", "npm run down -- --dry-run", "npm run down -- us-west-2-0,us-west-2-1", "npm run down -- --region eu-west-1"],
+    examples: [
+      "npm run down -- --sandbox",
+      "npm run down -- --dry-run",
+      "npm run down -- us-west-2-0,us-west-2-1",
+      "npm run down -- --region eu-west-1",
+    ],
     load: () => import("./commands/down.js"),
   },
   {
@@ -86,9 +110,15 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "recover",
     aliases: [],
-    summary: "clear up after a killed run, restore a lost state, or end what the record does not know: a thing by its ID, a fleet by its tags",
+    summary:
+      "clear up after a killed run, restore a lost state, or end what the record does not know: a thing by its ID, a fleet by its tags",
     options: [...TARGET, "config", "fleet-id", "end", "release", "yes", "take-over", ...PROGRESS],
-    examples: ["npm run spot -- recover", "npm run spot -- recover --fleet-id 0123456789abcdef", "npm run spot -- recover --end vol-0123456789abcdef0", "npm run spot -- recover --release i-0123456789abcdef0"],
+    examples: [
+      "npm run spot -- recover",
+      "npm run spot -- recover --fleet-id 0123456789abcdef",
+      "npm run spot -- recover --end vol-0123456789abcdef0",
+      "npm run spot -- recover --release i-0123456789abcdef0",
+    ],
     load: () => import("./commands/recover.js"),
   },
   {
@@ -130,7 +160,8 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "debug",
     aliases: [],
-    summary: "collect everything about a node into one archive: checks, logs, records, journals, console; secrets masked",
+    summary:
+      "collect everything about a node into one archive: checks, logs, records, journals, console; secrets masked",
     options: [...TARGET, "config", "json", "debug"],
     positionals: { usage: "NODE|ADDRESS", min: 1, max: 1 },
     examples: ["npm run spot -- debug us-west-2-0", "npm run spot -- debug 203.0.113.7"],
@@ -172,7 +203,8 @@ export const COMMANDS: CommandDefinition[] = [
   {
     name: "completion",
     aliases: [],
-    summary: "print the shell's completion of these commands; `nodes` is what it asks for the names of the fleet's nodes",
+    summary:
+      "print the shell's completion of these commands; `nodes` is what it asks for the names of the fleet's nodes",
     options: [],
     positionals: { usage: "bash | zsh | fish | nodes", min: 1, max: 1 },
     rest: "WORDS",
@@ -184,7 +216,11 @@ export const COMMANDS: CommandDefinition[] = [
     aliases: [],
     summary: "find what is left of this fleet in every enabled region, and delete it",
     options: [...TARGET, "config", "dry-run", "legacy", "vpc", "yes", "take-over", ...OUTPUT],
-    examples: ["npm run cleanup-vpcs -- --dry-run", "npm run cleanup-vpcs -- --legacy", "npm run cleanup-vpcs -- --legacy --vpc vpc-0123456789abcdef0 --yes"],
+    examples: [
+      "npm run cleanup-vpcs -- --dry-run",
+      "npm run cleanup-vpcs -- --legacy",
+      "npm run cleanup-vpcs -- --legacy --vpc vpc-0123456789abcdef0 --yes",
+    ],
     load: () => import("./commands/cleanup-vpcs.js"),
   },
   {
@@ -201,7 +237,12 @@ export const COMMANDS: CommandDefinition[] = [
     summary: "look at the local AWS, let it interrupt a node, or end it with everything in it",
     options: ["seconds", "json", "debug"],
     positionals: { usage: "status | interrupt NODE | rebalance NODE | down", max: 2 },
-    examples: ["npm run sandbox -- status", "npm run sandbox -- interrupt us-west-2-0 --seconds 30", "npm run sandbox -- rebalance us-west-2-0", "npm run sandbox -- down"],
+    examples: [
+      "npm run sandbox -- status",
+      "npm run sandbox -- interrupt us-west-2-0 --seconds 30",
+      "npm run sandbox -- rebalance us-west-2-0",
+      "npm run sandbox -- down",
+    ],
     load: () => import("./commands/sandbox.js"),
   },
   {

@@ -31,7 +31,7 @@ export type RegionPin = {
   securityGroups: string[];
 } & (
   | { network: "create"; availabilityZones: string[] }
-  | { network: "existing"; vpcId: string; /** Subnet id by availability zone. */ subnets: Record<string, string> }
+  | { network: "existing"; vpcId: string /** Subnet id by availability zone. */; subnets: Record<string, string> }
 );
 
 /**

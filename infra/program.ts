@@ -29,14 +29,18 @@ export async function program(): Promise<Record<string, unknown>> {
   const root = packageRoot();
   const build = buildState(root);
   if (build === "stale" || build === "missing") {
-    throw new pulumi.RunError(`the compiled program is ${build === "stale" ? "older than its sources" : "incomplete"}; run \`npm run build\``);
+    throw new pulumi.RunError(
+      `the compiled program is ${build === "stale" ? "older than its sources" : "incomplete"}; run \`npm run build\``,
+    );
   }
 
   const pins = parsePins(config.getObject(StackKey.pins));
   const lineage = config.get(StackKey.lineage);
   const account = config.get(StackKey.account);
   if (!pins || !lineage) {
-    throw new pulumi.RunError(`stack ${pulumi.getStack()} has no pins yet; run \`spot up\` first: it decides zones and images once and writes them to the stack's configuration`);
+    throw new pulumi.RunError(
+      `stack ${pulumi.getStack()} has no pins yet; run \`spot up\` first: it decides zones and images once and writes them to the stack's configuration`,
+    );
   }
   const configFile = path.resolve(root, config.get(StackKey.configFile) ?? "config.yaml");
   const definition = loadDefinition({
@@ -45,7 +49,11 @@ export async function program(): Promise<Record<string, unknown>> {
     stack: pulumi.getStack(),
     lineage: asFleetId(lineage, `Pulumi.${pulumi.getStack()}.yaml`),
   });
-  declare(definition, pins, { account, providerRegion: config.get(StackKey.providerRegion), fleetSecret: config.requireSecret(StackKey.fleetSecret) });
+  declare(definition, pins, {
+    account,
+    providerRegion: config.get(StackKey.providerRegion),
+    fleetSecret: config.requireSecret(StackKey.fleetSecret),
+  });
   // The state alone must be enough to go on from (derived files may be lost), so what they hold is an output too.
   return {
     [StackKey.lineage]: lineage,
@@ -77,7 +85,11 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
   try {
     // A region of the fleet: one that it does not use must not be able to stop it.
     const region = (providerRegion ?? Object.keys(pins.regions).sort()[0]) as ProviderArgs["region"];
-    const provider = new Provider("aws", { region, allowedAccountIds: account === undefined ? undefined : [account], maxRetries: PROVIDER_MAX_RETRIES });
+    const provider = new Provider("aws", {
+      region,
+      allowedAccountIds: account === undefined ? undefined : [account],
+      maxRetries: PROVIDER_MAX_RETRIES,
+    });
     const networks = new Map(
       Object.entries(pins.regions).map(([region, pin]) => [
         region,
@@ -97,7 +109,12 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
           generation,
           launch,
           userData: fleetSecret.apply((secret) =>
-            definition.userDataOf(slot, generation, pins.ssh.publicKey, hostKeyToken(secret, { name: slot.name, generation, launch })),
+            definition.userDataOf(
+              slot,
+              generation,
+              pins.ssh.publicKey,
+              hostKeyToken(secret, { name: slot.name, generation, launch }),
+            ),
           ),
           network,
           owner,

@@ -42,7 +42,11 @@ export class RegionNetwork extends pulumi.ComponentResource {
     this.subnetIds = {};
     this.ready = {};
     if (pin.network === "create") {
-      const vpc = new Vpc(region, { region, cidrBlock: VPC_CIDR, enableDnsSupport: true, enableDnsHostnames: true, tags }, child);
+      const vpc = new Vpc(
+        region,
+        { region, cidrBlock: VPC_CIDR, enableDnsSupport: true, enableDnsHostnames: true, tags },
+        child,
+      );
       const gateway = new InternetGateway(region, { region, vpcId: vpc.id, tags }, child);
       const table = new RouteTable(region, { region, vpcId: vpc.id, tags }, child);
       const route = new Route(
@@ -51,8 +55,16 @@ export class RegionNetwork extends pulumi.ComponentResource {
         child,
       );
       for (const zone of pin.availabilityZones) {
-        const subnet = new Subnet(zone, { region, vpcId: vpc.id, availabilityZone: zone, cidrBlock: subnetCidr(zone), tags }, child);
-        const association = new RouteTableAssociation(zone, { region, subnetId: subnet.id, routeTableId: table.id }, child);
+        const subnet = new Subnet(
+          zone,
+          { region, vpcId: vpc.id, availabilityZone: zone, cidrBlock: subnetCidr(zone), tags },
+          child,
+        );
+        const association = new RouteTableAssociation(
+          zone,
+          { region, subnetId: subnet.id, routeTableId: table.id },
+          child,
+        );
         this.subnetIds[zone] = subnet.id;
         this.ready[zone] = [route, association];
       }
@@ -73,7 +85,16 @@ export class RegionNetwork extends pulumi.ComponentResource {
     const admit = (cidr: string, description: string) =>
       new SecurityGroupIngressRule(
         `${region}-ssh-${cidr}`,
-        { region, securityGroupId: group.id, ipProtocol: "tcp", fromPort: 22, toPort: 22, ...cidrInput(cidr), description, tags },
+        {
+          region,
+          securityGroupId: group.id,
+          ipProtocol: "tcp",
+          fromPort: 22,
+          toPort: 22,
+          ...cidrInput(cidr),
+          description,
+          tags,
+        },
         child,
       );
     const rules = [

@@ -34,7 +34,9 @@ export class SpotNode extends pulumi.ComponentResource {
     const { pool, ami } = args.pin;
     const subnetId = args.network.subnetIds[pool.availabilityZone];
     if (!subnetId) {
-      throw new pulumi.RunError(`node ${args.name}: no subnet in ${pool.availabilityZone}; run \`spot up\`, which decides this anew`);
+      throw new pulumi.RunError(
+        `node ${args.name}: no subnet in ${pool.availabilityZone}; run \`spot up\`, which decides this anew`,
+      );
     }
     const tags = nodeTags(args.owner, args.name, args.generation, args.launch);
     this.instance = new Instance(
@@ -62,7 +64,12 @@ export class SpotNode extends pulumi.ComponentResource {
                 },
               }
             : undefined,
-        metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1, instanceMetadataTags: "enabled" },
+        metadataOptions: {
+          httpEndpoint: "enabled",
+          httpTokens: "required",
+          httpPutResponseHopLimit: 1,
+          instanceMetadataTags: "enabled",
+        },
         rootBlockDevice: { volumeType: "gp3", volumeSize: args.storageGb, encrypted: true, deleteOnTermination: true },
         volumeTags: tags,
         tags,

@@ -6,15 +6,18 @@ export type EndpointService = (typeof SERVICES)[number];
 export type Endpoints = Partial<Record<EndpointService, string>>;
 
 /** What AWS's own hosts, private endpoints included, are called (AWS General Reference, "AWS service endpoints"). */
-const AWS_HOST = /\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov)$/;
+const AWS_HOST =
+  /\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov)$/;
 
 /** Reads endpoints as the stack's configuration holds them. */
 export function parseEndpoints(value: unknown): Endpoints | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  return Object.fromEntries(SERVICES.flatMap((service) => {
-    const url = (value as Record<string, unknown>)[service];
-    return typeof url === "string" ? [[service, url]] : [];
-  }));
+  return Object.fromEntries(
+    SERVICES.flatMap((service) => {
+      const url = (value as Record<string, unknown>)[service];
+      return typeof url === "string" ? [[service, url]] : [];
+    }),
+  );
 }
 
 type Section = Record<string, string | undefined>;
@@ -28,7 +31,11 @@ export async function foreignEndpoints(env: NodeJS.ProcessEnv): Promise<Endpoint
   const { profile, services } = await sharedSettings(env);
   if (isTrue(env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls)) return {};
   const found = SERVICES.flatMap((service) => {
-    const url = env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || env.AWS_ENDPOINT_URL || services[`${service}.endpoint_url`] || profile.endpoint_url;
+    const url =
+      env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ||
+      env.AWS_ENDPOINT_URL ||
+      services[`${service}.endpoint_url`] ||
+      profile.endpoint_url;
     return url && !isAws(url) ? [[service, url] as const] : [];
   });
   return Object.fromEntries(found);

@@ -30,7 +30,8 @@ export function readConfig(file: string): ConfigFile {
     });
   }
   const folder = path.dirname(path.resolve(file));
-  const absolute = (given: string | undefined): string | undefined => (given === undefined ? undefined : path.resolve(folder, expandHome(given)));
+  const absolute = (given: string | undefined): string | undefined =>
+    given === undefined ? undefined : path.resolve(folder, expandHome(given));
   const { config, warnings, locate } = parsed;
   return {
     config: {
@@ -44,7 +45,10 @@ export function readConfig(file: string): ConfigFile {
       scriptsDirectory: absolute(config.scriptsDirectory),
       bacalhau: config.bacalhau && {
         ...config.bacalhau,
-        program: config.bacalhau.program.binary === undefined ? config.bacalhau.program : { binary: path.resolve(folder, expandHome(config.bacalhau.program.binary)) },
+        program:
+          config.bacalhau.program.binary === undefined
+            ? config.bacalhau.program
+            : { binary: path.resolve(folder, expandHome(config.bacalhau.program.binary)) },
         tokenFile: absolute(config.bacalhau.tokenFile),
       },
     },
@@ -71,12 +75,21 @@ function readText(file: string): string {
     const link = deadLinkOf(cause);
     throw new SpotError("E_CONFIG_MISSING", {
       message: `${file} cannot be read`,
-      ...(link === undefined ? { cause } : { cause: `it is a link to ${link}, which is not there`, next: "Mount or restore what the link leads to, or name another file with --config FILE." }),
+      ...(link === undefined
+        ? { cause }
+        : {
+            cause: `it is a link to ${link}, which is not there`,
+            next: "Mount or restore what the link leads to, or name another file with --config FILE.",
+          }),
     });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new SpotError("E_CONFIG_SYNTAX", { message: `${file} is not UTF-8 text`, cause, next: "Save the file as UTF-8." });
+    throw new SpotError("E_CONFIG_SYNTAX", {
+      message: `${file} is not UTF-8 text`,
+      cause,
+      next: "Save the file as UTF-8.",
+    });
   }
 }

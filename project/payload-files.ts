@@ -47,7 +47,9 @@ const reasons: Record<string, string> = {
 /** Why a file could not be read, as a predicate. */
 export function reason(error: Error): string {
   const link = deadLinkOf(error);
-  return link === undefined ? (reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error)) : `is a link to ${link}, which is not there`;
+  return link === undefined
+    ? (reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? wordsOf(error))
+    : `is a link to ${link}, which is not there`;
 }
 
 export function tryTo<T>(action: () => T): T | Error {

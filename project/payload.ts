@@ -3,7 +3,15 @@ import type { Stats } from "node:fs";
 import path from "node:path";
 import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
-import { DEPLOYMENT_SCRIPT, isUnit, manifestOf, MAX_PAYLOAD_SIZE, nameProblem, unitFaults, whereLinkLeads } from "../fleet/node/payload";
+import {
+  DEPLOYMENT_SCRIPT,
+  isUnit,
+  manifestOf,
+  MAX_PAYLOAD_SIZE,
+  nameProblem,
+  unitFaults,
+  whereLinkLeads,
+} from "../fleet/node/payload";
 import type { Payload, PayloadEntry } from "../fleet/node/payload";
 import { deadLinkOf, isAbsent } from "../system/absent";
 import { contentOf, reason, tryTo, type PayloadProblem } from "./payload-files";
@@ -38,7 +46,13 @@ export type PayloadConfig = Pick<FleetConfig, "scriptsDirectory" | "filesDirecto
 function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
   const instance = path.join(places.packageRoot, "instance");
   return [
-    { prefix: "scripts", directory: config.scriptsDirectory ?? path.join(instance, "scripts"), required: true, key: ["aws", "scripts_directory"], skip: DROPPINGS },
+    {
+      prefix: "scripts",
+      directory: config.scriptsDirectory ?? path.join(instance, "scripts"),
+      required: true,
+      key: ["aws", "scripts_directory"],
+      skip: DROPPINGS,
+    },
     { prefix: "config", directory: path.join(instance, "config"), required: true },
     { prefix: "services", directory: path.join(instance, "services"), required: true },
     {
@@ -62,20 +76,34 @@ export function readPayload(config: PayloadConfig, places: PayloadPlaces, locate
   const problems: PayloadProblem[] = [];
   const added = workloadFiles(config.bacalhau, problems);
   const found = sourcesOf(config, places).flatMap((source) => walk(source, problems));
-  const size = [...found.filter(({ status }) => status.isFile()).map(({ status }) => status), ...added.map(({ entry }) => entry)].reduce((sum, file) => sum + file.size, 0);
+  const size = [
+    ...found.filter(({ status }) => status.isFile()).map(({ status }) => status),
+    ...added.map(({ entry }) => entry),
+  ].reduce((sum, file) => sum + file.size, 0);
   if (size > MAX_PAYLOAD_SIZE) {
-    const files = [...found.filter(({ status }) => status.isFile()).map(({ source, status }) => ({ source, size: status.size })), ...added.map(({ entry, source }) => ({ source, size: entry.size }))];
+    const files = [
+      ...found.filter(({ status }) => status.isFile()).map(({ source, status }) => ({ source, size: status.size })),
+      ...added.map(({ entry, source }) => ({ source, size: entry.size })),
+    ];
     const largest = files.sort((a, b) => b.size - a.size)[0]!;
-    problems.push({ message: `the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${String(largest.source)} (${megabytes(largest.size)})` });
+    problems.push({
+      message: `the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${String(largest.source)} (${megabytes(largest.size)})`,
+    });
   }
   // Reading content is the slow part: not for a payload that is refused anyway for its size.
-  const entries = size > MAX_PAYLOAD_SIZE ? [] : [...found.flatMap((item) => entryOf(item, problems)), ...added.map(({ entry }) => entry)];
+  const entries =
+    size > MAX_PAYLOAD_SIZE
+      ? []
+      : [...found.flatMap((item) => entryOf(item, problems)), ...added.map(({ entry }) => entry)];
   // With something unreadable left out, what is missing for a unit would only repeat it.
   if (problems.length === 0) problems.push(...whatUnitsMiss(found, entries));
   if (problems.length > 0) throw payloadError(problems, locate);
   return {
     manifest: manifestOf(entries),
-    sources: new Map<string, string | Buffer>([...found.filter(({ status }) => status.isFile()).map(({ path, source }) => [path, source] as const), ...added.map(({ entry, source }) => [entry.path, source] as const)]),
+    sources: new Map<string, string | Buffer>([
+      ...found.filter(({ status }) => status.isFile()).map(({ path, source }) => [path, source] as const),
+      ...added.map(({ entry, source }) => [entry.path, source] as const),
+    ]),
     size: entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0),
   };
 }
@@ -102,13 +130,19 @@ function walk(source: Source, problems: PayloadProblem[]): Found[] {
   const root = tryTo(() => statSync(source.directory));
   if (root instanceof Error || !root.isDirectory()) {
     const next = deadLinkOf(root) === undefined ? undefined : LINK_NEXT[source.required ? "required" : "optional"];
-    problems.push({ message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`, next, key: source.key });
+    problems.push({
+      message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`,
+      next,
+      key: source.key,
+    });
     return [];
   }
   const found = below(source.directory, source.prefix, source.skip, problems);
 
   const inside = (item: Found): string => item.path.slice(source.prefix.length + 1);
-  const links = new Map(found.flatMap((item) => (item.target === undefined ? [] : [[inside(item), item.target] as const])));
+  const links = new Map(
+    found.flatMap((item) => (item.target === undefined ? [] : [[inside(item), item.target] as const])),
+  );
   const fault = { leaves: "leads out of", circle: "leads round in a circle in" };
   return found.filter((item) => {
     if (item.target === undefined) return true;
@@ -162,7 +196,9 @@ function entryOf({ path, source, status, target }: Found, problems: PayloadProbl
 
 function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]): PayloadProblem[] {
   const units = found.filter(({ path, status }) => isUnit(path) && status.isFile());
-  const start = entries.some(({ path }) => path === DEPLOYMENT_SCRIPT) ? [] : [{ message: `${DEPLOYMENT_SCRIPT} is missing: it sets the node up` }];
+  const start = entries.some(({ path }) => path === DEPLOYMENT_SCRIPT)
+    ? []
+    : [{ message: `${DEPLOYMENT_SCRIPT} is missing: it sets the node up` }];
   return [
     ...start,
     ...units.flatMap(({ source }) =>
@@ -172,9 +208,15 @@ function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]
 }
 
 function payloadError(problems: readonly PayloadProblem[], locate: Locate | undefined): SpotError {
-  const faults = problems.map(({ message, next, key }) => new SpotError("E_PAYLOAD", { message, next, location: key && locate?.(key) }));
+  const faults = problems.map(
+    ({ message, next, key }) => new SpotError("E_PAYLOAD", { message, next, location: key && locate?.(key) }),
+  );
   if (faults.length === 1) return faults[0] as SpotError;
-  return new SpotError("E_PAYLOAD", { message: `${faults.length} things cannot be uploaded`, next: "Correct the paths named, then run the command again.", problems: faults });
+  return new SpotError("E_PAYLOAD", {
+    message: `${faults.length} things cannot be uploaded`,
+    next: "Correct the paths named, then run the command again.",
+    problems: faults,
+  });
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

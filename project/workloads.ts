@@ -1,6 +1,12 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import type { BacalhauConfig } from "../fleet/config";
-import { architectureOfProgram, PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE, workloadsText } from "../fleet/node/workloads";
+import {
+  architectureOfProgram,
+  PROGRAM_FILE,
+  TOKEN_FILE,
+  WORKLOADS_FILE,
+  workloadsText,
+} from "../fleet/node/workloads";
 import { contentOf, reason, tryTo, type PayloadFile, type PayloadProblem } from "./payload-files";
 
 /**
@@ -16,11 +22,20 @@ export function workloadFiles(bacalhau: BacalhauConfig | undefined, problems: Pa
   };
   const binary = bacalhau?.program.binary;
   const program = binary === undefined ? undefined : read("binary", binary, programAt);
-  const token = bacalhau?.tokenFile === undefined ? undefined : read("token_file", bacalhau.tokenFile, (file) => tokenAt(file, problems));
+  const token =
+    bacalhau?.tokenFile === undefined
+      ? undefined
+      : read("token_file", bacalhau.tokenFile, (file) => tokenAt(file, problems));
   return [
-    ...(binary === undefined || program === undefined ? [] : [{ entry: { path: PROGRAM_FILE, type: "file", mode: "0755", ...program.content } as const, source: binary }]),
+    ...(binary === undefined || program === undefined
+      ? []
+      : [{ entry: { path: PROGRAM_FILE, type: "file", mode: "0755", ...program.content } as const, source: binary }]),
     ...(token === undefined ? [] : [inMemory(TOKEN_FILE, "0600", token)]),
-    inMemory(WORKLOADS_FILE, "0644", workloadsText(bacalhau, program && { sha256: program.content.sha256, architecture: program.architecture })),
+    inMemory(
+      WORKLOADS_FILE,
+      "0644",
+      workloadsText(bacalhau, program && { sha256: program.content.sha256, architecture: program.architecture }),
+    ),
   ];
 }
 
@@ -46,9 +61,16 @@ function tokenAt(file: string, problems: PayloadProblem[]): string | undefined {
   const mode = statSync(file).mode & 0o777;
   const token = readFileSync(file, "utf8").trim();
   if ((mode & 0o007) !== 0) {
-    problems.push({ key, message: `bacalhau.token_file: ${file} can be read by every user of this machine (mode ${mode.toString(8).padStart(4, "0")})`, next: `chmod 600 ${file}` });
+    problems.push({
+      key,
+      message: `bacalhau.token_file: ${file} can be read by every user of this machine (mode ${mode.toString(8).padStart(4, "0")})`,
+      next: `chmod 600 ${file}`,
+    });
   } else if (!/^\S+$/.test(token)) {
-    problems.push({ key, message: `bacalhau.token_file: ${file} ${token === "" ? "is empty" : "holds more than a token: it has spaces or several lines"}` });
+    problems.push({
+      key,
+      message: `bacalhau.token_file: ${file} ${token === "" ? "is empty" : "holds more than a token: it has spaces or several lines"}`,
+    });
   } else {
     return `${token}\n`;
   }

@@ -68,10 +68,17 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
     const reason = await cleanUp(o.home);
     const { python, installed } = await installMissing(o);
     o.report("starting the sandbox");
-    const sandbox = readJson<SandboxRecord>(homeFiles(o.home).sandbox) ?? { id: randomBytes(4).toString("hex"), port: 0 };
+    const sandbox = readJson<SandboxRecord>(homeFiles(o.home).sandbox) ?? {
+      id: randomBytes(4).toString("hex"),
+      port: 0,
+    };
     await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, installed, sandbox });
     const started = runningDaemon(o.home);
-    if (started === undefined) throw new SpotError("E_SANDBOX_DEAD", { message: "The sandbox ended right after its start.", cause: logTail(o.home) });
+    if (started === undefined)
+      throw new SpotError("E_SANDBOX_DEAD", {
+        message: "The sandbox ended right after its start.",
+        cause: logTail(o.home),
+      });
     return { sandbox: describe(o.home, started), fresh: true, reason };
   });
 }
@@ -115,7 +122,10 @@ export async function sandboxInstances(home: string): Promise<SandboxInstance[]>
  * @returns when it ends, or when the recommendation was made.
  * @throws SpotError E_NOT_FOUND when the sandbox or the instance does not run
  */
-export async function giveNotice(home: string, notice: { instanceId: string; kind: "interruption" | "rebalance"; seconds?: number }): Promise<Date> {
+export async function giveNotice(
+  home: string,
+  notice: { instanceId: string; kind: "interruption" | "rebalance"; seconds?: number },
+): Promise<Date> {
   const { at } = await call<{ at: string }>(home, "POST", "notices", notice);
   return new Date(at);
 }
@@ -123,10 +133,22 @@ export async function giveNotice(home: string, notice: { instanceId: string; kin
 /** One of the sandbox's own paths (gateway/control.ts). */
 async function call<T>(home: string, method: string, path: string, body?: object): Promise<T> {
   const running = runningDaemon(home);
-  if (running === undefined) throw new SpotError("E_NOT_FOUND", { message: "no sandbox is running", next: "Run `npm run up -- --sandbox` to start one." });
-  const { status, body: text } = await askEndpoint(`${describe(home, running).endpoint}/_spot/${path}`, { method, body: body && JSON.stringify(body), timeoutMs: STATUS_PATIENCE_MS });
+  if (running === undefined)
+    throw new SpotError("E_NOT_FOUND", {
+      message: "no sandbox is running",
+      next: "Run `npm run up -- --sandbox` to start one.",
+    });
+  const { status, body: text } = await askEndpoint(`${describe(home, running).endpoint}/_spot/${path}`, {
+    method,
+    body: body && JSON.stringify(body),
+    timeoutMs: STATUS_PATIENCE_MS,
+  });
   const answer = JSON.parse(text) as T & { error?: string };
-  if (status !== 200) throw new SpotError("E_NOT_FOUND", { message: `The sandbox refused: ${answer.error}.`, next: "Run `npm run sandbox -- status` to see what runs." });
+  if (status !== 200)
+    throw new SpotError("E_NOT_FOUND", {
+      message: `The sandbox refused: ${answer.error}.`,
+      next: "Run `npm run sandbox -- status` to see what runs.",
+    });
   return answer;
 }
 
@@ -148,10 +170,16 @@ export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
  *   ignores endpoints would lead out of the sandbox
  * @param account 12 digits: the sandbox knows any number of accounts, which share nothing
  */
-export function sandboxEnvironment(s: Sandbox, env: NodeJS.ProcessEnv = {}, account = DEFAULT_ACCOUNT): NodeJS.ProcessEnv {
+export function sandboxEnvironment(
+  s: Sandbox,
+  env: NodeJS.ProcessEnv = {},
+  account = DEFAULT_ACCOUNT,
+): NodeJS.ProcessEnv {
   const noProxy = `127.0.0.1,localhost,${s.network}`;
   return {
-    ...Object.fromEntries(Object.keys(env).flatMap((name) => (name.startsWith("AWS_") && !KEPT.has(name) ? [[name, undefined]] : []))),
+    ...Object.fromEntries(
+      Object.keys(env).flatMap((name) => (name.startsWith("AWS_") && !KEPT.has(name) ? [[name, undefined]] : [])),
+    ),
     AWS_ENDPOINT_URL: s.endpoint,
     AWS_ACCESS_KEY_ID: accessKeyOf(account),
     AWS_SECRET_ACCESS_KEY: "sandbox",
@@ -176,7 +204,16 @@ function runningDaemon(home: string): DaemonRecord | undefined {
 function describe(home: string, record: DaemonRecord): Sandbox {
   const { mode, network, pid, startedAt } = record;
   const id = readJson<SandboxRecord>(homeFiles(home).sandbox)?.id ?? "";
-  return { id, home, mode, endpoint: `http://127.0.0.1:${record.port}`, network, callerAddress: callerAddress(network), pid, startedAt };
+  return {
+    id,
+    home,
+    mode,
+    endpoint: `http://127.0.0.1:${record.port}`,
+    network,
+    callerAddress: callerAddress(network),
+    pid,
+    startedAt,
+  };
 }
 
 /** One command at a time starts or stops the sandbox of a home; the others wait for it. */
@@ -211,34 +248,56 @@ async function cleanUp(home: string): Promise<string | undefined> {
   removeFile(files.daemon);
   removeFile(files.exit);
   if (exit !== undefined) return `the sandbox ended at ${exit.at}: ${exit.reason}`;
-  return record === undefined ? undefined : `the sandbox's process ${record.pid} was killed or the machine was restarted`;
+  return record === undefined
+    ? undefined
+    : `the sandbox's process ${record.pid} was killed or the machine was restarted`;
 }
 
 /** Asks once for all that is missing, then installs it. Returns the interpreter that has moto, and all folders used. */
 async function installMissing(o: SandboxOptions): Promise<Pick<DaemonOptions, "python" | "installed">> {
   const moto = await findMoto(o.cacheDir);
-  const hosts = o.mode === "api" ? { what: [], images: [], install: async () => undefined } : await missingForHosts(o, o.mode);
-  const what = [...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]), ...hosts.what];
-  if (what.length > 0 && !(await o.confirmInstall(what))) throw new SpotError("E_DECLINED", "The sandbox was not set up: the installation was declined.");
+  const hosts =
+    o.mode === "api" ? { what: [], images: [], install: async () => undefined } : await missingForHosts(o, o.mode);
+  const what = [
+    ...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]),
+    ...hosts.what,
+  ];
+  if (what.length > 0 && !(await o.confirmInstall(what)))
+    throw new SpotError("E_DECLINED", "The sandbox was not set up: the installation was declined.");
   await hosts.install();
   const python = moto.installed ? moto.python : await installMoto(o.cacheDir, o.report, o.signal);
   const [{ imagePath }, { recipes }] = await Promise.all([import("./hosts/image.js"), import("./hosts/recipe.js")]);
-  await pruneCache(o.cacheDir, [moto.folder, ...Object.values(recipes).map((recipe) => imagePath(o.cacheDir, recipe))], o.report);
+  await pruneCache(
+    o.cacheDir,
+    [moto.folder, ...Object.values(recipes).map((recipe) => imagePath(o.cacheDir, recipe))],
+    o.report,
+  );
   return { python, installed: [moto.folder, ...hosts.images] };
 }
 
-async function missingForHosts(o: SandboxOptions, mode: Exclude<SandboxMode, "api">): Promise<{ what: string[]; images: string[]; install(): Promise<void> }> {
+async function missingForHosts(
+  o: SandboxOptions,
+  mode: Exclude<SandboxMode, "api">,
+): Promise<{ what: string[]; images: string[]; install(): Promise<void> }> {
   const [{ hostRequirements, install }, { ensureImage, imagePath }, { recipes }, { rootsOf }] = await Promise.all([
-    import("./hosts/requirements.js"), import("./hosts/image.js"), import("./hosts/recipe.js"), import("./daemon/roots.js"),
+    import("./hosts/requirements.js"),
+    import("./hosts/image.js"),
+    import("./hosts/recipe.js"),
+    import("./daemon/roots.js"),
   ]);
   const requirements = hostRequirements();
-  if (!requirements.possible) throw new SpotError("E_SANDBOX_SETUP", { message: "Hosts cannot boot on this machine.", cause: requirements.reason });
+  if (!requirements.possible)
+    throw new SpotError("E_SANDBOX_SETUP", {
+      message: "Hosts cannot boot on this machine.",
+      cause: requirements.reason,
+    });
   const packages = requirements.missingPackages;
   const what = packages.length > 0 ? [`system packages: ${packages.join(", ")}`] : [];
   for (const release of rootsOf[mode].releases) {
     const recipe = recipes[release];
     const origin = recipe.sources === undefined ? "this machine's package sources" : "its distribution's archive";
-    if (!existsSync(imagePath(o.cacheDir, recipe))) what.push(`a root image of ${release} for hosts (from ${origin}, 330 MB) into ${o.cacheDir}`);
+    if (!existsSync(imagePath(o.cacheDir, recipe)))
+      what.push(`a root image of ${release} for hosts (from ${origin}, 330 MB) into ${o.cacheDir}`);
   }
   return {
     what,
@@ -256,7 +315,12 @@ async function startDaemon(options: DaemonOptions): Promise<void> {
   rotateLog(homeFiles(options.home).log);
   const log = openSync(homeFiles(options.home).log, "a", 0o600);
   try {
-    const child = fork(join(__dirname, "daemon", "main.js"), [JSON.stringify(options)], { detached: true, cwd: options.home, stdio: ["ignore", log, log, "ipc"], execArgv: [] });
+    const child = fork(join(__dirname, "daemon", "main.js"), [JSON.stringify(options)], {
+      detached: true,
+      cwd: options.home,
+      stdio: ["ignore", log, log, "ipc"],
+      execArgv: [],
+    });
     const message = await new Promise<DaemonMessage | undefined>((resolve, reject) => {
       child.once("message", (value) => resolve(value as DaemonMessage));
       child.once("exit", () => resolve(undefined));
@@ -264,7 +328,8 @@ async function startDaemon(options: DaemonOptions): Promise<void> {
     });
     if (child.connected) child.disconnect();
     child.unref();
-    if (message === undefined) throw new SpotError("E_SANDBOX_SETUP", { message: "The sandbox did not start.", cause: logTail(options.home) });
+    if (message === undefined)
+      throw new SpotError("E_SANDBOX_SETUP", { message: "The sandbox did not start.", cause: logTail(options.home) });
     if ("error" in message) throw revived(message.error);
   } finally {
     closeSync(log);
@@ -276,7 +341,11 @@ function revived(error: ErrorInfo): SpotError {
 }
 
 function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
-  const switches: Record<SandboxMode, string> = { hosts: "--sandbox", images: "--sandbox=images", api: "--sandbox=api" };
+  const switches: Record<SandboxMode, string> = {
+    hosts: "--sandbox",
+    images: "--sandbox=images",
+    api: "--sandbox=api",
+  };
   return new SpotError("E_SANDBOX_SETUP", {
     message: `A sandbox runs here in mode "${running}", and mode "${o.mode}" was asked for.`,
     next: `Use ${switches[running]}, or stop it first: \`npm run sandbox -- down\` (its instances are lost).`,

@@ -20,7 +20,11 @@ const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 const LONG = ["integration: fleet", "thorough: recovery", "thorough: options", "kill: kill"];
 
 /** What is begun first: what `npm test` runs, then what may not run beside its like, then the longest. */
-const ORDER = [({ suite }) => !suite.standard, ({ suite }) => !suite.booted, ({ title }) => (LONG.includes(title) ? LONG.indexOf(title) : LONG.length)];
+const ORDER = [
+  ({ suite }) => !suite.standard,
+  ({ suite }) => !suite.booted,
+  ({ title }) => (LONG.includes(title) ? LONG.indexOf(title) : LONG.length),
+];
 const inOrder = (a, b) => ORDER.map((rank) => rank(a) - rank(b)).find((difference) => difference !== 0) ?? 0;
 
 function runNode(file) {
@@ -36,7 +40,10 @@ async function currentNode(suites) {
   if (suites.every(({ standard }) => standard)) return process.execPath;
   const built = (name) => require(path.join(root, "dist", name));
   built("cli/compile-cache.js");
-  return built("tests/support/current-node.js").ensureCurrentNode(built("automation/target/paths.js").pathsOf(process.env).cache, (detail) => console.log(detail));
+  return built("tests/support/current-node.js").ensureCurrentNode(
+    built("automation/target/paths.js").pathsOf(process.env).cache,
+    (detail) => console.log(detail),
+  );
 }
 
 /** Aborted by the first Ctrl-C; the second ends this process. */
@@ -85,7 +92,9 @@ async function main() {
 
   // Once more at the end: of a long log often the end alone is kept.
   for (const failure of failures) console.log(`\nFAILED ${failure}`);
-  console.log(`\n${[...rows].map(([name, row]) => `  ${name}: ${row.passed} passed, ${row.failed} failed, ${row.skipped} skipped, ${row.seconds.toFixed(0)} s in all files`).join("\n")}`);
+  console.log(
+    `\n${[...rows].map(([name, row]) => `  ${name}: ${row.passed} passed, ${row.failed} failed, ${row.skipped} skipped, ${row.seconds.toFixed(0)} s in all files`).join("\n")}`,
+  );
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const row of rows.values()) for (const key of Object.keys(total)) total[key] += row[key];
   if (total.passed + total.failed === 0) {

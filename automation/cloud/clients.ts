@@ -42,7 +42,9 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
       ...credentialsOf(target.credentials),
       ...(endpoint === undefined ? {} : { endpoint }),
       // The user's settings of this kind have no meaning in a sandbox, and the SDK refuses them beside an endpoint.
-      ...(target.endpoint === undefined ? {} : { useFipsEndpoint: false, useDualstackEndpoint: false, defaultsMode: "standard" as const }),
+      ...(target.endpoint === undefined
+        ? {}
+        : { useFipsEndpoint: false, useDualstackEndpoint: false, defaultsMode: "standard" as const }),
     };
   };
   const once = <T extends { destroy(): void }>(key: string, make: () => T): T => {
@@ -86,10 +88,16 @@ function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credent
     }
     case "profile": {
       const { profile } = credentials;
-      return { credentials: async (properties) => (await import("@aws-sdk/credential-provider-ini")).fromIni({ profile })(properties) };
+      return {
+        credentials: async (properties) =>
+          (await import("@aws-sdk/credential-provider-ini")).fromIni({ profile })(properties),
+      };
     }
     case "web identity":
-      return { credentials: async (properties) => (await import("@aws-sdk/credential-provider-web-identity")).fromTokenFile()(properties) };
+      return {
+        credentials: async (properties) =>
+          (await import("@aws-sdk/credential-provider-web-identity")).fromTokenFile()(properties),
+      };
     case "default":
       return {};
   }
@@ -97,7 +105,8 @@ function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credent
 
 /** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
 function cliOf({ endpoint, credentials, env }: Target): string {
-  if (endpoint === undefined) return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
+  if (endpoint === undefined)
+    return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
   return `AWS_ACCESS_KEY_ID=${env.AWS_ACCESS_KEY_ID!} AWS_SECRET_ACCESS_KEY=${env.AWS_SECRET_ACCESS_KEY!} aws --endpoint-url ${endpoint}`;
 }
 

@@ -41,7 +41,13 @@ export async function callerIdentity(cloud: Cloud, regions: readonly string[]): 
 async function turn(before: Promise<Identity> | undefined, over: AbortSignal): Promise<void> {
   if (before === undefined) return;
   const start = sleep(HEAD_START_MS, undefined, { signal: over });
-  await Promise.race([start, before.then(() => start, () => undefined)]);
+  await Promise.race([
+    start,
+    before.then(
+      () => start,
+      () => undefined,
+    ),
+  ]);
 }
 
 async function ask(cloud: Cloud, region: string): Promise<Identity> {

@@ -14,10 +14,16 @@ export interface Place {
  * credentials are needed. A region that does not answer before the deadline is not in the result.
  * @param placeOf a region's endpoint
  */
-export async function latencies(regions: readonly string[], deadlineMs: number, placeOf: (region: string) => Place): Promise<Map<string, number>> {
+export async function latencies(
+  regions: readonly string[],
+  deadlineMs: number,
+  placeOf: (region: string) => Place,
+): Promise<Map<string, number>> {
   // The system's own resolver cannot be given up: without a network, this process could not end for as long as it asks.
   const resolver = new Resolver();
-  const measured = await Promise.all(regions.map(async (region) => [region, await connectTime(placeOf(region), resolver, deadlineMs)] as const));
+  const measured = await Promise.all(
+    regions.map(async (region) => [region, await connectTime(placeOf(region), resolver, deadlineMs)] as const),
+  );
   resolver.cancel();
   return new Map(measured.flatMap(([region, ms]) => (ms === undefined ? [] : [[region, ms]])));
 }
@@ -26,7 +32,14 @@ export async function latencies(regions: readonly string[], deadlineMs: number, 
 function connectTime({ host, port }: Place, resolver: Resolver, deadlineMs: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     let began = performance.now();
-    const socket = connect({ host, port, timeout: deadlineMs, autoSelectFamily: false, lookup: (name, _options, found) => resolver.resolve4(name, (error, addresses) => found(error, addresses?.[0] ?? "", 4)) });
+    const socket = connect({
+      host,
+      port,
+      timeout: deadlineMs,
+      autoSelectFamily: false,
+      lookup: (name, _options, found) =>
+        resolver.resolve4(name, (error, addresses) => found(error, addresses?.[0] ?? "", 4)),
+    });
     const settle = (ms?: number) => {
       socket.destroy();
       resolve(ms);

@@ -29,13 +29,57 @@ export interface ProbeLaunch {
 
 /** What `up` and `down` must be allowed. To add one, add a row. */
 const PROBES: readonly Probe[] = [
-  { action: "RunInstances", always: true, ask: (client, { ami, machineType }) => client.send(new RunInstancesCommand({ DryRun: true, ImageId: ami, InstanceType: machineType as never, MinCount: 1, MaxCount: 1 })) },
-  { action: "TerminateInstances", always: true, ask: (client) => client.send(new TerminateInstancesCommand({ DryRun: true, InstanceIds: [NOTHING.instance] })) },
-  { action: "CreateSecurityGroup", always: true, ask: (client) => client.send(new CreateSecurityGroupCommand({ DryRun: true, GroupName: "spot-deployer-probe", Description: "permission probe" })) },
-  { action: "CreateVpc", always: false, ask: (client) => client.send(new CreateVpcCommand({ DryRun: true, CidrBlock: VPC_CIDR })) },
-  { action: "CreateSubnet", always: false, ask: (client) => client.send(new CreateSubnetCommand({ DryRun: true, VpcId: NOTHING.vpc, CidrBlock: VPC_CIDR })) },
-  { action: "CreateInternetGateway", always: false, ask: (client) => client.send(new CreateInternetGatewayCommand({ DryRun: true })) },
-  { action: "CreateRouteTable", always: false, ask: (client) => client.send(new CreateRouteTableCommand({ DryRun: true, VpcId: NOTHING.vpc })) },
+  {
+    action: "RunInstances",
+    always: true,
+    ask: (client, { ami, machineType }) =>
+      client.send(
+        new RunInstancesCommand({
+          DryRun: true,
+          ImageId: ami,
+          InstanceType: machineType as never,
+          MinCount: 1,
+          MaxCount: 1,
+        }),
+      ),
+  },
+  {
+    action: "TerminateInstances",
+    always: true,
+    ask: (client) => client.send(new TerminateInstancesCommand({ DryRun: true, InstanceIds: [NOTHING.instance] })),
+  },
+  {
+    action: "CreateSecurityGroup",
+    always: true,
+    ask: (client) =>
+      client.send(
+        new CreateSecurityGroupCommand({
+          DryRun: true,
+          GroupName: "spot-deployer-probe",
+          Description: "permission probe",
+        }),
+      ),
+  },
+  {
+    action: "CreateVpc",
+    always: false,
+    ask: (client) => client.send(new CreateVpcCommand({ DryRun: true, CidrBlock: VPC_CIDR })),
+  },
+  {
+    action: "CreateSubnet",
+    always: false,
+    ask: (client) => client.send(new CreateSubnetCommand({ DryRun: true, VpcId: NOTHING.vpc, CidrBlock: VPC_CIDR })),
+  },
+  {
+    action: "CreateInternetGateway",
+    always: false,
+    ask: (client) => client.send(new CreateInternetGatewayCommand({ DryRun: true })),
+  },
+  {
+    action: "CreateRouteTable",
+    always: false,
+    ask: (client) => client.send(new CreateRouteTableCommand({ DryRun: true, VpcId: NOTHING.vpc })),
+  },
 ];
 
 /** An action that AWS would refuse. */
@@ -49,7 +93,12 @@ export interface Denied {
  * Asks AWS with DryRun whether the actions that a fleet needs are allowed. Nothing is made. An answer other than a
  * refusal of the permission proves nothing against it (an id that does not exist, a quota that is used up).
  */
-export async function deniedActions(cloud: Cloud, region: string, launch: ProbeLaunch, makesNetwork: boolean): Promise<Denied[]> {
+export async function deniedActions(
+  cloud: Cloud,
+  region: string,
+  launch: ProbeLaunch,
+  makesNetwork: boolean,
+): Promise<Denied[]> {
   const client = cloud.ec2(region);
   const answers = await Promise.all(
     PROBES.filter(({ always }) => always || makesNetwork).map(async ({ action, ask }): Promise<Denied | undefined> => {

@@ -14,7 +14,11 @@ export async function instancesById(cloud: Cloud, region: string, ids: string[])
   const found: Instance[] = [];
   try {
     for (let at = 0; at < ids.length; at += IDS_A_CALL) {
-      const answer = await cloud.ec2(region).send(new DescribeInstancesCommand({ Filters: [{ Name: "instance-id", Values: ids.slice(at, at + IDS_A_CALL) }] }));
+      const answer = await cloud
+        .ec2(region)
+        .send(
+          new DescribeInstancesCommand({ Filters: [{ Name: "instance-id", Values: ids.slice(at, at + IDS_A_CALL) }] }),
+        );
       found.push(...(answer.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
     }
     return found;

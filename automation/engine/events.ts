@@ -70,10 +70,20 @@ const CANCELED = /^(error: )?(update|destroy|refresh) cancell?ed/i;
  * Folds the engine's events into steps and failures. The failure event carries no text: that comes before it in a
  * diagnostic with the same URN (shape measured in the project's engine notes, docs/decisions/0003).
  */
-export function collectEvents(listener: EngineListener = {}): { onEvent(event: EngineEvent): void; report(): EngineReport } {
+export function collectEvents(listener: EngineListener = {}): {
+  onEvent(event: EngineEvent): void;
+  report(): EngineReport;
+} {
   const diagnostics = new Map<string, string[]>();
   const failed = new Set<string>();
-  const report: EngineReport = { steps: [], failures: [], programErrors: [], warnings: [], result: undefined, canceled: false };
+  const report: EngineReport = {
+    steps: [],
+    failures: [],
+    programErrors: [],
+    warnings: [],
+    result: undefined,
+    canceled: false,
+  };
 
   const onEvent = (event: EngineEvent): void => {
     if (event.diagnosticEvent) {
@@ -166,5 +176,8 @@ export function urnParts(urn: string): { type: string; name: string } {
 
 /** Without colour directives (`<{%reset%}>`) and escape codes. */
 function plain(text: string): string {
-  return text.replace(/<\{%[^%]*%\}>/g, "").replace(/\u001b\[[0-9;]*m/g, "").trim();
+  return text
+    .replace(/<\{%[^%]*%\}>/g, "")
+    .replace(/\u001b\[[0-9;]*m/g, "")
+    .trim();
 }

@@ -55,14 +55,23 @@ export async function removeUnfinishedLocks(backendUrl: string, stack: string): 
 /** One file per holder, and its draft (engine: `.pulumi/locks/organization/PROJECT/STACK/UUID.json`, `UUID.json.HEX.tmp`). */
 function lockFiles(backendUrl: string, stack: string): string[] {
   const folder = path.join(fileBackendRoot(backendUrl), ".pulumi/locks/organization", PROJECT, stack);
-  return existsSync(folder) ? readdirSync(folder).filter((name) => /\.(json|tmp)$/.test(name)).map((name) => path.join(folder, name)) : [];
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => /\.(json|tmp)$/.test(name))
+        .map((name) => path.join(folder, name))
+    : [];
 }
 
 /** Undefined for a draft, for what is half written, and for what was released while we looked. */
 function ownerIn(file: string): LockOwner | undefined {
   if (file.endsWith(".tmp")) return undefined;
   try {
-    const lock = JSON.parse(readFileSync(file, "utf8")) as { pid: number; username: string; hostname: string; timestamp: string };
+    const lock = JSON.parse(readFileSync(file, "utf8")) as {
+      pid: number;
+      username: string;
+      hostname: string;
+      timestamp: string;
+    };
     return { user: lock.username, host: lock.hostname, pid: lock.pid, since: new Date(lock.timestamp), file };
   } catch {
     return undefined;
@@ -71,7 +80,9 @@ function ownerIn(file: string): LockOwner | undefined {
 
 /** The folder that a `file://` backend is kept in; `~` is the home directory, as for the engine. */
 export function fileBackendRoot(backendUrl: string): string {
-  return backendUrl.startsWith("file://~") ? path.join(homeOfUser(), backendUrl.slice("file://~".length)) : fileURLToPath(backendUrl);
+  return backendUrl.startsWith("file://~")
+    ? path.join(homeOfUser(), backendUrl.slice("file://~".length))
+    : fileURLToPath(backendUrl);
 }
 
 /** What the engine takes `~` for, by Go's os/user: the user's entry in the system's list, whatever HOME says. */
@@ -94,7 +105,9 @@ export function lockedError(stack: string, owner: LockOwner, state: LockState): 
   const alive = state === "alive";
   return new SpotError("E_LOCKED", {
     message: `stack ${stack} is locked by ${owner.user} on ${owner.host}, process ${owner.pid}, for ${age(owner.since)}; ${alive ? "it is running" : "whether it still runs cannot be seen from here"}`,
-    next: alive ? "Wait for that run to end." : "When that run is surely dead, run `pulumi cancel`, then the command again.",
+    next: alive
+      ? "Wait for that run to end."
+      : "When that run is surely dead, run `pulumi cancel`, then the command again.",
   });
 }
 

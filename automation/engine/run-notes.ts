@@ -47,7 +47,8 @@ export class RunNotes {
    * @throws SpotError E_BACKEND where nothing can be written
    */
   begin(fleetId: string, seen: RunNote["seen"]): void {
-    for (const { run, ended } of this.of(fleetId)) if (!ended) this.append({ run, at: now(), later: true, ended: true });
+    for (const { run, ended } of this.of(fleetId))
+      if (!ended) this.append({ run, at: now(), later: true, ended: true });
     this.run = randomUUID();
     this.write({ began: { fleetId, seen } });
   }
@@ -75,7 +76,10 @@ export class RunNotes {
   /** An attempt of an earlier run was this thing, which is ended now. @throws SpotError E_BACKEND */
   found(fleetId: string, { id, ...thing }: Made & { id: string }): void {
     for (const { run, attempts } of this.of(fleetId)) {
-      const attempt = attempts.find((one) => one.id === undefined && one.type === thing.type && one.region === thing.region && one.node === thing.node);
+      const attempt = attempts.find(
+        (one) =>
+          one.id === undefined && one.type === thing.type && one.region === thing.region && one.node === thing.node,
+      );
       if (attempt) return this.append({ run, at: now(), later: true, made: { urn: attempt.urn, id } });
     }
   }
@@ -94,7 +98,13 @@ export class RunNotes {
     if (last === undefined || last.ended) return;
     const noted = new Set(last.attempts.flatMap(({ urn, id }) => (id === undefined ? urn : [])));
     for (const { urn, type, inputs, creating } of pending) {
-      if (creating && !noted.has(urn) && typeof inputs.region === "string") this.append({ run: last.run, at: now(), later: true, attempt: { urn, ...madeOf(type, inputs.region, inputs) } });
+      if (creating && !noted.has(urn) && typeof inputs.region === "string")
+        this.append({
+          run: last.run,
+          at: now(),
+          later: true,
+          attempt: { urn, ...madeOf(type, inputs.region, inputs) },
+        });
     }
   }
 
@@ -117,7 +127,8 @@ export class RunNotes {
   settle(): void {
     const run = this.run;
     this.keep((note) => note.run === run || note.last.getTime() > Date.now() - LATE_MS);
-    for (const note of notesIn(this.lines())) if (note.run !== run && !note.looked) this.append({ run: note.run, at: now(), later: true, looked: true });
+    for (const note of notesIn(this.lines()))
+      if (note.run !== run && !note.looked) this.append({ run: note.run, at: now(), later: true, looked: true });
   }
 
   /** There is nothing left that could be explained: the notes go, and what follows in this run is not noted. */
@@ -161,7 +172,11 @@ export class RunNotes {
     try {
       text = readFileSync(this.file, "utf8");
     } catch (cause) {
-      throw new SpotError("E_BACKEND", { message: `the notes of earlier runs cannot be read: ${this.file}`, cause, next: "Make the file readable for you, then run the command again." });
+      throw new SpotError("E_BACKEND", {
+        message: `the notes of earlier runs cannot be read: ${this.file}`,
+        cause,
+        next: "Make the file readable for you, then run the command again.",
+      });
     }
     return text.split("\n").flatMap((line) => {
       try {
@@ -190,7 +205,17 @@ function notesIn(lines: readonly Line[]): KeptNote[] {
   const notes = new Map<string, KeptNote & { attempts: Attempt[]; deleted: string[] }>();
   for (const line of lines) {
     const at = new Date(line.at);
-    if ("began" in line) notes.set(line.run, { run: line.run, ...line.began, began: at, last: at, attempts: [], deleted: [], ended: false, looked: false });
+    if ("began" in line)
+      notes.set(line.run, {
+        run: line.run,
+        ...line.began,
+        began: at,
+        last: at,
+        attempts: [],
+        deleted: [],
+        ended: false,
+        looked: false,
+      });
     const note = notes.get(line.run);
     if (note === undefined) continue;
     if (!line.later) note.last = at;

@@ -33,7 +33,9 @@ export function readStackSettings(file: string): Partial<StackSettings> {
   }
   const get = (key: string): unknown => {
     const value = document.getIn(["config", `${PROJECT}:${key}`]);
-    return typeof value === "object" && value !== null && "toJSON" in value ? (value as { toJSON(): unknown }).toJSON() : value;
+    return typeof value === "object" && value !== null && "toJSON" in value
+      ? (value as { toJSON(): unknown }).toJSON()
+      : value;
   };
   const text = (key: string): string | undefined => {
     const value = get(key);

@@ -9,7 +9,14 @@ import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { collectEvents, CREATES, DELETES, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./failures";
 import { KeptState, type ExportedState } from "./kept-state";
-import { fileBackendRoot, fileLockOwners, lockOwners, removeLockFile, removeUnfinishedLocks, type LockOwner } from "./lock";
+import {
+  fileBackendRoot,
+  fileLockOwners,
+  lockOwners,
+  removeLockFile,
+  removeUnfinishedLocks,
+  type LockOwner,
+} from "./lock";
 import { leanSdk } from "./lean-sdk";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
@@ -65,7 +72,9 @@ export class EngineStack {
   /** What belongs to the stack's record and the engine does not know; beside its own files where those are of this machine. */
   private get keptFolder(): string {
     const { backendUrl } = this;
-    return backendUrl.startsWith("file://") ? path.join(fileBackendRoot(backendUrl), ".spot-deployer", this.ownName) : path.join(this.options.keptDir, this.key);
+    return backendUrl.startsWith("file://")
+      ? path.join(fileBackendRoot(backendUrl), ".spot-deployer", this.ownName)
+      : path.join(this.options.keptDir, this.key);
   }
 
   /** One name for this stack wherever it is kept: what locks and process marks go by. */
@@ -99,7 +108,8 @@ export class EngineStack {
     if (exported === undefined) return undefined;
     const state = stateOf(exported);
     const isEmptied = state.resources.length === 0 && this.stateFiles?.isWhole() === false;
-    if (isEmptied) throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${this.stateFiles?.state}`);
+    if (isEmptied)
+      throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${this.stateFiles?.state}`);
     return state;
   }
 
@@ -120,7 +130,9 @@ export class EngineStack {
 
   /** The states that can be restored, the newest first. */
   get savedStates(): StateBackup[] {
-    return [this.kept.read(), this.stateFiles?.backup()].flatMap((saved) => saved ?? []).sort((a, b) => b.at.getTime() - a.at.getTime());
+    return [this.kept.read(), this.stateFiles?.backup()]
+      .flatMap((saved) => saved ?? [])
+      .sort((a, b) => b.at.getTime() - a.at.getTime());
   }
 
   /** Puts a saved state in the state's place; answers where what stood there is kept, when there was anything. */
@@ -164,9 +176,15 @@ export class EngineStack {
    * undefined: they can be. Each is asked, for a passphrase is proven only by a secret that there is.
    */
   async sealed(): Promise<SpotError | undefined> {
-    const asked = [["stack", "export", "--show-secrets"], ["config", "get", qualified(StackKey.fleetSecret)]];
+    const asked = [
+      ["stack", "export", "--show-secrets"],
+      ["config", "get", qualified(StackKey.fleetSecret)],
+    ];
     const results = await Promise.all(asked.map((args) => this.pulumi([...args, "--stack", this.options.stack])));
-    return results.filter(({ code }) => code !== 0).map(engineError).find(({ code }) => SEALED.includes(code));
+    return results
+      .filter(({ code }) => code !== 0)
+      .map(engineError)
+      .find(({ code }) => SEALED.includes(code));
   }
 
   async exists(): Promise<boolean> {
@@ -181,7 +199,15 @@ export class EngineStack {
 
   async up(options: UpOptions = {}): Promise<EngineOutcome> {
     return this.operate(options.listener, options.stop, (stack, onEvent) =>
-      stack.up({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, exclude: options.exclude, replace: options.replace, color: "never" }),
+      stack.up({
+        onEvent,
+        continueOnError: true,
+        parallel: PARALLEL,
+        target: options.target,
+        exclude: options.exclude,
+        replace: options.replace,
+        color: "never",
+      }),
     );
   }
 
@@ -191,7 +217,9 @@ export class EngineStack {
 
   /** Asks the provider what became of these resources and forgets those that are gone. */
   async refresh(target: string[]): Promise<EngineOutcome> {
-    return this.operate(undefined, undefined, (stack, onEvent) => stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }));
+    return this.operate(undefined, undefined, (stack, onEvent) =>
+      stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }),
+    );
   }
 
   async destroy(options: UpOptions = {}): Promise<EngineOutcome> {
@@ -219,7 +247,15 @@ export class EngineStack {
     if (this.backendUrl.startsWith("file://")) return fileLockOwners(this.backendUrl, this.ownName);
     // Other backends tell it only by refusing: an operation on a resource that does not exist takes the lock first.
     const nothing = `urn:pulumi:${this.ownName}::${PROJECT}::spot-deployer:lock:Probe::none`;
-    const probe = await this.pulumi(["refresh", "--yes", "--skip-preview", "--target", nothing, "--stack", this.options.stack]);
+    const probe = await this.pulumi([
+      "refresh",
+      "--yes",
+      "--skip-preview",
+      "--target",
+      nothing,
+      "--stack",
+      this.options.stack,
+    ]);
     return lockOwners(`${probe.stderr}\n${probe.stdout}`);
   }
 
@@ -280,14 +316,21 @@ export class EngineStack {
     const { SemVer } = await import("semver");
     const { cli, projectDir, env, interrupts, stack: name } = this.options;
     // A wish to stop that came before the engine began would never reach it.
-    if (interrupts.some(({ aborted }) => aborted)) throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
+    if (interrupts.some(({ aborted }) => aborted))
+      throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
     let last: ProcessResult | undefined;
     const noting = this.noting(listener);
     const stops = [stop, noting.stop].flatMap((signal) => signal ?? []);
     const pulumiCommand = {
       command: cli.command,
       version: new SemVer(cli.version),
-      run: async (args: string[], cwd: string, extra: Record<string, string>, onOut?: (s: string) => void, onErr?: (s: string) => void) => {
+      run: async (
+        args: string[],
+        cwd: string,
+        extra: Record<string, string>,
+        onOut?: (s: string) => void,
+        onErr?: (s: string) => void,
+      ) => {
         const spared = args[0] === "stack" ? SPARED[args[1] ?? ""] : undefined;
         if (spared !== undefined) return answer(spared);
         last = await runProcess(cli.command, [...args, "--non-interactive"], {
@@ -303,7 +346,9 @@ export class EngineStack {
     };
     const workspace = await LocalWorkspace.create({
       workDir: projectDir,
-      pulumiCommand: pulumiCommand as unknown as NonNullable<Parameters<typeof LocalWorkspace.create>[0]>["pulumiCommand"],
+      pulumiCommand: pulumiCommand as unknown as NonNullable<
+        Parameters<typeof LocalWorkspace.create>[0]
+      >["pulumiCommand"],
     });
     const events = collectEvents(noting.listener);
     const stack = await AutomationStack.select(name, workspace);
@@ -325,7 +370,11 @@ export class EngineStack {
    * Notes each creation before it is known how it ends. Where nothing can be noted, nothing more is begun: what would be
    * made then could not be told from what others made.
    */
-  private noting(listener: EngineListener = {}): { listener: EngineListener; stop: AbortSignal; throwIfFailed(): void } {
+  private noting(listener: EngineListener = {}): {
+    listener: EngineListener;
+    stop: AbortSignal;
+    throwIfFailed(): void;
+  } {
     const stop = new AbortController();
     const note = (write: () => void): void => {
       try {
@@ -346,7 +395,8 @@ export class EngineStack {
           listener.step?.(step);
         },
         failure: (failure) => {
-          if (CREATES.has(failure.step.op) && launchedNothing(failure.message)) note(() => this.notes.refused(failure.step));
+          if (CREATES.has(failure.step.op) && launchedNothing(failure.message))
+            note(() => this.notes.refused(failure.step));
           listener.failure?.(failure);
         },
       },

@@ -1,4 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { PROJECT } from "../../fleet/plan/stack-config";
 import { fileBackendRoot } from "./lock";
@@ -81,7 +91,18 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
       mkdirSync(path.dirname(state), { recursive: true, mode: 0o700 });
       try {
         if (document === undefined) copyFileSync(file, draft);
-        else writeFileSync(draft, JSON.stringify({ version: KNOWN_VERSION, checkpoint: { stack: `organization/${PROJECT}/${path.basename(state, ".json")}`, latest: document.deployment } }), { mode: 0o600 });
+        else
+          writeFileSync(
+            draft,
+            JSON.stringify({
+              version: KNOWN_VERSION,
+              checkpoint: {
+                stack: `organization/${PROJECT}/${path.basename(state, ".json")}`,
+                latest: document.deployment,
+              },
+            }),
+            { mode: 0o600 },
+          );
         const kept = setAside();
         renameSync(draft, state);
         return kept;

@@ -61,7 +61,15 @@ export interface PendingOperation {
   creating: boolean;
 }
 
-export const EMPTY_STATE: StackState = { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] };
+export const EMPTY_STATE: StackState = {
+  resources: [],
+  nodes: [],
+  lineage: undefined,
+  account: undefined,
+  endpoints: undefined,
+  regions: [],
+  pending: [],
+};
 
 export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
 
@@ -77,11 +85,19 @@ export function networkUrns(stack: string, region: string): string[] {
   return [urnOf(stack, component, region), urnOf(stack, `${component}$**`, `${region}**`)];
 }
 
-const urnOf = (stack: string, type: string, name: string): string => `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
+const urnOf = (stack: string, type: string, name: string): string =>
+  `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
 
 /** AWS's ids of everything that a state holds; the root volume of an instance has no resource of its own. */
 export function recordedIds({ resources }: Pick<StackState, "resources">): Set<string> {
-  return new Set(resources.flatMap(({ id, outputs }) => [id, text((outputs.rootBlockDevice as { volumeId?: unknown } | undefined)?.volumeId)]).filter((id) => id !== ""));
+  return new Set(
+    resources
+      .flatMap(({ id, outputs }) => [
+        id,
+        text((outputs.rootBlockDevice as { volumeId?: unknown } | undefined)?.volumeId),
+      ])
+      .filter((id) => id !== ""),
+  );
 }
 
 interface Deployment {
@@ -104,7 +120,9 @@ interface Deployment {
 export function stateOf(exported: unknown): StackState {
   const deployment = (exported as Deployment | null)?.deployment;
   // Deleted to be made anew, and not made yet: the engine remembers it, but it is not there.
-  const awaited = new Set((deployment?.resources ?? []).flatMap(({ urn, pendingReplacement }) => (pendingReplacement ? [urn] : [])));
+  const awaited = new Set(
+    (deployment?.resources ?? []).flatMap(({ urn, pendingReplacement }) => (pendingReplacement ? [urn] : [])),
+  );
   const resources = (deployment?.resources ?? []).map(
     (resource): StateResource => ({
       urn: resource.urn,
@@ -117,7 +135,9 @@ export function stateOf(exported: unknown): StackState {
     }),
   );
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
-  const owned = resources.filter((resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"));
+  const owned = resources.filter(
+    (resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"),
+  );
   return {
     resources,
     nodes: owned.filter(({ urn, type, id }) => type === INSTANCE_TYPE && id !== "" && !awaited.has(urn)).map(nodeOf),
@@ -127,7 +147,13 @@ export function stateOf(exported: unknown): StackState {
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
     pending: (deployment?.pending_operations ?? []).map(({ type, resource }) => {
       const { urn = "", inputs = {} } = resource ?? {};
-      return { urn, type: urnParts(urn).type, region: text(inputs.region) || undefined, inputs, creating: type === "creating" };
+      return {
+        urn,
+        type: urnParts(urn).type,
+        region: text(inputs.region) || undefined,
+        inputs,
+        creating: type === "creating",
+      };
     }),
   };
 }

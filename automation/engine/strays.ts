@@ -33,7 +33,9 @@ export async function endStrays(strays: ProcessMark[], patienceMs: number): Prom
 
 function processIds(): number[] {
   if (process.platform !== "linux") return [];
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
 function environmentOf(pid: number): string[] {

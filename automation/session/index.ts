@@ -103,14 +103,18 @@ export async function openSession(options: SessionOptions, start: boolean): Prom
 /** Of a stack that another configuration changed last, what is shown may be surprising. */
 function tellOtherConfig(place: Opened): void {
   const words = wordsOnConfig(place);
-  if (words !== undefined) place.reporter.emit({ type: "message", level: "warning", subject: "config", message: words.fact });
+  if (words !== undefined)
+    place.reporter.emit({ type: "message", level: "warning", subject: "config", message: words.fact });
 }
 
 /** What `up` asks, and any other command only says: it binds nothing. */
 async function settle({ reporter, target }: Opened, { question, notice }: NewEndpoints, asks: boolean): Promise<void> {
   if (!asks) reporter.emit({ type: "message", level: "warning", subject: "endpoint", message: notice });
   else if (!(await reporter.confirm({ message: question, unattended: false }))) {
-    throw new SpotError("E_DECLINED", { message: `stack ${target.stack} was not bound to another place than AWS; nothing was changed`, next: "Unset AWS_ENDPOINT_URL* (or `endpoint_url` of the profile) to act on AWS, or run again and answer yes, or give --yes." });
+    throw new SpotError("E_DECLINED", {
+      message: `stack ${target.stack} was not bound to another place than AWS; nothing was changed`,
+      next: "Unset AWS_ENDPOINT_URL* (or `endpoint_url` of the profile) to act on AWS, or run again and answer yes, or give --yes.",
+    });
   }
 }
 
@@ -123,8 +127,18 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const paths = pathsOf(env);
   const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
   const cli = await obtainCli(paths, target.env, reporter, interrupts.soft);
-  const engineEnv: NodeJS.ProcessEnv = { ...target.env, PATH: [cli.binDir, target.env.PATH].filter(Boolean).join(path.delimiter) };
-  const stack = new EngineStack({ cli, projectDir, stack: target.stack, env: engineEnv, keptDir: path.join(paths.state, "kept"), interrupts: [interrupts.soft, interrupts.hard] });
+  const engineEnv: NodeJS.ProcessEnv = {
+    ...target.env,
+    PATH: [cli.binDir, target.env.PATH].filter(Boolean).join(path.delimiter),
+  };
+  const stack = new EngineStack({
+    cli,
+    projectDir,
+    stack: target.stack,
+    env: engineEnv,
+    keptDir: path.join(paths.state, "kept"),
+    interrupts: [interrupts.soft, interrupts.hard],
+  });
 
   const { recorded, damaged } = await readState(stack, options.withoutState === true);
   const state = recorded ?? EMPTY_STATE;
@@ -132,10 +146,31 @@ export async function openPlace(options: SessionOptions, start: boolean): Promis
   const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
-  return { projectDir, configFile: options.configFile, paths, reporter, interrupts, target: { ...target, env: engineEnv }, cli, stack, cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard), state, damaged, stackExists: recorded !== undefined || damaged !== undefined, settings, configured: options.regions ?? [], lineage, keys, told: new Set() };
+  return {
+    projectDir,
+    configFile: options.configFile,
+    paths,
+    reporter,
+    interrupts,
+    target: { ...target, env: engineEnv },
+    cli,
+    stack,
+    cloud: cloudOf(target, options.reading ? interrupts.soft : interrupts.hard),
+    state,
+    damaged,
+    stackExists: recorded !== undefined || damaged !== undefined,
+    settings,
+    configured: options.regions ?? [],
+    lineage,
+    keys,
+    told: new Set(),
+  };
 }
 
-async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ recorded?: StackState; damaged?: SpotError }> {
+async function readState(
+  stack: EngineStack,
+  mayBeDamaged: boolean,
+): Promise<{ recorded?: StackState; damaged?: SpotError }> {
   try {
     return { recorded: await stack.readState() };
   } catch (error) {
@@ -144,7 +179,12 @@ async function readState(stack: EngineStack, mayBeDamaged: boolean): Promise<{ r
   }
 }
 
-async function obtainCli(paths: Paths, env: NodeJS.ProcessEnv, reporter: Reporter, signal: AbortSignal): Promise<PulumiCli> {
+async function obtainCli(
+  paths: Paths,
+  env: NodeJS.ProcessEnv,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<PulumiCli> {
   const task = "pulumi";
   const started = Date.now();
   let told = false;
@@ -194,7 +234,10 @@ export async function ensurePassphrase(session: Session): Promise<boolean> {
   const file = path.join(session.keys, "passphrase");
   if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return false;
   const sealed = session.stackExists && !holdsNothing(session.state) ? await session.stack.sealed() : undefined;
-  if (sealed) throw new SpotError("E_KEY_LOST", { message: `the passphrase of stack ${session.target.stack}, ${file}, is not there` });
+  if (sealed)
+    throw new SpotError("E_KEY_LOST", {
+      message: `the passphrase of stack ${session.target.stack}, ${file}, is not there`,
+    });
   writeWhole(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
   return true;
 }
@@ -202,7 +245,13 @@ export async function ensurePassphrase(session: Session): Promise<boolean> {
 /** The session as it is after something changed the state. */
 export async function reread(session: Session): Promise<Session> {
   const recorded = await session.stack.readState();
-  return { ...session, state: recorded ?? EMPTY_STATE, damaged: undefined, lost: undefined, stackExists: recorded !== undefined };
+  return {
+    ...session,
+    state: recorded ?? EMPTY_STATE,
+    damaged: undefined,
+    lost: undefined,
+    stackExists: recorded !== undefined,
+  };
 }
 
 /** Only an emulated API has no hosts behind it. */
@@ -212,11 +261,16 @@ export function bootsHosts({ target }: Session): boolean {
 
 /** This place knows of no fleet of the stack: there are no settings, and no state or one without resources and fleet ID. */
 export function isUnrecorded({ state, damaged, settings }: Session): boolean {
-  return damaged === undefined && state.regions.length === 0 && state.lineage === undefined && settings.lineage === undefined;
+  return (
+    damaged === undefined && state.regions.length === 0 && state.lineage === undefined && settings.lineage === undefined
+  );
 }
 
 /** Every region of configuration, record and settings. */
-export function fleetRegions({ state, settings }: Pick<Session, "state" | "settings">, configured: string[] = []): string[] {
+export function fleetRegions(
+  { state, settings }: Pick<Session, "state" | "settings">,
+  configured: string[] = [],
+): string[] {
   return [...new Set([...configured, ...state.regions, ...Object.keys(settings.pins?.regions ?? {})])].sort();
 }
 

@@ -19,7 +19,14 @@ export function admitListeners({ soft, hard }: Interrupts): void {
 
 /** What is told of a run that came to an early end in this way. */
 export function interruption({ hard }: Interrupts): ErrorInfo {
-  return errorInfo(new SpotError("E_INTERRUPTED", hard.aborted ? "the run was stopped at once; the next one clears up what it left" : "the run was interrupted; what was in flight is finished and recorded"));
+  return errorInfo(
+    new SpotError(
+      "E_INTERRUPTED",
+      hard.aborted
+        ? "the run was stopped at once; the next one clears up what it left"
+        : "the run was interrupted; what was in flight is finished and recorded",
+    ),
+  );
 }
 
 /** Of a run that nobody can interrupt. */

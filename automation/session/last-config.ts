@@ -1,7 +1,13 @@
 import { readFileSync, realpathSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
-import { lastConfigText, otherConfigWords, parseLastConfig, type OtherConfig, type OtherConfigWords } from "../../fleet/config/last-config";
+import {
+  lastConfigText,
+  otherConfigWords,
+  parseLastConfig,
+  type OtherConfig,
+  type OtherConfigWords,
+} from "../../fleet/config/last-config";
 import { shortName } from "../../fleet/identity/ownership";
 import { isAbsent } from "../../system/absent";
 import type { Session } from "./index";

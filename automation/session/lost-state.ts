@@ -14,7 +14,8 @@ import type { Opened } from "./index";
  */
 export async function lostState(place: Opened, regions: string[]): Promise<SpotError | undefined> {
   const { stackExists, settings, state, damaged } = place;
-  const isDoubtful = damaged !== undefined || (settings.lineage !== undefined && (!stackExists || state.nodes.length === 0));
+  const isDoubtful =
+    damaged !== undefined || (settings.lineage !== undefined && (!stackExists || state.nodes.length === 0));
   return isDoubtful ? lostBy(place, await inventory(place.cloud, place.lineage, regions)) : undefined;
 }
 
@@ -26,19 +27,34 @@ export async function lostState(place: Opened, regions: string[]): Promise<SpotE
  */
 export function lostBy(place: Opened, look: readonly RegionInventory[]): SpotError | undefined {
   const { target, lineage, stackExists, settings, damaged } = place;
-  const { own } = divided(place, look.flatMap(({ objects }) => objects));
+  const { own } = divided(
+    place,
+    look.flatMap(({ objects }) => objects),
+  );
   const instances = own.filter(isLiving);
   const error = (message: string, cause?: unknown, first?: string): SpotError =>
-    new SpotError("E_STATE", { message, cause: causeOf(cause, instances), next: ["Nothing was changed.", ...(first === undefined ? [] : [first]), waysOut(place, instances)].join(" ") });
+    new SpotError("E_STATE", {
+      message,
+      cause: causeOf(cause, instances),
+      next: ["Nothing was changed.", ...(first === undefined ? [] : [first]), waysOut(place, instances)].join(" "),
+    });
   const seen = instances.length > 0 ? counted(instances.length, "instance") : counted(own.length, "resource");
   if (damaged) return error(damaged.message, damaged.cause);
   if (!stackExists && settings.lineage !== undefined) {
-    if (own.length > 0) return error(`the state of stack ${target.stack} is gone, while ${seen} of its fleet ${lineage} can be seen`);
+    if (own.length > 0)
+      return error(`the state of stack ${target.stack} is gone, while ${seen} of its fleet ${lineage} can be seen`);
     const silent = look.find((region) => region.error !== undefined);
-    if (silent?.error) return error(`the state of stack ${target.stack} is gone, and whether its fleet ${lineage} still stands is unknown: ${silent.region} could not be looked at`, wordsWithCause(silent.error), silent.error.next);
+    if (silent?.error)
+      return error(
+        `the state of stack ${target.stack} is gone, and whether its fleet ${lineage} still stands is unknown: ${silent.region} could not be looked at`,
+        wordsWithCause(silent.error),
+        silent.error.next,
+      );
     return undefined;
   }
-  return stackExists && knowsNone(place, own) ? error(`the state of stack ${target.stack} knows none of the ${seen} that carry the ID of its fleet, ${lineage}`) : undefined;
+  return stackExists && knowsNone(place, own)
+    ? error(`the state of stack ${target.stack} knows none of the ${seen} that carry the ID of its fleet, ${lineage}`)
+    : undefined;
 }
 
 /**
@@ -49,7 +65,13 @@ function knowsNone(place: Opened, own: readonly CloudObject[]): boolean {
   const instances = own.filter(isLiving);
   const recorded = recordedIds(place.state);
   const mayBeMaking = place.state.pending.some(({ type, creating }) => creating && type === INSTANCE_TYPE);
-  if (instances.length === 0 || mayBeMaking || instances.some(({ id }) => recorded.has(id)) || place.stack.isKept(place.state)) return false;
+  if (
+    instances.length === 0 ||
+    mayBeMaking ||
+    instances.some(({ id }) => recorded.has(id)) ||
+    place.stack.isKept(place.state)
+  )
+    return false;
   return !mayBeUnheard(place, instances);
 }
 
@@ -59,7 +81,9 @@ const isLiving = ({ kind, detail }: CloudObject): boolean => kind === "instance"
 const NAMED = 10;
 
 function causeOf(cause: unknown, instances: readonly CloudObject[]): unknown {
-  const named = instances.slice(0, NAMED).map(({ id, region, detail, tags }) => `${tags[Tag.node] ?? "?"} (${id} in ${region}, ${detail})`);
+  const named = instances
+    .slice(0, NAMED)
+    .map(({ id, region, detail, tags }) => `${tags[Tag.node] ?? "?"} (${id} in ${region}, ${detail})`);
   const more = instances.length > NAMED ? [`${instances.length - NAMED} more`] : [];
   const there = named.length > 0 ? [`there: ${[...named, ...more].join(", ")}`] : [];
   const words = [...(cause === undefined ? [] : [wordsWithCause(cause)]), ...there];
@@ -69,15 +93,22 @@ function causeOf(cause: unknown, instances: readonly CloudObject[]): unknown {
 function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: readonly CloudObject[]): string {
   const saved = stack.savedStates.find((one) => canStandFor(one.state, instances));
   const ways = [
-    ...(saved ? [`\`recover\` restores the state of ${saved.at.toISOString()} (${counted(saved.state.nodes.length, "node")})`] : []),
+    ...(saved
+      ? [`\`recover\` restores the state of ${saved.at.toISOString()} (${counted(saved.state.nodes.length, "node")})`]
+      : []),
     `\`recover --fleet-id ${lineage}\` ends the fleet by its tags`,
-    ...(stackExists && damaged === undefined ? ["`recover --end ID` deletes, `recover --release ID` takes the tags off a thing that is a copy"] : []),
+    ...(stackExists && damaged === undefined
+      ? ["`recover --end ID` deletes, `recover --release ID` takes the tags off a thing that is a copy"]
+      : []),
     "`--stack NEW` leaves it as it is and works on another stack",
   ];
   return `${ways.join("; ")}.`;
 }
 
 /** A saved state is of use when it knows any of the instances; where there is none to know, any is. */
-export function canStandFor({ nodes }: Pick<Opened["state"], "nodes">, instances: readonly Pick<CloudObject, "id">[]): boolean {
+export function canStandFor(
+  { nodes }: Pick<Opened["state"], "nodes">,
+  instances: readonly Pick<CloudObject, "id">[],
+): boolean {
   return instances.length === 0 || nodes.some(({ instanceId }) => instances.some(({ id }) => id === instanceId));
 }

@@ -34,29 +34,55 @@ export interface Orphans {
  * @param objects that carry the fleet's ID and its stack's name
  * @throws SpotError E_BACKEND when the notes of earlier runs cannot be read
  */
-export function orphansAmong(fleet: Pick<Opened, "state" | "stack" | "lineage">, objects: readonly CloudObject[]): Orphans {
+export function orphansAmong(
+  fleet: Pick<Opened, "state" | "stack" | "lineage">,
+  objects: readonly CloudObject[],
+): Orphans {
   const recorded = recordedIds(fleet.state);
-  const unrecorded = objects.filter(({ kind, id, detail }) => !recorded.has(id) && !(kind === "instance" && detail === "shutting-down"));
+  const unrecorded = objects.filter(
+    ({ kind, id, detail }) => !recorded.has(id) && !(kind === "instance" && detail === "shutting-down"),
+  );
   if (unrecorded.length === 0) return { explained: [], unexplained: [] };
   const own = new Set(objects.map(({ id }) => id));
-  const goesWith = ({ heldBy }: CloudObject): boolean => heldBy !== undefined && (own.has(heldBy) || recorded.has(heldBy));
-  const { explained, unexplained } = judged(unrecorded.filter((object) => !goesWith(object)), fleet.stack.notes.of(fleet.lineage));
+  const goesWith = ({ heldBy }: CloudObject): boolean =>
+    heldBy !== undefined && (own.has(heldBy) || recorded.has(heldBy));
+  const { explained, unexplained } = judged(
+    unrecorded.filter((object) => !goesWith(object)),
+    fleet.stack.notes.of(fleet.lineage),
+  );
   const strange = new Set(unexplained.map(({ id }) => id));
   const attached = unrecorded.filter((object) => goesWith(object) && strange.has(object.heldBy!));
-  return { explained, unexplained: [...unexplained, ...attached.map((object) => ({ ...object, reason: `is attached to ${object.heldBy}` }))] };
+  return {
+    explained,
+    unexplained: [
+      ...unexplained,
+      ...attached.map((object) => ({ ...object, reason: `is attached to ${object.heldBy}` })),
+    ],
+  };
 }
 
 function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orphans {
-  const { explained, unexplained } = sortedByNotes(objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })), notes, new Date());
-  return { explained: explained.map(({ object }) => object), unexplained: unexplained.map(({ object: { object }, reason }) => ({ ...object, reason })) };
+  const { explained, unexplained } = sortedByNotes(
+    objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })),
+    notes,
+    new Date(),
+  );
+  return {
+    explained: explained.map(({ object }) => object),
+    unexplained: unexplained.map(({ object: { object }, reason }) => ({ ...object, reason })),
+  };
 }
 
 /** What the record holds of these kinds. A volume that an instance was launched with goes with it. */
-export function recordedObjects({ resources }: Pick<StackState, "resources">): Pick<CloudObject, "kind" | "region" | "id">[] {
+export function recordedObjects({
+  resources,
+}: Pick<StackState, "resources">): Pick<CloudObject, "kind" | "region" | "id">[] {
   const kinds = new Map(Object.entries(TYPES).map(([kind, type]) => [type, kind as CloudKind]));
   return resources.flatMap(({ type, id, inputs }) => {
     const kind = kinds.get(type);
-    return kind === undefined || id === "" || typeof inputs.region !== "string" ? [] : [{ kind, id, region: inputs.region }];
+    return kind === undefined || id === "" || typeof inputs.region !== "string"
+      ? []
+      : [{ kind, id, region: inputs.region }];
   });
 }
 
@@ -70,13 +96,21 @@ export function madeOf({ kind, region, tags }: CloudObject): Made {
  * Did runs of ours try to make one of these, without hearing that it was made? What they did hear of was in the record:
  * where it is not, the record was lost.
  */
-export function mayBeUnheard({ stack, lineage }: Pick<Opened, "stack" | "lineage">, objects: readonly CloudObject[]): boolean {
-  const unheard = stack.notes.of(lineage).map((note): RunNote => ({ ...note, deleted: [], attempts: note.attempts.filter(({ id }) => id === undefined) }));
+export function mayBeUnheard(
+  { stack, lineage }: Pick<Opened, "stack" | "lineage">,
+  objects: readonly CloudObject[],
+): boolean {
+  const unheard = stack.notes
+    .of(lineage)
+    .map((note): RunNote => ({ ...note, deleted: [], attempts: note.attempts.filter(({ id }) => id === undefined) }));
   return judged(objects, unheard).explained.length > 0;
 }
 
 /** Says of each thing, once in a run, that it is left alone, why, and how it is dealt with. */
-export function tellUnexplained({ reporter, told }: Pick<Opened, "reporter" | "told">, objects: readonly UnexplainedObject[]): void {
+export function tellUnexplained(
+  { reporter, told }: Pick<Opened, "reporter" | "told">,
+  objects: readonly UnexplainedObject[],
+): void {
   const others = new Set(objects.map(({ id }) => id));
   for (const object of objects) {
     // What is said of an instance goes for its volumes.

@@ -29,7 +29,12 @@ interface Known {
  * @throws SpotError E_STATE when one of them is no fleet ID, when they contradict each other, or when the state is that
  *   of another stack
  */
-export function fleetIdOf({ configFile }: EngineStack, stack: string, state: StackState, settings: Partial<StackSettings>): string | undefined {
+export function fleetIdOf(
+  { configFile }: EngineStack,
+  stack: string,
+  state: StackState,
+  settings: Partial<StackSettings>,
+): string | undefined {
   const file = path.basename(configFile);
   const correct = `Correct the line ${StackKey.lineage} in ${file}, or delete the file (all but its line \`encryptionsalt\`): it is derived from the state.`;
   const strange = state.resources.find(({ urn }) => urn.split("::")[0] !== `urn:pulumi:${shortName(stack)}`);
@@ -39,9 +44,20 @@ export function fleetIdOf({ configFile }: EngineStack, stack: string, state: Sta
       next: `Nothing was changed. Put the stack's own state back, or name the stack that this one was copied from with --stack; \`pulumi stack rename\` is the way to rename one.`,
     });
   }
-  const recorded = state.lineage === undefined ? undefined : asFleetId(state.lineage, `the state of stack ${stack}`, { code: "E_STATE", next: "Nothing was changed. Restore an older version of the state." });
-  const set = settings.lineage === undefined ? undefined : asFleetId(settings.lineage, file, { code: "E_STATE", next: correct });
-  if (recorded !== undefined && set !== undefined && set !== recorded) throw new SpotError("E_STATE", { message: `${file} speaks of the fleet ${set}, the state of ${recorded}`, next: correct });
+  const recorded =
+    state.lineage === undefined
+      ? undefined
+      : asFleetId(state.lineage, `the state of stack ${stack}`, {
+          code: "E_STATE",
+          next: "Nothing was changed. Restore an older version of the state.",
+        });
+  const set =
+    settings.lineage === undefined ? undefined : asFleetId(settings.lineage, file, { code: "E_STATE", next: correct });
+  if (recorded !== undefined && set !== undefined && set !== recorded)
+    throw new SpotError("E_STATE", {
+      message: `${file} speaks of the fleet ${set}, the state of ${recorded}`,
+      next: correct,
+    });
   return recorded ?? set;
 }
 
@@ -50,9 +66,18 @@ export function fleetIdOf({ configFile }: EngineStack, stack: string, state: Sta
  * the fleet was made. Undefined when nothing tells.
  * @throws SpotError E_STATE when the two contradict each other
  */
-export function recordedAccount(state: StackState, settings: Partial<StackSettings>, configFile: string): string | undefined {
-  const [seen, ...others] = new Set(state.resources.flatMap(({ outputs }) => (typeof outputs.arn === "string" ? accountOfArn(outputs.arn) : undefined) ?? []));
-  if (others.length > 0) throw new SpotError("E_STATE", `the state holds resources of several accounts: ${[seen, ...others].join(", ")}`);
+export function recordedAccount(
+  state: StackState,
+  settings: Partial<StackSettings>,
+  configFile: string,
+): string | undefined {
+  const [seen, ...others] = new Set(
+    state.resources.flatMap(
+      ({ outputs }) => (typeof outputs.arn === "string" ? accountOfArn(outputs.arn) : undefined) ?? [],
+    ),
+  );
+  if (others.length > 0)
+    throw new SpotError("E_STATE", `the state holds resources of several accounts: ${[seen, ...others].join(", ")}`);
   const inState = seen ?? state.account;
   if (inState !== undefined && settings.account !== undefined && inState !== settings.account) {
     throw new SpotError("E_STATE", {
@@ -75,7 +100,10 @@ export async function ownIdentity(cloud: Cloud, known: Known, regions: readonly 
   const identity = await callerIdentity(cloud, regions);
   if (recorded === identity.account) return identity;
   if (recorded !== undefined) {
-    throw new SpotError("E_ACCOUNT", `stack ${target.stack} is in account ${recorded}, these credentials are of account ${identity.account} (${identity.arn})`);
+    throw new SpotError(
+      "E_ACCOUNT",
+      `stack ${target.stack} is in account ${recorded}, these credentials are of account ${identity.account} (${identity.arn})`,
+    );
   }
   if (state.regions.length === 0 || (await isSeen(cloud, known))) return identity;
   throw new SpotError("E_ACCOUNT", {
@@ -95,7 +123,10 @@ async function isSeen(cloud: Cloud, { state, lineage }: Known): Promise<boolean>
  * Divides what carries the fleet ID of a stack: what is the stack's, by its tags too or because its state holds it, and
  * what another stack with the same ID owns.
  */
-export function divided<T extends { id: string; tags: Record<string, string> }>({ state, target }: Pick<Known, "state" | "target">, objects: readonly T[]): { own: T[]; others: T[] } {
+export function divided<T extends { id: string; tags: Record<string, string> }>(
+  { state, target }: Pick<Known, "state" | "target">,
+  objects: readonly T[],
+): { own: T[]; others: T[] } {
   const recorded = new Set(state.resources.map(({ id }) => id));
   const isOwn = ({ id, tags }: T): boolean => recorded.has(id) || isOfStack(tags, target.stack);
   return { own: objects.filter(isOwn), others: objects.filter((object) => !isOwn(object)) };
@@ -112,7 +143,10 @@ export interface NewEndpoints {
  * to those that it has; any other is asked about, by `up` alone.
  * @throws SpotError E_ACCOUNT
  */
-export function newEndpoints({ target, state, settings }: Pick<Known, "target" | "state" | "settings">, asks: boolean): NewEndpoints | undefined {
+export function newEndpoints(
+  { target, state, settings }: Pick<Known, "target" | "state" | "settings">,
+  asks: boolean,
+): NewEndpoints | undefined {
   const now = target.foreignEndpoints;
   if (target.kind === "sandbox") return undefined;
   const isRecorded = (settings.account ?? state.account) !== undefined;

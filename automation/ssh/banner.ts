@@ -53,7 +53,8 @@ export async function openBanner({ address, port, dial: policy, timeoutMs, signa
       else if (!"SSH-".startsWith(start)) settle("what answers on its SSH port is no SSH server");
     };
     const timer = setTimeout(
-      () => settle(socket.connecting ? "no answer to a TCP connection" : "it accepts connections but shows no SSH banner"),
+      () =>
+        settle(socket.connecting ? "no answer to a TCP connection" : "it accepts connections but shows no SSH banner"),
       timeoutMs,
     );
     signal?.addEventListener("abort", onAbort, { once: true });

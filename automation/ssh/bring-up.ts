@@ -117,20 +117,30 @@ class Journey {
     const quietUntil = this.clock.now() + QUIET_UPLOAD_MS;
     await uploadPayload(connection, this.node.payload, {
       onProgress: (sent, total) => {
-        if (this.clock.now() >= quietUntil) this.waitFor(`upload, ${Math.floor((10 * sent) / Math.max(1, total)) * 10} %`);
+        if (this.clock.now() >= quietUntil)
+          this.waitFor(`upload, ${Math.floor((10 * sent) / Math.max(1, total)) * 10} %`);
       },
     }).catch((error: unknown) => {
       // A cut line leaves nothing behind on the node: what to do is what to do after any broken upload.
-      if (isSpotError(error) && error.code === "E_SSH") throw new SpotError("E_UPLOAD", { message: "The upload was cut off.", cause: error.cause === undefined ? error.message : `${error.message} ${wordsOf(error.cause)}` });
+      if (isSpotError(error) && error.code === "E_SSH")
+        throw new SpotError("E_UPLOAD", {
+          message: "The upload was cut off.",
+          cause: error.cause === undefined ? error.message : `${error.message} ${wordsOf(error.cause)}`,
+        });
       throw error;
     });
     this.report("uploaded", "Uploaded");
   }
 
   private async start(connection: NodeConnection): Promise<void> {
-    const started = await connection.run(`sudo -n systemctl start --no-block ${DEPLOY_UNIT}`, { deadlineMs: COMMAND_MS });
+    const started = await connection.run(`sudo -n systemctl start --no-block ${DEPLOY_UNIT}`, {
+      deadlineMs: COMMAND_MS,
+    });
     if (started.code !== 0) {
-      throw new SpotError("E_DEPLOYMENT", { message: "The deployment could not be started.", cause: started.stderr.trim() });
+      throw new SpotError("E_DEPLOYMENT", {
+        message: "The deployment could not be started.",
+        cause: started.stderr.trim(),
+      });
     }
     // --no-block returns before the job runs: only the unit's own word says that it does.
     const end = this.clock.now() + COMMAND_MS;
@@ -146,31 +156,44 @@ class Journey {
   private async untilRebooted(): Promise<void> {
     const end = this.clock.now() + this.deadlines.deployed;
     for (;;) {
-      const life = await this.login(Math.max(1, end - this.clock.now()), (connection) => this.look(connection), REBOOT).catch(
-        (error: unknown): NodeLife => {
-          // Lost in the middle of a look: the node goes down for its reboot.
-          if (error instanceof SpotError && error.code === "E_SSH" && this.clock.now() < end) return { state: "rebooting", waitingFor: REBOOT };
-          throw error;
-        },
-      );
+      const life = await this.login(
+        Math.max(1, end - this.clock.now()),
+        (connection) => this.look(connection),
+        REBOOT,
+      ).catch((error: unknown): NodeLife => {
+        // Lost in the middle of a look: the node goes down for its reboot.
+        if (error instanceof SpotError && error.code === "E_SSH" && this.clock.now() < end)
+          return { state: "rebooting", waitingFor: REBOOT };
+        throw error;
+      });
       switch (life.state) {
         case "rebooted":
           return;
         case "failed":
-          throw new SpotError("E_DEPLOYMENT", { message: `The deployment failed at ${life.reason}`, cause: "See /opt/deployment.log on the node." });
+          throw new SpotError("E_DEPLOYMENT", {
+            message: `The deployment failed at ${life.reason}`,
+            cause: "See /opt/deployment.log on the node.",
+          });
         case "deploying":
         case "rebooting":
           this.waitFor(life.waitingFor);
           await this.pause(end, "The node did not finish its deployment", life.waitingFor);
           break;
         default:
-          throw new SpotError("E_DEPLOYMENT", `The deployment was started, but the node knows nothing of it (${life.state}).`);
+          throw new SpotError(
+            "E_DEPLOYMENT",
+            `The deployment was started, but the node knows nothing of it (${life.state}).`,
+          );
       }
     }
   }
 
   /** @param unreachable what it means when the node does not answer; absent: the lower layer's own reason */
-  private async login<T>(deadlineMs: number, work: (connection: NodeConnection) => Promise<T>, unreachable?: string): Promise<T> {
+  private async login<T>(
+    deadlineMs: number,
+    work: (connection: NodeConnection) => Promise<T>,
+    unreachable?: string,
+  ): Promise<T> {
     const { ref, username, privateKey, token } = this.node;
     const { knownHosts, dial, port, signal, connect = connectNode } = this.deps;
     const connection = await connect({
@@ -200,9 +223,14 @@ class Journey {
 
   private async pause(end: number, failure: string, waitingFor: string): Promise<void> {
     const { signal } = this.deps;
-    if (this.clock.now() >= end) throw new SpotError("E_DEPLOYMENT", { message: `${failure} in time.`, cause: `It was waiting for ${waitingFor}.` });
+    if (this.clock.now() >= end)
+      throw new SpotError("E_DEPLOYMENT", {
+        message: `${failure} in time.`,
+        cause: `It was waiting for ${waitingFor}.`,
+      });
     await this.clock.sleep(LOOK_MS, signal).catch(() => undefined);
-    if (signal?.aborted) throw new SpotError("E_INTERRUPTED", `Waiting for ${this.node.ref.instanceId} was interrupted.`);
+    if (signal?.aborted)
+      throw new SpotError("E_INTERRUPTED", `Waiting for ${this.node.ref.instanceId} was interrupted.`);
   }
 
   private waitFor(reason: string): void {

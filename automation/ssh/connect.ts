@@ -61,7 +61,13 @@ export async function connectOnce(options: ConnectOptions): Promise<NodeConnecti
 
   const pinned = await at("host-key", () => knownHosts.lookup(instanceId));
   const socket = await at("banner", () =>
-    openBanner({ address, port: options.port ?? 22, dial: options.dial, timeoutMs: attemptMs, ...(signal ? { signal } : {}) }),
+    openBanner({
+      address,
+      port: options.port ?? 22,
+      dial: options.dial,
+      timeoutMs: attemptMs,
+      ...(signal ? { signal } : {}),
+    }),
   );
 
   let offered: string | undefined;
@@ -133,7 +139,10 @@ export async function connectNode(options: ConnectWithPatience): Promise<NodeCon
       if (!(error instanceof ConnectError) || error.code !== "E_SSH") throw error;
       if (clock.now() + POLL_MS >= end) {
         const message = `${options.instanceId} @ ${options.address} did not become reachable within ${Math.round(deadlineMs / 1000)} s.`;
-        throw new ConnectError(error.stage, new SpotError("E_SSH", { message, cause: error.message, next: error.next }));
+        throw new ConnectError(
+          error.stage,
+          new SpotError("E_SSH", { message, cause: error.message, next: error.next }),
+        );
       }
       if (error.message !== reason) onWaiting?.((reason = error.message));
     }
@@ -147,7 +156,10 @@ interface Offer extends ConnectOptions {
   attemptMs: number;
 }
 
-async function proveHostKey(connection: NodeConnection, { key, token, instanceId, name, attemptMs }: Offer): Promise<void> {
+async function proveHostKey(
+  connection: NodeConnection,
+  { key, token, instanceId, name, attemptMs }: Offer,
+): Promise<void> {
   const { code, stdout, stderr } = await connection.run(`cat ${PROOF_FILE}`, { deadlineMs: attemptMs });
   if (code !== 0) {
     throw new SpotError("E_HOST_KEY", { message: `${name} has no proof of its host key.`, cause: stderr.trim() });
@@ -177,7 +189,10 @@ function explain(error: unknown, { name, instanceId, username, pinned, offered }
     return new ConnectError("host-key", changedKey(instanceId));
   }
   if (words.includes("no matching host key")) {
-    return new ConnectError("host-key", new SpotError("E_HOST_KEY", { message: `${name} offers no ed25519 host key.`, cause: error }));
+    return new ConnectError(
+      "host-key",
+      new SpotError("E_HOST_KEY", { message: `${name} offers no ed25519 host key.`, cause: error }),
+    );
   }
   if ((error as { level?: unknown }).level === "client-authentication") {
     return new ConnectError(
@@ -189,13 +204,19 @@ function explain(error: unknown, { name, instanceId, username, pinned, offered }
       }),
     );
   }
-  return new ConnectError("banner", new SpotError("E_SSH", { message: `The SSH handshake with ${name} failed: ${words}.`, cause: error }));
+  return new ConnectError(
+    "banner",
+    new SpotError("E_SSH", { message: `The SSH handshake with ${name} failed: ${words}.`, cause: error }),
+  );
 }
 
 async function at<T>(stage: ConnectStage, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new ConnectError(stage, isSpotError(error) ? error : new SpotError("E_SSH", { message: wordsOf(error), cause: error }));
+    throw new ConnectError(
+      stage,
+      isSpotError(error) ? error : new SpotError("E_SSH", { message: wordsOf(error), cause: error }),
+    );
   }
 }

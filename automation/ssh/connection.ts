@@ -66,7 +66,10 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
   const lost = (): SpotError =>
     signal?.aborted
       ? new SpotError("E_INTERRUPTED", `The connection to ${name} was ended because the run was interrupted.`)
-      : new SpotError("E_SSH", { message: `The connection to ${name} was lost.`, cause: cause ?? "The node closed it." });
+      : new SpotError("E_SSH", {
+          message: `The connection to ${name} was lost.`,
+          cause: cause ?? "The node closed it.",
+        });
 
   client.on("error", (error) => (cause ??= error));
   client.on("close", () => {
@@ -92,22 +95,28 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
     const timer = setTimeout(() => {
       channel?.signal("KILL");
       channel?.close();
-      fail(new SpotError("E_SSH", `A command on ${name} did not end within ${deadlineMs / 1000} s: ${command.slice(0, 120)}`));
+      fail(
+        new SpotError(
+          "E_SSH",
+          `A command on ${name} did not end within ${deadlineMs / 1000} s: ${command.slice(0, 120)}`,
+        ),
+      );
     }, deadlineMs);
-    const execute = () => ssh.execCommand(command, {
-      ...(stdin === undefined ? {} : { stdin }),
-      noTrim: true,
-      onChannel: (opened) => {
-        channel = opened;
-        // A command that ends before it has read all of its input is judged by its exit code.
-        opened.on("error", () => undefined);
-      },
-      onStdout: (chunk) => {
-        stdout.push(chunk);
-        onStdout?.(chunk);
-      },
-      onStderr: (chunk) => stderr.push(chunk),
-    });
+    const execute = () =>
+      ssh.execCommand(command, {
+        ...(stdin === undefined ? {} : { stdin }),
+        noTrim: true,
+        onChannel: (opened) => {
+          channel = opened;
+          // A command that ends before it has read all of its input is judged by its exit code.
+          opened.on("error", () => undefined);
+        },
+        onStdout: (chunk) => {
+          stdout.push(chunk);
+          onStdout?.(chunk);
+        },
+        onStderr: (chunk) => stderr.push(chunk),
+      });
     const executed = onceAdmitted(execute, () => isOver);
     // Whichever loses the race may still reject.
     executed.catch(() => undefined);
@@ -122,7 +131,10 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
     } catch (error) {
       if (isSpotError(error)) throw error;
       if (isClosed || cause !== undefined) throw lost();
-      throw new SpotError("E_SSH", { message: `A command could not be run on ${name}: ${wordsOf(error)}`, cause: error });
+      throw new SpotError("E_SSH", {
+        message: `A command could not be run on ${name}: ${wordsOf(error)}`,
+        cause: error,
+      });
     } finally {
       isOver = true;
       clearTimeout(timer);

@@ -21,7 +21,9 @@ export function fleetKeyPair(folder: string, mayMake: boolean): KeyPair {
   const publicKeyPath = `${privateKeyPath}.pub`;
   if (!existsSync(privateKeyPath) || !existsSync(publicKeyPath)) {
     if (!mayMake) {
-      throw new SpotError("E_KEY_LOST", { message: `the fleet's SSH key ${privateKeyPath} is not there, and nodes that trust it are running` });
+      throw new SpotError("E_KEY_LOST", {
+        message: `the fleet's SSH key ${privateKeyPath} is not there, and nodes that trust it are running`,
+      });
     }
     const pair = newPair();
     writeWhole(privateKeyPath, pair.private, 0o600);
@@ -63,7 +65,10 @@ export function userKeyPair(privateKeyPath: string, publicKeyPath: string): KeyP
 function refuseOpenKey(file: string): void {
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o077) === 0) return;
-  throw new SpotError("E_SSH_KEY", { message: `the private key ${file} can be read by others (mode ${mode.toString(8).padStart(4, "0")})`, next: `Run \`chmod 600 ${file}\`.` });
+  throw new SpotError("E_SSH_KEY", {
+    message: `the private key ${file} can be read by others (mode ${mode.toString(8).padStart(4, "0")})`,
+    next: `Run \`chmod 600 ${file}\`.`,
+  });
 }
 
 function readPublicKey(file: string): string {
@@ -86,7 +91,9 @@ function parse(file: string): Exclude<ReturnType<typeof utils.parseKey>, Error> 
   if (key instanceof Error) {
     const locked = /encrypted|passphrase/i.test(key.message);
     throw new SpotError("E_SSH_KEY", {
-      message: locked ? `the SSH key ${file} is protected by a passphrase, which cannot be asked for here` : `${file} holds no SSH key`,
+      message: locked
+        ? `the SSH key ${file} is protected by a passphrase, which cannot be asked for here`
+        : `${file} holds no SSH key`,
       cause: key,
     });
   }

@@ -96,17 +96,22 @@ export type NodeLife =
 export function lifeOf({ bootId, cloudInit, payloadDigest, deployment }: NodeRecords, digest: string): NodeLife {
   const { complete, steps, result, isActive } = deployment;
   if (complete !== null) {
-    if (complete.digest !== digest) return { state: "failed", reason: `it was deployed with another payload (${complete.digest.slice(0, 12)}…)` };
+    if (complete.digest !== digest)
+      return { state: "failed", reason: `it was deployed with another payload (${complete.digest.slice(0, 12)}…)` };
     if (complete.bootId !== bootId) return { state: "rebooted" };
-    return result === null || result === "success" ? { state: "rebooting", waitingFor: "its reboot" } : { state: "failed", reason: "its reboot, which could not be started" };
+    return result === null || result === "success"
+      ? { state: "rebooting", waitingFor: "its reboot" }
+      : { state: "failed", reason: "its reboot, which could not be started" };
   }
   const failed = steps.find((step) => step.status === "failed");
   if (failed) return { state: "failed", reason: `step ${failed.name}: ${failed.detail}` };
   if (isActive) return { state: "deploying", waitingFor: workOf(steps) };
   if (result !== null && result !== "success") return { state: "failed", reason: `${DEPLOY_UNIT} ended: ${result}` };
-  if (steps.length > 0 || result !== null) return { state: "failed", reason: `${DEPLOY_UNIT} ended in the middle, at ${workOf(steps)}` };
+  if (steps.length > 0 || result !== null)
+    return { state: "failed", reason: `${DEPLOY_UNIT} ended in the middle, at ${workOf(steps)}` };
   if (cloudInit.errors.length > 0) return { state: "failed", reason: `cloud-init: ${cloudInit.errors[0]}` };
-  if (!cloudInit.isDone) return { state: "booting", waitingFor: `cloud-init${cloudInit.stage ? ` (${cloudInit.stage})` : ""}` };
+  if (!cloudInit.isDone)
+    return { state: "booting", waitingFor: `cloud-init${cloudInit.stage ? ` (${cloudInit.stage})` : ""}` };
   return payloadDigest === digest ? { state: "uploaded" } : { state: "fresh" };
 }
 

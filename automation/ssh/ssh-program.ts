@@ -23,7 +23,14 @@ export function sshArguments({ instanceId, address, username, privateKeyPath, kn
     IdentitiesOnly: "yes",
     ServerAliveInterval: "15",
   };
-  return ["-F", "/dev/null", "-i", privateKeyPath, ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]), `${username}@${address}`];
+  return [
+    "-F",
+    "/dev/null",
+    "-i",
+    privateKeyPath,
+    ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+    `${username}@${address}`,
+  ];
 }
 
 export interface SshRun {
@@ -39,8 +46,19 @@ export interface SshRun {
  */
 export function runSsh(login: Login, { command, stdin, env }: SshRun): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn("ssh", [...sshArguments(login), ...(command === undefined ? [] : ["--", command])], { stdio: [stdin === "open" ? "pipe" : "inherit", "inherit", "inherit"], env });
-    child.once("error", (cause) => reject(new SpotError("E_SSH", { message: "`ssh` cannot be started on this machine", cause, next: "Install OpenSSH's client." })));
+    const child = spawn("ssh", [...sshArguments(login), ...(command === undefined ? [] : ["--", command])], {
+      stdio: [stdin === "open" ? "pipe" : "inherit", "inherit", "inherit"],
+      env,
+    });
+    child.once("error", (cause) =>
+      reject(
+        new SpotError("E_SSH", {
+          message: "`ssh` cannot be started on this machine",
+          cause,
+          next: "Install OpenSSH's client.",
+        }),
+      ),
+    );
     child.once("close", (code) => resolve(code ?? 255));
   });
 }

@@ -67,12 +67,15 @@ export async function uploadPayload(
       body.once("drain", () => archive.resume());
     });
     archive.on("end", () => body.end());
-    sending = send(archive, payload, over.signal, (sent) => onProgress?.(sent, payload.size)).catch((error: unknown) => {
-      // The node then sees the stream end too early and throws away what it has.
-      archive.destroy();
-      body.end();
-      if (!over.signal.aborted) failure = error instanceof SpotError ? error : new SpotError("E_PAYLOAD", wordsOf(error));
-    });
+    sending = send(archive, payload, over.signal, (sent) => onProgress?.(sent, payload.size)).catch(
+      (error: unknown) => {
+        // The node then sees the stream end too early and throws away what it has.
+        archive.destroy();
+        body.end();
+        if (!over.signal.aborted)
+          failure = error instanceof SpotError ? error : new SpotError("E_PAYLOAD", wordsOf(error));
+      },
+    );
   };
 
   try {
@@ -109,12 +112,20 @@ function judge(answer: Answer | undefined, failure: SpotError | undefined, stder
         cause: answer.problems.join("; "),
       });
     default:
-      throw new SpotError("E_UPLOAD", { message: "The node could not receive the upload.", cause: stderr.trim() || "It said nothing." });
+      throw new SpotError("E_UPLOAD", {
+        message: "The node could not receive the upload.",
+        cause: stderr.trim() || "It said nothing.",
+      });
   }
 }
 
 /** Writes manifest.json and then every entry into the archive, at the pace at which they are taken. */
-async function send(archive: Pack, { manifest, sources }: Payload, signal: AbortSignal, onSent: (sent: number) => void): Promise<void> {
+async function send(
+  archive: Pack,
+  { manifest, sources }: Payload,
+  signal: AbortSignal,
+  onSent: (sent: number) => void,
+): Promise<void> {
   archive.entry({ name: "manifest.json", mode: 0o644, mtime: EPOCH }, manifestText(manifest));
   let sent = 0;
   for (const entry of manifest.entries) {
@@ -129,7 +140,9 @@ async function send(archive: Pack, { manifest, sources }: Payload, signal: Abort
     slot.on("error", (error: Error) => (failed = error));
     let size = 0;
     const shown = Buffer.isBuffer(source) ? entry.path : source;
-    const chunks: AsyncIterable<Buffer> | Buffer[] = Buffer.isBuffer(source) ? [source] : createReadStream(source, { signal });
+    const chunks: AsyncIterable<Buffer> | Buffer[] = Buffer.isBuffer(source)
+      ? [source]
+      : createReadStream(source, { signal });
     for await (const chunk of chunks) {
       size += chunk.length;
       if (size > entry.size) throw changedMeanwhile(shown);

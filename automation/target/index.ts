@@ -4,7 +4,13 @@ import path from "node:path";
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
 import type { Reporter } from "../../fleet/report/events";
-import { ensureSandbox, sandboxEnvironment, sandboxStatus, type Sandbox, type SandboxMode } from "../../sandbox/control";
+import {
+  ensureSandbox,
+  sandboxEnvironment,
+  sandboxStatus,
+  type Sandbox,
+  type SandboxMode,
+} from "../../sandbox/control";
 import { foreignEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { chooseCredentials, type Credentials } from "./credentials";
 import { readStackSettings } from "../engine/stack-config";
@@ -67,7 +73,9 @@ export const DEFAULT_STACK = { aws: "fleet", sandbox: "sandbox" } as const;
 /** What every child needs, wherever it acts. */
 function commonEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   // Behind a proxy, the engine's own calls on loopback would go through it and fail.
-  const noProxy = [...new Set([...(env.NO_PROXY ?? env.no_proxy ?? "").split(",").filter(Boolean), "127.0.0.1", "localhost", "::1"])].join(",");
+  const noProxy = [
+    ...new Set([...(env.NO_PROXY ?? env.no_proxy ?? "").split(",").filter(Boolean), "127.0.0.1", "localhost", "::1"]),
+  ].join(",");
   return {
     ...env,
     NO_PROXY: noProxy,
@@ -87,7 +95,17 @@ export function sandboxHome(options: { projectDir: string; paths: Paths; env: No
 }
 
 /** Stack and scratch folder of a target, for commands that only read what is kept here: the same as `resolveTarget`'s. */
-export function targetPlace({ sandbox, stack, ...place }: { sandbox?: SandboxMode; stack?: string; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): Pick<Target, "stack" | "isChosen" | "scratch"> {
+export function targetPlace({
+  sandbox,
+  stack,
+  ...place
+}: {
+  sandbox?: SandboxMode;
+  stack?: string;
+  projectDir: string;
+  paths: Paths;
+  env: NodeJS.ProcessEnv;
+}): Pick<Target, "stack" | "isChosen" | "scratch"> {
   // An empty variable is none; and the engine's own variable never leads into a sandbox.
   const named = stack ?? (sandbox ? undefined : place.env.PULUMI_STACK || undefined);
   return {
@@ -98,7 +116,15 @@ export function targetPlace({ sandbox, stack, ...place }: { sandbox?: SandboxMod
 }
 
 /** Where commands for a target write their logs. Beside the sandbox's scratch: a log outlives what it tells of. */
-export function logFolder({ sandbox, ...place }: { sandbox?: SandboxMode; projectDir: string; paths: Paths; env: NodeJS.ProcessEnv }): string {
+export function logFolder({
+  sandbox,
+  ...place
+}: {
+  sandbox?: SandboxMode;
+  projectDir: string;
+  paths: Paths;
+  env: NodeJS.ProcessEnv;
+}): string {
   return sandbox ? path.join(sandboxHome(place), "logs") : path.join(place.projectDir, ".spot", "logs");
 }
 
@@ -110,16 +136,28 @@ export async function resolveTarget(options: TargetOptions): Promise<Target> {
 }
 
 function targetText({ stack, endpoint, credentials, env }: Target): string {
-  const cloud = endpoint === undefined ? `AWS, credentials: ${credentials.kind === "profile" ? `profile ${credentials.profile}` : credentials.kind}` : `sandbox at ${endpoint}`;
+  const cloud =
+    endpoint === undefined
+      ? `AWS, credentials: ${credentials.kind === "profile" ? `profile ${credentials.profile}` : credentials.kind}`
+      : `sandbox at ${endpoint}`;
   return `${cloud}; stack ${stack}, state in ${env.PULUMI_BACKEND_URL ?? "the engine's own place"}`;
 }
 
-async function awsTarget({ env, stack, backend, profile, paths, projectDir, reporter }: TargetOptions): Promise<Target> {
+async function awsTarget({
+  env,
+  stack,
+  backend,
+  profile,
+  paths,
+  projectDir,
+  reporter,
+}: TargetOptions): Promise<Target> {
   const local = path.join(paths.state, "backend");
   const backendUrl = env.PULUMI_BACKEND_URL || backend || `file://${local}`;
   if (backendUrl === `file://${local}`) mkdirSync(local, { recursive: true, mode: 0o700 });
   const chosen = chooseCredentials(env, profile);
-  if (chosen.warning !== undefined) reporter.emit({ type: "message", level: "warning", subject: "credentials", message: chosen.warning });
+  if (chosen.warning !== undefined)
+    reporter.emit({ type: "message", level: "warning", subject: "credentials", message: chosen.warning });
   return {
     kind: "aws",
     ...targetPlace({ stack, projectDir, paths, env }),
@@ -150,16 +188,30 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
       cacheDir: paths.cache,
       mode,
       report: (detail) => reporter.emit({ type: "task", task, state: "progress", detail }),
-      confirmInstall: (what) => reporter.confirm({ message: `The sandbox needs to install: ${what.join(", ")}. Go on?`, unattended: Boolean(options.env.CI) }),
+      confirmInstall: (what) =>
+        reporter.confirm({
+          message: `The sandbox needs to install: ${what.join(", ")}. Go on?`,
+          unattended: Boolean(options.env.CI),
+        }),
       signal: options.signal,
     });
     sandbox = ensured.sandbox;
     reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
     if (ensured.fresh) forgetEmptiedStacks(home, stack, sandbox, options);
-    if (ensured.reason) reporter.emit({ type: "message", level: "warning", subject: "sandbox", message: `reset: ${ensured.reason}; it starts empty` });
+    if (ensured.reason)
+      reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: "sandbox",
+        message: `reset: ${ensured.reason}; it starts empty`,
+      });
   } else {
     sandbox = await sandboxStatus(home);
-    if (!sandbox) throw new SpotError("E_NOT_FOUND", { message: "no sandbox is running", next: "Run `npm run up -- --sandbox` to start one." });
+    if (!sandbox)
+      throw new SpotError("E_NOT_FOUND", {
+        message: "no sandbox is running",
+        next: "Run `npm run up -- --sandbox` to start one.",
+      });
   }
   const backend = path.join(home, "backend");
   const pulumiHome = path.join(home, "pulumi-home");
@@ -194,7 +246,10 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
 function sandboxAccount({ SPOT_SANDBOX_ACCOUNT: account }: NodeJS.ProcessEnv): string | undefined {
   if (!account) return undefined;
   if (/^\d{12}$/.test(account)) return account;
-  throw new SpotError("E_USAGE", { message: `SPOT_SANDBOX_ACCOUNT is ${account}; an account number has 12 digits`, next: "Correct or unset it." });
+  throw new SpotError("E_USAGE", {
+    message: `SPOT_SANDBOX_ACCOUNT is ${account}; an account number has 12 digits`,
+    next: "Correct or unset it.",
+  });
 }
 
 /** A sandbox that begins empty has no instances: the stacks that described the earlier one are gone with it. */

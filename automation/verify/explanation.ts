@@ -6,7 +6,13 @@ export const reasonSkipped = ({ because = "an earlier check" }: Pick<CheckResult
 
 /** What was run, expected and found, why and what next: one line each (a line of the output may have more). */
 export function explanation({ command, expected, actual, cause, next, diagnosis }: CheckResult): string[] {
-  const rows: [string, string | undefined][] = [["run", command], ["expected", expected], ["actual", actual], ["cause", cause], ["next", next]];
+  const rows: [string, string | undefined][] = [
+    ["run", command],
+    ["expected", expected],
+    ["actual", actual],
+    ["cause", cause],
+    ["next", next],
+  ];
   return [
     ...rows.flatMap(([label, text]) => (text === undefined || text === "" ? [] : [`${label}: ${text.trimEnd()}`])),
     ...(diagnosis ?? []).map(({ subject, state, evidence }) => `on the way there: ${subject} ${state}: ${evidence}`),

@@ -4,10 +4,19 @@ import type { CheckResult, CheckStatus } from "./result";
 
 const headOf = ({ id, title, phase }: Check): Pick<CheckResult, "id" | "title" | "phase"> => ({ id, title, phase });
 
-const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = { fail: "failed", warn: "warning", info: "info", unknown: "unknown" };
+const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = {
+  fail: "failed",
+  warn: "warning",
+  info: "info",
+  unknown: "unknown",
+};
 
 /** What a verdict makes of a check: with the cause and the next step when it does not hold. */
-export function judged(check: Check, verdict: Verdict, { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">): CheckResult {
+export function judged(
+  check: Check,
+  verdict: Verdict,
+  { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">,
+): CheckResult {
   const { ok, expected, actual, spans } = verdict;
   return {
     ...headOf(check),
@@ -23,7 +32,13 @@ export function judged(check: Check, verdict: Verdict, { command, milliseconds }
 
 /** @param because the id of the check that failed or is unknown, or a sentence */
 export function skipped(check: Check, because: string, command?: string): CheckResult {
-  return { ...headOf(check), status: "skipped", because, ...(command === undefined ? {} : { command }), milliseconds: 0 };
+  return {
+    ...headOf(check),
+    status: "skipped",
+    because,
+    ...(command === undefined ? {} : { command }),
+    milliseconds: 0,
+  };
 }
 
 /** The result with every secret replaced, wherever it stands. */

@@ -6,7 +6,9 @@ import type { NodeConnection } from "../ssh/connection";
 import type { VerifyTarget } from "./runner";
 
 /** The connection, or why there is none; and what trying told. */
-export type Reach = { connection: NodeConnection; facts: ClientFacts } | { connection?: undefined; facts: ClientFacts; failure: string; diagnosis: DiagnosisStep[] };
+export type Reach =
+  | { connection: NodeConnection; facts: ClientFacts }
+  | { connection?: undefined; facts: ClientFacts; failure: string; diagnosis: DiagnosisStep[] };
 
 /** Opens a node's connection within the time given; where that fails, looks at everything on the way there. Never throws. */
 export async function reach(target: VerifyTarget, deadlineMs: number): Promise<Reach> {

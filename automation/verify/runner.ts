@@ -1,4 +1,12 @@
-import type { Check, CloudFacts, CommandOutput, FleetCheck, NodeCheck, NodeExpectation, Verdict } from "../../fleet/checks";
+import type {
+  Check,
+  CloudFacts,
+  CommandOutput,
+  FleetCheck,
+  NodeCheck,
+  NodeExpectation,
+  Verdict,
+} from "../../fleet/checks";
 import { atRecordedAddress } from "../../fleet/checks/reach";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/checks/diagnosis";
 import { wordsOf } from "../../fleet/errors";
@@ -65,7 +73,14 @@ const RETRY_MS = 1_000;
 const LEFT_OUT = "it was left out";
 
 /** Of a check for which no time was left: that says nothing of the node. */
-const OUT_OF_TIME: Verdict = { ok: false, expected: "an answer", actual: "not looked at", severity: "unknown", cause: "the time for this node is over", next: "Run it again; `verify --deadline` gives it more time." };
+const OUT_OF_TIME: Verdict = {
+  ok: false,
+  expected: "an answer",
+  actual: "not looked at",
+  severity: "unknown",
+  cause: "the time for this node is over",
+  next: "Run it again; `verify --deadline` gives it more time.",
+};
 
 /** Runs the check list on every node. Never throws for what a node does or fails to do: that is a result. */
 export async function verify(targets: readonly VerifyTarget[], options: VerifyOptions): Promise<Verification> {
@@ -135,7 +150,9 @@ class NodeRun {
   private async inWaves(): Promise<void> {
     const { default: pMap } = await import("p-map");
     for (const wave of wavesOf(this.chosen)) {
-      await pMap(wave, async (check) => this.keep(check, await this.settle(check)), { concurrency: CHANNELS_AT_A_TIME });
+      await pMap(wave, async (check) => this.keep(check, await this.settle(check)), {
+        concurrency: CHANNELS_AT_A_TIME,
+      });
     }
   }
 
@@ -168,7 +185,8 @@ class NodeRun {
       const earlier = this.results.get(check.id);
       if (check.where !== "fleet" || value === undefined || earlier === undefined) continue;
       const verdict = check.judge(value, this.fleet.others(check.id, this.target.ref.name));
-      if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok")) this.results.set(check.id, { ...earlier, expected: verdict.expected });
+      if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok"))
+        this.results.set(check.id, { ...earlier, expected: verdict.expected });
       else this.keep(check, judged(check, verdict, earlier));
     }
   }
@@ -207,12 +225,20 @@ class NodeRun {
     if (check.where === "cloud") return this.judged(check, check.judge(cloud, expectation), start, command);
     this.reaching ??= reach(this.target, this.timeToReach());
     const reached = await this.reaching;
-    if (check.where !== "client" && reached.connection !== undefined) return await this.onNode(check, reached.connection, start);
-    const found = check.where === "client" ? check.judge(reached.facts, expectation) : { ok: false, expected: "a login", actual: "failure" in reached ? reached.failure : "" };
+    if (check.where !== "client" && reached.connection !== undefined)
+      return await this.onNode(check, reached.connection, start);
+    const found =
+      check.where === "client"
+        ? check.judge(reached.facts, expectation)
+        : { ok: false, expected: "a login", actual: "failure" in reached ? reached.failure : "" };
     const verdict = atRecordedAddress(found, cloud);
     const result = this.judged(check, verdict, start, command);
     if (verdict.ok || !("failure" in reached) || reached.diagnosis.length === 0) return result;
-    return { ...result, ...(verdict.severity === "unknown" ? {} : rootOf(reached.diagnosis)), diagnosis: reached.diagnosis };
+    return {
+      ...result,
+      ...(verdict.severity === "unknown" ? {} : rootOf(reached.diagnosis)),
+      diagnosis: reached.diagnosis,
+    };
   }
 
   private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
@@ -220,7 +246,8 @@ class NodeRun {
     const command = check.command(expectation);
     const patience = Math.min(start + this.patienceFor(check.patienceMs ?? 0), this.end);
     for (;;) {
-      if (!connection.isOpen) return skipped(check, `the connection was lost${this.lostIn ? ` during ${this.lostIn}` : ""}`, command);
+      if (!connection.isOpen)
+        return skipped(check, `the connection was lost${this.lostIn ? ` during ${this.lostIn}` : ""}`, command);
       const asked = this.clock.now();
       const deadlineMs = Math.max(1, Math.min(check.deadlineMs, this.end - asked));
       let verdict: Verdict;
@@ -231,7 +258,8 @@ class NodeRun {
         if (!connection.isOpen) this.lostIn ??= check.id;
         verdict = { ok: false, expected: "an answer", actual: wordsOf(error) };
       }
-      if (verdict.ok || !verdict.pending || this.clock.now() + RETRY_MS > patience) return this.judged(check, verdict, start, command);
+      if (verdict.ok || !verdict.pending || this.clock.now() + RETRY_MS > patience)
+        return this.judged(check, verdict, start, command);
       await this.clock.sleep(RETRY_MS);
     }
   }

@@ -8,7 +8,10 @@ import { checks, phases, type Check } from "../../fleet/checks";
  * @throws SpotError E_USAGE for a pattern that fits nothing: a typing error must not look like "all passed".
  */
 export function selectNames(patterns: string, names: readonly string[], what: string): string[] {
-  const given = patterns.split(",").map((pattern) => pattern.trim()).filter((pattern) => pattern !== "");
+  const given = patterns
+    .split(",")
+    .map((pattern) => pattern.trim())
+    .filter((pattern) => pattern !== "");
   const chosen = new Set(
     given.flatMap((pattern) => {
       const expression = new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`, "i");
@@ -33,10 +36,19 @@ export interface CheckChoice {
  */
 export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly Check[] = checks): Check[] {
   if (only === undefined && phase === undefined) return [...from];
-  const ids = new Set(only === undefined ? from.map(({ id }) => id) : selectNames(only, from.map(({ id }) => id), "check"));
+  const ids = new Set(
+    only === undefined
+      ? from.map(({ id }) => id)
+      : selectNames(
+          only,
+          from.map(({ id }) => id),
+          "check",
+        ),
+  );
   const inPhase = new Set<string>(phase === undefined ? phases : selectNames(phase, phases, "phase"));
   const chosen = from.filter((check) => ids.has(check.id) && inPhase.has(check.phase));
-  if (chosen.length === 0) throw new SpotError("E_USAGE", `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`);
+  if (chosen.length === 0)
+    throw new SpotError("E_USAGE", `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`);
   const byId = new Map(from.map((check) => [check.id, check]));
   const wanted = new Set<string>();
   const want = (id: string): void => {

@@ -11,11 +11,19 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, false);
   const { config } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true }, false);
+    const session = await openSession(
+      { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true },
+      false,
+    );
     try {
       const result = await allowMe(session, { config, configFile: configPath(context) });
       if (options.json) jsonLine(terminal, result);
-      else terminal.stdout.write(result.changed ? `${result.caller} may log in now, in ${result.regions.join(", ")}.\n` : `${result.caller} may log in already: nothing to change.\n`);
+      else
+        terminal.stdout.write(
+          result.changed
+            ? `${result.caller} may log in now, in ${result.regions.join(", ")}.\n`
+            : `${result.caller} may log in already: nothing to change.\n`,
+        );
       return ExitCode.ok;
     } finally {
       session.cloud.close();

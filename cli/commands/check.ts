@@ -49,4 +49,5 @@ export function preflightText({ account, arn, local, regions }: Preflight): stri
   ].join("\n");
 }
 
-const findingLine = ({ check, error }: Finding): string => `        ${check}: ${error.message}\n          next: ${error.next}`;
+const findingLine = ({ check, error }: Finding): string =>
+  `        ${check}: ${error.message}\n          next: ${error.next}`;

@@ -14,11 +14,18 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { options } = context;
   const legacy = options.legacy === true;
   const dryRun = options["dry-run"] === true;
-  if (options.vpc && !legacy) throw new SpotError("E_USAGE", { message: "--vpc names VPCs of the predecessor's: it stands with --legacy", next: "Leave it out, or add --legacy." });
+  if (options.vpc && !legacy)
+    throw new SpotError("E_USAGE", {
+      message: "--vpc names VPCs of the predecessor's: it stands with --legacy",
+      next: "Leave it out, or add --legacy.",
+    });
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   const reporter = reporterFor(context, false);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: !dryRun }, false);
+    const session = await openSession(
+      { ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: !dryRun },
+      false,
+    );
     try {
       const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
       const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
@@ -34,7 +41,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 /** Nothing of ours may be left, and a region that was not looked at may hold something. */
 function exitCodeFor({ left, plan, unexplained }: CleanupResult, dryRun: boolean): ExitCode {
   if (dryRun) return ExitCode.ok;
-  return left.length > 0 || unexplained.length > 0 || plan.some(({ error }) => error) ? ExitCode.leftovers : ExitCode.ok;
+  return left.length > 0 || unexplained.length > 0 || plan.some(({ error }) => error)
+    ? ExitCode.leftovers
+    : ExitCode.ok;
 }
 
 /** What is there, what each thing is and why it is ours: read before anything is agreed to. */
@@ -44,19 +53,51 @@ function planText({ account, plan }: CleanupPlan): string {
   const blockers = new Set(blocked.flatMap(({ by }) => by.map(({ id }) => id)));
   const notOurs = plan.flatMap((region) => region.notOurs).filter(({ id }) => !blockers.has(id));
   const blocks: string[] = [`account ${account}, ${counted(plan.length, "region")}`];
-  if (planned.length > 0) blocks.push(tableText(["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"], planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why])));
-  const holding = blocked.flatMap(({ region, id: vpc, by }) => by.map(({ kind, id, detail }) => [region, vpc, kind, id, detail]));
-  if (holding.length > 0) blocks.push(tableText(["REGION", "VPC, LEFT ALONE", "HOLDS", "ID", "WHICH IS SOMEBODY ELSE'S"], holding));
-  if (notOurs.length > 0) blocks.push(tableText(["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"], notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner])));
-  for (const { region, error } of plan) if (error) blocks.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
+  if (planned.length > 0)
+    blocks.push(
+      tableText(
+        ["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"],
+        planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why]),
+      ),
+    );
+  const holding = blocked.flatMap(({ region, id: vpc, by }) =>
+    by.map(({ kind, id, detail }) => [region, vpc, kind, id, detail]),
+  );
+  if (holding.length > 0)
+    blocks.push(tableText(["REGION", "VPC, LEFT ALONE", "HOLDS", "ID", "WHICH IS SOMEBODY ELSE'S"], holding));
+  if (notOurs.length > 0)
+    blocks.push(
+      tableText(
+        ["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"],
+        notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner]),
+      ),
+    );
+  for (const { region, error } of plan)
+    if (error) blocks.push(`Not looked at: ${region} (${error.message}). ${error.next}`);
   return `${blocks.join("\n\n")}\n\n`;
 }
 
-function report({ options, terminal }: CommandContext, { account, plan, unexplained, deleted, left }: CleanupResult, exitCode: ExitCode, dryRun: boolean): void {
-  if (options.json) return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
+function report(
+  { options, terminal }: CommandContext,
+  { account, plan, unexplained, deleted, left }: CleanupResult,
+  exitCode: ExitCode,
+  dryRun: boolean,
+): void {
+  if (options.json)
+    return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
   const blocks: string[] = [];
   const planned = plan.flatMap((region) => region.planned);
-  if (left.length > 0) blocks.push(tableText(["LEFT", "REGION", "ID", "WHY"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason])));
-  blocks.push(dryRun ? `${counted(planned.length, "thing")} would be deleted.` : `${deleted} of ${counted(planned.length, "thing")} deleted.`);
+  if (left.length > 0)
+    blocks.push(
+      tableText(
+        ["LEFT", "REGION", "ID", "WHY"],
+        left.map(({ kind, region, id, reason }) => [kind, region, id, reason]),
+      ),
+    );
+  blocks.push(
+    dryRun
+      ? `${counted(planned.length, "thing")} would be deleted.`
+      : `${deleted} of ${counted(planned.length, "thing")} deleted.`,
+  );
   terminal.stdout.write(`${blocks.join("\n\n")}\n`);
 }

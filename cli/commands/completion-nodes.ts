@@ -14,10 +14,21 @@ import { placeFrom } from "./list";
 export function knownNodes(context: CommandContext, typed: readonly string[]): string[] {
   // bash takes `--stack=x` apart at the equals sign.
   const words = typed.join(" ").replaceAll(" = ", "=").split(" ");
-  const inSandbox = words[0] === "sandbox" || words.some((word) => word === "--sandbox" || word.startsWith("--sandbox="));
+  const inSandbox =
+    words[0] === "sandbox" || words.some((word) => word === "--sandbox" || word.startsWith("--sandbox="));
   try {
-    const options = { ...context.options, config: valueOf("--config", words), sandbox: inSandbox ? ("hosts" as const) : undefined };
-    const { stack } = targetPlace({ ...options, stack: valueOf("--stack", words) ?? placeFrom({ ...context, options }).stack, projectDir: packageRoot(), paths: pathsOf(context.env), env: context.env });
+    const options = {
+      ...context.options,
+      config: valueOf("--config", words),
+      sandbox: inSandbox ? ("hosts" as const) : undefined,
+    };
+    const { stack } = targetPlace({
+      ...options,
+      stack: valueOf("--stack", words) ?? placeFrom({ ...context, options }).stack,
+      projectDir: packageRoot(),
+      paths: pathsOf(context.env),
+      env: context.env,
+    });
     return Object.keys(readStackSettings(path.join(packageRoot(), `Pulumi.${stack}.yaml`)).pins?.nodes ?? {});
   } catch {
     return [];

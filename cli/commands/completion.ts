@@ -20,7 +20,11 @@ export async function run(context: CommandContext, commands: Commands): Promise<
     for (const node of knownNodes(context, rest)) terminal.stdout.write(`${node}\n`);
     return ExitCode.ok;
   }
-  if (!Object.hasOwn(SHELLS, name)) throw new SpotError("E_USAGE", { message: `there is no completion for ${name}`, next: `Use one of: ${Object.keys(SHELLS).join(", ")}.` });
+  if (!Object.hasOwn(SHELLS, name))
+    throw new SpotError("E_USAGE", {
+      message: `there is no completion for ${name}`,
+      next: `Use one of: ${Object.keys(SHELLS).join(", ")}.`,
+    });
   terminal.stdout.write(`${SHELLS[name]!(commands)}\n`);
   return ExitCode.ok;
 }
@@ -34,7 +38,8 @@ const optionsOf = ({ options }: CommandDefinition): string[] =>
   });
 
 /** What may stand after a command, one way each: `status`, `interrupt NODE`, `[NODES]`. */
-const waysOf = ({ positionals }: CommandDefinition): string[][] => (positionals?.usage ?? "").split("|").map((way) => way.trim().split(" "));
+const waysOf = ({ positionals }: CommandDefinition): string[][] =>
+  (positionals?.usage ?? "").split("|").map((way) => way.trim().split(" "));
 
 /** Words that may stand after a command and are known beforehand. */
 function wordsOf(command: CommandDefinition, commands: Commands): string[] {
@@ -48,15 +53,22 @@ const takesNode = (command: CommandDefinition): boolean => waysOf(command).some(
 
 /** Words behind which a node's name stands, whatever the command: `--node`, `interrupt`. */
 const beforeNode = (commands: Commands): string[] => [
-  ...Object.entries(OPTIONS).flatMap(([name, option]) => ("value" in option && option.value === "NODES" ? [`--${name}`] : [])),
+  ...Object.entries(OPTIONS).flatMap(([name, option]) =>
+    "value" in option && option.value === "NODES" ? [`--${name}`] : [],
+  ),
   ...commands.flatMap((command) => waysOf(command).flatMap(([word, next]) => (isNode(next) ? [word!] : []))),
 ];
 
 /** Options behind which a file stands. */
-const BEFORE_FILE = Object.entries(OPTIONS).flatMap(([name, option]) => ("value" in option && option.value.startsWith("FILE") ? [`--${name}`] : []));
+const BEFORE_FILE = Object.entries(OPTIONS).flatMap(([name, option]) =>
+  "value" in option && option.value.startsWith("FILE") ? [`--${name}`] : [],
+);
 
 function bash(commands: Commands): string {
-  const cases = commands.map((command) => `    ${[command.name, ...command.aliases].join("|")}) words="${[...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command, commands), ...optionsOf(command)].join(" ")}" ;;`);
+  const cases = commands.map(
+    (command) =>
+      `    ${[command.name, ...command.aliases].join("|")}) words="${[...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command, commands), ...optionsOf(command)].join(" ")}" ;;`,
+  );
   return `_spot_nodes() {
   [[ "$current" == -* ]] || "\${COMP_WORDS[0]}" completion ${NODES} -- "\${COMP_WORDS[@]:1}" 2>/dev/null
 }
@@ -81,9 +93,14 @@ complete -o default -F _spot ${PROGRAMS.join(" ")}`;
 
 function zsh(commands: Commands): string {
   const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-  const named = (name: string, summary: string) => quoted([name.replaceAll(":", "\\:"), ...(summary === "" ? [] : [summary])].join(":"));
+  const named = (name: string, summary: string) =>
+    quoted([name.replaceAll(":", "\\:"), ...(summary === "" ? [] : [summary])].join(":"));
   const cases = commands.map((command) => {
-    const rows = [...(takesNode(command) ? ["$(_spot_nodes)"] : []), ...wordsOf(command, commands).map((word) => named(word, "")), ...command.options.map((name) => named(`--${name}`, OPTIONS[name].description))];
+    const rows = [
+      ...(takesNode(command) ? ["$(_spot_nodes)"] : []),
+      ...wordsOf(command, commands).map((word) => named(word, "")),
+      ...command.options.map((name) => named(`--${name}`, OPTIONS[name].description)),
+    ];
     return `    ${[command.name, ...command.aliases].join("|")}) entries=(${rows.join(" ")}) ;;`;
   });
   return `#compdef ${PROGRAMS.join(" ")}
@@ -121,8 +138,14 @@ function fish(commands: Commands): string {
     "end",
   ];
   const lines = PROGRAMS.flatMap((program) => [
-    `complete -c ${program} -n ${quoted(`__spot_after ${beforeNode(commands).filter((word) => !word.startsWith("-")).join(" ")}`)} -f -a '(__spot_nodes)'`,
-    ...commands.map(({ name, summary }) => `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`),
+    `complete -c ${program} -n ${quoted(
+      `__spot_after ${beforeNode(commands)
+        .filter((word) => !word.startsWith("-"))
+        .join(" ")}`,
+    )} -f -a '(__spot_nodes)'`,
+    ...commands.map(
+      ({ name, summary }) => `complete -c ${program} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
+    ),
     ...commands.flatMap((command) => {
       const seen = `__fish_seen_subcommand_from ${[command.name, ...command.aliases].join(" ")}`;
       return [

@@ -19,7 +19,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     try {
       writeFileSync(file, archive, { mode: 0o600 });
     } catch (cause) {
-      throw new SpotError("E_USAGE", { message: `${file} cannot be written`, cause, next: "Run the command in a folder that you may write to." });
+      throw new SpotError("E_USAGE", {
+        message: `${file} cannot be written`,
+        cause,
+        next: "Run the command in a folder that you may write to.",
+      });
     }
     if (options.json) jsonLine(terminal, { file, node: node.name, bytes: archive.length });
     else terminal.stdout.write(`${summary}\nWritten to ${file} (${(archive.length / 1024).toFixed(0)} KiB)\n`);

@@ -19,13 +19,21 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   if (context.options.sandbox && !(await sandboxStatus(home))) return withoutSandbox(context, home);
   return interruptible(reporter, async (interrupts) => {
     const { clusterApi, ...place } = placeFrom(context);
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...place }), changes: !context.options["dry-run"], withoutState: true }, false);
+    const session = await openSession(
+      {
+        ...sessionOptions(context, { reporter, interrupts, ...place }),
+        changes: !context.options["dry-run"],
+        withoutState: true,
+      },
+      false,
+    );
     try {
       if (context.options["dry-run"]) return reportPlan(context, await planDown(session, requestFrom(context)));
       const result = await down(session, { ...requestFrom(context), clusterApi });
       const exitCode = exitCodeFor(result);
       // An empty sandbox has done its work. One that other stacks still use stays.
-      const emptied = exitCode === ExitCode.ok && session.target.sandbox && (await sandboxStatus(home))?.instances === 0;
+      const emptied =
+        exitCode === ExitCode.ok && session.target.sandbox && (await sandboxStatus(home))?.instances === 0;
       if (emptied) {
         await stopSandbox(home);
         forgetSandbox(home);
@@ -43,13 +51,28 @@ function requestFrom({ options, positionals }: CommandContext): DownRequest {
 }
 
 function reportPlan({ options, terminal }: CommandContext, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
-  const exitCode = plan.namesakes.length > 0 || plan.unexplained.length > 0 ? ExitCode.leftovers : plan.notLookedAt.some(({ everUsed }) => everUsed) ? ExitCode.partial : ExitCode.ok;
+  const exitCode =
+    plan.namesakes.length > 0 || plan.unexplained.length > 0
+      ? ExitCode.leftovers
+      : plan.notLookedAt.some(({ everUsed }) => everUsed)
+        ? ExitCode.partial
+        : ExitCode.ok;
   if (options.json) {
     jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
     return exitCode;
   }
-  const rows = plan.found.map(({ kind, region, id, detail, tags }) => [kind, region, id, tags[Tag.node] ?? "-", detail]);
-  const lines = [...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []), ...namesakeLines(plan.namesakes), ...plan.notLookedAt.map(notLookedAtLine)];
+  const rows = plan.found.map(({ kind, region, id, detail, tags }) => [
+    kind,
+    region,
+    id,
+    tags[Tag.node] ?? "-",
+    detail,
+  ]);
+  const lines = [
+    ...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []),
+    ...namesakeLines(plan.namesakes),
+    ...plan.notLookedAt.map(notLookedAtLine),
+  ];
   lines.push(`Account ${plan.account}: ${counted(plan.found.length, "object")} would be ended; nothing was changed.`);
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
@@ -61,7 +84,20 @@ async function withoutSandbox({ options, terminal }: CommandContext, home: strin
     await stopSandbox(home);
     forgetSandbox(home);
   }
-  if (options.json) jsonLine(terminal, { type: "result", command: "down", exitCode: ExitCode.ok, found: 0, leftovers: [], others: [], unexplained: [], held: [], namesakes: [], notLookedAt: [], failures: [] });
+  if (options.json)
+    jsonLine(terminal, {
+      type: "result",
+      command: "down",
+      exitCode: ExitCode.ok,
+      found: 0,
+      leftovers: [],
+      others: [],
+      unexplained: [],
+      held: [],
+      namesakes: [],
+      notLookedAt: [],
+      failures: [],
+    });
   else terminal.stdout.write("No sandbox is running: nothing to end.\n");
   return ExitCode.ok;
 }
@@ -81,14 +117,20 @@ function conclusion(result: DownResult, exitCode: ExitCode, command: string): st
     return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
   }
   if (namesakes.length > 0) return "Nothing was ended.";
-  if (leftovers.length > 0 && leftovers.length === unexplained.length && notLookedAt.every(({ everUsed }) => !everUsed)) {
+  if (
+    leftovers.length > 0 &&
+    leftovers.length === unexplained.length &&
+    notLookedAt.every(({ everUsed }) => !everUsed)
+  ) {
     return `All of ${what} that is its own is gone. Left: ${counted(leftovers.length, "object")} that nothing explains.`;
   }
   if (leftovers.length > 0) {
-    const first = held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
+    const first =
+      held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
     return `Left: ${leftovers.length} of ${counted(result.found.length + unexplained.length, "object")}. ${first} \`${command}\` again.`;
   }
-  if (exitCode !== ExitCode.ok) return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
+  if (exitCode !== ExitCode.ok)
+    return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
   if (result.found.length === 0) return `Nothing to end: ${where(result)} showed nothing of ${what}.`;
   return `Proven: all ${found} of ${what} are gone; ${where(result)} again showed nothing.`;
 }
@@ -102,12 +144,20 @@ function namesakeLines(namesakes: DownResult["namesakes"]): string[] {
   if (namesakes.length === 0) return [];
   const rows = namesakes.map(({ lineage, objects }) => {
     const instances = objects.filter(({ kind }) => kind === "instance").length;
-    return [lineage, String(instances), String(objects.length - instances), [...new Set(objects.map(({ region }) => region))].sort().join(", ")];
+    return [
+      lineage,
+      String(instances),
+      String(objects.length - instances),
+      [...new Set(objects.map(({ region }) => region))].sort().join(", "),
+    ];
   });
   return [
     "This place has no record of the stack, and possibly somebody else's fleet has its name:",
     tableText(["FLEET ID", "INSTANCES", "OTHER", "REGIONS"], rows),
-    ...namesakes.map(({ lineage }) => `\`recover --fleet-id ${lineage}\` ends it, and asks first. If another machine has its state, run \`down\` there instead.`),
+    ...namesakes.map(
+      ({ lineage }) =>
+        `\`recover --fleet-id ${lineage}\` ends it, and asks first. If another machine has its state, run \`down\` there instead.`,
+    ),
     "",
   ];
 }
@@ -116,21 +166,42 @@ function notLookedAtLine({ region, error }: DownResult["notLookedAt"][number]): 
   return `Not looked at: ${region} (${error.message}). ${error.next}`;
 }
 
-export function report({ options, terminal }: CommandContext, result: DownResult, exitCode: ExitCode, command = "down"): void {
+export function report(
+  { options, terminal }: CommandContext,
+  result: DownResult,
+  exitCode: ExitCode,
+  command = "down",
+): void {
   const found = result.found.length;
   if (options.json) return jsonLine(terminal, { type: "result", command, exitCode, ...result, found });
   const lines: string[] = [];
   if (result.leftovers.length > 0) {
-    lines.push(tableText(["LEFT", "REGION", "ID", "DETAIL"], result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail])), "");
+    lines.push(
+      tableText(
+        ["LEFT", "REGION", "ID", "DETAIL"],
+        result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail]),
+      ),
+      "",
+    );
   }
   lines.push(...namesakeLines(result.namesakes));
-  const holding = result.held.flatMap(({ vpc, by }) => by.map(({ kind, region, id, detail }) => [vpc, kind, region, id, detail]));
-  if (holding.length > 0) lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding), "");
+  const holding = result.held.flatMap(({ vpc, by }) =>
+    by.map(({ kind, region, id, detail }) => [vpc, kind, region, id, detail]),
+  );
+  if (holding.length > 0)
+    lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding), "");
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
-  if (result.unexplained.length > 0) lines.push(`Left alone: ${counted(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`);
-  if (result.others.length > 0) lines.push(`Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`);
+  if (result.unexplained.length > 0)
+    lines.push(
+      `Left alone: ${counted(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`,
+    );
+  if (result.others.length > 0)
+    lines.push(
+      `Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`,
+    );
   if (result.setAside !== undefined) lines.push(`The state that stood there is kept as ${result.setAside}.`);
   lines.push(conclusion(result, exitCode, command));
-  if (result.partial && exitCode === ExitCode.ok && found > 0) lines.push("config.yaml may still ask for it: then the next `up` makes it again.");
+  if (result.partial && exitCode === ExitCode.ok && found > 0)
+    lines.push("config.yaml may still ask for it: then the next `up` makes it again.");
   terminal.stdout.write(`${lines.join("\n")}\n`);
 }

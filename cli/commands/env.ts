@@ -14,7 +14,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const wanted: NodeJS.ProcessEnv = { ...place.target.env, PULUMI_STACK: place.target.stack };
     for (const name of [...new Set([...Object.keys(wanted), ...Object.keys(env)])].sort()) {
       if (wanted[name] === env[name]) continue;
-      terminal.stdout.write(wanted[name] === undefined ? `unset ${name}\n` : `export ${name}=${quoted(wanted[name])}\n`);
+      terminal.stdout.write(
+        wanted[name] === undefined ? `unset ${name}\n` : `export ${name}=${quoted(wanted[name])}\n`,
+      );
     }
     return ExitCode.ok;
   });

@@ -14,7 +14,10 @@ const DEADLINE_MS = 600_000;
 const CONNECT_MS = 20_000;
 const NODES_AT_A_TIME = 24;
 
-const INTERRUPTED = { message: "the command was interrupted, and ended on every node on which it still ran", next: "Run it again if it may run twice: some nodes may have finished it." };
+const INTERRUPTED = {
+  message: "the command was interrupted, and ended on every node on which it still ran",
+  next: "Run it again if it may run twice: some nodes may have finished it.",
+};
 
 interface Executed {
   node: string;
@@ -28,31 +31,47 @@ interface Executed {
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal, rest } = context;
-  if (rest.length === 0) throw new SpotError("E_USAGE", { message: "`exec` needs a command behind `--`", next: "For example: npm run exec -- -- uptime" });
+  if (rest.length === 0)
+    throw new SpotError("E_USAGE", {
+      message: "`exec` needs a command behind `--`",
+      next: "For example: npm run exec -- -- uptime",
+    });
   const command = remoteCommand(rest);
-  return onNodes(context, async ({ session, fleet }) => {
-    const { default: pMap } = await import("p-map");
-    const nodes = nodesNamed(session, options.node);
-    const targets = await (await fleet()).targets(nodes);
-    const executed = await pMap(
-      targets,
-      async ({ ref, connect }): Promise<Executed> => {
-        const about = { node: ref.name, instanceId: ref.instanceId, ...(ref.address === undefined ? {} : { address: ref.address }) };
-        try {
-          await using connection = await connect(CONNECT_MS);
-          const result = { ...about, ...(await connection.run(tied(command), { deadlineMs: DEADLINE_MS, stdin: new PassThrough() })) };
-          if (!options.json) for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
-          return result;
-        } catch (error) {
-          return { ...about, error: errorInfo(error) };
-        }
-      },
-      { concurrency: NODES_AT_A_TIME },
-    );
-    if (options.json) jsonLine(terminal, { command, nodes: executed });
-    else terminal.stdout.write(`${summary(executed)}\n`);
-    return executed.every(({ code }) => code === 0) ? ExitCode.ok : ExitCode.partial;
-  }, INTERRUPTED);
+  return onNodes(
+    context,
+    async ({ session, fleet }) => {
+      const { default: pMap } = await import("p-map");
+      const nodes = nodesNamed(session, options.node);
+      const targets = await (await fleet()).targets(nodes);
+      const executed = await pMap(
+        targets,
+        async ({ ref, connect }): Promise<Executed> => {
+          const about = {
+            node: ref.name,
+            instanceId: ref.instanceId,
+            ...(ref.address === undefined ? {} : { address: ref.address }),
+          };
+          try {
+            await using connection = await connect(CONNECT_MS);
+            const result = {
+              ...about,
+              ...(await connection.run(tied(command), { deadlineMs: DEADLINE_MS, stdin: new PassThrough() })),
+            };
+            if (!options.json)
+              for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
+            return result;
+          } catch (error) {
+            return { ...about, error: errorInfo(error) };
+          }
+        },
+        { concurrency: NODES_AT_A_TIME },
+      );
+      if (options.json) jsonLine(terminal, { command, nodes: executed });
+      else terminal.stdout.write(`${summary(executed)}\n`);
+      return executed.every(({ code }) => code === 0) ? ExitCode.ok : ExitCode.partial;
+    },
+    INTERRUPTED,
+  );
 }
 
 function outputLines({ stdout, stderr }: Executed): string[] {
@@ -62,5 +81,8 @@ function outputLines({ stdout, stderr }: Executed): string[] {
 function summary(executed: Executed[]): string {
   const failed = executed.filter(({ code }) => code !== 0);
   const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code}`);
-  return [`${executed.length - failed.length} of ${counted(executed.length, "node")}: exit code 0.`, ...failed.map((node) => `  ${node.node}: ${why(node)}`)].join("\n");
+  return [
+    `${executed.length - failed.length} of ${counted(executed.length, "node")}: exit code 0.`,
+    ...failed.map((node) => `  ${node.node}: ${why(node)}`),
+  ].join("\n");
 }

@@ -5,10 +5,19 @@ import { commandNamed, type CommandDefinition } from "../runtime/command";
 import type { CommandContext } from "../runtime/context";
 import { optionRows, usageOf } from "../runtime/usage";
 
-export async function run({ positionals, terminal }: CommandContext, commands: readonly CommandDefinition[]): Promise<ExitCode> {
+export async function run(
+  { positionals, terminal }: CommandContext,
+  commands: readonly CommandDefinition[],
+): Promise<ExitCode> {
   const [name] = positionals;
   const command = name === undefined ? undefined : commandNamed(name, commands);
-  if (name !== undefined && !command) throw new SpotError("E_USAGE", { message: `there is no command \`${name}\`${didYouMean(name, commands.flatMap((known) => [known.name, ...known.aliases]))}` });
+  if (name !== undefined && !command)
+    throw new SpotError("E_USAGE", {
+      message: `there is no command \`${name}\`${didYouMean(
+        name,
+        commands.flatMap((known) => [known.name, ...known.aliases]),
+      )}`,
+    });
   terminal.stdout.write(`${command ? commandHelp(command) : overview(commands)}\n`);
   return ExitCode.ok;
 }

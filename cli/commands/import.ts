@@ -3,7 +3,13 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { cloudOf } from "../../automation/cloud/clients";
-import { endLegacy, lookAtLegacy, readLegacyState, stillThere, type LegacyListing } from "../../automation/operations/inspect/import";
+import {
+  endLegacy,
+  lookAtLegacy,
+  readLegacyState,
+  stillThere,
+  type LegacyListing,
+} from "../../automation/operations/inspect/import";
 import { pathsOf } from "../../automation/target/paths";
 import { resolveTarget } from "../../automation/target";
 import { jsonLine } from "../output/json";
@@ -17,7 +23,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, false);
   const entries = readLegacyState(path.resolve(positionals[0]!));
   return interruptible(reporter, async (interrupts) => {
-    const target = await resolveTarget({ sandbox: options.sandbox, profile: options.profile, projectDir: packageRoot(), paths: pathsOf(env), env, reporter, start: false });
+    const target = await resolveTarget({
+      sandbox: options.sandbox,
+      profile: options.profile,
+      projectDir: packageRoot(),
+      paths: pathsOf(env),
+      env,
+      reporter,
+      start: false,
+    });
     const cloud = cloudOf(target, interrupts.hard);
     try {
       const listing = await lookAtLegacy(cloud, entries);
@@ -27,10 +41,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       const yes = there.length > 0 && (await reporter.confirm(question));
       const failed = [...listing.failedRegions, ...(yes ? await endLegacy(cloud, there) : [])];
       const ended = yes ? there.filter(({ region }) => !failed.some((one) => one.region === region)) : [];
-      if (options.json) jsonLine(terminal, { ...listing, failedRegions: failed, ended: ended.map(({ instanceId }) => instanceId) });
+      if (options.json)
+        jsonLine(terminal, { ...listing, failedRegions: failed, ended: ended.map(({ instanceId }) => instanceId) });
       else terminal.stdout.write(`${verdict(there.length, ended.length, yes)}\n`);
-      for (const { region, error } of failed) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
-      return exitCodeOf(failed.map(({ error }) => error), there.length - ended.length);
+      for (const { region, error } of failed)
+        reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+      return exitCodeOf(
+        failed.map(({ error }) => error),
+        there.length - ended.length,
+      );
     } finally {
       cloud.close();
     }
@@ -39,10 +58,21 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 function listingText({ instances }: LegacyListing): string {
   if (instances.length === 0) return "The file lists no instances.";
-  return tableText(["INSTANCE", "REGION", "TYPE", "STATE", "ADDRESS"], instances.map(({ instanceId, region, instanceType, state, address }) => [instanceId, region, instanceType ?? "-", state, address ?? "-"]));
+  return tableText(
+    ["INSTANCE", "REGION", "TYPE", "STATE", "ADDRESS"],
+    instances.map(({ instanceId, region, instanceType, state, address }) => [
+      instanceId,
+      region,
+      instanceType ?? "-",
+      state,
+      address ?? "-",
+    ]),
+  );
 }
 
 function verdict(there: number, ended: number, yes: boolean): string {
   if (there === 0) return "None of them runs any more: nothing to end.";
-  return yes ? `${ended} of ${counted(there, "instance")} ${ended === 1 ? "is" : "are"} ending. Their networks and groups: \`cleanup-vpcs --legacy\`.` : `Still there and left as it was: ${counted(there, "instance")}; --yes ends them without a question.`;
+  return yes
+    ? `${ended} of ${counted(there, "instance")} ${ended === 1 ? "is" : "are"} ending. Their networks and groups: \`cleanup-vpcs --legacy\`.`
+    : `Still there and left as it was: ${counted(there, "instance")}; --yes ends them without a question.`;
 }

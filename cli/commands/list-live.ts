@@ -19,15 +19,30 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
   const reporter = reporterFor(context, false);
   return reading(reporter, async (interrupts) => {
     const once = async (): Promise<ExitCode> => {
-      const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), reading: true, withoutState: true }, false);
+      const session = await openSession(
+        {
+          ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }),
+          reading: true,
+          withoutState: true,
+        },
+        false,
+      );
       try {
         const seen = await look(session);
         interrupts.soft.throwIfAborted();
         keep(session, seen);
         if (options.watch && terminal.stdout.isTTY && !options.json) terminal.stdout.write(CLEAR);
         const exitCode = show(seen);
-        for (const { region, error } of seen.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
-        if (seen.problem) reporter.emit({ type: "message", level: "error", subject: "state", message: seen.problem.message, error: seen.problem });
+        for (const { region, error } of seen.failedRegions)
+          reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+        if (seen.problem)
+          reporter.emit({
+            type: "message",
+            level: "error",
+            subject: "state",
+            message: seen.problem.message,
+            error: seen.problem,
+          });
         return exitCode;
       } finally {
         session.cloud.close();
@@ -42,9 +57,17 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
 async function look(session: Session): Promise<Seen> {
   const { nodes: recorded } = session.state;
   const since = Math.min(Date.now(), ...recorded.map(({ created }) => (created ? Date.parse(created) : Date.now())));
-  const [listing, prices] = await Promise.all([list(session), pricesOf(session, recorded.map(({ pin }) => pin.pool), new Date(since))]);
+  const [listing, prices] = await Promise.all([
+    list(session),
+    pricesOf(
+      session,
+      recorded.map(({ pin }) => pin.pool),
+      new Date(since),
+    ),
+  ]);
   const now = Date.now();
-  const priced = (node: ListedNode): PricedNode => (prices.size > 0 ? { ...node, cost: costOf(node, prices, now) } : node);
+  const priced = (node: ListedNode): PricedNode =>
+    prices.size > 0 ? { ...node, cost: costOf(node, prices, now) } : node;
   return { ...listing, at: new Date(now).toISOString(), nodes: listing.nodes.map(priced) };
 }
 

@@ -29,39 +29,88 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 function show({ options, terminal }: CommandContext, seen: Seen, shape: TableShape): ExitCode {
   const known = [...new Set(seen.nodes.map(({ region }) => region))];
   if (options.region !== undefined && !known.includes(options.region)) {
-    throw new SpotError("E_NOT_FOUND", { message: `the fleet has no node in region ${options.region}${didYouMean(options.region, known)}`, next: `It has nodes in: ${known.join(", ") || "no region"}.` });
+    throw new SpotError("E_NOT_FOUND", {
+      message: `the fleet has no node in region ${options.region}${didYouMean(options.region, known)}`,
+      next: `It has nodes in: ${known.join(", ") || "no region"}.`,
+    });
   }
-  const listing = { ...seen, nodes: sorted(seen.nodes.filter(({ region }) => region === (options.region ?? region)), shape) };
+  const listing = {
+    ...seen,
+    nodes: sorted(
+      seen.nodes.filter(({ region }) => region === (options.region ?? region)),
+      shape,
+    ),
+  };
   if (options.json) jsonLine(terminal, listing);
   else {
     if (options.cached) terminal.stdout.write(`As of ${seen.at}:\n`);
-    terminal.stdout.write(listing.nodes.length === 0 ? `No nodes in stack ${listing.stack}.\n` : `${nodeTable(terminal, listing.nodes, shape)}\n`);
+    terminal.stdout.write(
+      listing.nodes.length === 0
+        ? `No nodes in stack ${listing.stack}.\n`
+        : `${nodeTable(terminal, listing.nodes, shape)}\n`,
+    );
     const total = fleetCost(listing.nodes.flatMap(({ cost }) => cost ?? []));
-    if (total.hourly > 0) terminal.stdout.write(`${dollars(total.hourly)} an hour, ${dollars(total.soFar)} so far; an estimate without storage and traffic\n`);
+    if (total.hourly > 0)
+      terminal.stdout.write(
+        `${dollars(total.hourly)} an hour, ${dollars(total.soFar)} so far; an estimate without storage and traffic\n`,
+      );
     for (const line of remarks(listing)) terminal.stdout.write(`${line}\n`);
   }
-  return listing.problem ? exitCodeOfClass[listing.problem.class] : exitCodeOf(listing.failedRegions.map(({ error }) => error), listing.nodes.length);
+  return listing.problem
+    ? exitCodeOfClass[listing.problem.class]
+    : exitCodeOf(
+        listing.failedRegions.map(({ error }) => error),
+        listing.nodes.length,
+      );
 }
 
-export const cacheFile = (scratch: string, stack: string): string => path.join(scratch, `list-${stack.replaceAll("/", "_")}.json`);
+export const cacheFile = (scratch: string, stack: string): string =>
+  path.join(scratch, `list-${stack.replaceAll("/", "_")}.json`);
 
 /** @throws SpotError E_NOT_FOUND when nothing was kept */
 function readCached(context: CommandContext): Seen {
   const { options, env } = context;
-  const { scratch, stack } = targetPlace({ sandbox: options.sandbox, projectDir: packageRoot(), paths: pathsOf(env), stack: options.stack ?? placeFrom(context).stack, env });
+  const { scratch, stack } = targetPlace({
+    sandbox: options.sandbox,
+    projectDir: packageRoot(),
+    paths: pathsOf(env),
+    stack: options.stack ?? placeFrom(context).stack,
+    env,
+  });
   try {
     return JSON.parse(readFileSync(cacheFile(scratch, stack), "utf8")) as Seen;
   } catch (cause) {
-    throw new SpotError("E_NOT_FOUND", { message: `nothing is kept of stack ${stack} here`, cause, next: "Run `list` without --cached once." });
+    throw new SpotError("E_NOT_FOUND", {
+      message: `nothing is kept of stack ${stack} here`,
+      cause,
+      next: "Run `list` without --cached once.",
+    });
   }
 }
 
 /** What a row of the table has no room for: why an instance ended, and fleets of other places. */
 function remarks({ nodes, foreign }: Listing): string[] {
-  const ended = nodes.filter(({ state }) => ENDED.has(state)).map(({ name, instanceId, state, stateReason }) => `${name}: ${instanceId} is ${state}${stateReason ? `: ${stateReason}` : ""}. \`repair\` makes it again.`);
+  const ended = nodes
+    .filter(({ state }) => ENDED.has(state))
+    .map(
+      ({ name, instanceId, state, stateReason }) =>
+        `${name}: ${instanceId} is ${state}${stateReason ? `: ${stateReason}` : ""}. \`repair\` makes it again.`,
+    );
   if (foreign.length === 0) return ended;
-  const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [lineage, stack, node, instanceId, region, state]);
-  return [...ended, "", "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --fleet-id ID` ends a fleet whose record is lost.", tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows)];
+  const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [
+    lineage,
+    stack,
+    node,
+    instanceId,
+    region,
+    state,
+  ]);
+  return [
+    ...ended,
+    "",
+    "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --fleet-id ID` ends a fleet whose record is lost.",
+    tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows),
+  ];
 }
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
@@ -89,6 +138,12 @@ export function namedPlace(file: string, named: { config?: string; stack?: strin
     if (named.stack !== undefined) return {};
     // The usual stack in the place of the one that the file names would be another fleet.
     const { code, message, cause, next, location, problems } = error;
-    throw new SpotError(code, { message, cause, next: `${next} Or name the stack with --stack: then the file is not needed.`, location, problems: [...problems] });
+    throw new SpotError(code, {
+      message,
+      cause,
+      next: `${next} Or name the stack with --stack: then the file is not needed.`,
+      location,
+      problems: [...problems],
+    });
   }
 }

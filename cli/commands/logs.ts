@@ -16,6 +16,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const command = context.options.follow
       ? tied(`sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`)
       : `sudo -n sh -c "for f in ${FILES}; do [ -e \\$f ] || continue; echo \\"==> \\$f <==\\"; tail -n ${LINES} \\$f; echo; done; echo '==> journal <=='; journalctl -n ${LINES} --no-pager ${UNITS}"`;
-    return (await runSsh(login, { command, stdin: context.options.follow ? "open" : "terminal", env: session.target.env })) as ExitCode;
+    return (await runSsh(login, {
+      command,
+      stdin: context.options.follow ? "open" : "terminal",
+      env: session.target.env,
+    })) as ExitCode;
   });
 }

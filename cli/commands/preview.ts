@@ -16,16 +16,39 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return interruptible(reporter, async (interrupts) => {
     const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
     try {
-      const { changes, account, decisions } = await preview(session, { config, configFile: configPath(context), locate, wait: false });
+      const { changes, account, decisions } = await preview(session, {
+        config,
+        configFile: configPath(context),
+        locate,
+        wait: false,
+      });
       const failures = decisions.failedRegions.map(({ error }) => error);
       const changed = changes.filter(({ kind }) => kind !== "same");
       if (options.json) {
-        jsonLine(terminal, { stack: session.target.stack, account, changes: changes.map(({ name, kind, reason, to, from }) => ({ name, kind, reason, pool: (to ?? from).pin.pool, ami: (to ?? from).pin.ami })), failedRegions: decisions.failedRegions });
+        jsonLine(terminal, {
+          stack: session.target.stack,
+          account,
+          changes: changes.map(({ name, kind, reason, to, from }) => ({
+            name,
+            kind,
+            reason,
+            pool: (to ?? from).pin.pool,
+            ami: (to ?? from).pin.ami,
+          })),
+          failedRegions: decisions.failedRegions,
+        });
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
-        terminal.stdout.write(changed.length === 0 ? (failures.length > 0 ? "Nothing can be planned: see the errors.\n" : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`) : `${changed.length} of ${counted(changes.length, "node")} would change.\n`);
-        for (const { region, error } of decisions.failedRegions) reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
+        terminal.stdout.write(
+          changed.length === 0
+            ? failures.length > 0
+              ? "Nothing can be planned: see the errors.\n"
+              : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`
+            : `${changed.length} of ${counted(changes.length, "node")} would change.\n`,
+        );
+        for (const { region, error } of decisions.failedRegions)
+          reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
       }
       return exitCodeOf(failures, changes.length);
     } finally {

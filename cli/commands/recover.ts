@@ -15,10 +15,21 @@ import { interruptible, reporterFor, sessionOptions } from "../runtime/shell";
 export async function run(context: CommandContext): Promise<ExitCode> {
   const reporter = reporterFor(context, true);
   const { "fleet-id": given, end, release } = context.options;
-  if ([given, end, release].filter((option) => option !== undefined).length > 1) throw new SpotError("E_USAGE", { message: "--fleet-id, --end and --release stand alone", next: "Run the command once for each." });
+  if ([given, end, release].filter((option) => option !== undefined).length > 1)
+    throw new SpotError("E_USAGE", {
+      message: "--fleet-id, --end and --release stand alone",
+      next: "Run the command once for each.",
+    });
   const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: true, withoutState: true }, false);
+    const session = await openSession(
+      {
+        ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }),
+        changes: true,
+        withoutState: true,
+      },
+      false,
+    );
     try {
       if (end) return reportNamed(context, await dealWith(session, "end", end));
       if (release) return reportNamed(context, await dealWith(session, "release", release));
@@ -36,7 +47,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 function reportNamed({ options, terminal }: CommandContext, result: NamedResult): ExitCode {
   const exitCode = result.failures.length > 0 ? ExitCode.leftovers : ExitCode.ok;
   if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
-  else terminal.stdout.write(`${result.done.length} of ${counted(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`);
+  else
+    terminal.stdout.write(
+      `${result.done.length} of ${counted(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`,
+    );
   return exitCode;
 }
 
@@ -48,9 +62,20 @@ function reportRecovered({ options, terminal }: CommandContext, result: RecoverR
     const lines = [
       ...(restored ? [`The state was restored from ${restored.file} of ${restored.at.toISOString()}.`] : []),
       ...(restored?.kept ? [`The state that stood there is kept as ${restored.kept}.`] : []),
-      ...(notLookedAt.length > 0 ? [`Not looked at: ${notLookedAt.join(", ")}. Run \`recover\` again when AWS answers there.`] : []),
-      ...(left.length > 0 ? [tableText(["LEFT", "REGION", "ID", "WHY"], left.map(({ kind, region, id, reason }) => [kind, region, id, reason]))] : []),
-      ...(left.length + notLookedAt.length === 0 ? [`Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`] : []),
+      ...(notLookedAt.length > 0
+        ? [`Not looked at: ${notLookedAt.join(", ")}. Run \`recover\` again when AWS answers there.`]
+        : []),
+      ...(left.length > 0
+        ? [
+            tableText(
+              ["LEFT", "REGION", "ID", "WHY"],
+              left.map(({ kind, region, id, reason }) => [kind, region, id, reason]),
+            ),
+          ]
+        : []),
+      ...(left.length + notLookedAt.length === 0
+        ? [`Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`]
+        : []),
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);
   }

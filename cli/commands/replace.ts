@@ -5,6 +5,10 @@ import { runUp } from "./up";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const [nodes] = context.positionals;
-  if (nodes === undefined) throw new SpotError("E_USAGE", { message: "`replace` needs nodes, e.g. us-west-2-0 or 'us-west-2-*'", next: "Run `list` to see what there is." });
+  if (nodes === undefined)
+    throw new SpotError("E_USAGE", {
+      message: "`replace` needs nodes, e.g. us-west-2-0 or 'us-west-2-*'",
+      next: "Run `list` to see what there is.",
+    });
   return runUp(context, { nodes, replace: "all" });
 }

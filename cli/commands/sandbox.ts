@@ -21,7 +21,9 @@ const actions: Record<string, Action> = {
       const status = await sandboxStatus(home);
       return {
         document: status ?? null,
-        text: status ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${counted(status.instances, "instance")}` : "No sandbox is running.",
+        text: status
+          ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${counted(status.instances, "instance")}`
+          : "No sandbox is running.",
       };
     },
   },
@@ -29,17 +31,30 @@ const actions: Record<string, Action> = {
     takesNode: true,
     async run(home, node, { seconds }) {
       const { id } = await instanceOf(home, node);
-      const at = await giveNotice(home, { instanceId: id, kind: "interruption", ...(seconds === undefined ? {} : { seconds: wholeSeconds(seconds) }) });
-      return { document: { instanceId: id, endsAt: at }, text: `${node} (${id}) has its interruption notice and ends at ${at.toISOString()}.` };
+      const at = await giveNotice(home, {
+        instanceId: id,
+        kind: "interruption",
+        ...(seconds === undefined ? {} : { seconds: wholeSeconds(seconds) }),
+      });
+      return {
+        document: { instanceId: id, endsAt: at },
+        text: `${node} (${id}) has its interruption notice and ends at ${at.toISOString()}.`,
+      };
     },
   },
   rebalance: {
     takesNode: true,
     async run(home, node, { seconds }) {
-      if (seconds !== undefined) throw new SpotError("E_USAGE", { message: "a rebalance recommendation ends nothing, so --seconds has no meaning with it" });
+      if (seconds !== undefined)
+        throw new SpotError("E_USAGE", {
+          message: "a rebalance recommendation ends nothing, so --seconds has no meaning with it",
+        });
       const { id } = await instanceOf(home, node);
       const at = await giveNotice(home, { instanceId: id, kind: "rebalance" });
-      return { document: { instanceId: id, recommendedAt: at }, text: `${node} (${id}) has a rebalance recommendation of ${at.toISOString()}; it goes on running.` };
+      return {
+        document: { instanceId: id, recommendedAt: at },
+        text: `${node} (${id}) has a rebalance recommendation of ${at.toISOString()}; it goes on running.`,
+      };
     },
   },
   down: {
@@ -47,7 +62,10 @@ const actions: Record<string, Action> = {
     async run(home) {
       const { stopped } = await stopSandbox(home);
       forgetSandbox(home);
-      return { document: { stopped }, text: stopped ? "The sandbox is ended, with everything in it." : "No sandbox was running." };
+      return {
+        document: { stopped },
+        text: stopped ? "The sandbox is ended, with everything in it." : "No sandbox was running.",
+      };
     },
   },
 };
@@ -56,11 +74,20 @@ export async function run({ positionals, options, terminal, env }: CommandContex
   const home = sandboxHome({ projectDir: packageRoot(), paths: pathsOf(env), env });
   const [name = "status", node] = positionals;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
-  if (!action) throw new SpotError("E_USAGE", { message: `\`sandbox ${name}\` is not known`, next: `Use one of: ${Object.keys(actions).join(", ")}.` });
+  if (!action)
+    throw new SpotError("E_USAGE", {
+      message: `\`sandbox ${name}\` is not known`,
+      next: `Use one of: ${Object.keys(actions).join(", ")}.`,
+    });
   if (action.takesNode !== (node !== undefined)) {
-    throw new SpotError("E_USAGE", { message: action.takesNode ? `\`sandbox ${name}\` needs a node: its name or its instance id` : `\`sandbox ${name}\` takes no node` });
+    throw new SpotError("E_USAGE", {
+      message: action.takesNode
+        ? `\`sandbox ${name}\` needs a node: its name or its instance id`
+        : `\`sandbox ${name}\` takes no node`,
+    });
   }
-  if (options.seconds !== undefined && !action.takesNode) throw new SpotError("E_USAGE", { message: `\`sandbox ${name}\` takes no --seconds` });
+  if (options.seconds !== undefined && !action.takesNode)
+    throw new SpotError("E_USAGE", { message: `\`sandbox ${name}\` takes no --seconds` });
   const { document, text } = await action.run(home, node ?? "", options);
   if (options.json) jsonLine(terminal, document);
   else terminal.stdout.write(`${text}\n`);
@@ -74,9 +101,16 @@ async function instanceOf(home: string, node: string): Promise<SandboxInstance> 
   const [only] = found;
   if (only && found.length === 1) return only;
   // Two stacks of one sandbox may have nodes of one name.
-  if (only) throw new SpotError("E_NOT_FOUND", { message: `${node} names ${found.length} running instances`, next: `Give one instance id: ${found.map(({ id }) => id).join(", ")}.` });
+  if (only)
+    throw new SpotError("E_NOT_FOUND", {
+      message: `${node} names ${found.length} running instances`,
+      next: `Give one instance id: ${found.map(({ id }) => id).join(", ")}.`,
+    });
   const names = running.map(({ id, tags }) => tags[Tag.node] ?? id).sort();
-  throw new SpotError("E_NOT_FOUND", { message: `no node ${node} runs in the sandbox`, next: names.length > 0 ? `There are: ${names.join(", ")}.` : "Nothing runs in it." });
+  throw new SpotError("E_NOT_FOUND", {
+    message: `no node ${node} runs in the sandbox`,
+    next: names.length > 0 ? `There are: ${names.join(", ")}.` : "Nothing runs in it.",
+  });
 }
 
 function wholeSeconds(text: string): number {

@@ -8,6 +8,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return onNodes(context, async ({ session, fleet }) => {
     const node = nodeNamed(session, context.positionals[0]!);
     const login = await (await fleet()).login(node);
-    return (await runSsh(login, { command: context.rest.length > 0 ? remoteCommand(context.rest) : undefined, stdin: "terminal", env: session.target.env })) as ExitCode;
+    return (await runSsh(login, {
+      command: context.rest.length > 0 ? remoteCommand(context.rest) : undefined,
+      stdin: "terminal",
+      env: session.target.env,
+    })) as ExitCode;
   });
 }

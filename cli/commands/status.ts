@@ -40,27 +40,56 @@ function lastVerified(folder: string): Verified | undefined {
   const kept = keptReport(folder);
   if (kept === undefined) return undefined;
   const { at, stack, summary } = kept.report;
-  return { at, stack, nodes: summary.nodes, verified: summary.verified, failed: summary.failed, unknown: summary.unknown, report: kept.page };
+  return {
+    at,
+    stack,
+    nodes: summary.nodes,
+    verified: summary.verified,
+    failed: summary.failed,
+    unknown: summary.unknown,
+    report: kept.page,
+  };
 }
 
 function readRecord(file: string): RunRecord {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as RunRecord;
   } catch (cause) {
-    throw new SpotError("E_NOT_FOUND", { message: "no run is recorded here", cause, next: "Run `up`; with --sandbox, say it here too." });
+    throw new SpotError("E_NOT_FOUND", {
+      message: "no run is recorded here",
+      cause,
+      next: "Run `up`; with --sandbox, say it here too.",
+    });
   }
 }
 
 function text(record: RunRecord, state: string, verification: Verified | undefined, now: number): string {
   const { command, args, startedAt, endedAt, exitCode, nodes, failures, error, log } = record;
   const end = endedAt === null ? now : Date.parse(endedAt);
-  const how = state === "ended" ? `ended with exit code ${exitCode}` : state === "running" ? `is running (process ${record.pid})` : "was broken off; run it again: it clears up and goes on";
+  const how =
+    state === "ended"
+      ? `ended with exit code ${exitCode}`
+      : state === "running"
+        ? `is running (process ${record.pid})`
+        : "was broken off; run it again: it clears up and goes on";
   const problems = [...failures, ...(error ? [error] : [])];
   return [
     `${[command, ...args].join(" ")}: ${how}, ${clock(end - Date.parse(startedAt))} long, begun ${ageText(now - Date.parse(startedAt))} ago`,
-    ...(nodes.length > 0 ? [`${counted(nodes.length, "node")}: ${countText(nodes)}`, tableText(["NODE", "STAGE", "REASON"], nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]))] : []),
+    ...(nodes.length > 0
+      ? [
+          `${counted(nodes.length, "node")}: ${countText(nodes)}`,
+          tableText(
+            ["NODE", "STAGE", "REASON"],
+            nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]),
+          ),
+        ]
+      : []),
     ...problems.flatMap(({ code, message, next }) => [`${code}: ${message}`, `  next: ${next}`]),
     `log: ${log}`,
-    ...(verification ? [`last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`] : []),
+    ...(verification
+      ? [
+          `last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`,
+        ]
+      : []),
   ].join("\n");
 }

@@ -15,7 +15,15 @@ import { unhealthyCode } from "../../automation/verify/health";
 import { keepReport } from "../output/kept-report";
 import { verificationReport } from "../../automation/verify/report";
 import type { CommandContext } from "../runtime/context";
-import { configFor, configPath, exitCodeOf, interruptible, logsOf, reporterFor, sessionOptions } from "../runtime/shell";
+import {
+  configFor,
+  configPath,
+  exitCodeOf,
+  interruptible,
+  logsOf,
+  reporterFor,
+  sessionOptions,
+} from "../runtime/shell";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return runUp(context);
@@ -27,9 +35,23 @@ export async function runUp(context: CommandContext, part?: Part): Promise<ExitC
   refuseStaleBuild();
   const { config, locate } = configFor(context, reporter);
   return interruptible(reporter, async (interrupts) => {
-    const session = await openSession({ ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), changes: true, founds: part === undefined }, true);
+    const session = await openSession(
+      {
+        ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }),
+        changes: true,
+        founds: part === undefined,
+      },
+      true,
+    );
     try {
-      const result = await up(session, { config, configFile: configPath(context), locate, wait: !context.options["no-wait"], rollback: context.options["rollback-on-failure"], part });
+      const result = await up(session, {
+        config,
+        configFile: configPath(context),
+        locate,
+        wait: !context.options["no-wait"],
+        rollback: context.options["rollback-on-failure"],
+        part,
+      });
       return await report(context, result);
     } finally {
       session.cloud.close();
@@ -41,7 +63,8 @@ export async function runUp(context: CommandContext, part?: Part): Promise<ExitC
 function isHealthyEnough({ verification, definition, session }: UpResult, standing: number): boolean {
   const { minHealthy } = definition.config;
   if (minHealthy === undefined) return false;
-  const well = bootsHosts(session) && verification ? verification.nodes.filter(({ isVerified }) => isVerified).length : standing;
+  const well =
+    bootsHosts(session) && verification ? verification.nodes.filter(({ isVerified }) => isVerified).length : standing;
   return well >= enoughNodes(minHealthy, definition.slots.length);
 }
 
@@ -52,7 +75,18 @@ async function kept(context: CommandContext, { verification, session }: UpResult
 }
 
 /** Failures that a fleet may live with: a node or a region less. */
-const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["capacity", "quota", "price", "opt-in", "throttle", "transient", "deployment", "ssh", "verification", "config"]);
+const BEARABLE: ReadonlySet<ErrorClass> = new Set<ErrorClass>([
+  "capacity",
+  "quota",
+  "price",
+  "opt-in",
+  "throttle",
+  "transient",
+  "deployment",
+  "ssh",
+  "verification",
+  "config",
+]);
 
 async function report(context: CommandContext, result: UpResult): Promise<ExitCode> {
   const { options, terminal } = context;
@@ -65,17 +99,37 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   const { attempts, rolledBack } = result;
   const page = await kept(context, result);
   if (options.json) {
-    jsonLine(terminal, { type: "result", command: "up", exitCode, changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })), untouched: result.untouched, rolledBack, failures: result.failures, attempts, nodes: listing.nodes, verified: result.verification?.isVerified ?? false, verification: result.verification });
+    jsonLine(terminal, {
+      type: "result",
+      command: "up",
+      exitCode,
+      changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })),
+      untouched: result.untouched,
+      rolledBack,
+      failures: result.failures,
+      attempts,
+      nodes: listing.nodes,
+      verified: result.verification?.isVerified ?? false,
+      verification: result.verification,
+    });
     return exitCode;
   }
   terminal.stdout.write(listing.nodes.length === 0 ? "No nodes.\n\n" : `${nodeTable(terminal, listing.nodes)}\n\n`);
   if (result.verification) terminal.stdout.write(`${verificationText(terminal, result.verification)}\n\n`);
   if (attempts.length > 0) {
-    const rows = attempts.map(({ node, pool, awsCode, class: failureClass, next }) => [node, poolText(pool), awsCode ?? "-", failureClass, next]);
+    const rows = attempts.map(({ node, pool, awsCode, class: failureClass, next }) => [
+      node,
+      poolText(pool),
+      awsCode ?? "-",
+      failureClass,
+      next,
+    ]);
     terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
   }
   const lines = [
-    nothing ? `Nothing to change: ${counted(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.` : changeSummary(result),
+    nothing
+      ? `Nothing to change: ${counted(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.`
+      : changeSummary(result),
     ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...failureLines(context, result),
@@ -91,7 +145,9 @@ function failureLines({ command }: CommandContext, { failures }: UpResult): stri
   const interrupted = failures.find((failure) => failure.class === "interrupted");
   const failed = failures.filter((failure) => failure.class !== "interrupted").length;
   return [
-    ...(failed > 0 ? [`${failed} failed; see the ERROR lines above. \`${command}\` again tries only what is missing.`] : []),
+    ...(failed > 0
+      ? [`${failed} failed; see the ERROR lines above. \`${command}\` again tries only what is missing.`]
+      : []),
     ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: it goes on from there.`] : []),
   ];
 }
@@ -112,19 +168,24 @@ function exitCodeFor(result: UpResult, standing: number, silent: number): ExitCo
 
 /** Of a roll that stopped: what could not be looked at stops it as well, and did not fail. */
 function stoppedCode({ failures, verification }: UpResult): ExitCode {
-  return failures.length === 0 && verification !== undefined ? unhealthyCode(verification) : ExitCode.verificationFailed;
+  return failures.length === 0 && verification !== undefined
+    ? unhealthyCode(verification)
+    : ExitCode.verificationFailed;
 }
 
 const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
 
 function verdict({ session, verification, changes }: UpResult): string {
-  if (!bootsHosts(session)) return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
+  if (!bootsHosts(session))
+    return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
   return verdictLine(verification.nodes, changes.filter(({ kind }) => kind !== "delete").length);
 }
 
 function changeSummary({ changes, otherChanges }: UpResult): string {
   const count = (kind: string) => changes.filter((change) => change.kind === kind).length;
-  const parts = ["create", "replace", "delete"].filter((kind) => count(kind) > 0).map((kind) => `${count(kind)} to ${kind}`);
+  const parts = ["create", "replace", "delete"]
+    .filter((kind) => count(kind) > 0)
+    .map((kind) => `${count(kind)} to ${kind}`);
   return `Nodes: ${parts.join(", ") || "none changed"}; other resources changed: ${otherChanges}.`;
 }

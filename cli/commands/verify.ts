@@ -30,7 +30,19 @@ const EXCLUDE: [keyof ParsedOptions, keyof ParsedOptions][] = [
   ["one-at-a-time", "watch"],
   ["one-at-a-time", "until-first-failure"],
   ["watch", "tap"],
-  ...(["node", "one-at-a-time", "until-first-failure", "watch", "deadline", "min-healthy", "junit", "tap", "report"] as const).map((option): [keyof ParsedOptions, keyof ParsedOptions] => ["list", option]),
+  ...(
+    [
+      "node",
+      "one-at-a-time",
+      "until-first-failure",
+      "watch",
+      "deadline",
+      "min-healthy",
+      "junit",
+      "tap",
+      "report",
+    ] as const
+  ).map((option): [keyof ParsedOptions, keyof ParsedOptions] => ["list", option]),
 ];
 
 export async function run(context: CommandContext): Promise<ExitCode> {
@@ -42,7 +54,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { config } = configFor(context, reporter);
   return reading(reporter, async (interrupts) => {
     const place = { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true };
-    const person = options["one-at-a-time"] ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`) : undefined;
+    const person = options["one-at-a-time"]
+      ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`)
+      : undefined;
     const request: VerifyRequest = {
       config,
       configFile: configPath(context),
@@ -52,7 +66,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       // To look again is what --watch does; nothing is waited for within one look.
       ...(options.watch ? { patienceMs: 0 } : {}),
       ...(person ? { after: person.after, before: person.before } : {}),
-      ...(options["until-first-failure"] ? { after: (_node, { status }) => (status === "failed" ? "quit" : "next") } : {}),
+      ...(options["until-first-failure"]
+        ? { after: (_node, { status }) => (status === "failed" ? "quit" : "next") }
+        : {}),
     };
     // What waits for an answer would wait for ever.
     interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
@@ -63,7 +79,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       return verification;
     };
     try {
-      if (options.watch) return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
+      if (options.watch)
+        return await watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
       const verification = await once();
       return isHealthy(verification, min) ? ExitCode.ok : unhealthyCode(verification);
     } finally {
@@ -73,7 +90,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 }
 
 /** Opens the stack for one look: a node that was replaced meanwhile is the new one in the next. */
-async function look(place: SessionOptions, request: VerifyRequest): Promise<{ verification: Verification; stack: string }> {
+async function look(
+  place: SessionOptions,
+  request: VerifyRequest,
+): Promise<{ verification: Verification; stack: string }> {
   const session = await openSession(place, false);
   try {
     return { verification: await verifyFleet(session, request), stack: session.target.stack };
@@ -83,13 +103,23 @@ async function look(place: SessionOptions, request: VerifyRequest): Promise<{ ve
 }
 
 /** What must be wrong before anything is done. @throws SpotError E_USAGE */
-function understood(options: ParsedOptions): { min: ReturnType<typeof parseMinHealthy> | undefined; deadlineMs: number | undefined } {
+function understood(options: ParsedOptions): {
+  min: ReturnType<typeof parseMinHealthy> | undefined;
+  deadlineMs: number | undefined;
+} {
   for (const [one, other] of EXCLUDE) {
-    if (options[one] && options[other]) throw new SpotError("E_USAGE", { message: `--${one} and --${other} exclude each other`, next: "Run `spot help verify`." });
+    if (options[one] && options[other])
+      throw new SpotError("E_USAGE", {
+        message: `--${one} and --${other} exclude each other`,
+        next: "Run `spot help verify`.",
+      });
   }
   for (const file of [options.junit, options.report]) if (file !== undefined) assertWritable(file);
   if (options.deadline !== undefined && !/^[1-9]\d{0,4}$/.test(options.deadline)) {
-    throw new SpotError("E_USAGE", { message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 to 99999`, next: "Run `spot help verify`." });
+    throw new SpotError("E_USAGE", {
+      message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 to 99999`,
+      next: "Run `spot help verify`.",
+    });
   }
   return {
     min: options["min-healthy"] === undefined ? undefined : parseMinHealthy(options["min-healthy"]),
@@ -101,7 +131,11 @@ function assertWritable(file: string): void {
   try {
     accessSync(path.dirname(path.resolve(file)), constants.W_OK);
   } catch (cause) {
-    throw new SpotError("E_USAGE", { message: `${file} cannot be written`, cause, next: "Name a file in a folder that exists and that you may write to." });
+    throw new SpotError("E_USAGE", {
+      message: `${file} cannot be written`,
+      cause,
+      next: "Name a file in a folder that exists and that you may write to.",
+    });
   }
 }
 
@@ -114,7 +148,9 @@ async function tell(context: CommandContext, verification: Verification, stack: 
   else if (options.tap) terminal.stdout.write((await import("../output/formats/tap.js")).tap(report));
   else {
     if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
-    terminal.stdout.write(`${verificationText(terminal, verification)}\n\n${verdictLine(verification.nodes)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`);
+    terminal.stdout.write(
+      `${verificationText(terminal, verification)}\n\n${verdictLine(verification.nodes)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`,
+    );
   }
   if (options.junit !== undefined) write(options.junit, (await import("../output/formats/junit.js")).junit, report);
   if (options.report !== undefined) write(options.report, (await import("../output/formats/html.js")).html, report);
@@ -124,13 +160,23 @@ function write(file: string, format: (report: VerificationReport) => string, rep
   try {
     writeFileSync(file, format(report));
   } catch (error) {
-    throw new SpotError("E_USAGE", { message: `${file} cannot be written: ${wordsOf(error)}`, cause: error, next: "Name another file." });
+    throw new SpotError("E_USAGE", {
+      message: `${file} cannot be written: ${wordsOf(error)}`,
+      cause: error,
+      next: "Name another file.",
+    });
   }
 }
 
 function listChecks({ options, terminal }: CommandContext): ExitCode {
   const rows = checkRows(selectChecks({ only: options.only, phase: options.phase }));
   if (options.json) jsonLine(terminal, rows);
-  else terminal.stdout.write(`${tableText(["ID", "PHASE", "CHECK", "NEEDS", "SEVERITY"], rows.map(({ id, phase, title, needs, severity }) => [id, phase, title, needs.join(" "), severity]))}\n`);
+  else
+    terminal.stdout.write(
+      `${tableText(
+        ["ID", "PHASE", "CHECK", "NEEDS", "SEVERITY"],
+        rows.map(({ id, phase, title, needs, severity }) => [id, phase, title, needs.join(" "), severity]),
+      )}\n`,
+    );
   return ExitCode.ok;
 }

@@ -49,7 +49,8 @@ export function consoleReporter(terminal: Terminal, options: Loudness & Answers)
   const tell = teller();
   return {
     emit: (event) => {
-      for (const told of tell(event)) if (isTold(told.level, options)) terminal.stderr.write(`${toldText(told, paint)}\n`);
+      for (const told of tell(event))
+        if (isTold(told.level, options)) terminal.stderr.write(`${toldText(told, paint)}\n`);
     },
     confirm: (question) => ask(terminal, question, options),
   };
@@ -75,7 +76,10 @@ export async function ask(terminal: Terminal, question: Question, answers: Answe
 }
 
 /** One line that a person types, trimmed; undefined when the input ended instead. */
-export async function askText(terminal: Pick<Terminal, "stdin" | "stderr">, prompt: string): Promise<string | undefined> {
+export async function askText(
+  terminal: Pick<Terminal, "stdin" | "stderr">,
+  prompt: string,
+): Promise<string | undefined> {
   const readline = createInterface({ input: terminal.stdin, output: terminal.stderr });
   try {
     return await new Promise<string | undefined>((resolve, reject) => {

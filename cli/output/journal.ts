@@ -112,7 +112,9 @@ export class Journal {
     }
     if (this.options.recorded) this.record({ exitCode, error });
     if (this.descriptor === undefined) return;
-    this.write(`${new Date().toISOString()} exit code ${exitCode} after ${((Date.now() - this.startedAt.getTime()) / 1000).toFixed(1)} s`);
+    this.write(
+      `${new Date().toISOString()} exit code ${exitCode} after ${((Date.now() - this.startedAt.getTime()) / 1000).toFixed(1)} s`,
+    );
     closeSync(this.descriptor);
   }
 
@@ -121,7 +123,11 @@ export class Journal {
     try {
       return this.open();
     } catch (cause) {
-      throw new SpotError("E_USAGE", { message: `the log ${this.file} cannot be written`, cause, next: "Name a file with --log-file in a folder that you may write to." });
+      throw new SpotError("E_USAGE", {
+        message: `the log ${this.file} cannot be written`,
+        cause,
+        next: "Name a file with --log-file in a folder that you may write to.",
+      });
     }
   }
 
@@ -158,6 +164,9 @@ export class Journal {
 
 /** Their names begin with the time, so the first ones are the oldest. */
 function forgetOldLogs(folder: string): void {
-  const logs = readdirSync(folder).filter((name) => /^\d{8}T\d{6}Z-.*\.log$/.test(name)).sort();
-  for (const name of logs.slice(0, Math.max(0, logs.length - LOGS_KEPT + 1))) rmSync(path.join(folder, name), { force: true });
+  const logs = readdirSync(folder)
+    .filter((name) => /^\d{8}T\d{6}Z-.*\.log$/.test(name))
+    .sort();
+  for (const name of logs.slice(0, Math.max(0, logs.length - LOGS_KEPT + 1)))
+    rmSync(path.join(folder, name), { force: true });
 }

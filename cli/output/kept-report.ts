@@ -12,7 +12,9 @@ const documentIn = (folder: string): string => path.join(folder, "last-verificat
  */
 export async function keepReport(folder: string, report: VerificationReport): Promise<string | undefined> {
   const { html } = await import("./formats/html.js");
-  const isKept = keepIfPossible(pageIn(folder), html(report), 0o600) && keepIfPossible(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
+  const isKept =
+    keepIfPossible(pageIn(folder), html(report), 0o600) &&
+    keepIfPossible(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
   return isKept ? pageIn(folder) : undefined;
 }
 

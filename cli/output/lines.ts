@@ -10,10 +10,19 @@ export interface Told {
   message: string;
 }
 
-export const LEVEL_WORDS: Record<Level, string> = { debug: "DEBUG", info: "INFO", success: "SUCCESS", warning: "WARNING", error: "ERROR" };
+export const LEVEL_WORDS: Record<Level, string> = {
+  debug: "DEBUG",
+  info: "INFO",
+  success: "SUCCESS",
+  warning: "WARNING",
+  error: "ERROR",
+};
 
 /** `[i-0123456789abcdef0 @ 198.18.0.10] SUCCESS: Created`: the form that scripts of the predecessor's users read. */
-export function toldText({ level, prefix, message }: Told, paint: (level: Level, text: string) => string = (_, text) => text): string {
+export function toldText(
+  { level, prefix, message }: Told,
+  paint: (level: Level, text: string) => string = (_, text) => text,
+): string {
   return `${prefix} ${paint(level, `${LEVEL_WORDS[level]}:`)} ${message}`;
 }
 
@@ -28,8 +37,12 @@ export function teller(): (event: FleetEvent) => Told[] {
   const waiting = new Map<string, string>();
   const details = new Map<string, string>();
   const handlers: { [K in FleetEvent["type"]]: (event: Extract<FleetEvent, { type: K }>) => Told[] } = {
-    message: ({ level, message, subject, error }) => [{ level, prefix: `[${subject ?? "spot"}]`, message: withAdvice(message, error) }],
-    node: ({ level, message, node, error }) => [{ level, prefix: nodePrefix(node), message: withAdvice(message, error) }],
+    message: ({ level, message, subject, error }) => [
+      { level, prefix: `[${subject ?? "spot"}]`, message: withAdvice(message, error) },
+    ],
+    node: ({ level, message, node, error }) => [
+      { level, prefix: nodePrefix(node), message: withAdvice(message, error) },
+    ],
     waiting: ({ node, reason }) => {
       if (waiting.get(node.name) === reason) return [];
       waiting.set(node.name, reason);
@@ -46,14 +59,24 @@ export function teller(): (event: FleetEvent) => Told[] {
       // What was over at once and told nothing meanwhile is worth no line.
       if (!details.has(task) && state === "done") return [];
       const after = seconds === undefined ? "" : ` after ${seconds.toFixed(1)} s`;
-      return [{ level: state === "done" ? "success" : "error", prefix, message: `${state === "done" ? "ready" : "failed"}${after}` }];
+      return [
+        {
+          level: state === "done" ? "success" : "error",
+          prefix,
+          message: `${state === "done" ? "ready" : "failed"}${after}`,
+        },
+      ];
     },
     changes: ({ stack, account, changes }) => [
       { level: "info", prefix: "[spot]", message: `account ${account}, stack ${stack}` },
-      ...changes.filter(({ kind }) => kind !== "same").map((change): Told => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
+      ...changes
+        .filter(({ kind }) => kind !== "same")
+        .map((change): Told => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
     ],
     expected: () => [],
-    check: ({ node, id, title, status }) => [{ level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${status}` }],
+    check: ({ node, id, title, status }) => [
+      { level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${status}` },
+    ],
   };
   return (event) => (handlers[event.type] as (event: FleetEvent) => Told[])(event);
 }
@@ -74,7 +97,9 @@ function withAdvice(message: string, error: ErrorInfo | undefined): string {
 export function errorLines(error: ErrorInfo): string {
   const at = error.location ? ` (${error.location.file}:${error.location.line}:${error.location.column})` : "";
   const problems = (error.problems ?? []).map((problem) => {
-    const place = problem.location ? `${problem.location.file}:${problem.location.line}:${problem.location.column}: ` : "";
+    const place = problem.location
+      ? `${problem.location.file}:${problem.location.line}:${problem.location.column}: `
+      : "";
     return `  ${place}${problem.message}`;
   });
   return [

@@ -32,7 +32,9 @@ export class OneAtATime {
     const { bold, dim } = coloursFor(this.terminal.stdout, this.terminal.env);
     if (ref.name !== this.node) {
       this.node = ref.name;
-      this.write(`\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: ${this.commandOn(ref.name)}`)}\n`);
+      this.write(
+        `\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: ${this.commandOn(ref.name)}`)}\n`,
+      );
     }
     const where = check.where === "cloud" || check.where === "client" ? "here" : "node";
     this.write(`\n${bold(`${check.id} ${check.title}`)}\n${commandText(where, check.command(expectation))}\n`);
@@ -41,8 +43,17 @@ export class OneAtATime {
   /** Shows the result and waits for what to do. */
   readonly after = async (_node: NodeRef, result: CheckResult): Promise<NextStep> => {
     const colours = coloursFor(this.terminal.stdout, this.terminal.env);
-    const paint = { ok: colours.green, failed: colours.red, unknown: colours.yellow, warning: colours.yellow, info: colours.cyan, skipped: colours.dim }[result.status];
-    this.write(`${resultLines({ ...result, command: undefined }).join("\n")}\n  ${paint(result.status.toUpperCase())}\n`);
+    const paint = {
+      ok: colours.green,
+      failed: colours.red,
+      unknown: colours.yellow,
+      warning: colours.yellow,
+      info: colours.cyan,
+      skipped: colours.dim,
+    }[result.status];
+    this.write(
+      `${resultLines({ ...result, command: undefined }).join("\n")}\n  ${paint(result.status.toUpperCase())}\n`,
+    );
     for (;;) {
       this.write("  Enter: next   r: repeat   s: skip the next   q: quit > ");
       const answer = await this.answers.next();

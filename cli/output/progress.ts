@@ -3,7 +3,18 @@ import type { FleetEvent, NodePhase } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
 
 /** Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them. */
-export const STAGES = ["planned", "kept", "created", "uploaded", "deploying", "rebooted", "verified", "unknown", "deleted", "failed"] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
+export const STAGES = [
+  "planned",
+  "kept",
+  "created",
+  "uploaded",
+  "deploying",
+  "rebooted",
+  "verified",
+  "unknown",
+  "deleted",
+  "failed",
+] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
 export type Stage = (typeof STAGES)[number];
 
 /** Times are milliseconds since 1970. */
@@ -19,7 +30,14 @@ export interface NodeProgress {
   endedAt?: number;
   /** What it waits for, or why it failed or is unknown. */
   reason?: string;
-  checks?: { done: number; total: number; failed: string[]; unknown: string[]; skipped: number; phases: Partial<Record<Phase, PhaseProgress>> };
+  checks?: {
+    done: number;
+    total: number;
+    failed: string[];
+    unknown: string[];
+    skipped: number;
+    phases: Partial<Record<Phase, PhaseProgress>>;
+  };
 }
 
 /** How far a node's checks of one phase are. */
@@ -55,15 +73,26 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
       progress.account = event.account;
       for (const { name, kind, to, from, reason } of event.changes) {
         const { region } = (to ?? from).pin.pool;
-        const why = { create: "to be created", replace: `to be replaced: ${reason}`, delete: "to be deleted", same: undefined }[kind];
+        const why = {
+          create: "to be created",
+          replace: `to be replaced: ${reason}`,
+          delete: "to be deleted",
+          same: undefined,
+        }[kind];
         progress.nodes.set(name, { name, region, stage: kind === "same" ? "kept" : "planned", reason: why });
       }
       return;
     case "expected":
-      for (const ref of event.nodes) if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
+      for (const ref of event.nodes)
+        if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
       return;
     case "node":
-      return move(nodeOf(progress, event.node), event.level === "error" ? "failed" : event.phase, event.level === "error" || event.phase === "unknown" ? event.message : undefined, now);
+      return move(
+        nodeOf(progress, event.node),
+        event.level === "error" ? "failed" : event.phase,
+        event.level === "error" || event.phase === "unknown" ? event.message : undefined,
+        now,
+      );
     case "waiting": {
       const node = nodeOf(progress, event.node);
       node.beganAt ??= now;
@@ -74,7 +103,11 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
       return checked(nodeOf(progress, event.node), event, now);
     case "task":
       if (event.state === "done" || event.state === "failed") progress.tasks.delete(event.task);
-      else progress.tasks.set(event.task, { beganAt: progress.tasks.get(event.task)?.beganAt ?? now, detail: event.detail });
+      else
+        progress.tasks.set(event.task, {
+          beganAt: progress.tasks.get(event.task)?.beganAt ?? now,
+          detail: event.detail,
+        });
       return;
     case "message":
       return;
@@ -94,7 +127,11 @@ function move(node: NodeProgress, stage: Stage, reason: string | undefined, now:
   node.endedAt = ENDS.has(stage) ? now : undefined;
 }
 
-function checked(node: NodeProgress, { id, title, phase, status, done, total, inPhase }: Extract<FleetEvent, { type: "check" }>, now: number): void {
+function checked(
+  node: NodeProgress,
+  { id, title, phase, status, done, total, inPhase }: Extract<FleetEvent, { type: "check" }>,
+  now: number,
+): void {
   node.beganAt ??= now;
   // The first result of a pass begins anew: a node can be verified twice in one run.
   const before = done === 1 ? undefined : node.checks;
@@ -109,7 +146,13 @@ function checked(node: NodeProgress, { id, title, phase, status, done, total, in
     skipped: (before?.skipped ?? 0) + is("skipped"),
     phases: {
       ...before?.phases,
-      [phase]: { letter: id.charAt(0), ...inPhase, failed: (ofPhase?.failed ?? 0) + is("failed"), unknown: (ofPhase?.unknown ?? 0) + is("unknown"), skipped: (ofPhase?.skipped ?? 0) + is("skipped") },
+      [phase]: {
+        letter: id.charAt(0),
+        ...inPhase,
+        failed: (ofPhase?.failed ?? 0) + is("failed"),
+        unknown: (ofPhase?.unknown ?? 0) + is("unknown"),
+        skipped: (ofPhase?.skipped ?? 0) + is("skipped"),
+      },
     },
   };
   node.reason = undefined;

@@ -11,8 +11,28 @@ const GAP = "  ";
 
 /** A table without frames: it can be read, copied and cut by columns. */
 export function tableText(head: string[], rows: string[][]): string {
-  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: GAP };
-  const table = new Table({ head, chars: none, style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true } });
+  const none = {
+    top: "",
+    "top-mid": "",
+    "top-left": "",
+    "top-right": "",
+    bottom: "",
+    "bottom-mid": "",
+    "bottom-left": "",
+    "bottom-right": "",
+    left: "",
+    "left-mid": "",
+    mid: "",
+    "mid-mid": "",
+    right: "",
+    "right-mid": "",
+    middle: GAP,
+  };
+  const table = new Table({
+    head,
+    chars: none,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
+  });
   table.push(...rows);
   return table
     .toString()
@@ -44,11 +64,36 @@ const COLUMNS: Column[] = [
   { name: "az", head: "AZ", cell: ({ availabilityZone }) => availabilityZone, standard: true },
   { name: "type", head: "TYPE", cell: ({ instanceType }) => instanceType, standard: true, leftOut: 3 },
   { name: "market", head: "MARKET", cell: ({ market }) => market, standard: true, leftOut: 2 },
-  { name: "state", head: "STATE", cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`), standard: true },
+  {
+    name: "state",
+    head: "STATE",
+    cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`),
+    standard: true,
+  },
   { name: "address", head: "ADDRESS", cell: ({ address }) => address ?? "-", standard: true },
-  { name: "age", head: "AGE", cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-"), order: ({ launchedAt }) => (launchedAt ? -Date.parse(launchedAt) : 0), standard: true },
-  { name: "price", head: "$/H", cell: ({ cost }) => dollars(cost?.hourly ?? null), order: ({ cost }) => cost?.hourly ?? -1, standard: true, leftOut: 4 },
-  { name: "cost", head: "SO FAR", cell: ({ cost }) => dollars(cost?.soFar ?? null), order: ({ cost }) => cost?.soFar ?? -1, standard: true, leftOut: 5 },
+  {
+    name: "age",
+    head: "AGE",
+    cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-"),
+    order: ({ launchedAt }) => (launchedAt ? -Date.parse(launchedAt) : 0),
+    standard: true,
+  },
+  {
+    name: "price",
+    head: "$/H",
+    cell: ({ cost }) => dollars(cost?.hourly ?? null),
+    order: ({ cost }) => cost?.hourly ?? -1,
+    standard: true,
+    leftOut: 4,
+  },
+  {
+    name: "cost",
+    head: "SO FAR",
+    cell: ({ cost }) => dollars(cost?.soFar ?? null),
+    order: ({ cost }) => cost?.soFar ?? -1,
+    standard: true,
+    leftOut: 5,
+  },
   { name: "launched", head: "LAUNCHED", cell: ({ launchedAt }) => launchedAt ?? "-", standard: false },
   { name: "reason", head: "WHY", cell: ({ stateReason }) => stateReason ?? "-", standard: false },
 ];
@@ -70,13 +115,24 @@ export interface TableShape {
 export function tableShape({ columns, sort }: { columns?: string; sort?: string }): TableShape {
   const named = (word: string): Column => {
     const found = COLUMNS.find(({ name }) => name === word.trim().toLowerCase());
-    if (!found) throw new SpotError("E_USAGE", { message: `there is no column ${word.trim() === "" ? "without a name" : word}${didYouMean(word, columnNames)}`, next: `There are: ${columnNames.join(", ")}.` });
+    if (!found)
+      throw new SpotError("E_USAGE", {
+        message: `there is no column ${word.trim() === "" ? "without a name" : word}${didYouMean(word, columnNames)}`,
+        next: `There are: ${columnNames.join(", ")}.`,
+      });
     return found;
   };
   return {
     asked: columns !== undefined,
-    columns: columns === undefined ? COLUMNS.filter(({ standard }) => standard) : columns === "all" ? COLUMNS : columns.split(",").map(named),
-    ...(sort === undefined ? {} : { sort: { column: named(sort.replace(/^-/, "")), descending: sort.startsWith("-") } }),
+    columns:
+      columns === undefined
+        ? COLUMNS.filter(({ standard }) => standard)
+        : columns === "all"
+          ? COLUMNS
+          : columns.split(",").map(named),
+    ...(sort === undefined
+      ? {}
+      : { sort: { column: named(sort.replace(/^-/, "")), descending: sort.startsWith("-") } }),
   };
 }
 
@@ -92,11 +148,19 @@ export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: Tabl
 const STATE_COLOUR = { running: "green", pending: "yellow", unknown: "yellow" } as const;
 
 /** The table of nodes. On a terminal it keeps to the width, unless columns were asked for, and says what is left out. */
-export function nodeTable({ stdout, env }: Pick<Terminal, "stdout" | "env">, nodes: readonly PricedNode[], shape = tableShape({}), now = Date.now()): string {
+export function nodeTable(
+  { stdout, env }: Pick<Terminal, "stdout" | "env">,
+  nodes: readonly PricedNode[],
+  shape = tableShape({}),
+  now = Date.now(),
+): string {
   const colours = coloursFor(stdout, env);
-  const paint = ({ name }: Column, text: string) => (name === "state" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text);
+  const paint = ({ name }: Column, text: string) =>
+    name === "state" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text;
   // Where no price is known, its columns would say nothing twice.
-  const told = nodes.some(({ cost }) => cost) ? shape.columns : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
+  const told = nodes.some(({ cost }) => cost)
+    ? shape.columns
+    : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
   const width = stdout.isTTY && !shape.asked ? stdout.columns || 80 : Infinity;
   const columns = fitting(told, width, (column) => [column.head, ...nodes.map((node) => column.cell(node, now))]);
   const leftOut = told.filter((column) => !columns.includes(column));
@@ -104,7 +168,9 @@ export function nodeTable({ stdout, env }: Pick<Terminal, "stdout" | "env">, nod
     columns.map(({ head }) => head),
     sorted(nodes, shape, now).map((node) => columns.map((column) => paint(column, column.cell(node, now)))),
   );
-  return leftOut.length === 0 ? table : `${table}\n${colours.gray(`left out: ${leftOut.map(({ name }) => name).join(", ")}; \`list --columns all\` shows them`)}`;
+  return leftOut.length === 0
+    ? table
+    : `${table}\n${colours.gray(`left out: ${leftOut.map(({ name }) => name).join(", ")}; \`list --columns all\` shows them`)}`;
 }
 
 /** As many of the columns as fit, by their turns. */
@@ -122,11 +188,19 @@ function fitting(columns: readonly Column[], width: number, textsOf: (column: Co
 /** A duration in its two largest units: `3d 4h`, `12m 5s`. */
 export function ageText(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const units: [string, number][] = [["d", 86_400], ["h", 3600], ["m", 60], ["s", 1]];
+  const units: [string, number][] = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["m", 60],
+    ["s", 1],
+  ];
   const first = units.findIndex(([, size]) => seconds >= size);
   if (first === -1) return "0s";
   return units
     .slice(first, first + 2)
-    .map(([unit, size], i) => `${i === 0 ? Math.floor(seconds / size) : Math.floor((seconds % units[first]![1]) / size)}${unit}`)
+    .map(
+      ([unit, size], i) =>
+        `${i === 0 ? Math.floor(seconds / size) : Math.floor((seconds % units[first]![1]) / size)}${unit}`,
+    )
     .join(" ");
 }

@@ -10,8 +10,17 @@ import { tableText } from "./table";
 export function verificationText(terminal: Terminal, { nodes }: Verification): string {
   const colours = coloursFor(terminal.stdout, terminal.env);
   const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
-  const worst = [["failed", colours.red], ["unknown", colours.yellow], ["skipped", colours.yellow]] as const;
-  const verified: Record<Outcome, string> = { verified: colours.green("yes"), failed: colours.red("NO"), unknown: colours.yellow("unknown"), skipped: colours.red("NO") };
+  const worst = [
+    ["failed", colours.red],
+    ["unknown", colours.yellow],
+    ["skipped", colours.yellow],
+  ] as const;
+  const verified: Record<Outcome, string> = {
+    verified: colours.green("yes"),
+    failed: colours.red("NO"),
+    unknown: colours.yellow("unknown"),
+    skipped: colours.red("NO"),
+  };
   const cell = (results: CheckResult[]): string => {
     for (const [status, paint] of worst) {
       const count = results.filter((result) => result.status === status).length;
@@ -39,7 +48,11 @@ export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[],
   const count = (outcome: Outcome): number => nodes.filter((node) => node.outcome === outcome).length;
   const verified = count("verified");
   if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${counted(all, "node")}.`;
-  const others: [number, string][] = [[count("failed"), "failed"], [count("unknown"), "unknown"], [count("skipped") + all - nodes.length, "not looked at"]];
+  const others: [number, string][] = [
+    [count("failed"), "failed"],
+    [count("unknown"), "unknown"],
+    [count("skipped") + all - nodes.length, "not looked at"],
+  ];
   const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
   return `NOT VERIFIED: ${[`${verified} of ${counted(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
 }
@@ -48,26 +61,52 @@ function problemsOf(node: NodeVerification, paint: (text: string) => string): st
   const told = node.results.filter(({ status }) => status === "failed" || status === "warning");
   const skipped = grouped(node.results, "skipped", ({ because }) => because ?? "");
   return [
-    ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => ["", paint(`${node.node} ${alike.map(({ id }) => id).join(", ")}: UNKNOWN`), ...resultLines({ ...alike[0]!, command: undefined, expected: undefined })]),
-    ...told.flatMap((result) => ["", paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`), ...resultLines(result)]),
-    ...[...skipped].map(([because, results]) => `${node.node}: ${results.map(({ id }) => id).join(", ")} ${reasonSkipped({ because })}`),
+    ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => [
+      "",
+      paint(`${node.node} ${alike.map(({ id }) => id).join(", ")}: UNKNOWN`),
+      ...resultLines({ ...alike[0]!, command: undefined, expected: undefined }),
+    ]),
+    ...told.flatMap((result) => [
+      "",
+      paint(`${node.node} ${result.id} ${result.title}: ${result.status.toUpperCase()}`),
+      ...resultLines(result),
+    ]),
+    ...[...skipped].map(
+      ([because, results]) => `${node.node}: ${results.map(({ id }) => id).join(", ")} ${reasonSkipped({ because })}`,
+    ),
   ];
 }
 
 /** The results with a status, those of one reason together: a region that does not answer is told once, not once a check. */
-function grouped(results: readonly CheckResult[], status: CheckStatus, reasonOf: (result: CheckResult) => string): Map<string, CheckResult[]> {
+function grouped(
+  results: readonly CheckResult[],
+  status: CheckStatus,
+  reasonOf: (result: CheckResult) => string,
+): Map<string, CheckResult[]> {
   const groups = new Map<string, CheckResult[]>();
-  for (const result of results.filter((candidate) => candidate.status === status)) groups.set(reasonOf(result), [...(groups.get(reasonOf(result)) ?? []), result]);
+  for (const result of results.filter((candidate) => candidate.status === status))
+    groups.set(reasonOf(result), [...(groups.get(reasonOf(result)) ?? []), result]);
   return groups;
 }
 
 /** What was run, expected and found, why and what next: one indented line each. */
 export function resultLines({ command, expected, actual, because, cause, next, diagnosis }: CheckResult): string[] {
-  const rows: [string, string | undefined][] = [["expected", expected], ["actual", actual], ["because", because], ["cause", cause], ["next", next]];
+  const rows: [string, string | undefined][] = [
+    ["expected", expected],
+    ["actual", actual],
+    ["because", because],
+    ["cause", cause],
+    ["next", next],
+  ];
   return [
     ...(command === undefined ? [] : [commandText("run", command)]),
     ...rows.flatMap(([label, text]) => (text === undefined ? [] : [`${labelled(label)}${indented(text)}`])),
-    ...(diagnosis === undefined ? [] : ["  on the way there:", ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`)]),
+    ...(diagnosis === undefined
+      ? []
+      : [
+          "  on the way there:",
+          ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`),
+        ]),
   ];
 }
 

@@ -3,7 +3,13 @@ import type { SandboxMode } from "../../sandbox/control";
 import type { Terminal } from "../output/console";
 import type { OPTIONS, OptionName } from "./options";
 
-type Value<K extends OptionName> = K extends "sandbox" ? SandboxMode : (typeof OPTIONS)[K] extends { many: true } ? string[] : (typeof OPTIONS)[K] extends { value: string } ? string : boolean;
+type Value<K extends OptionName> = K extends "sandbox"
+  ? SandboxMode
+  : (typeof OPTIONS)[K] extends { many: true }
+    ? string[]
+    : (typeof OPTIONS)[K] extends { value: string }
+      ? string
+      : boolean;
 type Always = "yes" | "json" | "verbose" | "debug";
 
 /** The options as given, checked: those that take a value as text (several as a list), switches as true. Names as in the table. */

@@ -23,7 +23,13 @@ import type { CommandContext, ParsedOptions } from "./context";
  */
 export function reporterFor(context: CommandContext, progress: boolean, live = progress): Reporter {
   const { command, args, options } = context;
-  const journal = new Journal({ folder: logsOf(context), file: options["log-file"] && path.resolve(options["log-file"]), command, args, recorded: live });
+  const journal = new Journal({
+    folder: logsOf(context),
+    file: options["log-file"] && path.resolve(options["log-file"]),
+    command,
+    args,
+    recorded: live,
+  });
   const view = viewFor(context, journal, { progress, live });
   context.end = (exitCode, error) => {
     view.end?.();
@@ -34,7 +40,12 @@ export function reporterFor(context: CommandContext, progress: boolean, live = p
   const tellLostLog = (): void => {
     if (isTold || journal.failure === undefined) return;
     isTold = true;
-    view.emit({ type: "message", level: "warning", subject: "log", message: `no log is kept of this run: ${wordsOf(journal.failure)}` });
+    view.emit({
+      type: "message",
+      level: "warning",
+      subject: "log",
+      message: `no log is kept of this run: ${wordsOf(journal.failure)}`,
+    });
   };
   return {
     emit(event) {
@@ -50,9 +61,14 @@ export function reporterFor(context: CommandContext, progress: boolean, live = p
   };
 }
 
-function viewFor({ command, options, terminal }: CommandContext, { progress: state }: Journal, { progress, live }: { progress: boolean; live: boolean }): Reporter & Partial<View> {
+function viewFor(
+  { command, options, terminal }: CommandContext,
+  { progress: state }: Journal,
+  { progress, live }: { progress: boolean; live: boolean },
+): Reporter & Partial<View> {
   if (options.json) return progress ? jsonReporter(terminal, options) : silentReporter(terminal, options);
-  if (live && !options.plain && !options.quiet && canDraw(terminal)) return liveReporter(terminal, state, { ...options, title: command });
+  if (live && !options.plain && !options.quiet && canDraw(terminal))
+    return liveReporter(terminal, state, { ...options, title: command });
   return consoleReporter(terminal, options);
 }
 
@@ -68,14 +84,21 @@ export function configPath({ options }: CommandContext): string {
 
 /** The options that lead another command to the same fleet, as they are typed. */
 export function placeWords(options: Pick<ParsedOptions, "sandbox" | "stack" | "profile" | "config">): string[] {
-  return (["sandbox", "stack", "profile", "config"] as const).flatMap((name) => (options[name] === undefined ? [] : [`--${name}=${quote(options[name])}`]));
+  return (["sandbox", "stack", "profile", "config"] as const).flatMap((name) =>
+    options[name] === undefined ? [] : [`--${name}=${quote(options[name])}`],
+  );
 }
 
 /** Reads the configuration and tells its warnings. @throws SpotError E_CONFIG_* */
 export function configFor(context: CommandContext, reporter: Reporter): ConfigFile {
   const file = readConfig(configPath(context));
   for (const { message, location } of file.warnings) {
-    reporter.emit({ type: "message", level: "warning", subject: "config", message: `${path.basename(location.file)}:${location.line}:${location.column}: ${message}` });
+    reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: "config",
+      message: `${path.basename(location.file)}:${location.line}:${location.column}: ${message}`,
+    });
   }
   return file;
 }
@@ -131,10 +154,16 @@ const UNCHANGED = { message: "the command was interrupted; it changes nothing", 
  * half found out, because of that is not told.
  * @throws SpotError E_INTERRUPTED
  */
-export function reading<T>(reporter: Reporter, work: (interrupts: Interrupts) => Promise<T>, interrupted: SpotErrorInput = UNCHANGED): Promise<T> {
+export function reading<T>(
+  reporter: Reporter,
+  work: (interrupts: Interrupts) => Promise<T>,
+  interrupted: SpotErrorInput = UNCHANGED,
+): Promise<T> {
   return interruptible(reporter, async (interrupts) => {
     const stopped = new Promise<never>((_resolve, reject) => {
-      interrupts.soft.addEventListener("abort", () => reject(new SpotError("E_INTERRUPTED", interrupted)), { once: true });
+      interrupts.soft.addEventListener("abort", () => reject(new SpotError("E_INTERRUPTED", interrupted)), {
+        once: true,
+      });
     });
     return Promise.race([work(interrupts), stopped]);
   });

@@ -4,7 +4,9 @@ import { OPTIONS, type OptionDefinition } from "./options";
 /** `spot ssh NODE [OPTIONS] [-- COMMAND]` */
 export function usageOf({ name, positionals, options, rest }: CommandDefinition): string {
   const words = [
-    ...(positionals ? [positionals.min || positionals.usage.startsWith("[") ? positionals.usage : `[${positionals.usage}]`] : []),
+    ...(positionals
+      ? [positionals.min || positionals.usage.startsWith("[") ? positionals.usage : `[${positionals.usage}]`]
+      : []),
     ...(options.length > 0 ? ["[OPTIONS]"] : []),
     ...(rest === undefined ? [] : [`[-- ${rest}]`]),
   ];

@@ -19,7 +19,10 @@ export interface Watch {
  * whoever left it running wants to see how it goes on.
  * @throws what a look failed with that another one cannot mend
  */
-export async function watching({ options, terminal }: Pick<CommandContext, "options" | "terminal">, { reporter, everyMs, signal, look }: Watch): Promise<never> {
+export async function watching(
+  { options, terminal }: Pick<CommandContext, "options" | "terminal">,
+  { reporter, everyMs, signal, look }: Watch,
+): Promise<never> {
   for (;;) {
     try {
       await look();
@@ -35,4 +38,5 @@ export async function watching({ options, terminal }: Pick<CommandContext, "opti
 }
 
 /** A state that lies far away is out of reach while the network is. */
-const passes = ({ class: errorClass, code }: SpotError): boolean => passingClasses.has(errorClass) || code === "E_BACKEND";
+const passes = ({ class: errorClass, code }: SpotError): boolean =>
+  passingClasses.has(errorClass) || code === "E_BACKEND";

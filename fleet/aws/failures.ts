@@ -33,8 +33,10 @@ const RETRY = "It passes by itself: run the command again, finished work is kept
 const ANSWER_LOST = "An earlier call made it and its answer was lost: run the command again, which clears it up first.";
 const GONE = "It was recorded and is gone: run the command again, which makes it anew.";
 const NEXT_POOL = "Other zones are tried by themselves; if none has room, choose another machine_type or region.";
-const SPOT_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
-const ON_DEMAND_QUOTA = "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
+const SPOT_QUOTA =
+  "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
+const ON_DEMAND_QUOTA =
+  "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
 const CONFIG = "Correct the value that AWS names in config.yaml.";
 
 /** AWS's codes (EC2 API reference, "Error codes"), and what follows from each. To add one, add a row. */
@@ -45,34 +47,71 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
   ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
   UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  InsufficientFreeAddressesInSubnet: { class: "capacity", hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.", closes: "zone" },
-  Unsupported: { class: "capacity", hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.", closes: "pool" },
+  InsufficientFreeAddressesInSubnet: {
+    class: "capacity",
+    hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.",
+    closes: "zone",
+  },
+  Unsupported: {
+    class: "capacity",
+    hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.",
+    closes: "pool",
+  },
 
-  SpotMaxPriceTooLow: { class: "price", hint: "Raise max_price or remove it: without one the limit is the on-demand price.", closes: "pool" },
+  SpotMaxPriceTooLow: {
+    class: "price",
+    hint: "Raise max_price or remove it: without one the limit is the on-demand price.",
+    closes: "pool",
+  },
 
   MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
   MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
   VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
   InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
-  VpcLimitExceeded: { class: "quota", hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).", closes: "region" },
-  InternetGatewayLimitExceeded: { class: "quota", hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.", closes: "region" },
+  VpcLimitExceeded: {
+    class: "quota",
+    hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).",
+    closes: "region",
+  },
+  InternetGatewayLimitExceeded: {
+    class: "quota",
+    hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.",
+    closes: "region",
+  },
   TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
 
   UnauthorizedOperation: { class: "auth", hint: ALLOW },
   AccessDenied: { class: "auth", hint: ALLOW },
   AccessDeniedException: { class: "auth", hint: ALLOW },
-  "AuthFailure.ServiceLinkedRoleCreationNotPermitted": { class: "auth", hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once." },
+  "AuthFailure.ServiceLinkedRoleCreationNotPermitted": {
+    class: "auth",
+    hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once.",
+  },
   // A region that is not enabled says it too, so it speaks for its own region only.
   AuthFailure: { class: "auth", hint: LOGIN },
   ExpiredToken: { class: "auth", hint: LOGIN, everywhere: true },
   ExpiredTokenException: { class: "auth", hint: LOGIN, everywhere: true },
   InvalidClientTokenId: { class: "auth", hint: LOGIN, everywhere: true },
   UnrecognizedClientException: { class: "auth", hint: LOGIN, everywhere: true },
-  SignatureDoesNotMatch: { class: "auth", hint: "Check the secret access key, and this machine's clock.", everywhere: true },
-  RequestExpired: { class: "auth", hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off.", everywhere: true },
+  SignatureDoesNotMatch: {
+    class: "auth",
+    hint: "Check the secret access key, and this machine's clock.",
+    everywhere: true,
+  },
+  RequestExpired: {
+    class: "auth",
+    hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off.",
+    everywhere: true,
+  },
   Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support.", everywhere: true },
-  PendingVerification: { class: "auth", hint: "AWS is still checking this account for the region; it takes minutes, seldom hours." },
-  OptInRequired: { class: "opt-in", hint: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`." },
+  PendingVerification: {
+    class: "auth",
+    hint: "AWS is still checking this account for the region; it takes minutes, seldom hours.",
+  },
+  OptInRequired: {
+    class: "opt-in",
+    hint: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`.",
+  },
 
   RequestLimitExceeded: { class: "throttle", hint: RETRY },
   Throttling: { class: "throttle", hint: RETRY },
@@ -87,7 +126,10 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   ServiceUnavailable: { class: "transient", hint: RETRY },
   Unavailable: { class: "transient", hint: RETRY },
   RequestTimeout: { class: "transient", hint: RETRY },
-  DependencyViolation: { class: "transient", hint: "Something still uses the resource; what does is named when it stays. Run the command again." },
+  DependencyViolation: {
+    class: "transient",
+    hint: "Something still uses the resource; what does is named when it stays. Run the command again.",
+  },
   IncorrectInstanceState: { class: "transient", hint: RETRY },
   IncorrectState: { class: "transient", hint: RETRY },
   IdempotentParameterMismatch: { class: "transient", hint: RETRY },
@@ -107,27 +149,57 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   RouteAlreadyExists: { class: "transient", hint: ANSWER_LOST },
   "Resource.AlreadyAssociated": { class: "transient", hint: ANSWER_LOST },
 
-  "InvalidAMIID.NotFound": { class: "config", hint: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region." },
-  "InvalidAMIID.Unavailable": { class: "config", hint: "The image was withdrawn: use `image: auto`, or another AMI id." },
+  "InvalidAMIID.NotFound": {
+    class: "config",
+    hint: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region.",
+  },
+  "InvalidAMIID.Unavailable": {
+    class: "config",
+    hint: "The image was withdrawn: use `image: auto`, or another AMI id.",
+  },
   "InvalidAMIID.Malformed": { class: "config", hint: "Use `image: auto`, or an AMI id of this region." },
-  "InvalidKeyPair.NotFound": { class: "config", hint: "Import the key pair in this region, or remove aws.ssh_key_name." },
-  "InvalidGroup.NotFound": { class: "config", hint: "Name in aws.security_groups only groups of the VPC that is used, in every region." },
+  "InvalidKeyPair.NotFound": {
+    class: "config",
+    hint: "Import the key pair in this region, or remove aws.ssh_key_name.",
+  },
+  "InvalidGroup.NotFound": {
+    class: "config",
+    hint: "Name in aws.security_groups only groups of the VPC that is used, in every region.",
+  },
   InvalidInstanceType: { class: "config", hint: "Choose a machine_type that exists." },
 };
 
 /** Families of codes, for those without a row of their own. The first that matches counts. */
 const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
-  { pattern: /LimitExceeded$/, row: { class: "quota", hint: "Ask for a higher quota (Service Quotas), or ask for less in this region." } },
+  {
+    pattern: /LimitExceeded$/,
+    row: { class: "quota", hint: "Ask for a higher quota (Service Quotas), or ask for less in this region." },
+  },
   { pattern: /^(Invalid|Malformed|Missing|Unknown)|NotFound$|Malformed$/, row: { class: "config", hint: CONFIG } },
   { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", hint: LOGIN } },
 ];
 
 /** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
 const phrases: readonly { pattern: RegExp; row: Row }[] = [
-  { pattern: /AWS account ID not allowed/, row: { class: "auth", hint: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.", everywhere: true } },
-  { pattern: /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i, row: { class: "auth", hint: LOGIN, everywhere: true } },
+  {
+    pattern: /AWS account ID not allowed/,
+    row: {
+      class: "auth",
+      hint: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.",
+      everywhere: true,
+    },
+  },
+  {
+    pattern:
+      /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i,
+    row: { class: "auth", hint: LOGIN, everywhere: true },
+  },
   { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
-  { pattern: /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i, row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." } },
+  {
+    pattern:
+      /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i,
+    row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." },
+  },
 ];
 
 /** The words in which the Go SDK, botocore, EC2's XML and a spot request's status carry a code; innermost last. */
@@ -144,7 +216,9 @@ const codePlaces: readonly RegExp[] = [
  * without a row is judged by its family; a text without any is taken for transient, which costs a bounded retry.
  */
 export function classifyFailure(message: string): Failure {
-  const marked = codePlaces.map((place) => Array.from(message.matchAll(place), (match) => match[1] as string).reverse());
+  const marked = codePlaces.map((place) =>
+    Array.from(message.matchAll(place), (match) => match[1] as string).reverse(),
+  );
   const known = marked.flat().find((code) => Object.hasOwn(awsFailures, code)) ?? distinctive(message);
   if (known !== undefined) return failure(awsFailures[known] as Row, known);
 

@@ -38,7 +38,9 @@ export function patternOf(pool: Pool, scope: PoolScope): PoolPattern {
 }
 
 export function isIn(pool: Pool, patterns: readonly PoolPattern[]): boolean {
-  return patterns.some((pattern) => (Object.keys(pattern) as (keyof Pool)[]).every((field) => pattern[field] === pool[field]));
+  return patterns.some((pattern) =>
+    (Object.keys(pattern) as (keyof Pool)[]).every((field) => pattern[field] === pool[field]),
+  );
 }
 
 /** `us-west-2a, t3.medium, spot`: a pool as tables and messages name it. */
@@ -50,17 +52,27 @@ export function poolText({ availabilityZone, instanceType, market }: Pool): stri
  * Every pool of a region that will do, the most wanted first: market before type (on demand only when no spot type has
  * room), types in the order of the configuration, zones by price. A spot pool that costs more than `maxPrice` is none.
  */
-export function candidatesOf(region: string, types: readonly TypeOffer[], markets: readonly Market[], maxPrice: number | undefined): Candidate[] {
+export function candidatesOf(
+  region: string,
+  types: readonly TypeOffer[],
+  markets: readonly Market[],
+  maxPrice: number | undefined,
+): Candidate[] {
   return markets.flatMap((market) =>
     types.flatMap(({ name, ami, zones, prices }) =>
       zones
-        .map((zone): Candidate => ({
-          pool: { region, availabilityZone: zone, instanceType: name, market },
-          ami,
-          ...(market === "spot" && prices[zone] !== undefined ? { price: prices[zone] } : {}),
-        }))
+        .map(
+          (zone): Candidate => ({
+            pool: { region, availabilityZone: zone, instanceType: name, market },
+            ami,
+            ...(market === "spot" && prices[zone] !== undefined ? { price: prices[zone] } : {}),
+          }),
+        )
         .filter(({ price }) => price === undefined || maxPrice === undefined || price <= maxPrice)
-        .sort((a, b) => (a.price ?? Infinity) - (b.price ?? Infinity) || byName(a.pool.availabilityZone, b.pool.availabilityZone)),
+        .sort(
+          (a, b) =>
+            (a.price ?? Infinity) - (b.price ?? Infinity) || byName(a.pool.availabilityZone, b.pool.availabilityZone),
+        ),
     ),
   );
 }
@@ -86,14 +98,22 @@ export function nextPool(candidates: readonly Candidate[], { closed, avoided, ta
   const fresh = open.filter(({ pool }) => !isIn(pool, avoided));
   const [first, ...others] = fresh.length > 0 ? fresh : open;
   if (first === undefined) return undefined;
-  const load = (pool: Pool): number => taken.filter(({ availabilityZone }) => availabilityZone === pool.availabilityZone).length;
+  const load = (pool: Pool): number =>
+    taken.filter(({ availabilityZone }) => availabilityZone === pool.availabilityZone).length;
   return others
-    .filter(({ pool }) => pool.market === first.pool.market && pool.instanceType === first.pool.instanceType && pool.region === first.pool.region)
+    .filter(
+      ({ pool }) =>
+        pool.market === first.pool.market &&
+        pool.instanceType === first.pool.instanceType &&
+        pool.region === first.pool.region,
+    )
     .reduce((best, other) => (load(other.pool) < load(best.pool) ? other : best), first);
 }
 
 /** How many nodes are enough: `minHealthy` as the configuration has it, a percentage rounded up. Undefined: all. */
 export function enoughNodes(minHealthy: number | string | undefined, fleetSize: number): number {
   if (minHealthy === undefined) return fleetSize;
-  return typeof minHealthy === "number" ? Math.min(minHealthy, fleetSize) : Math.ceil((fleetSize * Number.parseInt(minHealthy, 10)) / 100);
+  return typeof minHealthy === "number"
+    ? Math.min(minHealthy, fleetSize)
+    : Math.ceil((fleetSize * Number.parseInt(minHealthy, 10)) / 100);
 }

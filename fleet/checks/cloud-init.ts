@@ -4,45 +4,96 @@ import { allOf, firstLine, isRecord, listed, nothingIn, parsed, QUICK, REPLACE, 
 /** C: what the first boot did. */
 export const cloudInitChecks: readonly Check[] = [
   {
-    id: "C1", title: "cloud-init finished", phase: "cloud-init", where: "node", needs: ["B3"], severity: "fail", deadlineMs: QUICK, patienceMs: SLOW,
+    id: "C1",
+    title: "cloud-init finished",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["B3"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: SLOW,
     command: () => "cloud-init status --format json; systemctl list-jobs --no-legend --no-pager",
     judge: judgeCloudInitEnd,
-    cause: "A stage of cloud-init hangs.", next: "Read /var/log/cloud-init-output.log on the node.",
+    cause: "A stage of cloud-init hangs.",
+    next: "Read /var/log/cloud-init-output.log on the node.",
   },
   {
-    id: "C2", title: "cloud-init without errors", phase: "cloud-init", where: "node", needs: ["C1"], severity: "fail", deadlineMs: QUICK,
-    command: () => "cat /run/cloud-init/status.json; sudo -n grep -E ' - [^ ]+\\[(WARNING|ERROR|CRITICAL)\\]: ' /var/log/cloud-init.log | tail -n 5",
+    id: "C2",
+    title: "cloud-init without errors",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C1"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    command: () =>
+      "cat /run/cloud-init/status.json; sudo -n grep -E ' - [^ ]+\\[(WARNING|ERROR|CRITICAL)\\]: ' /var/log/cloud-init.log | tail -n 5",
     judge: judgeCloudInitErrors,
-    cause: "A package, a user or a command of the user data failed.", next: "Correct `packages` or the user data; then `up` replaces the node.",
+    cause: "A package, a user or a command of the user data failed.",
+    next: "Correct `packages` or the user data; then `up` replaces the node.",
   },
   {
-    id: "C3", title: "user data received as sent", phase: "cloud-init", where: "node", needs: ["C1"], severity: "fail", deadlineMs: QUICK,
+    id: "C3",
+    title: "user data received as sent",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => "sudo -n sha256sum /var/lib/cloud/instance/user-data.txt",
-    judge: ({ stdout, stderr }, { userDataSha256 }) => ({ ok: stdout.startsWith(userDataSha256), expected: userDataSha256, actual: stdout.split(" ")[0] || firstLine(stderr) }),
-    cause: "The instance was launched with other user data.", next: REPLACE,
+    judge: ({ stdout, stderr }, { userDataSha256 }) => ({
+      ok: stdout.startsWith(userDataSha256),
+      expected: userDataSha256,
+      actual: stdout.split(" ")[0] || firstLine(stderr),
+    }),
+    cause: "The instance was launched with other user data.",
+    next: REPLACE,
   },
   {
-    id: "C4", title: "packages installed", phase: "cloud-init", where: "node", needs: ["C1"], severity: "fail", deadlineMs: QUICK,
+    id: "C4",
+    title: "packages installed",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     applies: ({ packages }) => packages.length > 0,
     command: ({ packages }) => `dpkg-query -W -f '\${db:Status-Abbrev} \${Package}\\n' ${packages.join(" ")}`,
     judge: ({ stdout }, { packages }) => {
-      const installed = new Set(stdout.split("\n").flatMap((line) => (line.startsWith("ii ") ? [line.slice(2).trim()] : [])));
+      const installed = new Set(
+        stdout.split("\n").flatMap((line) => (line.startsWith("ii ") ? [line.slice(2).trim()] : [])),
+      );
       return allOf(packages, (name) => (installed.has(name) ? undefined : `${name}: not installed`));
     },
-    cause: "The package does not exist in the image's archives, or they could not be reached.", next: "Correct `packages`; then `up` replaces the node.",
+    cause: "The package does not exist in the image's archives, or they could not be reached.",
+    next: "Correct `packages`; then `up` replaces the node.",
   },
   {
     // By root: others may not even look at dpkg's lock, and then hear of nothing.
-    id: "C5", title: "dpkg healthy, not locked", phase: "cloud-init", where: "node", needs: ["C1"], severity: "warn", deadlineMs: QUICK,
-    command: () => 'sudo -n dpkg --audit || echo dpkg cannot tell; grep ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; true',
+    id: "C5",
+    title: "dpkg healthy, not locked",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C1"],
+    severity: "warn",
+    deadlineMs: QUICK,
+    command: () =>
+      'sudo -n dpkg --audit || echo dpkg cannot tell; grep ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; true',
     judge: ({ stdout }) => nothingIn(stdout),
-    cause: "An installation was broken off, or is running.", next: "Run `sudo dpkg --configure -a` on a node to see what is wrong.",
+    cause: "An installation was broken off, or is running.",
+    next: "Run `sudo dpkg --configure -a` on a node to see what is wrong.",
   },
   {
-    id: "C6", title: "stages of cloud-init", phase: "cloud-init", where: "node", needs: ["C1"], severity: "info", deadlineMs: QUICK,
+    id: "C6",
+    title: "stages of cloud-init",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C1"],
+    severity: "info",
+    deadlineMs: QUICK,
     command: () => "cat /run/cloud-init/status.json",
     judge: judgeStages,
-    cause: "The record of cloud-init's stages is not whole.", next: "Read /var/log/cloud-init.log on the node.",
+    cause: "The record of cloud-init's stages is not whole.",
+    next: "Read /var/log/cloud-init.log on the node.",
   },
 ];
 
@@ -56,15 +107,24 @@ function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExp
   // "error" is an end, too: C2 says of what.
   const ok = status === "done" || status === "error";
   const actual = typeof status === "string" ? status : firstLine(stderr, stdout);
-  const starting = stdout.slice(end).split("\n").flatMap((line) => /^\s*\d+ (\S+)\s+start\s+running/.exec(line)?.[1] ?? []);
-  if (status !== "running" || starting.length === 0) return { ok, expected: "done", actual, pending: status === "running" };
+  const starting = stdout
+    .slice(end)
+    .split("\n")
+    .flatMap((line) => /^\s*\d+ (\S+)\s+start\s+running/.exec(line)?.[1] ?? []);
+  if (status !== "running" || starting.length === 0)
+    return { ok, expected: "done", actual, pending: status === "running" };
   const isOurs = starting.every((name) => Object.hasOwn(units.installed, name));
   return {
     ok,
     expected: "done",
     actual: `running; the boot waits for ${listed(starting)}`,
     pending: true,
-    ...(isOurs ? { severity: "warn", cause: `${listed(starting)} hangs in its start, and cloud-init's last stage comes after it.` } : {}),
+    ...(isOurs
+      ? {
+          severity: "warn",
+          cause: `${listed(starting)} hangs in its start, and cloud-init's last stage comes after it.`,
+        }
+      : {}),
   };
 }
 
@@ -81,7 +141,10 @@ function judgeCloudInitErrors({ stdout }: CommandOutput): Verdict {
       ? newer.flatMap(({ recoverable_errors: byLevel }) =>
           isRecord(byLevel) ? ["CRITICAL", "ERROR", "WARNING"].flatMap((level) => textsOf(byLevel[level])) : [],
         )
-      : stdout.slice(end).split("\n").filter((line) => line.trim() !== "");
+      : stdout
+          .slice(end)
+          .split("\n")
+          .filter((line) => line.trim() !== "");
   const found = [...errors, ...recoverable];
   if (stages.length === 0) return { ok: false, expected: "none", actual: "/run/cloud-init/status.json is missing" };
   return { ok: found.length === 0, expected: "none", actual: listed(found) || "none" };
@@ -90,13 +153,15 @@ function judgeCloudInitErrors({ stdout }: CommandOutput): Verdict {
 /** The stages in the order in which they run; times are seconds since the epoch. */
 function judgeStages({ stdout, stderr }: CommandOutput): Verdict {
   const status = parsed(stdout)?.v1;
-  const seconds = (value: unknown): string | undefined => (typeof value === "number" && value > 0 ? new Date(value * 1000).toISOString() : undefined);
+  const seconds = (value: unknown): string | undefined =>
+    typeof value === "number" && value > 0 ? new Date(value * 1000).toISOString() : undefined;
   const spans = Object.entries(isRecord(status) ? status : {}).flatMap(([name, stage]): Span[] => {
     const start = isRecord(stage) ? seconds(stage.start) : undefined;
     const end = isRecord(stage) ? seconds(stage.finished) : undefined;
     return start === undefined ? [] : [{ name, start, ...(end === undefined ? {} : { end }) }];
   });
-  const took = ({ name, start, end }: Span): string => `${name} ${end === undefined ? "not finished" : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)} s`}`;
+  const took = ({ name, start, end }: Span): string =>
+    `${name} ${end === undefined ? "not finished" : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)} s`}`;
   return {
     ok: spans.length > 0 && spans.every(({ end }) => end !== undefined),
     expected: "each stage finished",

@@ -23,18 +23,31 @@ export interface FailedReach {
 }
 
 /** Lines of a console that say why nothing answers. */
-const FATAL = /kernel panic|emergency mode|out of memory: killed process|failed to start .*(ssh|network)|no space left on device|cloud-init.*(critical|traceback)/i;
+const FATAL =
+  /kernel panic|emergency mode|out of memory: killed process|failed to start .*(ssh|network)|no space left on device|cloud-init.*(critical|traceback)/i;
 
 /** The end of a boot. What stands before the last one is of an earlier boot. */
 const WENT_DOWN = /reached target .*(shutdown|power-?off|reboot|halt)|reboot: (power down|restarting|system halted)/i;
 
 /** Everything between here and a node's shell, in the order in which it is passed, each with its evidence. */
 export function diagnose({ cloud, stage, failure, console }: FailedReach): DiagnosisStep[] {
-  return [instanceState(cloud), consoleOutput(console), securityGroup(cloud), route(cloud), publicAddress(cloud), ...connection(stage, failure)];
+  return [
+    instanceState(cloud),
+    consoleOutput(console),
+    securityGroup(cloud),
+    route(cloud),
+    publicAddress(cloud),
+    ...connection(stage, failure),
+  ];
 }
 
 /** The check whose advice helps when one of these is what is wrong. Of the others, it is that of the check that failed. */
-const ADVISED_BY: Readonly<Record<string, string>> = { "instance state": "A2", "security group": "A4", route: "A3", "public address": "A3" };
+const ADVISED_BY: Readonly<Record<string, string>> = {
+  "instance state": "A2",
+  "security group": "A4",
+  route: "A3",
+  "public address": "A3",
+};
 
 /** The first thing that is wrong: the likely cause, in one sentence, and what to do when that is known. */
 export function rootOf(steps: readonly DiagnosisStep[]): { cause: string; next?: string } | undefined {
@@ -48,19 +61,28 @@ function instanceState({ instance, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "instance state";
   if (unanswered !== undefined) return { subject, state: "unknown", evidence: unanswered };
   const state = instance?.state ?? "no such instance";
-  return { subject, state: state === "running" ? "ok" : "problem", evidence: instance?.stateReason && state !== "running" ? `${state}: ${instance.stateReason}` : state };
+  return {
+    subject,
+    state: state === "running" ? "ok" : "problem",
+    evidence: instance?.stateReason && state !== "running" ? `${state}: ${instance.stateReason}` : state,
+  };
 }
 
 function consoleOutput(console: Looked<string>): DiagnosisStep {
   const subject = "console output";
   if (console.failure !== undefined) return { subject, state: "unknown", evidence: console.failure };
-  const lines = console.value.split("\n").map(plain).filter((line) => line !== "");
+  const lines = console.value
+    .split("\n")
+    .map(plain)
+    .filter((line) => line !== "");
   const down = lines.filter((line) => WENT_DOWN.test(line)).at(-1);
   const boot = down === undefined ? lines : lines.slice(lines.lastIndexOf(down) + 1);
   if (down !== undefined && boot.length === 0) return { subject, state: "problem", evidence: `it went down: ${down}` };
   const fatal = boot.filter((line) => FATAL.test(line)).at(-1);
   if (fatal !== undefined) return { subject, state: "problem", evidence: fatal };
-  return lines.length === 0 ? { subject, state: "unknown", evidence: "empty" } : { subject, state: "ok", evidence: `last line: ${lines.at(-1)}` };
+  return lines.length === 0
+    ? { subject, state: "unknown", evidence: "empty" }
+    : { subject, state: "ok", evidence: `last line: ${lines.at(-1)}` };
 }
 
 /** A console's line without the terminal's control sequences. */
@@ -71,23 +93,35 @@ function plain(line: string): string {
 /** Nothing came through, so an address that no group admits is a problem here, however uncertain it is. */
 function securityGroup({ groups, caller, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "security group";
-  if (groups === undefined || groups.failure !== undefined) return { subject, state: "unknown", evidence: unanswered ?? groups?.failure ?? "no such instance" };
+  if (groups === undefined || groups.failure !== undefined)
+    return { subject, state: "unknown", evidence: unanswered ?? groups?.failure ?? "no such instance" };
   if (caller === undefined) return { subject, state: "unknown", evidence: "your own address could not be found out" };
   const [found] = admitting(groups.value, caller.cidr);
-  return found ? { subject, state: "ok", evidence: `${found.id} admits SSH from ${caller.cidr}` } : { subject, state: "problem", evidence: notAdmitted(caller.cidr) };
+  return found
+    ? { subject, state: "ok", evidence: `${found.id} admits SSH from ${caller.cidr}` }
+    : { subject, state: "problem", evidence: notAdmitted(caller.cidr) };
 }
 
 function route({ internetRoute, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "route";
-  if (internetRoute === undefined || internetRoute.failure !== undefined) return { subject, state: "unknown", evidence: unanswered ?? internetRoute?.failure ?? "no such instance" };
+  if (internetRoute === undefined || internetRoute.failure !== undefined)
+    return { subject, state: "unknown", evidence: unanswered ?? internetRoute?.failure ?? "no such instance" };
   const target = internetRoute.value;
-  return { subject, state: target?.startsWith("igw-") ? "ok" : "problem", evidence: target === null ? "the subnet has no route to the internet" : `the subnet's route leads to ${target}` };
+  return {
+    subject,
+    state: target?.startsWith("igw-") ? "ok" : "problem",
+    evidence: target === null ? "the subnet has no route to the internet" : `the subnet's route leads to ${target}`,
+  };
 }
 
 function publicAddress({ instance, unanswered }: CloudFacts): DiagnosisStep {
   const subject = "public address";
   if (unanswered !== undefined) return { subject, state: "unknown", evidence: unanswered };
-  return { subject, state: instance?.publicAddress === undefined ? "problem" : "ok", evidence: instance?.publicAddress ?? "none" };
+  return {
+    subject,
+    state: instance?.publicAddress === undefined ? "problem" : "ok",
+    evidence: instance?.publicAddress ?? "none",
+  };
 }
 
 const SUBJECTS: Record<ReachStage, string> = { banner: "banner", "host-key": "host key", login: "authentication" };
@@ -97,6 +131,8 @@ function connection(stage: ReachStage, failure: string): DiagnosisStep[] {
   const failed = STAGES.indexOf(stage);
   return STAGES.map((name, n): DiagnosisStep => {
     if (n === failed) return { subject: SUBJECTS[name], state: "problem", evidence: failure };
-    return n < failed ? { subject: SUBJECTS[name], state: "ok", evidence: "passed" } : { subject: SUBJECTS[name], state: "unknown", evidence: "not come to" };
+    return n < failed
+      ? { subject: SUBJECTS[name], state: "ok", evidence: "passed" }
+      : { subject: SUBJECTS[name], state: "unknown", evidence: "not come to" };
   });
 }

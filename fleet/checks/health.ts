@@ -8,28 +8,57 @@ const FULL_PERCENT = 90;
 /** K: how the machine itself is. */
 export const healthChecks: readonly Check[] = [
   {
-    id: "K1", title: "disk, inodes, memory, load", phase: "health", where: "node", needs: ["B3"], severity: "warn", deadlineMs: QUICK,
-    command: () => "df --output=pcent,ipcent,target / /var /opt/sensor/data /bacalhau_data 2>/dev/null | tail -n +2 | sort -u; grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; cut -d' ' -f3 /proc/loadavg; nproc",
+    id: "K1",
+    title: "disk, inodes, memory, load",
+    phase: "health",
+    where: "node",
+    needs: ["B3"],
+    severity: "warn",
+    deadlineMs: QUICK,
+    command: () =>
+      "df --output=pcent,ipcent,target / /var /opt/sensor/data /bacalhau_data 2>/dev/null | tail -n +2 | sort -u; grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; cut -d' ' -f3 /proc/loadavg; nproc",
     judge: judgeMachine,
-    cause: "The node is nearly full, or does more than it can.", next: "Raise the storage size or the machine type, or let the workload clean up.",
+    cause: "The node is nearly full, or does more than it can.",
+    next: "Raise the storage size or the machine type, or let the workload clean up.",
   },
   {
-    id: "K2", title: "no kernel or system errors in this boot", phase: "health", where: "node", needs: ["B3"], severity: "fail", deadlineMs: SLOW,
-    command: () => "sudo -n journalctl -b -q -p err --no-pager -n 200 -o json --output-fields=MESSAGE,_TRANSPORT,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
+    id: "K2",
+    title: "no kernel or system errors in this boot",
+    phase: "health",
+    where: "node",
+    needs: ["B3"],
+    severity: "fail",
+    deadlineMs: SLOW,
+    command: () =>
+      "sudo -n journalctl -b -q -p err --no-pager -n 200 -o json --output-fields=MESSAGE,_TRANSPORT,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
     judge: judgeJournal,
-    cause: "The kernel ended or hindered one of our programs, for instance because memory ran out.", next: "Choose a larger machine type, or see the journal (`journalctl -b -p err`) on the node.",
+    cause: "The kernel ended or hindered one of our programs, for instance because memory ran out.",
+    next: "Choose a larger machine type, or see the journal (`journalctl -b -p err`) on the node.",
   },
   {
-    id: "K3", title: "no reboot pending", phase: "health", where: "node", needs: ["B3"], severity: "info", deadlineMs: QUICK,
+    id: "K3",
+    title: "no reboot pending",
+    phase: "health",
+    where: "node",
+    needs: ["B3"],
+    severity: "info",
+    deadlineMs: QUICK,
     command: () => `cat /var/run/reboot-required 2>/dev/null; cat ${RECORDS}/deployment-complete.json`,
     judge: ({ stdout, at }) => {
       const start = stdout.indexOf("{");
       const deployed = Date.parse(String(parsed(stdout.slice(Math.max(0, start)))?.completedAt));
       const required = (start === -1 ? stdout : stdout.slice(0, start)).trim();
-      const since = Number.isNaN(deployed) ? "not deployed" : `deployed ${Math.max(0, Math.round((at - deployed) / 60_000))} minutes ago`;
-      return { ok: required === "", expected: "no reboot pending", actual: required === "" ? since : `${required}; ${since}` };
+      const since = Number.isNaN(deployed)
+        ? "not deployed"
+        : `deployed ${Math.max(0, Math.round((at - deployed) / 60_000))} minutes ago`;
+      return {
+        ok: required === "",
+        expected: "no reboot pending",
+        actual: required === "" ? since : `${required}; ${since}`,
+      };
     },
-    cause: "Packages were upgraded that need a reboot.", next: "Replace the node when it suits.",
+    cause: "Packages were upgraded that need a reboot.",
+    next: "Replace the node when it suits.",
   },
 ];
 
@@ -43,16 +72,25 @@ function judgeMachine({ stdout }: CommandOutput): Verdict {
   const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(stdout)?.[1]);
   const memory = Math.round(100 * (1 - kilobytes("MemAvailable") / kilobytes("MemTotal")));
   const [load = NaN, processors = NaN] = lines.slice(-2).map(Number);
-  if (disks.length === 0 || [memory, load, processors].some(Number.isNaN)) return { ok: false, expected, actual: firstLine(stdout) };
+  if (disks.length === 0 || [memory, load, processors].some(Number.isNaN))
+    return { ok: false, expected, actual: firstLine(stdout) };
   const problems = [
-    ...disks.flatMap(({ place, space, inodes }) => [...(space >= FULL_PERCENT ? [`${place} ${space} % used`] : []), ...(inodes >= FULL_PERCENT ? [`${place} ${inodes} % of its inodes used`] : [])]),
+    ...disks.flatMap(({ place, space, inodes }) => [
+      ...(space >= FULL_PERCENT ? [`${place} ${space} % used`] : []),
+      ...(inodes >= FULL_PERCENT ? [`${place} ${inodes} % of its inodes used`] : []),
+    ]),
     ...(memory >= 95 ? [`memory ${memory} % used`] : []),
   ];
   const overload = load >= LOAD_LIMIT * processors ? [`load ${load} on ${processors} processors`] : [];
   const seen = `${disks.map(({ place, space }) => `${place} ${space} %`).join(", ")}, memory ${memory} %, load ${load} on ${processors}`;
   // Much to do is no fault by itself.
   const severity = problems.length === 0 && overload.length > 0 ? { severity: "info" as const } : {};
-  return { ok: problems.length + overload.length === 0, expected, actual: listed([...problems, ...overload]) || seen, ...severity };
+  return {
+    ok: problems.length + overload.length === 0,
+    expected,
+    actual: listed([...problems, ...overload]) || seen,
+    ...severity,
+  };
 }
 
 /** What any machine with a public address logs as an error: connections that end before a login. */
@@ -68,9 +106,16 @@ function judgeJournal({ stdout }: CommandOutput, { units }: NodeExpectation): Ve
     const entry = parsed(line);
     const text = String(entry?.MESSAGE ?? "");
     const byOurs = [entry?.UNIT, entry?._SYSTEMD_UNIT].some((unit) => names.includes(String(unit)));
-    return entry === undefined || text === "" || byOurs || NOISE.test(text) ? [] : [{ text, isOurs: entry._TRANSPORT === "kernel" && names.some((name) => text.includes(name)) }];
+    return entry === undefined || text === "" || byOurs || NOISE.test(text)
+      ? []
+      : [{ text, isOurs: entry._TRANSPORT === "kernel" && names.some((name) => text.includes(name)) }];
   });
   const ours = entries.filter(({ isOurs }) => isOurs);
   const shown = listed((ours.length > 0 ? ours : entries).map(({ text }) => text));
-  return { ok: entries.length === 0, expected: "none", actual: shown || "none", ...(ours.length === 0 ? { severity: "info", cause: "Something of the system itself reported an error." } : {}) };
+  return {
+    ok: entries.length === 0,
+    expected: "none",
+    actual: shown || "none",
+    ...(ours.length === 0 ? { severity: "info", cause: "Something of the system itself reported an error." } : {}),
+  };
 }

@@ -12,40 +12,76 @@ const PLACEHOLDER = "[$][{][^}]*[}]|[{][{][^}]*[}][}]|<[A-Z][A-Z_]+>|(CHANGE|REP
 /** G: who the node is, and what it was told to run. */
 export const identityChecks: readonly Check[] = [
   {
-    id: "G1", title: "identity present and whole", phase: "identity", where: "node", needs: ["F6"], severity: "fail", deadlineMs: QUICK,
+    id: "G1",
+    title: "identity present and whole",
+    phase: "identity",
+    where: "node",
+    needs: ["F6"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => `stat -c %a ${IDENTITY} && cat ${IDENTITY}`,
     judge: ({ stdout, stderr, code }) => {
       if (code !== 0) return { ok: false, expected: IDENTITY, actual: firstLine(stderr) };
       const mode = stdout.split("\n", 1)[0] ?? "";
       const identity = parsed(stdout.slice(mode.length));
       return same(
-        { mode: "644", sensor_id: "SENSOR_<state>_<city>_<number>", parts: "location, device_info, deployment, metadata" },
+        {
+          mode: "644",
+          sensor_id: "SENSOR_<state>_<city>_<number>",
+          parts: "location, device_info, deployment, metadata",
+        },
         {
           mode,
-          sensor_id: /^SENSOR_[A-Z]{2}_[A-Z]{3}_\d{4}$/.test(String(identity?.sensor_id)) ? "SENSOR_<state>_<city>_<number>" : String(identity?.sensor_id),
-          parts: ["location", "device_info", "deployment", "metadata"].filter((part) => isRecord(identity?.[part])).join(", "),
+          sensor_id: /^SENSOR_[A-Z]{2}_[A-Z]{3}_\d{4}$/.test(String(identity?.sensor_id))
+            ? "SENSOR_<state>_<city>_<number>"
+            : String(identity?.sensor_id),
+          parts: ["location", "device_info", "deployment", "metadata"]
+            .filter((part) => isRecord(identity?.[part]))
+            .join(", "),
         },
       );
     },
-    cause: "The startup did not write the identity.", next: "Read /opt/startup.log on the node.",
+    cause: "The startup did not write the identity.",
+    next: "Read /opt/startup.log on the node.",
   },
   {
-    id: "G2", title: "identity is of this instance", phase: "identity", where: "node", needs: ["G1"], severity: "fail", deadlineMs: QUICK,
+    id: "G2",
+    title: "identity is of this instance",
+    phase: "identity",
+    where: "node",
+    needs: ["G1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => `cat ${IDENTITY}`,
     judge: ({ stdout }, { instanceId }) => {
       const metadata = parsed(stdout)?.metadata;
       return equal(instanceId, isRecord(metadata) ? String(metadata.instance_id) : "no instance id");
     },
-    cause: "The identity was made for another instance.", next: REPLACE,
+    cause: "The identity was made for another instance.",
+    next: REPLACE,
   },
   {
-    id: "G3", title: "identity equals a regeneration", phase: "identity", where: "node", needs: ["G2"], severity: "fail", deadlineMs: QUICK,
-    command: ({ instanceId }) => `INSTANCE_ID=${instanceId} python3 -B ${UPLOAD_ROOT}/scripts/generate_node_identity.py --output - | cmp - ${IDENTITY} && echo identical`,
+    id: "G3",
+    title: "identity equals a regeneration",
+    phase: "identity",
+    where: "node",
+    needs: ["G2"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    command: ({ instanceId }) =>
+      `INSTANCE_ID=${instanceId} python3 -B ${UPLOAD_ROOT}/scripts/generate_node_identity.py --output - | cmp - ${IDENTITY} && echo identical`,
     judge: ({ stdout, stderr }) => equal("identical", firstLine(stdout, stderr)),
-    cause: "The identity was edited, or made by another version of the generator.", next: REPLACE,
+    cause: "The identity was edited, or made by another version of the generator.",
+    next: REPLACE,
   },
   {
-    id: "G4", title: "identity unique in the fleet", phase: "identity", where: "fleet", needs: ["G1"], severity: "fail", deadlineMs: QUICK,
+    id: "G4",
+    title: "identity unique in the fleet",
+    phase: "identity",
+    where: "fleet",
+    needs: ["G1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => `cat ${IDENTITY}`,
     // The sensor_id has too few digits to be unique (about 4 in 1,000 nodes share one); the uid is what counts.
     valueOf: ({ stdout }) => {
@@ -58,17 +94,27 @@ export const identityChecks: readonly Check[] = [
       if (uid === undefined) return { ok: false, expected, actual: "no sensor_uid" };
       return { ok: alike.length === 0, expected, actual: alike.length === 0 ? uid : `${uid}, as ${listed(alike)}` };
     },
-    cause: "Two nodes made their identity from one instance id, or it was copied.", next: REPLACE,
+    cause: "Two nodes made their identity from one instance id, or it was copied.",
+    next: REPLACE,
   },
   {
-    id: "G5", title: "rendered configuration without placeholders", phase: "identity", where: "node", needs: ["F6"], severity: "fail", deadlineMs: QUICK,
+    id: "G5",
+    title: "rendered configuration without placeholders",
+    phase: "identity",
+    where: "node",
+    needs: ["F6"],
+    severity: "fail",
+    deadlineMs: QUICK,
     // By root, because of the token; of the files only the names come back.
     command: () =>
       `sudo -n sh -c '[ -e ${SENSOR_CONFIG} ] || echo "missing: ${SENSOR_CONFIG}"; grep -lE "${PLACEHOLDER}" ${SENSOR_CONFIG} ${BACALHAU_CONFIG} | sed "s/^/a placeholder in /"; find ${BACALHAU_CONFIG} -perm /077 -printf "readable by others: %p\\n"; echo looked' 2>/dev/null`,
     judge: ({ stdout }) => {
       const lines = stdout.trim().split("\n");
-      return lines.at(-1) === "looked" ? nothingIn(lines.slice(0, -1).join("\n")) : { ok: false, expected: "none", actual: "the files could not be looked at" };
+      return lines.at(-1) === "looked"
+        ? nothingIn(lines.slice(0, -1).join("\n"))
+        : { ok: false, expected: "none", actual: "the files could not be looked at" };
     },
-    cause: "The startup's rendering is not whole, or a file was changed since.", next: "Read /opt/startup.log on the node.",
+    cause: "The startup's rendering is not whole, or a file was changed since.",
+    next: "Read /opt/startup.log on the node.",
   },
 ];

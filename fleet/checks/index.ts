@@ -27,12 +27,20 @@ export const checks: readonly Check[] = [
 ];
 
 /** The whole list for a fleet: ours, then the user's own. */
-export const checksFor = (config: Pick<FleetConfig, "checks">): readonly Check[] => [...checks, ...ownChecks(config.checks)];
+export const checksFor = (config: Pick<FleetConfig, "checks">): readonly Check[] => [
+  ...checks,
+  ...ownChecks(config.checks),
+];
 
 /** What the deployment makes (instance/scripts/deploy_services.py). */
 export const applicationDirectories: readonly DirectoryExpectation[] = [
-  ...["/opt/sensor", "/opt/sensor/config", "/opt/sensor/data", "/opt/sensor/logs", "/opt/sensor/exports", "/bacalhau_node"].map(
-    (path) => ({ path, owner: "root", mode: "755" }),
-  ),
+  ...[
+    "/opt/sensor",
+    "/opt/sensor/config",
+    "/opt/sensor/data",
+    "/opt/sensor/logs",
+    "/opt/sensor/exports",
+    "/bacalhau_node",
+  ].map((path) => ({ path, owner: "root", mode: "755" })),
   { path: "/bacalhau_data", owner: "root", mode: "700" },
 ];

@@ -20,7 +20,11 @@ const TIMED_OUT = 124;
 
 const contains = (text: string, wanted: string | undefined, expected: string): Verdict => {
   const ok = wanted === undefined || text.includes(wanted);
-  return { ok, expected: wanted === undefined ? expected : `${expected}, with "${wanted}" in it`, actual: ok ? expected : firstLine(text) };
+  return {
+    ok,
+    expected: wanted === undefined ? expected : `${expected}, with "${wanted}" in it`,
+    actual: ok ? expected : firstLine(text),
+  };
 };
 
 const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
@@ -30,7 +34,8 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
     command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${quote(command)}`,
     judge: ({ code, stdout, stderr }, subject) => {
       if (code === 0) return contains(stdout, subject.contains, "exit code 0");
-      const said = code === TIMED_OUT ? "it did not end within its deadline" : lastLine(stderr.trim() === "" ? stdout : stderr);
+      const said =
+        code === TIMED_OUT ? "it did not end within its deadline" : lastLine(stderr.trim() === "" ? stdout : stderr);
       return { ok: false, expected: "exit code 0", actual: `exit code ${code}: ${said}` };
     },
     cause: "What the command looks for is not so on the node, or it could not be run there.",
@@ -41,8 +46,11 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
     judge: ({ code, stdout, stderr }, { status, contains: wanted }) => {
       const end = stdout.lastIndexOf("\n");
       const got = stdout.slice(end + 1);
-      if (code !== 0) return { ok: false, expected: `status ${status}`, actual: firstLine(stderr, `curl ended with ${code}`) };
-      return got === String(status) ? contains(stdout.slice(0, end), wanted, `status ${status}`) : { ok: false, expected: `status ${status}`, actual: `status ${got}` };
+      if (code !== 0)
+        return { ok: false, expected: `status ${status}`, actual: firstLine(stderr, `curl ended with ${code}`) };
+      return got === String(status)
+        ? contains(stdout.slice(0, end), wanted, `status ${status}`)
+        : { ok: false, expected: `status ${status}`, actual: `status ${got}` };
     },
     cause: "Nothing serves this address on the node, or what serves it is not well.",
   },
@@ -54,9 +62,12 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   },
   file: {
     title: ({ path }) => `${path} exists`,
-    command: ({ path, contains: wanted }) => `sudo -n stat -c '%F' ${quote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${quote(path)}`}`,
+    command: ({ path, contains: wanted }) =>
+      `sudo -n stat -c '%F' ${quote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${quote(path)}`}`,
     judge: ({ code, stdout, stderr }, { contains: wanted }) =>
-      code === 0 ? contains(stdout.slice(stdout.indexOf("\n") + 1), wanted, "it exists") : { ok: false, expected: "it exists", actual: firstLine(stderr) },
+      code === 0
+        ? contains(stdout.slice(stdout.indexOf("\n") + 1), wanted, "it exists")
+        : { ok: false, expected: "it exists", actual: firstLine(stderr) },
     cause: "The file was never written, or something else was.",
   },
   service: {

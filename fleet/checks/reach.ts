@@ -6,7 +6,9 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const METADATA = "http://169.254.169.254/latest";
 
 /** The host names in `nats://host:port`, each once. */
-const namesOf = (urls: readonly string[] = []): string[] => [...new Set(urls.map((url) => url.replace(/^nats:\/\/|:\d+$/g, "")))];
+const namesOf = (urls: readonly string[] = []): string[] => [
+  ...new Set(urls.map((url) => url.replace(/^nats:\/\/|:\d+$/g, ""))),
+];
 
 /**
  * Where AWS did not say whether the node is still there and at which address, no connection to the recorded one proves
@@ -14,38 +16,93 @@ const namesOf = (urls: readonly string[] = []): string[] => [...new Set(urls.map
  */
 export function atRecordedAddress(verdict: Verdict, { unanswered }: CloudFacts): Verdict {
   if (verdict.ok || unanswered === undefined) return verdict;
-  return { ...verdict, severity: "unknown", cause: `AWS did not say whether the node is still at the address that is recorded: ${unanswered}`, next: classifyFailure(unanswered).next };
+  return {
+    ...verdict,
+    severity: "unknown",
+    cause: `AWS did not say whether the node is still at the address that is recorded: ${unanswered}`,
+    next: classifyFailure(unanswered).next,
+  };
 }
 
 /** B: the way to the node, and that it is the one that was meant. */
 export const reachChecks: readonly Check[] = [
   {
-    id: "B1", title: "SSH answers", phase: "reach", where: "client", needs: ["A3", "A4"], severity: "fail", deadlineMs: SLOW,
+    id: "B1",
+    title: "SSH answers",
+    phase: "reach",
+    where: "client",
+    needs: ["A3", "A4"],
+    severity: "fail",
+    deadlineMs: SLOW,
     command: ({ address, username }) => `ssh -v ${username}@${address}`,
-    judge: ({ address, bannerFailure }) => ({ ok: bannerFailure === undefined, expected: `an SSH banner from ${address}`, actual: bannerFailure ?? "it answers" }),
-    cause: "Nothing listens on the node's SSH port, or something on the way drops the packets.", next: "See the diagnosis; `up` replaces a node that stays out of reach.",
+    judge: ({ address, bannerFailure }) => ({
+      ok: bannerFailure === undefined,
+      expected: `an SSH banner from ${address}`,
+      actual: bannerFailure ?? "it answers",
+    }),
+    cause: "Nothing listens on the node's SSH port, or something on the way drops the packets.",
+    next: "See the diagnosis; `up` replaces a node that stays out of reach.",
   },
   {
-    id: "B2", title: "host key proven and pinned", phase: "reach", where: "client", needs: ["B1"], severity: "fail", deadlineMs: QUICK,
+    id: "B2",
+    title: "host key proven and pinned",
+    phase: "reach",
+    where: "client",
+    needs: ["B1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: ({ address }) => `ssh-keyscan -t ed25519 ${address}`,
-    judge: ({ hostKeyFailure }) => ({ ok: hostKeyFailure === undefined, expected: "the key that the node made", actual: hostKeyFailure ?? "proven" }),
-    cause: "Something stands between, the node's first boot failed, or its key was made anew.", next: "Replace the node; nothing was sent to it.",
+    judge: ({ hostKeyFailure }) => ({
+      ok: hostKeyFailure === undefined,
+      expected: "the key that the node made",
+      actual: hostKeyFailure ?? "proven",
+    }),
+    cause: "Something stands between, the node's first boot failed, or its key was made anew.",
+    next: "Replace the node; nothing was sent to it.",
   },
   {
-    id: "B3", title: "login and sudo", phase: "reach", where: "node", needs: ["B2"], severity: "fail", deadlineMs: QUICK,
+    id: "B3",
+    title: "login and sudo",
+    phase: "reach",
+    where: "node",
+    needs: ["B2"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => "sudo -n true && id -un",
-    judge: ({ stdout, stderr, code }, { username }) => ({ ok: code === 0 && stdout.trim() === username, expected: username, actual: firstLine(stdout, stderr) }),
-    cause: "cloud-init did not make the user, or its key is another one.", next: REPLACE,
+    judge: ({ stdout, stderr, code }, { username }) => ({
+      ok: code === 0 && stdout.trim() === username,
+      expected: username,
+      actual: firstLine(stdout, stderr),
+    }),
+    cause: "cloud-init did not make the user, or its key is another one.",
+    next: REPLACE,
   },
   {
-    id: "B4", title: "instance id from IMDSv2", phase: "reach", where: "node", needs: ["B3"], severity: "fail", deadlineMs: QUICK,
+    id: "B4",
+    title: "instance id from IMDSv2",
+    phase: "reach",
+    where: "node",
+    needs: ["B3"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () =>
       `TOKEN=$(curl -sf -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' ${METADATA}/api/token) && curl -sf -m 5 -H "X-aws-ec2-metadata-token: $TOKEN" ${METADATA}/meta-data/instance-id`,
-    judge: ({ code, stdout }, { instanceId }) => ({ ok: code === 0 && stdout.trim() === instanceId, expected: instanceId, actual: stdout.trim() || `no answer (curl ended with ${code})` }),
-    cause: "The metadata service is switched off, or another machine answers.", next: REPLACE,
+    judge: ({ code, stdout }, { instanceId }) => ({
+      ok: code === 0 && stdout.trim() === instanceId,
+      expected: instanceId,
+      actual: stdout.trim() || `no answer (curl ended with ${code})`,
+    }),
+    cause: "The metadata service is switched off, or another machine answers.",
+    next: REPLACE,
   },
   {
-    id: "B5", title: "booted again since its deployment", phase: "reach", where: "node", needs: ["B3"], severity: "fail", deadlineMs: QUICK,
+    id: "B5",
+    title: "booted again since its deployment",
+    phase: "reach",
+    where: "node",
+    needs: ["B3"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: () => `cat ${BOOT_ID} && cat ${RECORDS}/deployment-complete.json`,
     judge: ({ stdout, stderr, code }) => {
       const now = stdout.split("\n", 1)[0] ?? "";
@@ -56,29 +113,54 @@ export const reachChecks: readonly Check[] = [
         actual: code !== 0 ? firstLine(stderr) : then === now ? `still ${now}` : `${now}, then ${String(then)}`,
       };
     },
-    cause: "The deployment did not come to its end, so nothing asked for the reboot.", next: LOOK_AT_LOG,
+    cause: "The deployment did not come to its end, so nothing asked for the reboot.",
+    next: LOOK_AT_LOG,
   },
   {
-    id: "B6", title: "clock within 2 s", phase: "reach", where: "node", needs: ["B3"], severity: "warn", deadlineMs: QUICK,
+    id: "B6",
+    title: "clock within 2 s",
+    phase: "reach",
+    where: "node",
+    needs: ["B3"],
+    severity: "warn",
+    deadlineMs: QUICK,
     command: () => "date +%s.%3N",
     judge: ({ stdout, at }) => {
       const off = Number.parseFloat(stdout) - at / 1000;
-      return { ok: Math.abs(off) <= 2, expected: "at most 2 s off this machine's clock", actual: `${off.toFixed(1)} s off` };
+      return {
+        ok: Math.abs(off) <= 2,
+        expected: "at most 2 s off this machine's clock",
+        actual: `${off.toFixed(1)} s off`,
+      };
     },
-    cause: "One of both clocks is not synchronised.", next: "Check the time on this machine, then chrony or timesyncd on the node.",
+    cause: "One of both clocks is not synchronised.",
+    next: "Check the time on this machine, then chrony or timesyncd on the node.",
   },
   {
-    id: "B7", title: "name resolution and a way out", phase: "reach", where: "node", needs: ["B3"], severity: "fail", deadlineMs: QUICK,
+    id: "B7",
+    title: "name resolution and a way out",
+    phase: "reach",
+    where: "node",
+    needs: ["B3"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: ({ bacalhau }) =>
       `ip route show default | head -n 1; for name in "$(hostname)" ${namesOf(bacalhau?.orchestrators).join(" ")}; do getent hosts "$name" >/dev/null && echo "$name ok" || echo "$name"; done`,
     judge: ({ stdout }) => {
       const [route = "", ...names] = stdout.trim().split("\n");
       const problems = [
         ...(route.startsWith("default ") ? [] : ["no default route"]),
-        ...(route.startsWith("default ") ? names : [route, ...names]).flatMap((line) => (line.endsWith(" ok") ? [] : [`${line} is not resolved`])),
+        ...(route.startsWith("default ") ? names : [route, ...names]).flatMap((line) =>
+          line.endsWith(" ok") ? [] : [`${line} is not resolved`],
+        ),
       ];
-      return { ok: problems.length === 0, expected: "a default route; its own name and those that it needs resolved", actual: listed(problems) || route };
+      return {
+        ok: problems.length === 0,
+        expected: "a default route; its own name and those that it needs resolved",
+        actual: listed(problems) || route,
+      };
     },
-    cause: "The node's resolver or routes were changed.", next: "Look at /etc/nsswitch.conf, /etc/resolv.conf and `ip route` on the node.",
+    cause: "The node's resolver or routes were changed.",
+    next: "Look at /etc/nsswitch.conf, /etc/resolv.conf and `ip route` on the node.",
   },
 ];

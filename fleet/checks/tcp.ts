@@ -13,7 +13,8 @@ for place in sys.argv[2:]:
         print(error)`;
 
 /** Tries a TCP connection from the node to each `host:port`, for so many seconds each. */
-export const connectCommand = (places: readonly string[], seconds = 5): string => `python3 -c '${CONNECT}' ${seconds} ${places.map(quote).join(" ")}`;
+export const connectCommand = (places: readonly string[], seconds = 5): string =>
+  `python3 -c '${CONNECT}' ${seconds} ${places.map(quote).join(" ")}`;
 
 /** What `connectCommand` printed: one line a place. */
 export function judgeConnections(stdout: string, places: readonly string[]): Verdict {

@@ -161,7 +161,18 @@ export type Severity = "fail" | "warn" | "info";
 export const checkStatuses = ["ok", "failed", "unknown", "warning", "info", "skipped"] as const;
 export type CheckStatus = (typeof checkStatuses)[number];
 
-export const phases = ["cloud", "reach", "cloud-init", "files", "deployment", "units", "identity", "workload", "health", "own"] as const;
+export const phases = [
+  "cloud",
+  "reach",
+  "cloud-init",
+  "files",
+  "deployment",
+  "units",
+  "identity",
+  "workload",
+  "health",
+  "own",
+] as const;
 export type Phase = (typeof phases)[number];
 
 interface CheckBase {

@@ -10,10 +10,12 @@ export const SETTLED_S = 3;
 /** Longer after the boot's startup than this, nothing of ours has a reason to come up, s. */
 const BOOTING_S = 60;
 
-const PROPERTIES = "Id,ActiveState,SubState,Result,NRestarts,Type,UnitFileState,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
+const PROPERTIES =
+  "Id,ActiveState,SubState,Result,NRestarts,Type,UnitFileState,ActiveEnterTimestamp,ActiveEnterTimestampMonotonic";
 
 /** Reads the state of units, and the machine's uptime, with which systemd's monotonic times are compared. Times are in UTC. */
-export const showUnits = (names: readonly string[]): string => `cut -d' ' -f1 /proc/uptime; TZ=UTC systemctl show -p ${PROPERTIES} ${names.join(" ")}`;
+export const showUnits = (names: readonly string[]): string =>
+  `cut -d' ' -f1 /proc/uptime; TZ=UTC systemctl show -p ${PROPERTIES} ${names.join(" ")}`;
 
 /** A time of systemd's, such as `Tue 2023-11-14 22:13:20 UTC`; empty when there was none. */
 const TIME = /^\w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/;
@@ -21,12 +23,19 @@ const TIME = /^\w+ (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC$/;
 /** What `showUnits` printed. */
 export function unitStates(stdout: string): UnitStates {
   const [uptime = "", ...rest] = stdout.split("\n");
-  const states = new Map(rest.join("\n").split("\n\n").map(propertiesOf).map((unit) => [unit.Id ?? "", unit] as const));
+  const states = new Map(
+    rest
+      .join("\n")
+      .split("\n\n")
+      .map(propertiesOf)
+      .map((unit) => [unit.Id ?? "", unit] as const),
+  );
   return Object.assign(states, { uptime: Number(uptime) });
 }
 
 /** A unit that failed and waits for its restart is not one that is starting: waiting would only hide it. */
-const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean => ActiveState === "activating" && SubState !== "auto-restart";
+const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean =>
+  ActiveState === "activating" && SubState !== "auto-restart";
 
 const hanging = (names: readonly string[]): string =>
   `${listed(names)} hangs in its start: a unit of Type=oneshot has started when its program ends, one of Type=notify when it says READY=1.`;
@@ -48,7 +57,12 @@ export function activeOf(states: UnitStates, names: readonly string[]): Verdict 
     return date && time ? [{ name, start: `${date}T${time}.000Z` }] : [];
   });
   const starting = names.filter((name) => isStarting(states.get(name) ?? {}));
-  return { ...verdict, pending: starting.length > 0, ...(starting.length > 0 ? { cause: hanging(starting) } : {}), spans };
+  return {
+    ...verdict,
+    pending: starting.length > 0,
+    ...(starting.length > 0 ? { cause: hanging(starting) } : {}),
+    spans,
+  };
 }
 
 /**
@@ -56,13 +70,21 @@ export function activeOf(states: UnitStates, names: readonly string[]): Verdict 
  * else may be starting it again and again. Never waits; a unit that is too young is worth another look.
  */
 export function settledOf(states: UnitStates, names: readonly string[], startup?: string): Verdict {
-  const age = (name: string): number => states.uptime - Number(states.get(name)?.ActiveEnterTimestampMonotonic ?? 0) / 1e6;
+  const age = (name: string): number =>
+    states.uptime - Number(states.get(name)?.ActiveEnterTimestampMonotonic ?? 0) / 1e6;
   const isBooting = startup !== undefined && states.has(startup) && age(startup) < BOOTING_S;
-  const young = names.filter((name) => states.get(name)?.ActiveState === "active" && !isBooting && age(name) < SETTLED_S);
+  const young = names.filter(
+    (name) => states.get(name)?.ActiveState === "active" && !isBooting && age(name) < SETTLED_S,
+  );
   const restarted = (name: string): string | undefined => {
     const { NRestarts = "0" } = states.get(name) ?? {};
     return NRestarts === "0" ? undefined : `${name}: ${NRestarts} restarts`;
   };
-  const verdict = allOf(names, (name) => restarted(name) ?? (young.includes(name) ? `${name}: active for ${age(name).toFixed(1)} s only, long after the boot` : undefined));
+  const verdict = allOf(
+    names,
+    (name) =>
+      restarted(name) ??
+      (young.includes(name) ? `${name}: active for ${age(name).toFixed(1)} s only, long after the boot` : undefined),
+  );
   return { ...verdict, pending: young.length > 0 && !names.some(restarted) };
 }

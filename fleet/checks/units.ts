@@ -1,53 +1,116 @@
 import type { Check } from "./types";
 import { activeOf, settledOf, SETTLED_S, showUnits, unitStates } from "./unit-states";
-import { allOf, judgeSteps, LOOK_AT_LOG, nothingIn, propertiesOf, QUICK, SLOW, STARTING, stepsCommand, sumsOf } from "./verdicts";
+import {
+  allOf,
+  judgeSteps,
+  LOOK_AT_LOG,
+  nothingIn,
+  propertiesOf,
+  QUICK,
+  SLOW,
+  STARTING,
+  stepsCommand,
+  sumsOf,
+} from "./verdicts";
 
 export const STARTUP_UNIT = "bacalhau-startup.service";
 
 /** F: what systemd made of the boot. */
 export const unitChecks: readonly Check[] = [
   {
-    id: "F1", title: "unit files as in the payload", phase: "units", where: "node", needs: ["E2"], severity: "fail", deadlineMs: QUICK,
+    id: "F1",
+    title: "unit files as in the payload",
+    phase: "units",
+    where: "node",
+    needs: ["E2"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: ({ units }) => `cd /etc/systemd/system && sha256sum ${Object.keys(units.installed).join(" ")}`,
     judge: ({ stdout }, { units, manifest }) => {
       const found = sumsOf(stdout);
       return allOf(Object.entries(units.installed), ([name, source]) => {
         const entry = manifest.entries.find(({ path }) => path === source);
         if (!found.has(name)) return `${name}: missing`;
-        return entry?.type === "file" && entry.sha256 === found.get(name) ? undefined : `${name}: differs from ${source}`;
+        return entry?.type === "file" && entry.sha256 === found.get(name)
+          ? undefined
+          : `${name}: differs from ${source}`;
       });
     },
-    cause: "The deployment's step `units` failed, or a unit was changed on the node.", next: LOOK_AT_LOG,
+    cause: "The deployment's step `units` failed, or a unit was changed on the node.",
+    next: LOOK_AT_LOG,
   },
   {
-    id: "F2", title: "unit files are sound", phase: "units", where: "node", needs: ["F1"], severity: "fail", deadlineMs: SLOW,
-    command: ({ units }) => `cd /etc/systemd/system && systemd-analyze verify --man=no ${Object.keys(units.installed).join(" ")} 2>&1`,
+    id: "F2",
+    title: "unit files are sound",
+    phase: "units",
+    where: "node",
+    needs: ["F1"],
+    severity: "fail",
+    deadlineMs: SLOW,
+    command: ({ units }) =>
+      `cd /etc/systemd/system && systemd-analyze verify --man=no ${Object.keys(units.installed).join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {
       const names = Object.keys(units.installed);
-      return nothingIn(stdout.split("\n").filter((line) => names.some((name) => line.includes(name))).join("\n"));
+      return nothingIn(
+        stdout
+          .split("\n")
+          .filter((line) => names.some((name) => line.includes(name)))
+          .join("\n"),
+      );
     },
-    cause: "A unit file has a fault that systemd names.", next: "Correct it; then `up` replaces the node.",
+    cause: "A unit file has a fault that systemd names.",
+    next: "Correct it; then `up` replaces the node.",
   },
   {
-    id: "F3", title: "every unit enabled", phase: "units", where: "node", needs: ["F1"], severity: "fail", deadlineMs: QUICK,
+    id: "F3",
+    title: "every unit enabled",
+    phase: "units",
+    where: "node",
+    needs: ["F1"],
+    severity: "fail",
+    deadlineMs: QUICK,
     command: ({ units }) => `systemctl is-enabled ${units.enabled.join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {
       const states = stdout.split("\n");
-      return allOf(units.enabled, (name, n) => (states[n] === "enabled" || (states[n] === "static" && units.own.includes(name)) ? undefined : `${name}: ${states[n] || "unknown"}`));
+      return allOf(units.enabled, (name, n) =>
+        states[n] === "enabled" || (states[n] === "static" && units.own.includes(name))
+          ? undefined
+          : `${name}: ${states[n] || "unknown"}`,
+      );
     },
-    cause: "The deployment's step `units` failed, or a unit was disabled on the node.", next: LOOK_AT_LOG,
+    cause: "The deployment's step `units` failed, or a unit was disabled on the node.",
+    next: LOOK_AT_LOG,
   },
   {
-    id: "F4", title: "no ordering cycle in this boot", phase: "units", where: "node", needs: ["B5"], severity: "fail", deadlineMs: SLOW,
+    id: "F4",
+    title: "no ordering cycle in this boot",
+    phase: "units",
+    where: "node",
+    needs: ["B5"],
+    severity: "fail",
+    deadlineMs: SLOW,
     command: () => "sudo -n journalctl -b -o cat --no-pager _PID=1 | grep -i 'ordering cycle'; true",
     judge: ({ stdout }) => nothingIn(stdout),
-    cause: "Units order themselves in a circle, so systemd dropped one of them.", next: "Correct the unit's After= and WantedBy=; then `up` replaces the node.",
+    cause: "Units order themselves in a circle, so systemd dropped one of them.",
+    next: "Correct the unit's After= and WantedBy=; then `up` replaces the node.",
   },
   {
-    id: "F5", title: "startup ran in this boot", phase: "units", where: "node", needs: ["F3", "B5"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "F5",
+    title: "startup ran in this boot",
+    phase: "units",
+    where: "node",
+    needs: ["F3", "B5"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     command: () => `systemctl show -p ActiveState,SubState,Result,ExecMainStatus ${STARTUP_UNIT}`,
     judge: ({ stdout }) => {
-      const { ActiveState: active = "unknown", SubState: sub = "unknown", Result: result = "unknown", ExecMainStatus: status = "?" } = propertiesOf(stdout);
+      const {
+        ActiveState: active = "unknown",
+        SubState: sub = "unknown",
+        Result: result = "unknown",
+        ExecMainStatus: status = "?",
+      } = propertiesOf(stdout);
       return {
         ok: active === "active" && sub === "exited" && result === "success" && status === "0",
         expected: "active (exited), success, status 0",
@@ -55,40 +118,88 @@ export const unitChecks: readonly Check[] = [
         pending: active === "activating",
       };
     },
-    cause: "The startup script failed, or systemd did not start it.", next: "See F6 for the step; read /opt/startup.log on the node.",
+    cause: "The startup script failed, or systemd did not start it.",
+    next: "See F6 for the step; read /opt/startup.log on the node.",
   },
   {
     // Needs F3 alone: when the startup failed (F5), this is the check that names the step.
-    id: "F6", title: "every startup step", phase: "units", where: "node", needs: ["F3", "B5"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "F6",
+    title: "every startup step",
+    phase: "units",
+    where: "node",
+    needs: ["F3", "B5"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     command: () => stepsCommand("steps-startup"),
     judge: judgeSteps,
-    cause: "The step named failed for the reason given.", next: "Read /opt/startup.log on the node; correct the cause, then `up` replaces the node.",
+    cause: "The step named failed for the reason given.",
+    next: "Read /opt/startup.log on the node; correct the cause, then `up` replaces the node.",
   },
   {
-    id: "F7", title: "every workload active", phase: "units", where: "node", needs: ["F5", "D4"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "F7",
+    title: "every workload active",
+    phase: "units",
+    where: "node",
+    needs: ["F5", "D4"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     applies: ({ units }) => units.workloads.length > 0,
     command: ({ units }) => showUnits(units.workloads),
     judge: ({ stdout }, { units }) => activeOf(unitStates(stdout), units.workloads),
-    cause: "A workload does not start, or ends again.", next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    cause: "A workload does not start, or ends again.",
+    next: "Read its journal (`journalctl -u UNIT`) on the node.",
   },
   {
-    id: "F8", title: "no workload was restarted", phase: "units", where: "node", needs: ["F7"], severity: "fail", deadlineMs: QUICK, patienceMs: 2 * SETTLED_S * 1000,
+    id: "F8",
+    title: "no workload was restarted",
+    phase: "units",
+    where: "node",
+    needs: ["F7"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: 2 * SETTLED_S * 1000,
     applies: ({ units }) => units.workloads.length > 0,
     command: ({ units }) => showUnits([STARTUP_UNIT, ...units.workloads]),
     judge: ({ stdout }, { units }) => settledOf(unitStates(stdout), units.workloads, STARTUP_UNIT),
-    cause: "A workload crashes and is started again.", next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    cause: "A workload crashes and is started again.",
+    next: "Read its journal (`journalctl -u UNIT`) on the node.",
   },
   {
-    id: "F9", title: "no other failed unit", phase: "units", where: "node", needs: ["F7"], severity: "warn", deadlineMs: QUICK,
+    id: "F9",
+    title: "no other failed unit",
+    phase: "units",
+    where: "node",
+    needs: ["F7"],
+    severity: "warn",
+    deadlineMs: QUICK,
     command: () => "systemctl list-units --state=failed --no-legend --plain --no-pager",
     // Ours have checks of their own.
-    judge: ({ stdout }, { units }) => nothingIn(stdout.split("\n").filter((line) => !Object.hasOwn(units.installed, line.split(" ", 1)[0] ?? "")).join("\n")),
-    cause: "A unit of the image failed.", next: "Read its journal on the node.",
+    judge: ({ stdout }, { units }) =>
+      nothingIn(
+        stdout
+          .split("\n")
+          .filter((line) => !Object.hasOwn(units.installed, line.split(" ", 1)[0] ?? ""))
+          .join("\n"),
+      ),
+    cause: "A unit of the image failed.",
+    next: "Read its journal on the node.",
   },
   {
-    id: "F10", title: "no errors in our units' journals", phase: "units", where: "node", needs: ["F7"], severity: "warn", deadlineMs: SLOW,
-    command: ({ units }) => `sudo -n journalctl -b -q -p err -o cat --no-pager -n 5 ${Object.keys(units.installed).map((name) => `-u ${name}`).join(" ")}`,
+    id: "F10",
+    title: "no errors in our units' journals",
+    phase: "units",
+    where: "node",
+    needs: ["F7"],
+    severity: "warn",
+    deadlineMs: SLOW,
+    command: ({ units }) =>
+      `sudo -n journalctl -b -q -p err -o cat --no-pager -n 5 ${Object.keys(units.installed)
+        .map((name) => `-u ${name}`)
+        .join(" ")}`,
     judge: ({ stdout }) => nothingIn(stdout),
-    cause: "A unit reported an error.", next: "Read its journal on the node.",
+    cause: "A unit reported an error.",
+    next: "Read its journal on the node.",
   },
 ];

@@ -14,12 +14,17 @@ export const RECORDS = "/var/lib/spot-deployer";
 
 /** What to do, said by more than one check. */
 export const REPLACE = "Correct the cause, then `up` replaces the node.";
-export const LOOK_AT_LOG = "Read /opt/deployment.log on the node (`spot logs`); correct the cause, then `up` replaces the node.";
+export const LOOK_AT_LOG =
+  "Read /opt/deployment.log on the node (`spot logs`); correct the cause, then `up` replaces the node.";
 
 /** Each thing judged on its own; what does not hold is named. */
 export function allOf<T>(things: readonly T[], problemOf: (thing: T, index: number) => string | undefined): Verdict {
   const problems = things.flatMap((thing, index) => problemOf(thing, index) ?? []);
-  return { ok: problems.length === 0, expected: `all ${things.length} in order`, actual: listed(problems) || `all ${things.length} in order` };
+  return {
+    ok: problems.length === 0,
+    expected: `all ${things.length} in order`,
+    actual: listed(problems) || `all ${things.length} in order`,
+  };
 }
 
 export function equal(expected: string, actual: string): Verdict {
@@ -30,7 +35,8 @@ export function equal(expected: string, actual: string): Verdict {
 export function same<K extends string>(expected: Record<K, string>, actual: Record<K, string>): Verdict {
   const keys = Object.keys(expected) as K[];
   const different = keys.filter((key) => expected[key] !== actual[key]);
-  const show = (values: Record<K, string>): string => (different.length > 0 ? different : keys).map((key) => `${key} ${values[key]}`).join(", ");
+  const show = (values: Record<K, string>): string =>
+    (different.length > 0 ? different : keys).map((key) => `${key} ${values[key]}`).join(", ");
   return { ok: different.length === 0, expected: show(expected), actual: show(actual) };
 }
 
@@ -47,7 +53,14 @@ export function looked<T>(fact: Looked<T> | undefined, expected: string, judge: 
 
 /** A question that was refused, throttled or timed out says nothing of the node. @param failure AWS's words */
 export function notLookedAt(failure: string, expected: string): Verdict {
-  return { ok: false, expected, actual: "not looked at", severity: "unknown", cause: failure, next: classifyFailure(failure).next };
+  return {
+    ok: false,
+    expected,
+    actual: "not looked at",
+    severity: "unknown",
+    cause: failure,
+    next: classifyFailure(failure).next,
+  };
 }
 
 const SHOWN = 10;
@@ -59,10 +72,17 @@ export function listed(items: readonly string[]): string {
 
 /** `KEY=value` lines, as `systemctl show` prints them. */
 export function propertiesOf(output: string): Record<string, string> {
-  return Object.fromEntries(output.split("\n").flatMap((line) => (line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [])));
+  return Object.fromEntries(
+    output
+      .split("\n")
+      .flatMap((line) =>
+        line.includes("=") ? [[line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]] : [],
+      ),
+  );
 }
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A JSON object; undefined for anything else. */
 export function parsed(text: string): Record<string, unknown> | undefined {
@@ -76,7 +96,12 @@ export function parsed(text: string): Record<string, unknown> | undefined {
 
 /** The first line with something in it, of the first text that has one. */
 export function firstLine(...texts: string[]): string {
-  return texts.flatMap((text) => text.split("\n")).find((line) => line.trim() !== "")?.trim() ?? "nothing";
+  return (
+    texts
+      .flatMap((text) => text.split("\n"))
+      .find((line) => line.trim() !== "")
+      ?.trim() ?? "nothing"
+  );
 }
 
 export function lastLine(text: string): string {
@@ -95,9 +120,15 @@ export function stepsCommand(folder: string): string {
 
 /** Judges the records of a table of steps (instance/README.md, "Steps"). */
 export function judgeSteps({ stdout, stderr }: CommandOutput): Verdict {
-  const steps = stdout.split("\n").map(parsed).filter((step) => step !== undefined);
-  if (steps.length === 0) return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
-  const verdict = allOf(steps, ({ name, status, detail }) => (status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${String(detail)}` : ""}`));
+  const steps = stdout
+    .split("\n")
+    .map(parsed)
+    .filter((step) => step !== undefined);
+  if (steps.length === 0)
+    return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
+  const verdict = allOf(steps, ({ name, status, detail }) =>
+    status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${String(detail)}` : ""}`,
+  );
   const isFailed = steps.some(({ status }) => status === "failed");
   const spans = steps.flatMap(({ name, start, end }): Span[] =>
     typeof start === "string" ? [{ name: String(name), start, ...(typeof end === "string" ? { end } : {}) }] : [],

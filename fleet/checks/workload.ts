@@ -10,7 +10,8 @@ const AGENT = "http://127.0.0.1:1234/api/v1/agent";
 
 const hasBacalhau = ({ bacalhau }: NodeExpectation): boolean => bacalhau !== undefined;
 
-const placesOf = (bacalhau: NodeExpectation["bacalhau"]): string[] => (bacalhau?.orchestrators ?? []).map((url) => url.replace("nats://", ""));
+const placesOf = (bacalhau: NodeExpectation["bacalhau"]): string[] =>
+  (bacalhau?.orchestrators ?? []).map((url) => url.replace("nats://", ""));
 
 const NEWEST_READING_MS = 10_000;
 
@@ -21,43 +22,95 @@ const WATCHER_PATIENCE_MS = 10_000;
 /** H: what the node is there for. */
 export const workloadChecks: readonly Check[] = [
   {
-    id: "H2", title: "Bacalhau's agent alive", phase: "workload", where: "node", needs: ["F7"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "H2",
+    title: "Bacalhau's agent alive",
+    phase: "workload",
+    where: "node",
+    needs: ["F7"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/alive`,
-    judge: ({ stdout, code }) => ({ ...equal("OK", String(parsed(stdout)?.Status ?? `no answer (curl ended with ${code})`)), pending: code !== 0 }),
-    cause: "Bacalhau does not start.", next: "Read its journal (`journalctl -u bacalhau`) on the node.",
+    judge: ({ stdout, code }) => ({
+      ...equal("OK", String(parsed(stdout)?.Status ?? `no answer (curl ended with ${code})`)),
+      pending: code !== 0,
+    }),
+    cause: "Bacalhau does not start.",
+    next: "Read its journal (`journalctl -u bacalhau`) on the node.",
   },
   {
-    id: "H1", title: "Bacalhau's version as configured", phase: "workload", where: "node", needs: ["H2"], severity: "fail", deadlineMs: QUICK,
+    id: "H1",
+    title: "Bacalhau's version as configured",
+    phase: "workload",
+    where: "node",
+    needs: ["H2"],
+    severity: "fail",
+    deadlineMs: QUICK,
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/version`,
-    judge: ({ stdout, code }, { bacalhau }) => equal(bacalhau?.version ?? "", String(parsed(stdout)?.GitVersion ?? `no answer (curl ended with ${code})`).replace(/^v/, "")),
-    cause: "The program that was installed is of another version than `bacalhau.version` says.", next: REPLACE,
+    judge: ({ stdout, code }, { bacalhau }) =>
+      equal(
+        bacalhau?.version ?? "",
+        String(parsed(stdout)?.GitVersion ?? `no answer (curl ended with ${code})`).replace(/^v/, ""),
+      ),
+    cause: "The program that was installed is of another version than `bacalhau.version` says.",
+    next: REPLACE,
   },
   {
-    id: "H3", title: "orchestrators reachable", phase: "workload", where: "node", needs: ["G5"], severity: "fail", deadlineMs: SLOW,
+    id: "H3",
+    title: "orchestrators reachable",
+    phase: "workload",
+    where: "node",
+    needs: ["G5"],
+    severity: "fail",
+    deadlineMs: SLOW,
     applies: ({ bacalhau }) => (bacalhau?.orchestrators.length ?? 0) > 0,
     command: ({ bacalhau }) => connectCommand(placesOf(bacalhau)),
     judge: ({ stdout }, { bacalhau }) => judgeConnections(stdout, placesOf(bacalhau)),
-    cause: "The orchestrator does not run, its address is wrong, or something on the way does not let the node through.",
+    cause:
+      "The orchestrator does not run, its address is wrong, or something on the way does not let the node through.",
     next: "Check `bacalhau.orchestrators`, and that the orchestrator's firewall admits the nodes.",
   },
   {
-    id: "H4", title: "node connected to the orchestrator", phase: "workload", where: "node", needs: ["H2", "H3"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "H4",
+    title: "node connected to the orchestrator",
+    phase: "workload",
+    where: "node",
+    needs: ["H2", "H3"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     applies: ({ bacalhau }) => bacalhau?.api !== undefined,
     command: ({ bacalhau }) => `curl -s -m 5 '${bacalhau?.api}/api/v1/orchestrator/nodes'`,
     judge: ({ stdout, code }, { instanceId }) => {
       const nodes = parsed(stdout)?.Nodes;
       const expected = "in its list, CONNECTED";
-      if (!Array.isArray(nodes)) return { ok: false, expected, actual: `no list of nodes (curl ended with ${code})`, pending: true };
-      const own = nodes.filter(isRecord).find(({ Info }) => isRecord(Info) && isRecord(Info.Labels) && Info.Labels.instance_id === instanceId);
+      if (!Array.isArray(nodes))
+        return { ok: false, expected, actual: `no list of nodes (curl ended with ${code})`, pending: true };
+      const own = nodes
+        .filter(isRecord)
+        .find(({ Info }) => isRecord(Info) && isRecord(Info.Labels) && Info.Labels.instance_id === instanceId);
       const status = own && isRecord(own.ConnectionState) ? String(own.ConnectionState.Status) : undefined;
-      return { ok: status === "CONNECTED", expected, actual: own === undefined ? `not among its ${counted(nodes.length, "node")}` : String(status), pending: true };
+      return {
+        ok: status === "CONNECTED",
+        expected,
+        actual: own === undefined ? `not among its ${counted(nodes.length, "node")}` : String(status),
+        pending: true,
+      };
     },
-    cause: "The node was not let in: a wrong token, or another cluster.", next: "Read Bacalhau's journal (`journalctl -u bacalhau`) on the node.",
+    cause: "The node was not let in: a wrong token, or another cluster.",
+    next: "Read Bacalhau's journal (`journalctl -u bacalhau`) on the node.",
   },
   {
-    id: "H5", title: "sensor writes readings", phase: "workload", where: "node", needs: ["F7"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "H5",
+    title: "sensor writes readings",
+    phase: "workload",
+    where: "node",
+    needs: ["F7"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     applies: ({ units }) => units.workloads.includes("sensor.service"),
     command: () =>
       `sudo -n python3 -c 'import sqlite3; print(*sqlite3.connect("file:/opt/sensor/data/sensor_data.db?mode=ro", uri=True).execute("SELECT timestamp, id FROM sensor_readings ORDER BY id DESC LIMIT 1").fetchone() or ["none"])' && date -u +%FT%T.%3NZ`,
@@ -68,14 +121,26 @@ export const workloadChecks: readonly Check[] = [
       return {
         ok,
         expected: `a reading of the last ${NEWEST_READING_MS / 1000} s`,
-        actual: Number.isNaN(age) ? (stdout === "" ? lastLine(stderr) : "no reading") : `the newest is ${(age / 1000).toFixed(1)} s old`,
+        actual: Number.isNaN(age)
+          ? stdout === ""
+            ? lastLine(stderr)
+            : "no reading"
+          : `the newest is ${(age / 1000).toFixed(1)} s old`,
         pending: !ok,
       };
     },
-    cause: "The sensor runs but does not write.", next: "Read its journal (`journalctl -u sensor`) on the node.",
+    cause: "The sensor runs but does not write.",
+    next: "Read its journal (`journalctl -u sensor`) on the node.",
   },
   {
-    id: "H6", title: "your own units active, not restarted", phase: "workload", where: "node", needs: ["F5"], severity: "fail", deadlineMs: QUICK, patienceMs: STARTING,
+    id: "H6",
+    title: "your own units active, not restarted",
+    phase: "workload",
+    where: "node",
+    needs: ["F5"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: STARTING,
     applies: ({ units }) => units.own.length > 0,
     command: ({ units }) => showUnits([STARTUP_UNIT, ...units.own]),
     judge: ({ stdout }, { units }) => {
@@ -83,21 +148,32 @@ export const workloadChecks: readonly Check[] = [
       const active = activeOf(states, units.own);
       return active.ok ? { ...settledOf(states, units.own, STARTUP_UNIT), spans: active.spans } : active;
     },
-    cause: "A unit of files/systemd does not start, or ends again.", next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    cause: "A unit of files/systemd does not start, or ends again.",
+    next: "Read its journal (`journalctl -u UNIT`) on the node.",
   },
   {
-    id: "H7", title: "interruption watcher sees the metadata service", phase: "workload", where: "node", needs: ["F7"], severity: "fail", deadlineMs: QUICK, patienceMs: WATCHER_PATIENCE_MS,
+    id: "H7",
+    title: "interruption watcher sees the metadata service",
+    phase: "workload",
+    where: "node",
+    needs: ["F7"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    patienceMs: WATCHER_PATIENCE_MS,
     command: () => "cat /run/spot-deployer/interruption.json && date -u +%FT%T.%3NZ",
     judge: ({ stdout, stderr }) => {
       const end = stdout.lastIndexOf("}") + 1;
       const status = parsed(stdout.slice(0, end));
       const age = Date.parse(stdout.slice(end).trim()) - Date.parse(String(status?.checkedAt));
       const expected = `metadata ok, within the last ${WATCHER_STALE_MS / 1000} s`;
-      if (status === undefined || Number.isNaN(age)) return { ok: false, expected, actual: firstLine(stderr, stdout), pending: true };
-      const seen = status.metadata === "ok" ? "metadata ok" : `metadata ${String(status.metadata)}: ${String(status.detail)}`;
+      if (status === undefined || Number.isNaN(age))
+        return { ok: false, expected, actual: firstLine(stderr, stdout), pending: true };
+      const seen =
+        status.metadata === "ok" ? "metadata ok" : `metadata ${String(status.metadata)}: ${String(status.detail)}`;
       const ok = status.metadata === "ok" && age <= WATCHER_STALE_MS;
       return { ok, expected, actual: `${seen}, ${(age / 1000).toFixed(0)} s ago`, pending: true };
     },
-    cause: "The watcher cannot ask the metadata service, so a notice of interruption would not be seen.", next: "Read its journal (`journalctl -u spot-interruption`) on the node.",
+    cause: "The watcher cannot ask the metadata service, so a notice of interruption would not be seen.",
+    next: "Read its journal (`journalctl -u spot-interruption`) on the node.",
   },
 ];

@@ -9,16 +9,21 @@ export function parseCidr(text: string): CidrResult {
   const [address = "", prefix, ...rest] = text.split("/");
   const family = address.includes(":") ? v6 : v4;
   const value = family.parse(address);
-  if (value === undefined || rest.length > 0) return { problem: "is not a CIDR block such as 203.0.113.7/32 or 2001:db8::/64" };
-  if (prefix === undefined) return { problem: `has no prefix length (did you mean ${family.format(value)}/${family.bits}?)` };
+  if (value === undefined || rest.length > 0)
+    return { problem: "is not a CIDR block such as 203.0.113.7/32 or 2001:db8::/64" };
+  if (prefix === undefined)
+    return { problem: `has no prefix length (did you mean ${family.format(value)}/${family.bits}?)` };
   const length = /^\d{1,3}$/.test(prefix) ? Number(prefix) : Infinity;
-  if (length > family.bits) return { problem: `has the prefix length ${prefix}, which is not between 0 and ${family.bits}` };
+  if (length > family.bits)
+    return { problem: `has the prefix length ${prefix}, which is not between 0 and ${family.bits}` };
 
   const hostBits = BigInt(family.bits - length);
   const network = (value >> hostBits) << hostBits;
   if (network !== value) {
     const one = `${family.format(value)}/${family.bits}`;
-    return { problem: `has address bits beyond its prefix (did you mean ${family.format(network)}/${length} or ${one}?)` };
+    return {
+      problem: `has address bits beyond its prefix (did you mean ${family.format(network)}/${length} or ${one}?)`,
+    };
   }
   return { cidr: `${family.format(value)}/${length}` };
 }
@@ -33,7 +38,8 @@ const v4: Family = {
   bits: 32,
   parse(address) {
     const octets = address.split(".");
-    const valid = octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256);
+    const valid =
+      octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256);
     return valid ? octets.reduce((value, octet) => value * 256n + BigInt(octet), 0n) : undefined;
   },
   format: (value) => [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join("."),

@@ -37,14 +37,18 @@ export function readDocument(text: string, file: string): ConfigDocument {
   // A tag that YAML does not know is only a warning to the parser; here it is a value that would not be what it seems.
   for (const error of [...doc.errors, ...doc.warnings]) {
     const problem = { message: syntaxMessage(error, text), location: at(error.pos[0]) };
-    if (error.code === "DUPLICATE_KEY") duplicateKeys.push({ ...problem, message: duplicateMessage(doc, error.pos[0], at) });
+    if (error.code === "DUPLICATE_KEY")
+      duplicateKeys.push({ ...problem, message: duplicateMessage(doc, error.pos[0], at) });
     // One fault often draws others on the same line: the first is the cause.
     else if (!syntax.some(({ location }) => location.line === problem.location.line)) syntax.push(problem);
   }
   visit(doc, {
     Alias: (_, alias) => {
       if (alias.resolve(doc) !== undefined) return;
-      syntax.push({ message: `*${alias.source} refers to nothing: there is no &${alias.source} before it`, location: at(offsetOf(alias)) });
+      syntax.push({
+        message: `*${alias.source} refers to nothing: there is no &${alias.source} before it`,
+        location: at(offsetOf(alias)),
+      });
     },
   });
 
@@ -69,7 +73,8 @@ export function readDocument(text: string, file: string): ConfigDocument {
 function syntaxMessage(error: YAMLError, text: string): string {
   if (error.code === "TAB_AS_INDENT") return "a tab is used for indentation; YAML allows only spaces";
   if (error.code === "MULTIPLE_DOCS") return "a second document begins here (---); the file must hold one";
-  if (error.code === "TAG_RESOLVE_FAILED") return `the tag ${text.slice(...error.pos)} is not known here; remove it or quote the text`;
+  if (error.code === "TAG_RESOLVE_FAILED")
+    return `the tag ${text.slice(...error.pos)} is not known here; remove it or quote the text`;
   return error.message;
 }
 
@@ -114,7 +119,8 @@ function offsetAt(doc: Document, path: ConfigPath, part: "key" | "value"): numbe
 }
 
 /** The last of equal keys counts, as in the data. */
-const pairOf = (map: YAMLMap, key: string): Pair | undefined => map.items.filter((pair) => keyText(pair) === key).at(-1);
+const pairOf = (map: YAMLMap, key: string): Pair | undefined =>
+  map.items.filter((pair) => keyText(pair) === key).at(-1);
 const keyText = (pair: Pair): string => (isScalar(pair.key) ? String(pair.key.value ?? "") : String(pair.key));
 const keyOffset = (pair: Pair): number => (isNode(pair.key) ? offsetOf(pair.key) : 0);
 const offsetOf = (node: Node | Alias): number => node.range?.[0] ?? 0;

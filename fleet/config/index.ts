@@ -97,7 +97,9 @@ export interface BacalhauConfig {
   /** Without a leading v. */
   version: string;
   /** Where a node gets the program (or a tar archive with it): one of both. */
-  program: { binary: string; downloads?: undefined } | { binary?: undefined; downloads: Partial<Record<ProgramArchitecture, Download>> };
+  program:
+    | { binary: string; downloads?: undefined }
+    | { binary?: undefined; downloads: Partial<Record<ProgramArchitecture, Download>> };
   /** `nats://host:port`. With none, a node runs and joins no cluster. */
   orchestrators: string[];
   /** The file whose text lets a node join. */
@@ -138,15 +140,22 @@ export type ParsedConfig =
  */
 export function parseConfig(text: string, file: string): ParsedConfig {
   const doc = readDocument(text, file);
-  const problem = (code: "E_CONFIG_SYNTAX" | "E_CONFIG_INVALID", found: ConfigProblem): SpotError => new SpotError(code, found);
+  const problem = (code: "E_CONFIG_SYNTAX" | "E_CONFIG_INVALID", found: ConfigProblem): SpotError =>
+    new SpotError(code, found);
   const failed = (problems: SpotError[], warnings: ConfigProblem[] = []): ParsedConfig => ({
     config: undefined,
     warnings,
     problems: problems.sort((a, b) => byPlace(a.location as Location, b.location as Location)),
   });
-  if (doc.syntax.length > 0) return failed([...doc.syntax, ...doc.duplicateKeys].map((found) => problem("E_CONFIG_SYNTAX", found)));
+  if (doc.syntax.length > 0)
+    return failed([...doc.syntax, ...doc.duplicateKeys].map((found) => problem("E_CONFIG_SYNTAX", found)));
   if (doc.value === null) {
-    return failed([problem("E_CONFIG_INVALID", { message: "the file is empty: it needs at least `regions:`", location: doc.locate([]) })]);
+    return failed([
+      problem("E_CONFIG_INVALID", {
+        message: "the file is empty: it needs at least `regions:`",
+        location: doc.locate([]),
+      }),
+    ]);
   }
 
   const warnings: ConfigProblem[] = [];
@@ -155,18 +164,26 @@ export function parseConfig(text: string, file: string): ParsedConfig {
   const faults = badKeys(data);
   // What stands under a bad key by itself is not worth a second sentence (a setting indented like its region).
   const named = new Set(faults.map(({ path }) => path.join("\n")));
-  if (!checked.success) faults.push(...faultsOf(checked.error.issues, data).filter(({ path }) => !named.has(path.join("\n"))));
+  if (!checked.success)
+    faults.push(...faultsOf(checked.error.issues, data).filter(({ path }) => !named.has(path.join("\n"))));
   // Sums and contradictions mean nothing before each value is right.
   if (checked.success && faults.length === 0) faults.push(...contradictions(checked.data));
   const problems = [
     ...doc.duplicateKeys.map((found) => problem("E_CONFIG_SYNTAX", found)),
-    ...faults.map(({ path, part, message }) => problem("E_CONFIG_INVALID", { message, location: doc.locate(path, part) })),
+    ...faults.map(({ path, part, message }) =>
+      problem("E_CONFIG_INVALID", { message, location: doc.locate(path, part) }),
+    ),
   ];
   if (problems.length > 0 || !checked.success) return failed(problems, warnings);
 
   const config = normalise(checked.data);
-  for (const { path, part, message } of oddities(checked.data)) warnings.push({ message, location: doc.locate(path, part) });
-  return { config, warnings: warnings.sort((a, b) => byPlace(a.location, b.location)), locate: (path) => doc.locate(path) };
+  for (const { path, part, message } of oddities(checked.data))
+    warnings.push({ message, location: doc.locate(path, part) });
+  return {
+    config,
+    warnings: warnings.sort((a, b) => byPlace(a.location, b.location)),
+    locate: (path) => doc.locate(path),
+  };
 }
 
 /** The data without the predecessor's keys that do nothing here; a warning for each. */
@@ -175,7 +192,10 @@ function withoutLegacyKeys(doc: ConfigDocument, warnings: ConfigProblem[]): unkn
   const kept = Object.entries(doc.value.aws).filter(([key]) => {
     if (!Object.hasOwn(legacyAwsKeys, key)) return true;
     const path = ["aws", key];
-    warnings.push({ message: `${pathText(path)} has no effect: ${legacyAwsKeys[key]}`, location: doc.locate(path, "key") });
+    warnings.push({
+      message: `${pathText(path)} has no effect: ${legacyAwsKeys[key]}`,
+      location: doc.locate(path, "key"),
+    });
     return false;
   });
   return { ...doc.value, aws: Object.fromEntries(kept) };
@@ -214,7 +234,12 @@ function normalise(raw: RawConfig): FleetConfig {
     checks: (raw.checks ?? []).map(ownCheckOf),
     regions: raw.regions.map((entry, i) => {
       const [name, settings] = regionOf(entry);
-      return { name, machineTypes: unique([settings.machine_type ?? "t3.medium"].flat()), image: settings.image ?? "auto", count: counts[i] as number };
+      return {
+        name,
+        machineTypes: unique([settings.machine_type ?? "t3.medium"].flat()),
+        image: settings.image ?? "auto",
+        count: counts[i] as number,
+      };
     }),
   };
 }
@@ -222,7 +247,9 @@ function normalise(raw: RawConfig): FleetConfig {
 /** `contradictions` has seen to it that an enabled one has a version and a program. */
 function bacalhauOf(raw: RawConfig["bacalhau"]): BacalhauConfig | undefined {
   if (raw?.version === undefined || raw.enabled === false) return undefined;
-  const downloads = Object.entries(raw.download ?? {}).map(([name, { url, sha256 }]) => [name, { url, sha256: sha256.toLowerCase() }] as const);
+  const downloads = Object.entries(raw.download ?? {}).map(
+    ([name, { url, sha256 }]) => [name, { url, sha256: sha256.toLowerCase() }] as const,
+  );
   return {
     version: raw.version.replace(/^v/, ""),
     program: raw.binary === undefined ? { downloads: Object.fromEntries(downloads) } : { binary: raw.binary },

@@ -34,7 +34,9 @@ function sentence(issue: z.core.$ZodIssue, path: ConfigPath, value: unknown): st
 function unknownKey(path: ConfigPath, key: string): string {
   const section = sectionOf(path);
   const known: readonly string[] = configKeys[section];
-  const home = (Object.keys(configKeys) as Section[]).find((other) => (configKeys[other] as readonly string[]).includes(key));
+  const home = (Object.keys(configKeys) as Section[]).find((other) =>
+    (configKeys[other] as readonly string[]).includes(key),
+  );
   const hint = home === undefined ? didYouMean(key, known) : ` (it belongs ${homeText[home]})`;
   return `${pathText([...path, key])} is not a key that this program knows${hint}`;
 }
@@ -70,7 +72,11 @@ export function pathText(path: ConfigPath): string {
 }
 
 function valueAt(data: unknown, path: ConfigPath): unknown {
-  return path.reduce<unknown>((holder, step) => (typeof holder === "object" && holder !== null ? (holder as Record<string | number, unknown>)[step] : undefined), data);
+  return path.reduce<unknown>(
+    (holder, step) =>
+      typeof holder === "object" && holder !== null ? (holder as Record<string | number, unknown>)[step] : undefined,
+    data,
+  );
 }
 
 /** The value as it may stand in a sentence: short, on one line. */

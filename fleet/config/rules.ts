@@ -43,7 +43,9 @@ export function badKeys(data: unknown): Fault[] {
       return message === undefined ? [] : [keyFault(["regions", i, name], message)];
     });
     // Two good regions behind one dash; or none at all. A setting among them has been named already.
-    return faults.length > 0 || names.length === 1 ? faults : [keyFault(["regions", i], `holds ${names.length} regions; begin each with a dash of its own`)];
+    return faults.length > 0 || names.length === 1
+      ? faults
+      : [keyFault(["regions", i], `holds ${names.length} regions; begin each with a dash of its own`)];
   });
   const ofTags = Object.keys(tags).flatMap((key) => {
     const message = tagKeyProblem(key);
@@ -52,13 +54,19 @@ export function badKeys(data: unknown): Fault[] {
   return [...ofRegions, ...ofTags];
 }
 
-const keyFault = (path: ConfigPath, message: string): Fault => ({ path, part: "key", message: `${pathText(path)} ${message}` });
+const keyFault = (path: ConfigPath, message: string): Fault => ({
+  path,
+  part: "key",
+  message: `${pathText(path)} ${message}`,
+});
 
 function regionProblem(name: string, seen: ReadonlySet<string>): string | undefined {
   if (seen.has(name)) return "stands twice; give the region once, with instances_per_region";
   if (isAwsRegion(name)) return undefined;
-  if ((configKeys.region as readonly string[]).includes(name)) return "is a setting of a region; indent it further than the region's name";
-  if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(name)) return `is not a region's name such as us-west-2${didYouMean(name, awsRegionNames)}`;
+  if ((configKeys.region as readonly string[]).includes(name))
+    return "is a setting of a region; indent it further than the region's name";
+  if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(name))
+    return `is not a region's name such as us-west-2${didYouMean(name, awsRegionNames)}`;
   if (/^(cn|us-gov)-/.test(name)) return "is in another partition of AWS (GovCloud, China), which is not supported";
   return `is not a region of AWS${didYouMean(name, awsRegionNames)}`;
 }
@@ -66,7 +74,8 @@ function regionProblem(name: string, seen: ReadonlySet<string>): string | undefi
 function tagKeyProblem(key: string): string | undefined {
   if (key.length === 0 || key.length > 128) return "must have 1 to 128 characters";
   if (/^aws:/i.test(key)) return "begins with aws:, which AWS keeps for itself";
-  if (key.startsWith(`${MANAGED_BY}:`) || key === Tag.managedBy) return "is kept for this program, which knows its own resources by it";
+  if (key.startsWith(`${MANAGED_BY}:`) || key === Tag.managedBy)
+    return "is kept for this program, which knows its own resources by it";
   return undefined;
 }
 
@@ -76,40 +85,83 @@ export function contradictions(raw: RawConfig): Fault[] {
   const nodes = nodeCount(raw);
   if (nodes > MAX_NODES) {
     const path = (raw.aws?.total_instances ?? 0) > MAX_NODES ? ["aws", "total_instances"] : ["regions"];
-    faults.push({ path, part: "value", message: `the fleet would have ${nodes} nodes; the most that one stack can hold is ${MAX_NODES}` });
+    faults.push({
+      path,
+      part: "value",
+      message: `the fleet would have ${nodes} nodes; the most that one stack can hold is ${MAX_NODES}`,
+    });
   }
   if (raw.network?.startsWith("vpc-") && raw.regions.length > 1) {
-    faults.push({ path: ["network"], part: "value", message: `network: a VPC lies in one region, but there are ${raw.regions.length}; use create or default, or keep one region` });
+    faults.push({
+      path: ["network"],
+      part: "value",
+      message: `network: a VPC lies in one region, but there are ${raw.regions.length}; use create or default, or keep one region`,
+    });
   }
   if (raw.network === "create" && raw.aws?.security_groups?.length) {
-    faults.push({ path: ["aws", "security_groups"], part: "key", message: "aws.security_groups: an existing group cannot be used in a network made new (network: create); use default or vpc-…" });
+    faults.push({
+      path: ["aws", "security_groups"],
+      part: "key",
+      message:
+        "aws.security_groups: an existing group cannot be used in a network made new (network: create); use default or vpc-…",
+    });
   }
   if (raw.max_price !== undefined && raw.aws?.spot_price_limit !== undefined) {
-    faults.push({ path: ["aws", "spot_price_limit"], part: "key", message: "aws.spot_price_limit is the older name of max_price; keep one" });
+    faults.push({
+      path: ["aws", "spot_price_limit"],
+      part: "key",
+      message: "aws.spot_price_limit is the older name of max_price; keep one",
+    });
   }
   const { private_ssh_key_path: privateKey, public_ssh_key_path: publicKey } = raw.aws ?? {};
   if (publicKey !== undefined && privateKey === undefined && !publicKey.endsWith(".pub")) {
-    faults.push({ path: ["aws", "public_ssh_key_path"], part: "value", message: "aws.private_ssh_key_path is missing: the private key that belongs to aws.public_ssh_key_path" });
+    faults.push({
+      path: ["aws", "public_ssh_key_path"],
+      part: "value",
+      message: "aws.private_ssh_key_path is missing: the private key that belongs to aws.public_ssh_key_path",
+    });
   }
   return [...faults, ...bacalhauFaults(raw.bacalhau), ...checkFaults(raw.checks ?? [])];
 }
 
 /** What a check of the user's own can look at, and what may be asked of it besides. */
-const SUBJECTS = { command: ["contains"], http: ["contains", "status"], tcp: [], file: ["contains"], service: [] } as const satisfies Record<string, readonly (keyof RawCheck)[]>;
+const SUBJECTS = {
+  command: ["contains"],
+  http: ["contains", "status"],
+  tcp: [],
+  file: ["contains"],
+  service: [],
+} as const satisfies Record<string, readonly (keyof RawCheck)[]>;
 
 function checkFaults(checks: readonly RawCheck[]): Fault[] {
   const kinds = Object.keys(SUBJECTS) as (keyof typeof SUBJECTS)[];
   return checks.flatMap((check, i): Fault[] => {
     const subjects = kinds.filter((kind) => check[kind] !== undefined);
-    const fault = (key: string | undefined, message: string): Fault => ({ path: ["checks", i, ...(key === undefined ? [] : [key])], part: "key", message: `checks[${i + 1}] ${message}` });
+    const fault = (key: string | undefined, message: string): Fault => ({
+      path: ["checks", i, ...(key === undefined ? [] : [key])],
+      part: "key",
+      message: `checks[${i + 1}] ${message}`,
+    });
     const [subject] = subjects;
     if (subject === undefined || subjects.length > 1) {
-      return [fault(subjects[1], subject === undefined ? `looks at nothing: it needs one of ${kinds.join(", ")}` : `looks at ${subjects.join(" and ")}; one check has one of them`)];
+      return [
+        fault(
+          subjects[1],
+          subject === undefined
+            ? `looks at nothing: it needs one of ${kinds.join(", ")}`
+            : `looks at ${subjects.join(" and ")}; one check has one of them`,
+        ),
+      ];
     }
     const allowed: readonly string[] = SUBJECTS[subject];
-    const misplaced = (["contains", "status"] as const).filter((key) => check[key] !== undefined && !allowed.includes(key));
+    const misplaced = (["contains", "status"] as const).filter(
+      (key) => check[key] !== undefined && !allowed.includes(key),
+    );
     const twice = checks.findIndex(({ name }) => name === check.name) < i;
-    return [...misplaced.map((key) => fault(key, `has ${key}, which means nothing for ${subject}`)), ...(twice ? [fault("name", `has the name of an earlier one: ${check.name}`)] : [])];
+    return [
+      ...misplaced.map((key) => fault(key, `has ${key}, which means nothing for ${subject}`)),
+      ...(twice ? [fault("name", `has the name of an earlier one: ${check.name}`)] : []),
+    ];
   });
 }
 
@@ -119,9 +171,20 @@ function bacalhauFaults(bacalhau: RawConfig["bacalhau"]): Fault[] {
   const fault = (key: string, message: string): Fault => ({ path: ["bacalhau", key], part: "key", message });
   const sources = [bacalhau.binary, ...Object.values(bacalhau.download ?? {})].filter((source) => source !== undefined);
   return [
-    ...(bacalhau.version === undefined ? [fault("version", 'bacalhau.version is missing: it must be a version such as "1.6.0"')] : []),
-    ...(sources.length === 0 ? [fault("download", "bacalhau.download is missing: name a url with its sha256 for each architecture of the fleet, or a binary")] : []),
-    ...(bacalhau.binary !== undefined && sources.length > 1 ? [fault("binary", "bacalhau.binary and bacalhau.download exclude each other; keep one")] : []),
+    ...(bacalhau.version === undefined
+      ? [fault("version", 'bacalhau.version is missing: it must be a version such as "1.6.0"')]
+      : []),
+    ...(sources.length === 0
+      ? [
+          fault(
+            "download",
+            "bacalhau.download is missing: name a url with its sha256 for each architecture of the fleet, or a binary",
+          ),
+        ]
+      : []),
+    ...(bacalhau.binary !== undefined && sources.length > 1
+      ? [fault("binary", "bacalhau.binary and bacalhau.download exclude each other; keep one")]
+      : []),
   ];
 }
 
@@ -132,31 +195,45 @@ export function oddities(raw: RawConfig): Fault[] {
   const warn = (path: ConfigPath, message: string): void => void found.push({ path, part: "value", message });
 
   if (raw.market === "on-demand" && (raw.max_price ?? raw.aws?.spot_price_limit) !== undefined) {
-    warn(raw.max_price === undefined ? ["aws", "spot_price_limit"] : ["max_price"], "the price limit is for spot instances; with market: on-demand it does nothing");
+    warn(
+      raw.max_price === undefined ? ["aws", "spot_price_limit"] : ["max_price"],
+      "the price limit is for spot instances; with market: on-demand it does nothing",
+    );
   }
-  if (raw.allow_other_regions && raw.regions.length === 1) warn(["allow_other_regions"], "allow_other_regions does nothing: there is one region");
+  if (raw.allow_other_regions && raw.regions.length === 1)
+    warn(["allow_other_regions"], "allow_other_regions does nothing: there is one region");
   const counts = regionCounts(raw);
   const without = raw.regions.filter((_, i) => counts[i] === 0).map((entry) => regionOf(entry)[0]);
-  if (without.length > 0) warn(["aws", "total_instances"], `no node is left for ${without.join(", ")}: aws.total_instances is ${total}`);
+  if (without.length > 0)
+    warn(["aws", "total_instances"], `no node is left for ${without.join(", ")}: aws.total_instances is ${total}`);
   if (total !== undefined && total !== nodeCount(raw)) {
-    warn(["aws", "total_instances"], `aws.total_instances is ${total}, but the regions' own numbers make ${counted(nodeCount(raw), "node")}`);
+    warn(
+      ["aws", "total_instances"],
+      `aws.total_instances is ${total}, but the regions' own numbers make ${counted(nodeCount(raw), "node")}`,
+    );
   }
   if (raw.bacalhau && raw.bacalhau.enabled !== false && !raw.bacalhau.orchestrators?.length) {
     warn(["bacalhau"], "bacalhau.orchestrators names none: the nodes run Bacalhau and join no cluster");
   }
   for (const [i, text] of (raw.ssh?.allow ?? []).entries()) {
     const result = parseCidr(text);
-    if ("cidr" in result && result.cidr.endsWith("/0")) warn(["ssh", "allow", i], `ssh.allow: ${text} lets the whole internet try to log in`);
+    if ("cidr" in result && result.cidr.endsWith("/0"))
+      warn(["ssh", "allow", i], `ssh.allow: ${text} lets the whole internet try to log in`);
   }
   return found;
 }
 
 /** `badKeys` has seen to it that there is exactly one. */
-export const regionOf = (entry: RawConfig["regions"][number]): [string, RawRegion] => Object.entries(entry)[0] as [string, RawRegion];
+export const regionOf = (entry: RawConfig["regions"][number]): [string, RawRegion] =>
+  Object.entries(entry)[0] as [string, RawRegion];
 
 export const regionCounts = (raw: RawConfig): number[] =>
-  countsOf(raw.aws?.total_instances, raw.regions.map((entry) => regionOf(entry)[1].instances_per_region));
+  countsOf(
+    raw.aws?.total_instances,
+    raw.regions.map((entry) => regionOf(entry)[1].instances_per_region),
+  );
 
 const nodeCount = (raw: RawConfig): number => regionCounts(raw).reduce((sum, count) => sum + count, 0);
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -13,10 +13,13 @@ const MAX_TAGS = 50 - Object.keys(Tag).length - 1;
 
 /** Text that `judge` accepts: it answers with a predicate that says what is wrong, or nothing. */
 function text(requirement: string, judge?: (value: string) => string | undefined) {
-  return z.string(requirement).min(1, requirement).superRefine((value, context) => {
-    const fault = judge?.(value);
-    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-  });
+  return z
+    .string(requirement)
+    .min(1, requirement)
+    .superRefine((value, context) => {
+      const fault = judge?.(value);
+      if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+    });
 }
 
 const matching = (pattern: RegExp, requirement: string) => z.string(requirement).regex(pattern, requirement);
@@ -42,13 +45,29 @@ const machineType = text("an instance type such as t3.medium", (value) =>
     : `is not an instance type of the form family.size, such as t3.medium${typeGuess(value)}`,
 );
 
-const SIZES = ["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal"];
+const SIZES = [
+  "nano",
+  "micro",
+  "small",
+  "medium",
+  "large",
+  "xlarge",
+  "2xlarge",
+  "4xlarge",
+  "8xlarge",
+  "12xlarge",
+  "16xlarge",
+  "24xlarge",
+  "metal",
+];
 
 /** What a mistyped machine type may have been meant to be: its family with the size that it ends in, or the nearest. */
 function typeGuess(value: string): string {
   const given = value.toLowerCase();
   const exact = SIZES.filter((size) => given.endsWith(size)).sort((a, b) => b.length - a.length)[0];
-  const [, family = "", rest = ""] = exact ? [given, given.slice(0, -exact.length), exact] : (/^([a-z0-9-]+?)[\s._-]+([a-z0-9]+)$/.exec(given) ?? []);
+  const [, family = "", rest = ""] = exact
+    ? [given, given.slice(0, -exact.length), exact]
+    : (/^([a-z0-9-]+?)[\s._-]+([a-z0-9]+)$/.exec(given) ?? []);
   const size = exact ?? nearest(rest, SIZES);
   const bare = family.replace(/[\s._-]+$/, "");
   return size && /^[a-z]+\d+[a-z]*(-[a-z0-9]+)*$/.test(bare) ? ` (did you mean ${bare}.${size}?)` : "";
@@ -78,8 +97,11 @@ const instanceProfile = text("the name of an instance profile", (value) => {
 });
 
 const username = text("a user's name", (value) => {
-  if (value === "root") return "cannot be root: cloud images refuse its logins; use ubuntu, admin or a name of your own";
-  return /^[a-z_][a-z0-9_-]{0,31}$/.test(value) ? undefined : "is not a user name: lower-case letters, digits, - and _, at most 32";
+  if (value === "root")
+    return "cannot be root: cloud images refuse its logins; use ubuntu, admin or a name of your own";
+  return /^[a-z_][a-z0-9_-]{0,31}$/.test(value)
+    ? undefined
+    : "is not a user name: lower-case letters, digits, - and _, at most 32";
 });
 
 const securityGroup = text("a security group's id or name", (value) =>
@@ -95,7 +117,10 @@ const network = text("create, default or a VPC's id", (value) =>
 );
 
 /** Pulumi: a name, or with the organisation and project before it. */
-const stack = matching(STACK_NAME, "a stack's name: letters, digits, - _ . and at most organisation/project/ before it");
+const stack = matching(
+  STACK_NAME,
+  "a stack's name: letters, digits, - _ . and at most organisation/project/ before it",
+);
 
 const backend = matching(
   /^(file|https?|s3|gs|azblob):\/\/.*$/,
@@ -111,78 +136,107 @@ const share = z.union([wholeNumber(1, Number.MAX_SAFE_INTEGER, SHARE), matching(
 /** Which markets a node may come from, in order. */
 export const marketNames = ["spot", "on-demand", "spot-then-on-demand"] as const;
 
-const regionSettings = z.strictObject({
-  machine_type: machineTypes.optional(),
-  image: image.optional(),
-  instances_per_region: count.optional(),
-}, "a map of settings");
+const regionSettings = z.strictObject(
+  {
+    machine_type: machineTypes.optional(),
+    image: image.optional(),
+    instances_per_region: count.optional(),
+  },
+  "a map of settings",
+);
 
 const PRICE = "a price in USD per hour, 0.0001 or more";
 // Below any spot price that AWS ever asked; and a number so small would be written with an exponent.
 const price = z.number(PRICE).min(0.0001, PRICE);
 
-const aws = z.strictObject({
-  total_instances: count.optional(),
-  username: username.optional(),
-  ssh_key_name: text("the name of an EC2 key pair").optional(),
-  private_ssh_key_path: filePath.optional(),
-  public_ssh_key_path: filePath.optional(),
-  files_directory: filePath.optional(),
-  scripts_directory: filePath.optional(),
-  spot_price_limit: price.optional(),
-  // The images have 8 GiB (or less) of content; a gp3 volume ends at 16 TiB in most regions.
-  instance_storage_gb: wholeNumber(8, 16_384, "a whole number of GiB from 8 to 16384").optional(),
-  security_groups: orEmpty(z.array(securityGroup, "a list")),
-  iam_instance_profile: instanceProfile.optional(),
-  tags: orEmpty(z.record(z.string(), tagValue, "a map of texts").superRefine((tags, context) => {
-    const given = Object.keys(tags).length;
-    if (given > MAX_TAGS) context.addIssue({ code: "custom", message: `holds ${given} tags; EC2 leaves room for ${MAX_TAGS}` });
-  })),
-}, "a map of settings");
+const aws = z.strictObject(
+  {
+    total_instances: count.optional(),
+    username: username.optional(),
+    ssh_key_name: text("the name of an EC2 key pair").optional(),
+    private_ssh_key_path: filePath.optional(),
+    public_ssh_key_path: filePath.optional(),
+    files_directory: filePath.optional(),
+    scripts_directory: filePath.optional(),
+    spot_price_limit: price.optional(),
+    // The images have 8 GiB (or less) of content; a gp3 volume ends at 16 TiB in most regions.
+    instance_storage_gb: wholeNumber(8, 16_384, "a whole number of GiB from 8 to 16384").optional(),
+    security_groups: orEmpty(z.array(securityGroup, "a list")),
+    iam_instance_profile: instanceProfile.optional(),
+    tags: orEmpty(
+      z.record(z.string(), tagValue, "a map of texts").superRefine((tags, context) => {
+        const given = Object.keys(tags).length;
+        if (given > MAX_TAGS)
+          context.addIssue({ code: "custom", message: `holds ${given} tags; EC2 leaves room for ${MAX_TAGS}` });
+      }),
+    ),
+  },
+  "a map of settings",
+);
 
-const ssh = z.strictObject({
-  allow: orEmpty(z.array(cidr, "a list").min(1, "a list of at least one entry: without SSH nothing can be set up")),
-}, "a map of settings");
+const ssh = z.strictObject(
+  {
+    allow: orEmpty(z.array(cidr, "a list").min(1, "a list of at least one entry: without SSH nothing can be set up")),
+  },
+  "a map of settings",
+);
 
 const REGIONS = "a list of regions, one or more, each with its settings (- us-west-2: {machine_type: t3.medium})";
 
 /** Bacalhau's releases are named after Go's architectures. */
-const downloadOf = z.strictObject({
-  url: matching(/^https?:\/\/[^\s/]+\/\S*$/, "an http:// or https:// URL"),
-  sha256: matching(/^[0-9a-fA-F]{64}$/, "a sha256 of 64 hexadecimal digits"),
-}, "a map with url and sha256");
+const downloadOf = z.strictObject(
+  {
+    url: matching(/^https?:\/\/[^\s/]+\/\S*$/, "an http:// or https:// URL"),
+    sha256: matching(/^[0-9a-fA-F]{64}$/, "a sha256 of 64 hexadecimal digits"),
+  },
+  "a map with url and sha256",
+);
 
-const download = z.strictObject({ amd64: downloadOf.optional(), arm64: downloadOf.optional() }, "a map of architectures");
+const download = z.strictObject(
+  { amd64: downloadOf.optional(), arm64: downloadOf.optional() },
+  "a map of architectures",
+);
 
-const bacalhau = z.strictObject({
-  enabled: z.boolean("true or false").optional(),
-  version: matching(/^v?\d+\.\d+\.\d+([.+-][\w.+-]+)?$/, 'a version such as "1.6.0"').optional(),
-  download: orEmpty(download),
-  binary: filePath.optional(),
-  orchestrators: orEmpty(z.array(matching(/^nats:\/\/[^\s/:@]+:\d{1,5}$/, "an address such as nats://host:4222"), "a list")),
-  token_file: filePath.optional(),
-  labels: orEmpty(z.record(z.string(), z.string("text: put it in quotes"), "a map of texts")),
-  allowed_paths: orEmpty(z.array(matching(/^\/.*$/, "an absolute path"), "a list")),
-  api: matching(/^https?:\/\/[^\s/]+\/?$/, "an address such as http://host:1234").optional(),
-}, "a map of settings");
+const bacalhau = z.strictObject(
+  {
+    enabled: z.boolean("true or false").optional(),
+    version: matching(/^v?\d+\.\d+\.\d+([.+-][\w.+-]+)?$/, 'a version such as "1.6.0"').optional(),
+    download: orEmpty(download),
+    binary: filePath.optional(),
+    orchestrators: orEmpty(
+      z.array(matching(/^nats:\/\/[^\s/:@]+:\d{1,5}$/, "an address such as nats://host:4222"), "a list"),
+    ),
+    token_file: filePath.optional(),
+    labels: orEmpty(z.record(z.string(), z.string("text: put it in quotes"), "a map of texts")),
+    allowed_paths: orEmpty(z.array(matching(/^\/.*$/, "an absolute path"), "a list")),
+    api: matching(/^https?:\/\/[^\s/]+\/?$/, "an address such as http://host:1234").optional(),
+  },
+  "a map of settings",
+);
 
 const SECONDS = "a whole number of seconds, 1 to 3600";
 const seconds = wholeNumber(1, 3600, SECONDS);
 
 /** A check of the user's own. That it has exactly one subject is a rule (rules.ts). */
-const ownCheck = z.strictObject({
-  name: matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, "a name of small letters, digits and single dashes"),
-  command: text("a command for the node's shell").optional(),
-  http: matching(/^https?:\/\/[^\s/]+(\/\S*)?$/, "an address such as http://127.0.0.1:8080/health").optional(),
-  tcp: matching(/^[^\s/:@]+:\d{1,5}$/, "host:port").optional(),
-  file: matching(/^\/.*$/, "an absolute path").optional(),
-  service: matching(/^[\w@.-]+\.(service|timer|socket|mount|path)$/, "the name of a unit such as mine.service").optional(),
-  contains: text("the text that must be there").optional(),
-  status: wholeNumber(100, 599, "a status of HTTP, 100 to 599").optional(),
-  deadline: seconds.optional(),
-  retry: seconds.optional(),
-  severity: z.enum(["fail", "warn", "info"], "fail, warn or info").optional(),
-}, "a map of settings");
+const ownCheck = z.strictObject(
+  {
+    name: matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, "a name of small letters, digits and single dashes"),
+    command: text("a command for the node's shell").optional(),
+    http: matching(/^https?:\/\/[^\s/]+(\/\S*)?$/, "an address such as http://127.0.0.1:8080/health").optional(),
+    tcp: matching(/^[^\s/:@]+:\d{1,5}$/, "host:port").optional(),
+    file: matching(/^\/.*$/, "an absolute path").optional(),
+    service: matching(
+      /^[\w@.-]+\.(service|timer|socket|mount|path)$/,
+      "the name of a unit such as mine.service",
+    ).optional(),
+    contains: text("the text that must be there").optional(),
+    status: wholeNumber(100, 599, "a status of HTTP, 100 to 599").optional(),
+    deadline: seconds.optional(),
+    retry: seconds.optional(),
+    severity: z.enum(["fail", "warn", "info"], "fail, warn or info").optional(),
+  },
+  "a map of settings",
+);
 
 /** A map with exactly one key (rules.ts): the predecessor's form, which keeps the order of the regions. */
 const region = z.record(
@@ -192,22 +246,25 @@ const region = z.record(
 );
 
 /** What the keys of maps are called is not judged here but in rules.ts: the schema would skip the values of a bad one. */
-const root = z.strictObject({
-  stack: stack.optional(),
-  backend: backend.optional(),
-  network: network.optional(),
-  ssh: orEmpty(ssh),
-  packages: orEmpty(z.array(packageName, "a list")),
-  max_unavailable: share.optional(),
-  market: z.enum(marketNames, marketNames.join(", ")).optional(),
-  max_price: price.optional(),
-  allow_other_regions: z.boolean("true or false").optional(),
-  min_healthy: share.optional(),
-  bacalhau: orEmpty(bacalhau),
-  checks: orEmpty(z.array(ownCheck, "a list of checks")),
-  aws: orEmpty(aws),
-  regions: z.array(region, REGIONS).min(1, REGIONS),
-}, "a map of settings");
+const root = z.strictObject(
+  {
+    stack: stack.optional(),
+    backend: backend.optional(),
+    network: network.optional(),
+    ssh: orEmpty(ssh),
+    packages: orEmpty(z.array(packageName, "a list")),
+    max_unavailable: share.optional(),
+    market: z.enum(marketNames, marketNames.join(", ")).optional(),
+    max_price: price.optional(),
+    allow_other_regions: z.boolean("true or false").optional(),
+    min_healthy: share.optional(),
+    bacalhau: orEmpty(bacalhau),
+    checks: orEmpty(z.array(ownCheck, "a list of checks")),
+    aws: orEmpty(aws),
+    regions: z.array(region, REGIONS).min(1, REGIONS),
+  },
+  "a map of settings",
+);
 
 /** What config.yaml says, checked value by value, before rules that concern several of them. */
 export type RawConfig = z.output<typeof root>;

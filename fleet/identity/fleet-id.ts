@@ -9,7 +9,11 @@ const FLEET_ID = /^[0-9a-f]{16}$/;
  * @param where what it was read from, as the message begins: `--fleet-id`
  * @throws SpotError E_USAGE, or the code given
  */
-export function asFleetId(text: string, where: string, error: { code?: "E_USAGE" | "E_STATE" } & Pick<SpotErrorInput, "next"> = {}): string {
+export function asFleetId(
+  text: string,
+  where: string,
+  error: { code?: "E_USAGE" | "E_STATE" } & Pick<SpotErrorInput, "next"> = {},
+): string {
   if (FLEET_ID.test(text)) return text;
   throw new SpotError(error.code ?? "E_USAGE", {
     message: `${where}: ${JSON.stringify(text)} is no fleet ID; one is 16 digits 0-9 and a-f`,

@@ -12,7 +12,9 @@ export interface GenerationContent {
 
 /** What a node is made of, as one short name. A node of another generation is replaced, never changed. */
 export function generationOf(content: GenerationContent): string {
-  const launch = Object.entries(content.launch).filter(([, value]) => value !== undefined).sort();
+  const launch = Object.entries(content.launch)
+    .filter(([, value]) => value !== undefined)
+    .sort();
   return createHash("sha256")
     .update(JSON.stringify([content.payloadDigest, content.userData, content.ami, launch]))
     .digest("hex")

@@ -21,7 +21,11 @@ export function newLaunch(): string {
  * @param staying the instances that are not to be replaced
  * @param mint makes the name of a launch
  */
-export function launchesOf(slots: readonly string[], staying: readonly LaunchedNode[], mint: () => string = newLaunch): Record<string, string> {
+export function launchesOf(
+  slots: readonly string[],
+  staying: readonly LaunchedNode[],
+  mint: () => string = newLaunch,
+): Record<string, string> {
   const kept = new Map(staying.map(({ name, launch }) => [name, launch]));
   return Object.fromEntries(
     slots.flatMap((slot): [string, string][] => {

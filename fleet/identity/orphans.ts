@@ -62,18 +62,31 @@ const MADE_ONCE: ReadonlySet<string> = new Set(["aws:ec2/instance:Instance"]);
  * its id; and what a run attempted to make: of the same kind and name, new since the run began, and no more of them than
  * attempts. Tags alone explain nothing: backups and "launch more like this" copy them.
  */
-export function sortedByNotes<T extends Unrecorded>(objects: readonly T[], runs: readonly RunNote[], now: Date): { explained: T[]; unexplained: Unexplained<T>[] } {
-  const known = new Set(runs.flatMap((run) => (isOver(run, now) ? [] : [...run.deleted, ...run.attempts.flatMap(({ id }) => id ?? [])])));
+export function sortedByNotes<T extends Unrecorded>(
+  objects: readonly T[],
+  runs: readonly RunNote[],
+  now: Date,
+): { explained: T[]; unexplained: Unexplained<T>[] } {
+  const known = new Set(
+    runs.flatMap((run) => (isOver(run, now) ? [] : [...run.deleted, ...run.attempts.flatMap(({ id }) => id ?? [])])),
+  );
   const explained = objects.filter(({ id }) => known.has(id));
   const unexplained: Unexplained<T>[] = [];
   for (const [key, group] of grouped(objects.filter(({ id }) => !known.has(id)))) {
     const tries = runs.map((run) => triesOf(run, key));
     const attempted = tries.reduce((sum, count) => sum + count, 0);
-    const candidates = group.filter((object) => runs.some((run, index) => tries[index]! > 0 && isNew(object, run, now)));
+    const candidates = group.filter((object) =>
+      runs.some((run, index) => tries[index]! > 0 && isNew(object, run, now)),
+    );
     const few = candidates.length <= attempted;
     if (few) explained.push(...candidates);
     for (const object of few ? group.filter((one) => !candidates.includes(one)) : group) {
-      const reason = attempted === 0 ? "no run tried to make it" : candidates.includes(object) ? `there are ${candidates.length} such things for ${counted(attempted, "attempt")} to make one` : "it is not from the time of the run that tried to make one";
+      const reason =
+        attempted === 0
+          ? "no run tried to make it"
+          : candidates.includes(object)
+            ? `there are ${candidates.length} such things for ${counted(attempted, "attempt")} to make one`
+            : "it is not from the time of the run that tried to make one";
       unexplained.push({ object, reason });
     }
   }

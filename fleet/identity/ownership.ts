@@ -5,11 +5,20 @@ export type Owner = "ours" | "another fleet" | "predecessor" | "nobody";
 
 /** How the predecessor's versions spelled themselves in `ManagedBy`. `spot-deployer` is not among them: so signs this program. */
 export const PREDECESSOR_SPELLINGS: readonly string[] = [
-  "SpotDeployer", "spotdeployer", "spotDeployer", "SPOTDEPLOYER",
-  "Spot-Deployer", "SPOT-DEPLOYER",
-  "spot_deployer", "Spot_Deployer", "SPOT_DEPLOYER",
-  "spot deployer", "Spot Deployer",
-  "aws-spot-deployer", "AwsSpotDeployer", "AWSSpotDeployer",
+  "SpotDeployer",
+  "spotdeployer",
+  "spotDeployer",
+  "SPOTDEPLOYER",
+  "Spot-Deployer",
+  "SPOT-DEPLOYER",
+  "spot_deployer",
+  "Spot_Deployer",
+  "SPOT_DEPLOYER",
+  "spot deployer",
+  "Spot Deployer",
+  "aws-spot-deployer",
+  "AwsSpotDeployer",
+  "AWSSpotDeployer",
 ];
 
 /** Names that it gave begin so. */
@@ -42,7 +51,8 @@ export interface FleetTags {
 
 export function ownerOf(tags: Readonly<Record<string, string>>, { lineage, stack }: FleetTags): Owner {
   const theirs = tags[Tag.lineage];
-  if (theirs !== undefined) return theirs === lineage && (stack === undefined || isOfStack(tags, stack)) ? "ours" : "another fleet";
+  if (theirs !== undefined)
+    return theirs === lineage && (stack === undefined || isOfStack(tags, stack)) ? "ours" : "another fleet";
   if (tags[Tag.managedBy] === MANAGED_BY) return "another fleet";
   return isSignedByPredecessor(tags) || PREDECESSOR_NAMES.test(tags["Name"] ?? "") ? "predecessor" : "nobody";
 }

@@ -21,6 +21,11 @@ export function ownerTags(owner: Owner, name: string): Record<string, string> {
 }
 
 /** The tags of a node's instance and its volume. */
-export function nodeTags(owner: Owner, node: string, generation: string, launch: string | undefined): Record<string, string> {
+export function nodeTags(
+  owner: Owner,
+  node: string,
+  generation: string,
+  launch: string | undefined,
+): Record<string, string> {
   return { ...ownerTags(owner, node), [Tag.node]: node, [Tag.generation]: generationTag(generation, launch) };
 }

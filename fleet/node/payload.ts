@@ -72,7 +72,8 @@ export function unitFaults(unit: string, entries: readonly Pick<PayloadEntry, "p
 function kindsOf(entries: readonly Pick<PayloadEntry, "path" | "type">[]): Map<string, PayloadEntry["type"]> {
   const kinds = new Map<string, PayloadEntry["type"]>([[UPLOAD_ROOT, "directory"]]);
   for (const { path, type } of entries) {
-    for (let end = path.indexOf("/"); end > 0; end = path.indexOf("/", end + 1)) kinds.set(`${UPLOAD_ROOT}/${path.slice(0, end)}`, "directory");
+    for (let end = path.indexOf("/"); end > 0; end = path.indexOf("/", end + 1))
+      kinds.set(`${UPLOAD_ROOT}/${path.slice(0, end)}`, "directory");
     kinds.set(`${UPLOAD_ROOT}/${path}`, type);
   }
   return kinds;
@@ -95,7 +96,9 @@ export function manifestText(manifest: Manifest): string {
  * the umask are no part of an entry, so they change nothing.
  */
 function digestOf(ordered: readonly PayloadEntry[]): string {
-  const lines = ordered.map((entry) => JSON.stringify(Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))));
+  const lines = ordered.map((entry) =>
+    JSON.stringify(Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))),
+  );
   return createHash("sha256").update(lines.join("\n")).digest("hex");
 }
 
@@ -104,7 +107,8 @@ function digestOf(ordered: readonly PayloadEntry[]): string {
  * line-wise records on the node; a name that is not NFC looks like another one and differs between file systems.
  */
 export function nameProblem(name: string): string | undefined {
-  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(name)) return "has a control character or a line break in its name";
+  if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(name))
+    return "has a control character or a line break in its name";
   if (name !== name.normalize("NFC")) return "has a name that is not in Unicode's composed form (NFC); rename it";
   return undefined;
 }

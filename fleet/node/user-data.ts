@@ -59,7 +59,9 @@ export function renderUserData(template: UserDataTemplate, values: UserDataValue
 export function assertUserDataSize(rendered: string, locate?: Locate): void {
   const size = Buffer.byteLength(rendered);
   if (size <= MAX_USER_DATA_BYTES) return;
-  const largest = partsOf(rendered).sort((a, b) => b.bytes - a.bytes).slice(0, 3);
+  const largest = partsOf(rendered)
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, 3);
   const named = largest.map(({ name, bytes }) => `${name} (${bytes} bytes)`).join(", ");
   const key = largest.map(({ name }) => CONFIG_KEYS[name]).find((found) => found !== undefined);
   throw new SpotError("E_USER_DATA_TOO_LARGE", {
@@ -89,7 +91,10 @@ function fill(value: unknown, filling: Record<string, unknown>): unknown {
 function fillText(text: string, filling: Record<string, unknown>): unknown {
   if (text.search(PLACEHOLDER) < 0) return text;
   const whole = /^\$\{(\w+)\}$/.exec(text)?.[1];
-  const value = whole === undefined ? text.replace(PLACEHOLDER, (_match, name: string) => String(valueOf(name, filling))) : valueOf(whole, filling);
+  const value =
+    whole === undefined
+      ? text.replace(PLACEHOLDER, (_match, name: string) => String(valueOf(name, filling)))
+      : valueOf(whole, filling);
   return Array.isArray(value) ? value.map(quoted) : quoted(value);
 }
 

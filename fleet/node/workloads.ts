@@ -27,7 +27,9 @@ export function workloadsText(bacalhau: BacalhauConfig | undefined, program: Upl
 
 function settingsOf(bacalhau: BacalhauConfig, program: UploadedProgram | undefined): object {
   const uploaded = program && { path: PROGRAM_FILE, sha256: program.sha256 };
-  const artifacts = programArchitectures(bacalhau, program).map((name) => [MACHINES[name], uploaded ?? bacalhau.program.downloads?.[name]] as const);
+  const artifacts = programArchitectures(bacalhau, program).map(
+    (name) => [MACHINES[name], uploaded ?? bacalhau.program.downloads?.[name]] as const,
+  );
   return {
     enabled: true,
     version: bacalhau.version,
@@ -40,7 +42,10 @@ function settingsOf(bacalhau: BacalhauConfig, program: UploadedProgram | undefin
 }
 
 /** For which machines there is a program. */
-function programArchitectures({ program: { downloads } }: BacalhauConfig, program: UploadedProgram | undefined): ProgramArchitecture[] {
+function programArchitectures(
+  { program: { downloads } }: BacalhauConfig,
+  program: UploadedProgram | undefined,
+): ProgramArchitecture[] {
   if (downloads === undefined) return program?.architecture === undefined ? ARCHITECTURES : [program.architecture];
   return ARCHITECTURES.filter((name) => downloads[name] !== undefined);
 }

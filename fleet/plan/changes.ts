@@ -16,7 +16,7 @@ export interface RecordedNode {
   generation: string;
 }
 
-export type NodeChange = { name: string; /** Why, in words for a table. */ reason?: string } & (
+export type NodeChange = { name: string /** Why, in words for a table. */; reason?: string } & (
   | { kind: "create"; from?: undefined; to: DesiredNode }
   | { kind: "replace"; from: RecordedNode; to: DesiredNode }
   | { kind: "delete"; from: RecordedNode; to?: undefined }
@@ -53,7 +53,9 @@ function differences(from: RecordedNode, to: DesiredNode): string[] {
   const moved = (what: string, a: string, b: string): string[] => (a === b ? [] : [`${what} ${a} -> ${b}`]);
   const pin = [
     ...moved("AMI", from.pin.ami, to.pin.ami),
-    ...(Object.keys(poolWords) as (keyof Pool)[]).flatMap((key) => moved(poolWords[key], from.pin.pool[key], to.pin.pool[key])),
+    ...(Object.keys(poolWords) as (keyof Pool)[]).flatMap((key) =>
+      moved(poolWords[key], from.pin.pool[key], to.pin.pool[key]),
+    ),
   ];
   // A new AMI is a new generation by itself: only where the AMI is the same does the generation tell of the rest.
   const rest = from.generation !== to.generation && from.pin.ami === to.pin.ami;
@@ -66,11 +68,18 @@ function differences(from: RecordedNode, to: DesiredNode): string[] {
  * @param maxUnavailable how many nodes may be away at once: a number, or a percentage of `fleetSize` (`"25%"`,
  *   rounded down); at least one in either case, else nothing would ever be replaced
  */
-export function replacementBatches(changes: readonly NodeChange[], maxUnavailable: number | string, fleetSize: number): string[][] {
+export function replacementBatches(
+  changes: readonly NodeChange[],
+  maxUnavailable: number | string,
+  fleetSize: number,
+): string[][] {
   const [canary, ...others] = changes.filter(({ kind }) => kind === "replace").map(({ name }) => name);
   if (canary === undefined) return [];
-  const allowed = typeof maxUnavailable === "number" ? maxUnavailable : (fleetSize * Number.parseInt(maxUnavailable, 10)) / 100;
+  const allowed =
+    typeof maxUnavailable === "number" ? maxUnavailable : (fleetSize * Number.parseInt(maxUnavailable, 10)) / 100;
   const size = Math.max(1, Math.floor(allowed));
-  const batches = Array.from({ length: Math.ceil(others.length / size) }, (_, i) => others.slice(i * size, (i + 1) * size));
+  const batches = Array.from({ length: Math.ceil(others.length / size) }, (_, i) =>
+    others.slice(i * size, (i + 1) * size),
+  );
   return [[canary], ...batches];
 }

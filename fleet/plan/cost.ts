@@ -48,7 +48,9 @@ export function fleetCost(costs: readonly NodeCost[]): FleetCost {
   return {
     hourly: sum(costs.map(({ hourly }) => hourly)),
     soFar: sum(costs.map(({ soFar }) => soFar)),
-    savedHourly: sum(costs.map(({ hourly, onDemandHourly }) => (hourly && onDemandHourly ? onDemandHourly - hourly : 0))),
+    savedHourly: sum(
+      costs.map(({ hourly, onDemandHourly }) => (hourly && onDemandHourly ? onDemandHourly - hourly : 0)),
+    ),
     unknown: costs.filter(({ hourly }) => hourly === null).length,
   };
 }

@@ -26,7 +26,17 @@ export type FleetEvent =
   /** The nodes that a run without changes is about, before it begins on them. */
   | { type: "expected"; nodes: NodeRef[] }
   /** A check of a node has its result; of all its checks, and of those of the phase, so many are over. */
-  | { type: "check"; node: NodeRef; id: string; title: string; phase: Phase; status: CheckStatus; done: number; total: number; inPhase: { done: number; total: number } };
+  | {
+      type: "check";
+      node: NodeRef;
+      id: string;
+      title: string;
+      phase: Phase;
+      status: CheckStatus;
+      done: number;
+      total: number;
+      inPhase: { done: number; total: number };
+    };
 
 /** A question that a person answers; scripts answer it with an option. */
 export interface Question {

@@ -7,7 +7,10 @@ const PATTERNS: [RegExp, string][] = [
   [/\b(AKIA|ASIA)[A-Z0-9]{16}\b/g, `$1${MASK}`],
   [/\b(authorization:\s*(?:basic|bearer)\s+)\S+/gi, `$1${MASK}`],
   // A setting; what begins with a dollar sign is a shell's variable.
-  [/((?:password|passwd|secret|token|api[-_]?key|access[-_]?key)[\w-]*["']?\s*[:=]\s*["']?)(?!\$)[^\s"',;\\]{4,}/gi, `$1${MASK}`],
+  [
+    /((?:password|passwd|secret|token|api[-_]?key|access[-_]?key)[\w-]*["']?\s*[:=]\s*["']?)(?!\$)[^\s"',;\\]{4,}/gi,
+    `$1${MASK}`,
+  ],
   // Credentials in a URL.
   [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]+:)[^\s@/]+@/gi, `$1${MASK}@`],
 ];
@@ -19,7 +22,10 @@ export function withoutKnown(text: string, secrets: readonly string[]): string {
 
 /** The text without the secrets that are known, and without what looks like one. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return PATTERNS.reduce((shown, [pattern, replacement]) => shown.replace(pattern, replacement), withoutKnown(text, secrets));
+  return PATTERNS.reduce(
+    (shown, [pattern, replacement]) => shown.replace(pattern, replacement),
+    withoutKnown(text, secrets),
+  );
 }
 
 /** A value with every text in it changed; anything else stays. */

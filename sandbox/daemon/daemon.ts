@@ -33,10 +33,23 @@ export interface DaemonOptions {
 
 const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
-async function createDriver({ home, cacheDir, mode, sandbox }: DaemonOptions, network: string, onEnded: HostEnded): Promise<HostDriver> {
+async function createDriver(
+  { home, cacheDir, mode, sandbox }: DaemonOptions,
+  network: string,
+  onEnded: HostEnded,
+): Promise<HostDriver> {
   if (mode === "api") return noHosts;
   const [{ createNspawnDriver }, { rootsOf }] = await Promise.all([import("../hosts/nspawn.js"), import("./roots.js")]);
-  return createNspawnDriver({ home, cacheDir, sandboxId: sandbox.id, network, roots: rootsOf[mode], callerAddress: callerAddress(network), report: log, onEnded });
+  return createNspawnDriver({
+    home,
+    cacheDir,
+    sandboxId: sandbox.id,
+    network,
+    roots: rootsOf[mode],
+    callerAddress: callerAddress(network),
+    report: log,
+    onEnded,
+  });
 }
 
 /**
@@ -48,7 +61,8 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
   const { network, release } = claimNetwork(options.home, options.mode);
   const undo: (() => Promise<void> | void)[] = [release];
   const takeDown = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await Promise.resolve(step()).catch((error: unknown) => log(wordsOf(error)));
+    for (const step of undo.splice(0).reverse())
+      await Promise.resolve(step()).catch((error: unknown) => log(wordsOf(error)));
   };
   try {
     undo.push(keepMarked(options.installed));
@@ -66,11 +80,31 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     undo.push(() => driver.close());
     const newCloud = (): Cloud => {
       instances = new Instances(driver, log);
-      return { moto, network, driver, instances, publicKeys: new Map(), types: new InstanceTypes(), spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date() };
+      return {
+        moto,
+        network,
+        driver,
+        instances,
+        publicKeys: new Map(),
+        types: new InstanceTypes(),
+        spotRequests: new Map(),
+        launches: new Map(),
+        quotas: new Quotas(),
+        timings: { ...defaultTimings },
+        bornAt: new Map(),
+        natsDeleting: new Map(),
+        now: () => new Date(),
+      };
     };
 
     const startedAt = new Date().toISOString();
-    const identity = { id: options.sandbox.id, mode: options.mode, network, callerAddress: callerAddress(network), startedAt };
+    const identity = {
+      id: options.sandbox.id,
+      mode: options.mode,
+      network,
+      callerAddress: callerAddress(network),
+      startedAt,
+    };
     const gateway = new Gateway({ newCloud, faults: await initialFaults(files.faults), log, identity });
     const port = await gateway.listen(options.sandbox.port).catch((cause: unknown) => {
       throw portError(options, cause);
@@ -106,7 +140,11 @@ async function initialFaults(file: string): Promise<FaultRule[]> {
   try {
     return parseFaults(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {
-    throw new SpotError("E_SANDBOX_SETUP", { message: `The fault rules in ${file} are not valid.`, cause, next: "Correct or remove the file." });
+    throw new SpotError("E_SANDBOX_SETUP", {
+      message: `The fault rules in ${file} are not valid.`,
+      cause,
+      next: "Correct or remove the file.",
+    });
   }
 }
 

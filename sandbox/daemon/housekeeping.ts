@@ -36,7 +36,12 @@ export function keepMarked(folders: readonly string[]): () => void {
  * be removed stays and is told: it stands in nobody's way.
  * @param keep folders that this version uses, or will
  */
-export async function pruneCache(cacheDir: string, keep: readonly string[], report: (detail: string) => void, now = Date.now()): Promise<void> {
+export async function pruneCache(
+  cacheDir: string,
+  keep: readonly string[],
+  report: (detail: string) => void,
+  now = Date.now(),
+): Promise<void> {
   for (const [kind, remove] of Object.entries(KINDS)) {
     for (const name of entriesOf(join(cacheDir, kind))) {
       const folder = join(cacheDir, kind, name);
@@ -65,7 +70,8 @@ export async function pruneCache(cacheDir: string, keep: readonly string[], repo
 const markOf = (folder: string): string => `${folder}.used`;
 
 /** The day of its installation when nothing has marked it. */
-const lastUseOf = (folder: string): number => (statSync(markOf(folder), { throwIfNoEntry: false }) ?? statSync(folder)).mtimeMs;
+const lastUseOf = (folder: string): number =>
+  (statSync(markOf(folder), { throwIfNoEntry: false }) ?? statSync(folder)).mtimeMs;
 
 function entriesOf(folder: string): string[] {
   try {

@@ -25,7 +25,11 @@ const DEFAULT_NOTICE_S = 120;
 
 /** The sandbox's own paths, beside AWS's. Bodies and answers are JSON. */
 const routes: Record<string, Handler> = {
-  "GET /_spot/status": ({ identity, cloud, limits }) => ({ ...identity, instances: cloud.instances.count, limits: limits.enabled }),
+  "GET /_spot/status": ({ identity, cloud, limits }) => ({
+    ...identity,
+    instances: cloud.instances.count,
+    limits: limits.enabled,
+  }),
   "POST /_spot/reset": ({ reset }) => reset(),
   "GET /_spot/calls": ({ counter }) => counter.counts(),
   "DELETE /_spot/calls": ({ counter }) => counter.reset(),
@@ -37,7 +41,7 @@ const routes: Record<string, Handler> = {
   "DELETE /_spot/faults": ({ faults }) => faults.clear(),
   "PUT /_spot/limits": ({ limits }, body) => {
     const { enabled } = JSON.parse(body) as { enabled?: unknown };
-    if (typeof enabled !== "boolean") throw new Error("expected {\"enabled\": true} or {\"enabled\": false}");
+    if (typeof enabled !== "boolean") throw new Error('expected {"enabled": true} or {"enabled": false}');
     limits.enable(enabled);
     return { enabled };
   },
@@ -66,7 +70,11 @@ const routes: Record<string, Handler> = {
   },
   // {instanceId, kind: "interruption" | "rebalance", seconds?}: EC2 tells the host, and an interruption ends it then.
   "POST /_spot/notices": async ({ cloud }, body) => {
-    const { instanceId, kind, seconds = DEFAULT_NOTICE_S } = JSON.parse(body) as { instanceId: string; kind: string; seconds?: number };
+    const {
+      instanceId,
+      kind,
+      seconds = DEFAULT_NOTICE_S,
+    } = JSON.parse(body) as { instanceId: string; kind: string; seconds?: number };
     if (typeof seconds !== "number" || !(seconds >= 0)) throw new Error("seconds is a number, 0 or more");
     if (cloud.instances.placeOf(instanceId) === undefined) throw new Error(`no running instance ${instanceId}`);
     // A recommendation carries the time at which it was made, a notice the time of the end.
@@ -85,11 +93,20 @@ const routes: Record<string, Handler> = {
 async function markInterrupted(cloud: Cloud, instanceId: string): Promise<void> {
   const place = cloud.instances.placeOf(instanceId);
   const instances = place === undefined ? [] : await allInstances(place, place.region);
-  const request = cloud.spotRequests.get(text(instances.find((instance) => text(instance, "instanceId") === instanceId), "spotInstanceRequestId"));
+  const request = cloud.spotRequests.get(
+    text(
+      instances.find((instance) => text(instance, "instanceId") === instanceId),
+      "spotInstanceRequestId",
+    ),
+  );
   if (request !== undefined) request.marked = true;
 }
 
-const json = (status: number, value: unknown): Answer => ({ status, headers: { "content-type": "application/json" }, body: JSON.stringify(value ?? {}) });
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value ?? {}),
+});
 
 /** Answers a control path. A wrong body gives 400 with the reason, an unknown path 404 with those that exist. */
 export async function answerControl(controls: Controls, method: string, path: string, body: string): Promise<Answer> {

@@ -2,7 +2,13 @@ import { z } from "zod";
 import type { FaultRule } from "./faults";
 
 const effect = z.union([
-  z.strictObject({ error: z.strictObject({ code: z.string(), message: z.string().optional(), status: z.int().min(400).max(599).optional() }) }),
+  z.strictObject({
+    error: z.strictObject({
+      code: z.string(),
+      message: z.string().optional(),
+      status: z.int().min(400).max(599).optional(),
+    }),
+  }),
   z.strictObject({ delayMs: z.number().min(0) }),
   z.strictObject({ drop: z.literal(true) }),
 ]);

@@ -1,7 +1,10 @@
 import { setMaxListeners } from "node:events";
 
 /** What a fault does to a call: AWS's refusal, a delay, or a connection that breaks without an answer. */
-export type FaultEffect = { error: { code: string; message?: string; status?: number } } | { delayMs: number } | { drop: true };
+export type FaultEffect =
+  | { error: { code: string; message?: string; status?: number } }
+  | { delayMs: number }
+  | { drop: true };
 
 /** A fault to be met by calls that match all that it names. */
 export interface FaultRule {
@@ -54,7 +57,12 @@ export class Faults {
   }
 
   add(rules: readonly FaultRule[]): string[] {
-    const added = rules.map((rule) => ({ rule: { ...rule, id: rule.id ?? `fault-${++this.made}` }, seen: 0, hit: 0, draw: randomSequence(rule.seed ?? 1) }));
+    const added = rules.map((rule) => ({
+      rule: { ...rule, id: rule.id ?? `fault-${++this.made}` },
+      seen: 0,
+      hit: 0,
+      draw: randomSequence(rule.seed ?? 1),
+    }));
     this.armed.push(...added);
     return added.map(({ rule }) => rule.id);
   }
@@ -88,7 +96,9 @@ function endOfFaults(): AbortController {
 }
 
 function concerns(rule: FaultRule, call: CallFacts): boolean {
-  const narrowed = (["region", "availabilityZone", "instanceType"] as const).every((name) => rule[name] === undefined || rule[name] === call[name]);
+  const narrowed = (["region", "availabilityZone", "instanceType"] as const).every(
+    (name) => rule[name] === undefined || rule[name] === call[name],
+  );
   return narrowed && (rule.action === "*" || rule.action === call.action);
 }
 

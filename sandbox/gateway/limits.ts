@@ -34,7 +34,15 @@ const instanceBuckets: Record<string, Bucket> = {
 };
 
 /** Describe calls whose bucket is smaller when they are neither filtered nor paginated; naming ids is no filter. */
-const dearUnfiltered = new Set(["DescribeInstances", "DescribeInstanceStatus", "DescribeNetworkInterfaces", "DescribeSecurityGroups", "DescribeSnapshots", "DescribeSpotInstanceRequests", "DescribeVolumes"]);
+const dearUnfiltered = new Set([
+  "DescribeInstances",
+  "DescribeInstanceStatus",
+  "DescribeNetworkInterfaces",
+  "DescribeSecurityGroups",
+  "DescribeSnapshots",
+  "DescribeSpotInstanceRequests",
+  "DescribeVolumes",
+]);
 
 function requestBucket({ action, params }: Call): { name: string; bucket: Bucket } {
   const plain = dearUnfiltered.has(action) && !params.has("Filter.1.Name") && !params.has("MaxResults");
@@ -42,7 +50,8 @@ function requestBucket({ action, params }: Call): { name: string; bucket: Bucket
   return { name: action, bucket: requestBuckets[action] ?? (/^(Describe|List|Get)/.test(action) ? describe : change) };
 }
 
-const instancesIn = ({ action, params }: Call): number => (action === "RunInstances" ? Number(params.get("MaxCount") ?? 1) : listOf(params, "InstanceId").length);
+const instancesIn = ({ action, params }: Call): number =>
+  action === "RunInstances" ? Number(params.get("MaxCount") ?? 1) : listOf(params, "InstanceId").length;
 
 /** A bucket that starts full. */
 export class TokenBucket {
@@ -87,7 +96,11 @@ export class RateLimits {
     const request = requestBucket(call);
     const instances = instanceBuckets[call.action];
     const wanted = [{ bucket: this.bucket(`${call.region} ${request.name}`, request.bucket), count: 1 }];
-    if (instances !== undefined) wanted.push({ bucket: this.bucket(`${call.region} ${call.action} instances`, instances), count: instancesIn(call) });
+    if (instances !== undefined)
+      wanted.push({
+        bucket: this.bucket(`${call.region} ${call.action} instances`, instances),
+        count: instancesIn(call),
+      });
     const enough = wanted.map(({ bucket, count }) => bucket.has(count, now)).every(Boolean);
     if (enough) for (const { bucket, count } of wanted) bucket.take(count);
     return enough;

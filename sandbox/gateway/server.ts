@@ -76,7 +76,11 @@ export class Gateway {
     }
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
     const call = readCall(path, headers, body);
-    if (call === undefined) return send(response, errorAnswer("ec2", new AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)));
+    if (call === undefined)
+      return send(
+        response,
+        errorAnswer("ec2", new AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)),
+      );
     this.world.counter.count(call.region, actionOf(call));
     const work = this.answer(call, this.world);
     this.underWay.add(work);
@@ -111,7 +115,8 @@ export class Gateway {
 
   private async answer(call: Call, { faults: rulesInForce, limits, cloud: whole }: World): Promise<Answer> {
     try {
-      if (!limits.admits(call, whole.now().getTime())) throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
+      if (!limits.admits(call, whole.now().getTime()))
+        throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
       const cloud = cloudOf(call, whole);
       const faults = await faultsOf(call, cloud, rulesInForce);
       const { over } = rulesInForce;
@@ -137,7 +142,15 @@ function cloudOf(call: Call, cloud: Cloud): Cloud {
 
 async function faultsOf(call: Call, cloud: Cloud, inForce: Faults): Promise<FaultRule[]> {
   const zone = inForce.asksForZone ? await zoneOf(cloud, call.region, call.params) : undefined;
-  return inForce.meet({ action: actionOf(call), region: call.region, availabilityZone: zone, instanceType: call.params.get("InstanceType") ?? undefined }, cloud.now().getTime());
+  return inForce.meet(
+    {
+      action: actionOf(call),
+      region: call.region,
+      availabilityZone: zone,
+      instanceType: call.params.get("InstanceType") ?? undefined,
+    },
+    cloud.now().getTime(),
+  );
 }
 
 /** A dry run is no launch: it is counted, and met by faults, under a name of its own (`RunInstances?DryRun`). */
@@ -153,7 +166,12 @@ async function strike(faults: readonly FaultRule[], when: FaultRule["when"], ove
 async function apply(effect: FaultEffect, over: AbortSignal): Promise<void> {
   if ("delayMs" in effect) await sleep(effect.delayMs, undefined, { signal: over }).catch(() => undefined);
   else if ("drop" in effect) throw new Dropped();
-  else throw new AwsError(effect.error.code, effect.error.message ?? "Injected by a fault rule of the sandbox.", effect.error.status);
+  else
+    throw new AwsError(
+      effect.error.code,
+      effect.error.message ?? "Injected by a fault rule of the sandbox.",
+      effect.error.status,
+    );
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -19,7 +19,8 @@ const pools: Record<SandboxMode, { base: string; prefix: number; count: number }
 const FIRST_HOST = 10;
 
 const toNumber = (address: string): number => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-const toAddress = (value: number): string => [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
+const toAddress = (value: number): string =>
+  [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
 
 function parse(network: string): { base: number; size: number } {
   const [base, prefix] = network.split("/") as [string, string];
@@ -50,7 +51,10 @@ export function candidateNetworks(home: string, mode: SandboxMode): string[] {
   const { base, prefix, count } = pools[mode];
   const start = createHash("sha256").update(home).digest().readUInt32BE(0) % count;
   const size = 2 ** (32 - prefix);
-  return Array.from({ length: count }, (_, index) => `${toAddress(toNumber(base) + ((start + index) % count) * size)}/${prefix}`);
+  return Array.from(
+    { length: count },
+    (_, index) => `${toAddress(toNumber(base) + ((start + index) % count) * size)}/${prefix}`,
+  );
 }
 
 /** Where sandboxes of all users of this machine say which network they hold. */

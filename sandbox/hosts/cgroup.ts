@@ -61,7 +61,8 @@ export async function removeCgroup(folders: readonly string[]): Promise<void> {
   const deadline = Date.now() + KILL_DEADLINE_MS;
   while (unified !== undefined && isPopulated(unified)) {
     await killCgroup(unified);
-    if (Date.now() > deadline) throw new SpotError("E_SANDBOX_HOST", `Processes in ${unified} do not end although they were killed.`);
+    if (Date.now() > deadline)
+      throw new SpotError("E_SANDBOX_HOST", `Processes in ${unified} do not end although they were killed.`);
     await sleep(10);
   }
   for (const folder of folders) await removeFolders(folder, deadline);

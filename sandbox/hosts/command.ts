@@ -45,7 +45,11 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.on("error", (error) => fail(error.message));
     child.on("close", (code, signal) => {
       if (code === 0) resolve(output);
-      else fail(everything.trim().split("\n").slice(-LAST_LINES).join("\n") || `It ended with ${signal ?? `exit code ${code}`} and said nothing.`);
+      else
+        fail(
+          everything.trim().split("\n").slice(-LAST_LINES).join("\n") ||
+            `It ended with ${signal ?? `exit code ${code}`} and said nothing.`,
+        );
     });
     // A command that fails early does not read its input: its exit code says so, not the broken pipe.
     child.stdin.on("error", () => undefined).end(options.input ?? "");

@@ -59,9 +59,7 @@ export interface AddressRule {
 /** An instance before there are a gateway, a route and a rule. */
 export const unreachable: Reach = { internet: [], ingress: [], egress: [] };
 
-export type HostNotice =
-  | { kind: "interruption"; action: "terminate"; at: Date }
-  | { kind: "rebalance"; at: Date };
+export type HostNotice = { kind: "interruption"; action: "terminate"; at: Date } | { kind: "rebalance"; at: Date };
 
 /** The host ended without being asked: it powered itself off. The gateway shows the instance as terminated. */
 export type HostEnded = (instanceId: string) => void;

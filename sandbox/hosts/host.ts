@@ -91,7 +91,10 @@ export async function bootHost(options: HostOptions): Promise<Boot> {
   const boot = await startNspawn(options);
   while (initOf(boot.pid) === undefined) {
     if (boot.isOver()) {
-      throw new SpotError("E_SANDBOX_HOST", { message: `Host ${basename(folder)} did not boot.`, cause: consoleTail(folder) || "It wrote nothing to its console." });
+      throw new SpotError("E_SANDBOX_HOST", {
+        message: `Host ${basename(folder)} did not boot.`,
+        cause: consoleTail(folder) || "It wrote nothing to its console.",
+      });
     }
     await sleep(20);
   }
@@ -104,11 +107,28 @@ async function startNspawn({ folder, record }: HostOptions): Promise<Boot> {
     const child = spawn(
       "unshare",
       [
-        "--mount", "--propagation", "private", "sh", "-c", START, "start-host", ...record.cgroup, "--",
-        "systemd-nspawn", "--quiet", "--directory=root", "--boot", `--machine=${record.namespace}`,
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        START,
+        "start-host",
+        ...record.cgroup,
+        "--",
+        "systemd-nspawn",
+        "--quiet",
+        "--directory=root",
+        "--boot",
+        `--machine=${record.namespace}`,
         `--network-namespace-path=/run/netns/${record.namespace}`,
         // No part in the machine's own service manager, settings or logs.
-        "--register=no", "--keep-unit", "--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+        "--register=no",
+        "--keep-unit",
+        "--settings=no",
+        "--link-journal=no",
+        "--resolv-conf=off",
+        "--timezone=off",
         // Not in nspawn's default set either; said here so that no host ever sets the machine's clock.
         "--drop-capability=CAP_SYS_TIME",
       ],
@@ -152,7 +172,11 @@ export function signalInit(nspawn: number, signal: number): void {
 const initOf = (nspawn: number): number | undefined => childrenOf(nspawn).find(isNamespaceInit);
 
 function childrenOf(pid: number): number[] {
-  return (readProc(`${pid}/task/${pid}/children`) ?? "").trim().split(" ").filter((id) => id !== "").map(Number);
+  return (readProc(`${pid}/task/${pid}/children`) ?? "")
+    .trim()
+    .split(" ")
+    .filter((id) => id !== "")
+    .map(Number);
 }
 
 /** The line `NSpid:` has the ids in each namespace, outermost first. */

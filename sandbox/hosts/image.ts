@@ -15,7 +15,9 @@ const LOCK_POLL_MS = 500;
 
 /** Where a recipe's image is, or will be: `<cacheDir>/images/<digest>`. */
 export function imagePath(cacheDir: string, recipe: ImageRecipe = recipes[DEFAULT_RELEASE]): string {
-  const digest = createHash("sha256").update(JSON.stringify([BUILDER, process.arch, recipe])).digest("hex");
+  const digest = createHash("sha256")
+    .update(JSON.stringify([BUILDER, process.arch, recipe]))
+    .digest("hex");
   return join(cacheDir, "images", digest.slice(0, 16));
 }
 
@@ -25,7 +27,11 @@ export function imagePath(cacheDir: string, recipe: ImageRecipe = recipes[DEFAUL
  * @returns the image's folder, to be used read-only.
  * @throws SpotError E_SANDBOX_SETUP with the last lines of what failed.
  */
-export async function ensureImage(cacheDir: string, report: (detail: string) => void, recipe: ImageRecipe = recipes[DEFAULT_RELEASE]): Promise<string> {
+export async function ensureImage(
+  cacheDir: string,
+  report: (detail: string) => void,
+  recipe: ImageRecipe = recipes[DEFAULT_RELEASE],
+): Promise<string> {
   const image = imagePath(cacheDir, recipe);
   if (existsSync(image)) return image;
   await mkdir(dirname(image), { recursive: true });
@@ -66,7 +72,12 @@ async function build(image: string, recipe: ImageRecipe, report: (detail: string
 }
 
 /** mmdebstrap takes the machine's own apt sources when none are named. */
-async function bootstrap(draft: string, recipe: ImageRecipe, sources: string[], report: (detail: string) => void): Promise<void> {
+async function bootstrap(
+  draft: string,
+  recipe: ImageRecipe,
+  sources: string[],
+  report: (detail: string) => void,
+): Promise<void> {
   // apt asks the new system what it lacks, so exactly the missing packages are fetched.
   const fetchInstallable = [
     `mkdir -p "$1${REPOSITORY}/partial"`,
@@ -78,11 +89,27 @@ async function bootstrap(draft: string, recipe: ImageRecipe, sources: string[], 
     "setpriv",
     [
       // A build whose owner was killed ends too, with all that it started and mounted.
-      "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-      "mmdebstrap", "--variant=minbase", `--include=${recipe.packages.join(",")}`,
-      `--customize-hook=${fetchInstallable}`, recipe.suite, draft, ...sources,
+      "--pdeathsig",
+      "KILL",
+      "unshare",
+      "--mount",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+      "mmdebstrap",
+      "--variant=minbase",
+      `--include=${recipe.packages.join(",")}`,
+      `--customize-hook=${fetchInstallable}`,
+      recipe.suite,
+      draft,
+      ...sources,
     ],
-    { onLine: (line) => { if (line.startsWith("I: ")) report(line.slice(3)); } },
+    {
+      onLine: (line) => {
+        if (line.startsWith("I: ")) report(line.slice(3));
+      },
+    },
   );
 }
 
@@ -95,19 +122,23 @@ async function replaceFile(path: string, content: string): Promise<void> {
 async function removeMatching(pattern: string): Promise<void> {
   const folder = dirname(pattern);
   const name = basename(pattern);
-  const matches = (entry: string): boolean => (name.endsWith("*") ? entry.startsWith(name.slice(0, -1)) : entry === name);
+  const matches = (entry: string): boolean =>
+    name.endsWith("*") ? entry.startsWith(name.slice(0, -1)) : entry === name;
   for (const entry of await readdir(folder)) if (matches(entry)) await rm(join(folder, entry));
 }
 
 /** Writes apt's index of the packages in a folder: each one's own control fields, where it is, and its digest. */
 async function indexRepository(folder: string): Promise<void> {
   const entries = await Promise.all(
-    (await readdir(folder)).filter((name) => name.endsWith(".deb")).sort().map(async (name) => {
-      const content = await readFile(join(folder, name));
-      const control = await run("dpkg-deb", ["--field", join(folder, name)]);
-      const digest = createHash("sha256").update(content).digest("hex");
-      return `${control.trimEnd()}\nFilename: ./${name}\nSize: ${content.length}\nSHA256: ${digest}\n`;
-    }),
+    (await readdir(folder))
+      .filter((name) => name.endsWith(".deb"))
+      .sort()
+      .map(async (name) => {
+        const content = await readFile(join(folder, name));
+        const control = await run("dpkg-deb", ["--field", join(folder, name)]);
+        const digest = createHash("sha256").update(content).digest("hex");
+        return `${control.trimEnd()}\nFilename: ./${name}\nSize: ${content.length}\nSHA256: ${digest}\n`;
+      }),
   );
   await writeFile(join(folder, "Packages"), entries.join("\n"));
 }

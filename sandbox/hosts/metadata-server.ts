@@ -13,7 +13,10 @@ export interface MetadataServer {
  * Serves instance metadata on the bridge, at a free port.
  * @param instanceAt tells which instance has an address; the caller's address is its identity.
  */
-export async function startMetadataServer(address: string, instanceAt: (source: string) => MetadataInstance | undefined): Promise<MetadataServer> {
+export async function startMetadataServer(
+  address: string,
+  instanceAt: (source: string) => MetadataInstance | undefined,
+): Promise<MetadataServer> {
   const secret = randomBytes(32);
   const server = createServer((request, response) => {
     const { status, headers, body } = answerMetadata(

@@ -53,7 +53,11 @@ const CLOUD_INIT_AGENT = /^(Cloud-Init|python-requests)\//;
  * guide, "Use the Instance Metadata Service to access instance metadata" and "Instance metadata categories".
  * @param instance the one that has the caller's address, if any.
  */
-export function answerMetadata(request: MetadataRequest, instance: MetadataInstance | undefined, context: MetadataContext): MetadataResponse {
+export function answerMetadata(
+  request: MetadataRequest,
+  instance: MetadataInstance | undefined,
+  context: MetadataContext,
+): MetadataResponse {
   if (instance === undefined) return failure(404);
   // A request that a proxy inside the host passed on for somebody else.
   if (request.headers["x-forwarded-for"] !== undefined) return failure(403);
@@ -69,7 +73,11 @@ export function answerMetadata(request: MetadataRequest, instance: MetadataInsta
 
 function segmentsOf(path: string): string[] | undefined {
   try {
-    return path.replace(/\?.*$/s, "").split("/").filter((segment) => segment !== "").map(decodeURIComponent);
+    return path
+      .replace(/\?.*$/s, "")
+      .split("/")
+      .filter((segment) => segment !== "")
+      .map(decodeURIComponent);
   } catch {
     return undefined;
   }
@@ -80,7 +88,11 @@ const header = (request: MetadataRequest, name: string): string | undefined => {
   return Array.isArray(value) ? value[0] : value;
 };
 
-function newToken(request: MetadataRequest, instance: MetadataInstance, { secret, now }: MetadataContext): MetadataResponse {
+function newToken(
+  request: MetadataRequest,
+  instance: MetadataInstance,
+  { secret, now }: MetadataContext,
+): MetadataResponse {
   const asked = header(request, TTL_HEADER) ?? "";
   const seconds = /^\d{1,5}$/.test(asked) ? Number(asked) : 0;
   if (seconds < 1 || seconds > MAX_TTL_SECONDS) return failure(400);
@@ -103,7 +115,9 @@ function mayRead(request: MetadataRequest, instance: MetadataInstance, { secret,
   const expires = bytes.subarray(0, 8);
   const given = bytes.subarray(8);
   const right = signature(expires, instance, secret);
-  return given.length === right.length && timingSafeEqual(given, right) && now.getTime() < Number(expires.readBigUInt64BE());
+  return (
+    given.length === right.length && timingSafeEqual(given, right) && now.getTime() < Number(expires.readBigUInt64BE())
+  );
 }
 
 /** A folder of the tree; what is undefined or an empty folder is not there. */
@@ -130,7 +144,10 @@ function listing(folder: Tree, path: string[], { spec }: MetadataInstance): stri
     if (path.at(-1) === "public-keys") return `${name}=${keyName(spec.publicKeys[Number(name)], name)}`;
     return isTree(folder[name]) && path.length > 0 ? `${name}/` : name;
   };
-  return Object.keys(folder).filter((name) => folder[name] !== undefined).map(label).join("\n");
+  return Object.keys(folder)
+    .filter((name) => folder[name] !== undefined)
+    .map(label)
+    .join("\n");
 }
 
 /** A key's comment; EC2 shows the key pair's name, which is not part of what a host is told. */
@@ -200,7 +217,8 @@ function metaData({ spec, interruption, rebalance }: MetadataInstance): Tree {
   };
 }
 
-const folder = (entries: [string, Leaf | Tree][]): Tree | undefined => (entries.length === 0 ? undefined : Object.fromEntries(entries));
+const folder = (entries: [string, Leaf | Tree][]): Tree | undefined =>
+  entries.length === 0 ? undefined : Object.fromEntries(entries);
 
 /** EC2 allows tags in metadata only with keys of these characters, since a key is part of a path. */
 function tagFolder(tags: Record<string, string>): Tree | undefined {
@@ -228,9 +246,19 @@ function identity({ spec, launchedAt }: MetadataInstance): object {
   };
 }
 
-const text = (body: string | Buffer): MetadataResponse => ({ status: 200, headers: { "content-type": "text/plain" }, body });
+const text = (body: string | Buffer): MetadataResponse => ({
+  status: 200,
+  headers: { "content-type": "text/plain" },
+  body,
+});
 
-const reasons: Record<number, string> = { 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed" };
+const reasons: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+};
 
 /** An error is a page of HTML, as EC2's is: a client that takes any body for a value finds out here. */
 function failure(status: number): MetadataResponse {

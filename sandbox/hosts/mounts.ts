@@ -17,7 +17,9 @@ export function mounts(): Mount[] {
     .map((line) => {
       const [before, after] = line.split(" - ") as [string, string];
       const [type, , options] = after.split(" ");
-      const point = (before.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)));
+      const point = (before.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, code: string) =>
+        String.fromCharCode(parseInt(code, 8)),
+      );
       return { point, type: type ?? "", options: (options ?? "").split(",") };
     });
 }

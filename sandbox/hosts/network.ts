@@ -27,7 +27,10 @@ export interface LinkRecord {
 
 const short = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 8);
 
-export const networkRecord = (sandboxId: string): NetworkRecord => ({ bridge: `spotb-${short(sandboxId)}`, table: `spot_${short(sandboxId)}` });
+export const networkRecord = (sandboxId: string): NetworkRecord => ({
+  bridge: `spotb-${short(sandboxId)}`,
+  table: `spot_${short(sandboxId)}`,
+});
 
 export const linkRecord = (sandboxId: string, instanceId: string): LinkRecord => ({
   namespace: `spot-${short(sandboxId)}-${instanceId}`,
@@ -55,7 +58,10 @@ export async function createNetwork({ bridge }: NetworkRecord, address: string, 
 }
 
 /** Leads hosts to the metadata service and shuts every other way out of the bridge. */
-export async function fenceNetwork({ bridge, table }: NetworkRecord, metadata: { address: string; port: number }): Promise<void> {
+export async function fenceNetwork(
+  { bridge, table }: NetworkRecord,
+  metadata: { address: string; port: number },
+): Promise<void> {
   await run("nft", ["-f", "-"], {
     input: `
 table inet ${table} {
@@ -89,7 +95,10 @@ export async function removeNetwork({ bridge, table }: NetworkRecord): Promise<v
 }
 
 /** Makes a host's namespace, ready for use and shut: the host itself may not change its interface. */
-export async function attachHost({ namespace, link }: LinkRecord, at: { bridge: string; address: string; prefix: number; gateway: string }): Promise<void> {
+export async function attachHost(
+  { namespace, link }: LinkRecord,
+  at: { bridge: string; address: string; prefix: number; gateway: string },
+): Promise<void> {
   await ip(
     `netns add ${namespace}`,
     `link add ${link} type veth peer name eth0 address ${macOf(at.address)} netns ${namespace}`,
@@ -97,7 +106,12 @@ export async function attachHost({ namespace, link }: LinkRecord, at: { bridge: 
   );
   await admit(namespace, unreachable);
   await run("ip", ["-n", namespace, "-batch", "-"], {
-    input: ["link set lo up", `address add ${at.address}/${at.prefix} dev eth0`, "link set eth0 up", `route add default via ${at.gateway}`].join("\n"),
+    input: [
+      "link set lo up",
+      `address add ${at.address}/${at.prefix} dev eth0`,
+      "link set eth0 up",
+      `route add default via ${at.gateway}`,
+    ].join("\n"),
   });
 }
 

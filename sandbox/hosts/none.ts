@@ -6,7 +6,8 @@ export const noHosts: HostDriver = {
   admit: async () => undefined,
   reboot: async () => undefined,
   terminate: async () => undefined,
-  consoleOutput: async () => "This sandbox runs without hosts (--sandbox=api): nothing was booted, so there is no console.\n",
+  consoleOutput: async () =>
+    "This sandbox runs without hosts (--sandbox=api): nothing was booted, so there is no console.\n",
   notice: async () => undefined,
   close: async () => undefined,
 };

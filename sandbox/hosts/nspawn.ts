@@ -7,7 +7,19 @@ import { readJson, writeJson } from "../../system/json-file";
 import { admit } from "./admission";
 import { cgroupFolders } from "./cgroup";
 import type { HostDriver, HostEnded, HostSpec } from "./driver";
-import { bootHost, consoleTail, hostFolders, InitSignal, killHost, prepareHost, REBOOT_CODE, removeHost, signalInit, type Boot, type HostOptions } from "./host";
+import {
+  bootHost,
+  consoleTail,
+  hostFolders,
+  InitSignal,
+  killHost,
+  prepareHost,
+  REBOOT_CODE,
+  removeHost,
+  signalInit,
+  type Boot,
+  type HostOptions,
+} from "./host";
 import { ensureImage } from "./image";
 import type { MetadataInstance } from "./metadata";
 import { startMetadataServer, type MetadataServer } from "./metadata-server";
@@ -60,7 +72,10 @@ class Host {
   private rebootForced = false;
   private gone = false;
 
-  constructor(spec: HostSpec, private readonly options: HostOptions) {
+  constructor(
+    spec: HostSpec,
+    private readonly options: HostOptions,
+  ) {
     this.metadata = { spec, launchedAt: new Date() };
     this.started = this.start();
     this.ended = this.started.then(() => this.live());
@@ -110,7 +125,13 @@ class Host {
   async end(how: "power-off" | "kill"): Promise<void> {
     this.ending = true;
     // A launch that failed has removed the host already.
-    if (!(await this.started.then(() => true, () => false))) return;
+    if (
+      !(await this.started.then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
     // Once, as a rule; again when the host was just booting anew.
     while (!this.gone && this.boot !== undefined) {
       const { boot } = this;
@@ -150,7 +171,8 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
 
   await cleanUpHosts(home);
   const images = new Map<Release, string>();
-  for (const release of roots.releases) images.set(release, await ensureImage(options.cacheDir, report, recipes[release]));
+  for (const release of roots.releases)
+    images.set(release, await ensureImage(options.cacheDir, report, recipes[release]));
   await mkdir(hostsFolder(home), { recursive: true });
   writeJson(networkFile(home), network);
   const metadata = await startNetwork().catch(async (error: unknown) => {
@@ -160,8 +182,9 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
 
   async function startNetwork(): Promise<MetadataServer> {
     await createNetwork(network, gateway, prefix);
-    const server = await startMetadataServer(gateway, (source) =>
-      [...hosts.values()].find((host) => host.metadata.spec.publicAddress === source)?.metadata,
+    const server = await startMetadataServer(
+      gateway,
+      (source) => [...hosts.values()].find((host) => host.metadata.spec.publicAddress === source)?.metadata,
     );
     try {
       await fenceNetwork(network, { address: gateway, port: server.port });

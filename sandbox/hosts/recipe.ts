@@ -26,8 +26,18 @@ const yaml = (values: Record<string, unknown>): string =>
 
 const recipe: Omit<ImageRecipe, "suite"> = {
   packages: [
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "python3-yaml", "sudo", "cloud-init", "iproute2",
-    "ca-certificates", "curl", "procps",
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "python3",
+    "python3-yaml",
+    "sudo",
+    "cloud-init",
+    "iproute2",
+    "ca-certificates",
+    "curl",
+    "procps",
     // Resolves the host's own name whatever it is: without it every sudo complains "unable to resolve host".
     "libnss-myhostname",
   ],
@@ -44,8 +54,16 @@ const recipe: Omit<ImageRecipe, "suite"> = {
     // Hosts have no way out. A resolver that cannot answer would cost the Ec2 datasource half a minute of look-ups.
     "etc/resolv.conf": lines("# Hosts of the sandbox resolve no names beyond their own."),
     "etc/nsswitch.conf": lines(
-      "passwd: files", "group: files", "shadow: files", "gshadow: files", "hosts: files myhostname", "networks: files",
-      "protocols: db files", "services: db files", "ethers: db files", "rpc: db files",
+      "passwd: files",
+      "group: files",
+      "shadow: files",
+      "gshadow: files",
+      "hosts: files myhostname",
+      "networks: files",
+      "protocols: db files",
+      "services: db files",
+      "ethers: db files",
+      "rpc: db files",
     ),
     "etc/apt/sources.list": lines(`deb [trusted=yes] file:${REPOSITORY} ./`),
     "etc/cloud/cloud.cfg.d/90-sandbox.cfg": yaml({
@@ -56,14 +74,26 @@ const recipe: Omit<ImageRecipe, "suite"> = {
       network: { config: "disabled" },
       // The stock list without locale (fails in a minimal system), grub-dpkg and apt-configure (nothing to do).
       cloud_config_modules: [
-        "snap", "ssh-import-id", "keyboard", "set-passwords", "apt-pipelining", "ntp", "timezone",
-        "disable-ec2-metadata", "runcmd", "byobu",
+        "snap",
+        "ssh-import-id",
+        "keyboard",
+        "set-passwords",
+        "apt-pipelining",
+        "ntp",
+        "timezone",
+        "disable-ec2-metadata",
+        "runcmd",
+        "byobu",
       ],
       // Ubuntu's images on EC2 have this user, so logins work alike.
       system_info: {
         default_user: {
-          name: "ubuntu", lock_passwd: true, gecos: "Ubuntu", groups: ["adm", "sudo"],
-          sudo: ["ALL=(ALL) NOPASSWD:ALL"], shell: "/bin/bash",
+          name: "ubuntu",
+          lock_passwd: true,
+          gecos: "Ubuntu",
+          groups: ["adm", "sudo"],
+          sudo: ["ALL=(ALL) NOPASSWD:ALL"],
+          shell: "/bin/bash",
         },
       },
     }),
@@ -75,7 +105,11 @@ const ubuntu = (suite: string): ImageRecipe => ({
   ...recipe,
   suite,
   sources: lines(
-    "Types: deb", "URIs: http://archive.ubuntu.com/ubuntu", `Suites: ${suite} ${suite}-updates`, "Components: main universe", "Signed-By:",
+    "Types: deb",
+    "URIs: http://archive.ubuntu.com/ubuntu",
+    `Suites: ${suite} ${suite}-updates`,
+    "Components: main universe",
+    "Signed-By:",
     ...UBUNTU_ARCHIVE_KEY.split("\n").map((line) => ` ${line || "."}`),
   ),
   files: {

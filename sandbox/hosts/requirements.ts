@@ -32,7 +32,8 @@ const thisMachine = (): Machine => ({
   platform: process.platform,
   root: process.getuid?.() === 0,
   cgroups: cgroupsUsable,
-  hasCommand: (name) => (commandEnvironment.PATH ?? "").split(":").some((folder) => may(join(folder, name), constants.X_OK)),
+  hasCommand: (name) =>
+    (commandEnvironment.PATH ?? "").split(":").some((folder) => may(join(folder, name), constants.X_OK)),
   hasFile: (path) => may(path, constants.R_OK),
 });
 

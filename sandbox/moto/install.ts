@@ -11,5 +11,8 @@ const moto = (): PythonProgram => ({
 export const findMoto = (cacheDir: string): Promise<PythonEnvironment> => findEnvironment(moto(), cacheDir);
 
 /** Installs moto unless it is there, and returns its interpreter. Throws E_SANDBOX_SETUP with the installer's last words. */
-export const installMoto = (cacheDir: string, report: (detail: string) => void, signal?: AbortSignal): Promise<string> =>
-  ensureEnvironment(moto(), cacheDir, report, signal);
+export const installMoto = (
+  cacheDir: string,
+  report: (detail: string) => void,
+  signal?: AbortSignal,
+): Promise<string> => ensureEnvironment(moto(), cacheDir, report, signal);

@@ -30,13 +30,20 @@ export interface PythonEnvironment {
 const PYTHON = "python3";
 const MARKER = "complete";
 const LINES_OF_CAUSE = 12;
-const hint = "Install Python 3.10 or newer with its venv module (Debian, Ubuntu: `apt install python3 python3-venv`), then run the command again.";
+const hint =
+  "Install Python 3.10 or newer with its venv module (Debian, Ubuntu: `apt install python3 python3-venv`), then run the command again.";
 
 /** The environment's folder: another Python or other requirements make another one. */
 async function environmentFolder(program: PythonProgram, cacheDir: string): Promise<string> {
-  const { stdout } = await run(PYTHON, ["-c", "import sys; print(sys.executable, sys.version)"]).catch((cause: unknown) => {
-    throw new SpotError("E_SANDBOX_SETUP", { message: `${program.what} needs Python 3, and python3 does not run here.`, cause, next: hint });
-  });
+  const { stdout } = await run(PYTHON, ["-c", "import sys; print(sys.executable, sys.version)"]).catch(
+    (cause: unknown) => {
+      throw new SpotError("E_SANDBOX_SETUP", {
+        message: `${program.what} needs Python 3, and python3 does not run here.`,
+        cause,
+        next: hint,
+      });
+    },
+  );
   const requirements = readFileSync(program.requirements);
   const digest = createHash("sha256").update(requirements).update(stdout).digest("hex").slice(0, 16);
   return join(cacheDir, program.name, digest);
@@ -58,7 +65,12 @@ export async function findEnvironment(program: PythonProgram, cacheDir: string):
  * cannot be moved (its scripts hold its path), so it is made in place under a lock and its marker is written last:
  * without the marker it is thrown away and made anew. Throws E_SANDBOX_SETUP with the installer's last words.
  */
-export async function ensureEnvironment(program: PythonProgram, cacheDir: string, report: (detail: string) => void, signal?: AbortSignal): Promise<string> {
+export async function ensureEnvironment(
+  program: PythonProgram,
+  cacheDir: string,
+  report: (detail: string) => void,
+  signal?: AbortSignal,
+): Promise<string> {
   const folder = await environmentFolder(program, cacheDir);
   await mkdir(dirname(folder), { recursive: true });
   let release = tryLock(`${folder}.lock`);
@@ -76,7 +88,12 @@ export async function ensureEnvironment(program: PythonProgram, cacheDir: string
   return interpreter(folder);
 }
 
-async function install(program: PythonProgram, folder: string, report: (detail: string) => void, signal?: AbortSignal): Promise<void> {
+async function install(
+  program: PythonProgram,
+  folder: string,
+  report: (detail: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   discard(folder);
   report(`making a Python environment for ${program.name}`);
   await run(PYTHON, ["-m", "venv", folder], { signal }).catch((error: { stdout?: string }) => {
@@ -105,19 +122,32 @@ function venvFailed(error: unknown, output: string): SpotError {
   });
 }
 
-function pipInstall({ name, what, requirements }: PythonProgram, python: string, report: (detail: string) => void, signal?: AbortSignal): Promise<void> {
-  const total = readFileSync(requirements, "utf8").split("\n").filter((line) => line.includes("==")).length;
+function pipInstall(
+  { name, what, requirements }: PythonProgram,
+  python: string,
+  report: (detail: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const total = readFileSync(requirements, "utf8")
+    .split("\n")
+    .filter((line) => line.includes("==")).length;
   return new Promise((resolve, reject) => {
-    const child = spawn(python, ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off", "-r", requirements], {
-      stdio: ["ignore", "pipe", "pipe"],
-      signal,
-    });
+    const child = spawn(
+      python,
+      ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off", "-r", requirements],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        signal,
+      },
+    );
     let output = "";
     let told = "";
     const read = (chunk: string): void => {
       output += chunk;
       const collected = output.match(/^Collecting /gm)?.length ?? 0;
-      const detail = /^Installing collected/m.test(output) ? `installing ${name}: unpacking ${total} packages` : `installing ${name}: ${collected} of ${total} packages`;
+      const detail = /^Installing collected/m.test(output)
+        ? `installing ${name}: unpacking ${total} packages`
+        : `installing ${name}: ${collected} of ${total} packages`;
       if (detail !== told) report((told = detail));
     };
     child.stdout.setEncoding("utf8").on("data", read);
@@ -125,7 +155,14 @@ function pipInstall({ name, what, requirements }: PythonProgram, python: string,
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve();
-      else reject(new SpotError("E_SANDBOX_SETUP", { message: `${what} cannot be installed.`, cause: lastLines(output), next: "See the cause: usually the Python package index cannot be reached." }));
+      else
+        reject(
+          new SpotError("E_SANDBOX_SETUP", {
+            message: `${what} cannot be installed.`,
+            cause: lastLines(output),
+            next: "See the cause: usually the Python package index cannot be reached.",
+          }),
+        );
     });
   });
 }

@@ -23,7 +23,10 @@ export interface MotoServer extends ProcessMark {
  * process. Its own words go to this process's standard error.
  */
 export async function startMoto(python: string, settings: MotoSettings): Promise<MotoServer> {
-  const child = spawn(python, [sourceFile("moto", "serve.py")], { stdio: ["pipe", "pipe", "inherit"], env: environment() });
+  const child = spawn(python, [sourceFile("moto", "serve.py")], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: environment(),
+  });
   const ended = new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(wordsOf(error)));
     child.on("exit", (code, signal) => resolve(signal ? `ended by ${signal}` : `ended with exit code ${code}`));

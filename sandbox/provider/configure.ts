@@ -10,7 +10,15 @@ type Arguments = Record<string, unknown>;
  * Those that `infra/` gives, and what SDK (skip…: "false", but "true" for regions) and engine add. Any other would be
  * ignored here and obeyed on AWS.
  */
-const KNOWN: ReadonlySet<string> = new Set(["region", "maxRetries", "allowedAccountIds", "skipCredentialsValidation", "skipRegionValidation", "version", "__internal"]);
+const KNOWN: ReadonlySet<string> = new Set([
+  "region",
+  "maxRetries",
+  "allowedAccountIds",
+  "skipCredentialsValidation",
+  "skipRegionValidation",
+  "version",
+  "__internal",
+]);
 
 const TIMEOUT_MS = 30_000;
 
@@ -21,10 +29,12 @@ const TIMEOUT_MS = 30_000;
  */
 export async function configure(endpoint: Endpoint, args: Arguments): Promise<void> {
   const unknown = Object.keys(args).filter((name) => !KNOWN.has(name));
-  if (unknown.length > 0) throw new Error(`the sandbox's provider does not know the provider argument ${unknown.join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`the sandbox's provider does not know the provider argument ${unknown.join(", ")}`);
   if (typeof args.region !== "string" || args.region === "") throw new Error("Missing region configuration");
   const account = await accountOf(endpoint, args.region);
-  const allowed = typeof args.allowedAccountIds === "string" ? (JSON.parse(args.allowedAccountIds) as string[]) : undefined;
+  const allowed =
+    typeof args.allowedAccountIds === "string" ? (JSON.parse(args.allowedAccountIds) as string[]) : undefined;
   if (allowed !== undefined && !allowed.includes(account)) throw new Error(`AWS account ID not allowed: ${account}`);
 }
 
@@ -40,7 +50,10 @@ async function accountOf(endpoint: Endpoint, region: string): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     const { account, failure, passes } = await callerIdentity(endpoint, region);
     if (account !== undefined) return account;
-    if (!passes || attempt === MAX_ATTEMPTS) throw new Error(`validating provider credentials: retrieving caller identity from STS: operation error STS: GetCallerIdentity, ${failure}`);
+    if (!passes || attempt === MAX_ATTEMPTS)
+      throw new Error(
+        `validating provider credentials: retrieving caller identity from STS: operation error STS: GetCallerIdentity, ${failure}`,
+      );
     await sleep(FIRST_RETRY_MS * 2 ** attempt);
   }
 }
@@ -58,7 +71,11 @@ async function callerIdentity({ url, accessKeyId }: Endpoint, region: string): P
   });
   const told = (name: string): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1];
   const code = told("Code") ?? "InternalFailure";
-  return { account: status === 200 ? told("Account") : undefined, failure: `https response error StatusCode: ${status}, api error ${code}: ${told("Message") ?? "no answer"}`, passes: status >= 500 || THROTTLED.has(code) };
+  return {
+    account: status === 200 ? told("Account") : undefined,
+    failure: `https response error StatusCode: ${status}, api error ${code}: ${told("Message") ?? "no answer"}`,
+    passes: status >= 500 || THROTTLED.has(code),
+  };
 }
 
 interface Call {
@@ -82,6 +99,10 @@ export function configureWith(work: (args: Arguments) => Promise<void>): void {
         () => answer.call(implementation, call, callback),
         (error: Error) => callback({ code: status.UNKNOWN, details: error.message }),
       );
-    return addService.call(this, service, Object.assign(Object.create(implementation) as UntypedServiceImplementation, { configure: configured }));
+    return addService.call(
+      this,
+      service,
+      Object.assign(Object.create(implementation) as UntypedServiceImplementation, { configure: configured }),
+    );
   };
 }

@@ -38,7 +38,10 @@ async function expectGateway(url: string): Promise<void> {
     throw refusal(`no sandbox answers at ${url}`);
   }
   const { id, mode, instances } = (status ?? {}) as { id?: unknown; mode?: unknown; instances?: unknown };
-  const isGateway = typeof id === "string" && (mode === "api" || mode === "hosts" || mode === "images") && typeof instances === "number";
+  const isGateway =
+    typeof id === "string" &&
+    (mode === "api" || mode === "hosts" || mode === "images") &&
+    typeof instances === "number";
   if (!isGateway) throw refusal(`what answers at ${url} is not the sandbox's gateway`);
 }
 

@@ -1,4 +1,12 @@
-import type { CheckFailure, CheckResult, CreateResult, DiffResult, Provider, ReadResult, UpdateResult } from "@pulumi/pulumi/provider";
+import type {
+  CheckFailure,
+  CheckResult,
+  CreateResult,
+  DiffResult,
+  Provider,
+  ReadResult,
+  UpdateResult,
+} from "@pulumi/pulumi/provider";
 import { Region, unlessGone, type Endpoint } from "./common/aws";
 import type { CommonInputs, ResourceType } from "./common/resource";
 import { resourceTypes } from "./resources";
@@ -33,7 +41,9 @@ export class SandboxProvider implements Provider {
   async check(urn: string, olds: Properties, news: Properties): Promise<CheckResult> {
     const type = typeOf(urn);
     const defaults = type.defaults?.(nameOf(urn)) ?? {};
-    const kept = Object.keys(defaults).filter((key) => key in olds).map((key) => [key, olds[key]]);
+    const kept = Object.keys(defaults)
+      .filter((key) => key in olds)
+      .map((key) => [key, olds[key]]);
     const inputs = { ...defaults, ...Object.fromEntries(kept), ...news };
     return { inputs, failures: failuresOf(type, plain(inputs) as Properties) };
   }
@@ -57,7 +67,11 @@ export class SandboxProvider implements Provider {
         return { id, outs: await this.outputs(type, region, id, inputs) };
       } catch (error) {
         // With an id the engine records the object as made but unfinished, and the next update goes on from there.
-        throw Object.assign(asError(error), { id, properties: { ...inputs, [UNFINISHED]: true }, reasons: [asError(error).message] });
+        throw Object.assign(asError(error), {
+          id,
+          properties: { ...inputs, [UNFINISHED]: true },
+          reasons: [asError(error).message],
+        });
       }
     });
   }
@@ -76,7 +90,8 @@ export class SandboxProvider implements Provider {
     return this.work.track(async () => {
       for (const path of changedInputs(type, before, after)) {
         const apply = type.inputs[path]?.apply;
-        if (apply === undefined) throw new Error(`the sandbox's provider cannot change ${path} of ${type.token} in place`);
+        if (apply === undefined)
+          throw new Error(`the sandbox's provider cannot change ${path} of ${type.token} in place`);
         await apply(region, id, after, before);
       }
       if (before[UNFINISHED]) await type.settle?.(region, id, after);
@@ -112,7 +127,8 @@ export class SandboxProvider implements Provider {
 function typeOf(urn: string): AnyType {
   const token = urn.split("::")[2]?.split("$").pop() ?? "";
   const type = resourceTypes.get(token);
-  if (type === undefined) throw new Error(`the sandbox's provider does not serve ${token}; it knows ${[...resourceTypes.keys()].join(", ")}`);
+  if (type === undefined)
+    throw new Error(`the sandbox's provider does not serve ${token}; it knows ${[...resourceTypes.keys()].join(", ")}`);
   return type;
 }
 
@@ -124,8 +140,18 @@ function nameOf(urn: string): string {
 function failuresOf(type: AnyType, inputs: Properties): CheckFailure[] {
   const unknown = inputPaths(type, inputs).filter((path) => !(path in type.inputs));
   return [
-    ...(isEmpty(inputs["region"]) ? [{ property: "region", reason: "set `region` on every resource: a provider of this kind cannot see the provider's own" }] : []),
-    ...unknown.map((property) => ({ property, reason: `the sandbox's provider does not know this input of ${type.token}` })),
+    ...(isEmpty(inputs["region"])
+      ? [
+          {
+            property: "region",
+            reason: "set `region` on every resource: a provider of this kind cannot see the provider's own",
+          },
+        ]
+      : []),
+    ...unknown.map((property) => ({
+      property,
+      reason: `the sandbox's provider does not know this input of ${type.token}`,
+    })),
   ];
 }
 

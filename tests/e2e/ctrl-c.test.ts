@@ -18,10 +18,14 @@ interface Wait {
   hold?: (host: InsideHost) => Promise<unknown>;
 }
 
-const before = (unit: string) => async (host: InsideHost): Promise<unknown> => {
-  const dropIn = `/run/systemd/system/${unit}.d`;
-  return host.run(`mkdir -p ${dropIn} && printf "[Service]\\nExecStartPre=/bin/sh -c '${UNTIL_GO}'\\n" > ${dropIn}/hold.conf && systemctl daemon-reload`);
-};
+const before =
+  (unit: string) =>
+  async (host: InsideHost): Promise<unknown> => {
+    const dropIn = `/run/systemd/system/${unit}.d`;
+    return host.run(
+      `mkdir -p ${dropIn} && printf "[Service]\\nExecStartPre=/bin/sh -c '${UNTIL_GO}'\\n" > ${dropIn}/hold.conf && systemctl daemon-reload`,
+    );
+  };
 
 const WAITS: Wait[] = [
   { during: "a node boots", hold: before("cloud-final.service"), shown: /cloud-init/ },
@@ -35,12 +39,33 @@ describeHosts("Ctrl-C in a terminal while booted nodes are waited for", () => {
       assert.ok(hasTmux());
       const bench = new FleetBench();
       try {
-        bench.fleet({ "us-west-2": 1 }, hold ? [] : ["checks:", "  - name: waits", `    command: ${JSON.stringify(UNTIL_GO)}`, "    deadline: 120"]);
+        bench.fleet(
+          { "us-west-2": 1 },
+          hold ? [] : ["checks:", "  - name: waits", `    command: ${JSON.stringify(UNTIL_GO)}`, "    deadline: 120"],
+        );
         await bench.begin();
-        using terminal = new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), "up", "--sandbox", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+        using terminal = new TestTerminal(
+          [
+            process.execPath,
+            path.join(bench.root, "dist/cli/main.js"),
+            "up",
+            "--sandbox",
+            "--stack",
+            bench.stack,
+            "--config",
+            bench.configFile,
+          ],
+          { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } },
+        );
         const id = await until("the instance exists", async () => (await bench.live()).instances[0]?.InstanceId);
         const host = bench.host(id);
-        if (hold) await until("its host is held", () => hold(host).then(() => true, () => false));
+        if (hold)
+          await until("its host is held", () =>
+            hold(host).then(
+              () => true,
+              () => false,
+            ),
+          );
         await terminal.shows(shown);
         terminal.type("C-c");
         assert.equal(await terminal.ended(20_000), 130, terminal.everything());

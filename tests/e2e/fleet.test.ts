@@ -16,7 +16,8 @@ const BREAKS_DEPLOYMENT = "[Service]\nExecStart=relative/path\n[Install]\nWanted
 /** The lines of each instance in the logger's form, in their order. */
 function successes({ stderr }: Outcome): Map<string, string[]> {
   const lines = new Map<string, string[]>();
-  for (const [, id, message] of stderr.matchAll(/^\[(i-[0-9a-f]{17}) @ 198\.18\.\d+\.\d+\] SUCCESS: (.*)$/gm)) lines.set(id!, [...(lines.get(id!) ?? []), message!]);
+  for (const [, id, message] of stderr.matchAll(/^\[(i-[0-9a-f]{17}) @ 198\.18\.\d+\.\d+\] SUCCESS: (.*)$/gm))
+    lines.set(id!, [...(lines.get(id!) ?? []), message!]);
   return lines;
 }
 
@@ -53,7 +54,11 @@ describeHosts("a fleet of booted hosts", () => {
   it("is verified ten times in a row", async () => {
     for (let time = 1; time <= 10; time += 1) {
       const { code, report } = await bench.verify();
-      assert.deepEqual(report.nodes.flatMap((node) => node.results.filter(({ status }) => status !== "ok" && status !== "info")), [], `time ${time}`);
+      assert.deepEqual(
+        report.nodes.flatMap((node) => node.results.filter(({ status }) => status !== "ok" && status !== "info")),
+        [],
+        `time ${time}`,
+      );
       assert.equal(code, 0);
       assert.deepEqual(sorted(report.nodes.map(({ node }) => node)), NAMES);
     }
@@ -72,8 +77,17 @@ describeHosts("a fleet of booted hosts", () => {
     bench.file("hello.txt", "hello again\n");
     const { outcome, document, events } = await bench.up();
     assert.equal(outcome.code, 0, outcome.stderr);
-    const order = events.flatMap((event) => (event.type === "node" && ["deleted", "created", "verified"].includes(event.phase) ? [`${event.phase} ${event.node.name}`] : []));
-    assert.deepEqual(order, ["us-west-2-0", "us-east-1-0", "eu-west-1-0"].flatMap((name) => ["deleted", "created", "verified"].map((phase) => `${phase} ${name}`)));
+    const order = events.flatMap((event) =>
+      event.type === "node" && ["deleted", "created", "verified"].includes(event.phase)
+        ? [`${event.phase} ${event.node.name}`]
+        : [],
+    );
+    assert.deepEqual(
+      order,
+      ["us-west-2-0", "us-east-1-0", "eu-west-1-0"].flatMap((name) =>
+        ["deleted", "created", "verified"].map((phase) => `${phase} ${name}`),
+      ),
+    );
     assert.equal(document.verified, true);
     const now = await bench.ids();
     for (const name of NAMES) {
@@ -89,7 +103,10 @@ describeHosts("a fleet of booted hosts", () => {
       const stopped = await bench.up();
       assert.equal(stopped.outcome.code, 5, stopped.outcome.stdout);
       assert.deepEqual(stopped.document.untouched, ["us-east-1-0", "eu-west-1-0"], time);
-      assert.deepEqual(stopped.document.failures.map((failure) => failure.class), ["deployment"]);
+      assert.deepEqual(
+        stopped.document.failures.map((failure) => failure.class),
+        ["deployment"],
+      );
       assert.match(stopped.document.failures[0]!.message, /^node us-west-2-0: .*step units: .*broken\.service/);
       const { "us-west-2-0": canary, ...others } = await bench.ids();
       assert.notEqual(canary, before["us-west-2-0"]);
@@ -99,7 +116,10 @@ describeHosts("a fleet of booted hosts", () => {
     assert.equal(read.code, 5);
     assert.match(read.stdout, /The replacement stopped; not touched: us-east-1-0, eu-west-1-0\./);
 
-    bench.file("systemd/broken.service", "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n");
+    bench.file(
+      "systemd/broken.service",
+      "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+    );
     const mended = await bench.up();
     assert.equal(mended.outcome.code, 0, mended.outcome.stdout);
     assert.equal(mended.document.verification?.nodes.length, 3);
@@ -111,7 +131,9 @@ describeHosts("a fleet of booted hosts", () => {
     await bench.host(ids["us-east-1-0"]!).run("systemctl disable --quiet sensor.service");
     const { code, report } = await bench.verify();
     assert.equal(code, 5);
-    const [west, east, europe] = ["us-west-2-0", "us-east-1-0", "eu-west-1-0"].map((name) => report.nodes.find(({ node }) => node === name)!);
+    const [west, east, europe] = ["us-west-2-0", "us-east-1-0", "eu-west-1-0"].map(
+      (name) => report.nodes.find(({ node }) => node === name)!,
+    );
     assertOnlyFails(west!, "D2", /scripts\/sensor\.py: \d+ bytes, not \d+/);
     assertOnlyFails(east!, "F3", /sensor\.service: disabled/);
     assert.equal(europe!.isVerified, true, "the other node is as it was");
@@ -125,7 +147,10 @@ describeHosts("a fleet of booted hosts", () => {
 
     const read = await bench.spot(["verify"]);
     assert.equal(read.code, 5);
-    assert.match(read.stdout, /us-east-1-0 F3 every unit enabled: FAILED\n {2}run: +systemctl is-enabled .*\n {2}expected: .*\n {2}actual: +sensor\.service: disabled\n {2}cause: .*\n {2}next: /);
+    assert.match(
+      read.stdout,
+      /us-east-1-0 F3 every unit enabled: FAILED\n {2}run: +systemctl is-enabled .*\n {2}expected: .*\n {2}actual: +sensor\.service: disabled\n {2}cause: .*\n {2}next: /,
+    );
     assert.match(read.stdout, /eu-west-1-0: F7, .*skipped because of D4/);
   });
 
@@ -136,7 +161,11 @@ describeHosts("a fleet of booted hosts", () => {
     assert.match(one.stderr, /replace us-west-2-0 .*it does not pass verification/);
     const { "us-west-2-0": mended, ...others } = await bench.ids();
     assert.notEqual(mended, broken["us-west-2-0"]);
-    assert.deepEqual(others, { "us-east-1-0": broken["us-east-1-0"], "eu-west-1-0": broken["eu-west-1-0"] }, "the others are broken too, but were not named");
+    assert.deepEqual(
+      others,
+      { "us-east-1-0": broken["us-east-1-0"], "eu-west-1-0": broken["eu-west-1-0"] },
+      "the others are broken too, but were not named",
+    );
 
     const rest = await bench.spot(["repair"]);
     assert.equal(rest.code, 0, rest.stdout + rest.stderr);
@@ -144,17 +173,25 @@ describeHosts("a fleet of booted hosts", () => {
     const now = await bench.ids();
     assert.equal(now["us-west-2-0"], mended, "a node that passes is left alone");
     for (const name of ["us-east-1-0", "eu-west-1-0"]) assert.notEqual(now[name], broken[name]);
-    assert.deepEqual(sorted((await bench.live()).instances.map(({ InstanceId }) => InstanceId ?? "")), sorted(Object.values(now)), "what was replaced is gone");
+    assert.deepEqual(
+      sorted((await bench.live()).instances.map(({ InstanceId }) => InstanceId ?? "")),
+      sorted(Object.values(now)),
+      "what was replaced is gone",
+    );
   });
 
   it("shows a login that leads elsewhere as that, and sends nothing there", async () => {
     const { network } = await bench.sandbox();
-    await waylaid(network, () => ({ code: 0 }), async (relay) => {
-      const { code, report } = await bench.verify();
-      assert.equal(code, 5);
-      for (const node of report.nodes) assertOnlyFails(node, "B2", /another host key than the one that was proven/);
-      assert.deepEqual([relay.logins(), relay.commands], [0, []]);
-    });
+    await waylaid(
+      network,
+      () => ({ code: 0 }),
+      async (relay) => {
+        const { code, report } = await bench.verify();
+        assert.equal(code, 5);
+        for (const node of report.nodes) assertOnlyFails(node, "B2", /another host key than the one that was proven/);
+        assert.deepEqual([relay.logins(), relay.commands], [0, []]);
+      },
+    );
   });
 
   it("goes with its hosts and leaves nothing on the machine", async () => {
@@ -215,7 +252,11 @@ describeHosts("a booted host in trouble", () => {
     assert.equal(last.code, 0, last.stdout + last.stderr);
     assert.deepEqual([...successes(last)], [[id, ["Uploaded", "Deployment started", "Rebooted", "Verified"]]]);
     assert.equal((await theNode()).instanceId, id);
-    assert.equal(await bench.host(id).run("ls -A /opt/uploaded_files/.incoming 2>/dev/null; true"), "", "nothing is left of the broken uploads");
+    assert.equal(
+      await bench.host(id).run("ls -A /opt/uploaded_files/.incoming 2>/dev/null; true"),
+      "",
+      "nothing is left of the broken uploads",
+    );
     await bench.downLeavesNothing();
   });
 
@@ -244,11 +285,16 @@ describeHosts("a booted host in trouble", () => {
     await host.run("systemctl kill --signal=KILL spot-deploy.service");
     const first = await run.done;
     assert.equal(first.code, 4, first.stdout + first.stderr);
-    assert.match(first.stderr, new RegExp(`${id} .*ERROR: The deployment failed at spot-deploy\\.service ended: signal`));
+    assert.match(
+      first.stderr,
+      new RegExp(`${id} .*ERROR: The deployment failed at spot-deploy\\.service ended: signal`),
+    );
 
     const next = await bench.up();
     assert.equal(next.outcome.code, 0, next.outcome.stdout);
-    assert.deepEqual(next.document.changed, [{ name: "us-west-2-0", kind: "replace", reason: "spot-deploy.service ended: signal" }]);
+    assert.deepEqual(next.document.changed, [
+      { name: "us-west-2-0", kind: "replace", reason: "spot-deploy.service ended: signal" },
+    ]);
     assert.notEqual((await theNode()).instanceId, id);
   });
 
@@ -272,14 +318,18 @@ describeHosts("a booted host in trouble", () => {
       channel.exit(0);
       channel.end();
     };
-    await waylaid(network, () => (session) => void showProof(session), async (relay) => {
-      const outcome = await bench.spot(["up"]);
-      assert.equal(outcome.code, 4, outcome.stdout + outcome.stderr);
-      assert.match(outcome.stderr, /ERROR: The host key that i-\S+ @ \S+ offers is not the one that the node made\./);
-      assert.match(outcome.stderr, /cause: Its proof does not fit/);
-      assert.deepEqual(relay.commands, ["cat /etc/spot-deployer/host-key-proof"]);
-      assert.equal(relay.bytesReceived(), 0);
-    });
+    await waylaid(
+      network,
+      () => (session) => void showProof(session),
+      async (relay) => {
+        const outcome = await bench.spot(["up"]);
+        assert.equal(outcome.code, 4, outcome.stdout + outcome.stderr);
+        assert.match(outcome.stderr, /ERROR: The host key that i-\S+ @ \S+ offers is not the one that the node made\./);
+        assert.match(outcome.stderr, /cause: Its proof does not fit/);
+        assert.deepEqual(relay.commands, ["cat /etc/spot-deployer/host-key-proof"]);
+        assert.equal(relay.bytesReceived(), 0);
+      },
+    );
     const { instanceId } = await theNode();
     const direct = await bench.spot(["up"]);
     assert.equal(direct.code, 0, direct.stdout + direct.stderr);

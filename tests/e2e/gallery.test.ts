@@ -28,10 +28,20 @@ const [BROKEN, WELL] = ["us-west-2-0", "us-west-2-1"];
 const PATIENCE = { broken: 1_500, healed: 15_000 } as const;
 
 /** The order in which the way to a node's shell is looked at, when there is no login. */
-const ON_THE_WAY = ["instance state", "console output", "security group", "route", "public address", "banner", "host key", "authentication"];
+const ON_THE_WAY = [
+  "instance state",
+  "console output",
+  "security group",
+  "route",
+  "public address",
+  "banner",
+  "host key",
+  "authentication",
+];
 
 /** All that an own login leaves on a node (node.md 4), and what the node writes by itself, all the time. */
-const LEFT_BY_A_LOGIN = /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin|motd\.dynamic)|tmp\/systemd-private|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)|^\/(run|tmp)$/;
+const LEFT_BY_A_LOGIN =
+  /^\/(var\/log\/(journal|wtmp|btmp|lastlog|auth\.log)|run\/(log|utmp|sudo|user|systemd|dbus|credentials|nologin|motd\.dynamic)|tmp\/systemd-private|var\/tmp\/systemd|var\/lib\/(systemd|sudo))(\/|$)|^\/(run|tmp)$/;
 const WRITTEN_ALWAYS = /^\/(opt\/sensor\/data|run\/spot-deployer)(\/|$)/;
 
 describeHosts("the gallery of broken nodes", () => {
@@ -43,8 +53,15 @@ describeHosts("the gallery of broken nodes", () => {
   let ids: Record<string, string>;
 
   before("a fleet of booted hosts", async () => {
-    bench.file("systemd/mine.service", "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n");
-    bench.fleet({ "us-west-2": 2 }, ["packages: [jq]", "checks:", "  - {name: nothing-wrong, command: 'test ! -e /tmp/wrong'}"]);
+    bench.file(
+      "systemd/mine.service",
+      "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+    );
+    bench.fleet({ "us-west-2": 2 }, [
+      "packages: [jq]",
+      "checks:",
+      "  - {name: nothing-wrong, command: 'test ! -e /tmp/wrong'}",
+    ]);
     const { outcome } = await bench.up();
     assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
     ids = await bench.ids();
@@ -52,7 +69,19 @@ describeHosts("the gallery of broken nodes", () => {
     const never = new AbortController().signal;
     setMaxListeners(0, never);
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-    session = await openSession({ projectDir: bench.root, configFile: bench.configFile, env: bench.env, reporter, interrupts: { soft: never, hard: never }, sandbox: "hosts", stack: bench.stack, reading: true }, false);
+    session = await openSession(
+      {
+        projectDir: bench.root,
+        configFile: bench.configFile,
+        env: bench.env,
+        reporter,
+        interrupts: { soft: never, hard: never },
+        sandbox: "hosts",
+        stack: bench.stack,
+        reading: true,
+      },
+      false,
+    );
     const config = loadConfig(bench.configFile);
     fleet = await openFleet(session, { config, configFile: bench.configFile });
     checks = checksFor(config);
@@ -62,36 +91,70 @@ describeHosts("the gallery of broken nodes", () => {
     await bench[Symbol.asyncDispose]();
   });
 
-  const verify = async (patienceMs: number, names: (string | undefined)[] = [BROKEN]): Promise<Map<string, NodeVerification>> => {
-    const { nodes } = await fleet.verify(session.state.nodes.filter(({ name }) => names.includes(name)), { checks, patienceMs });
+  const verify = async (
+    patienceMs: number,
+    names: (string | undefined)[] = [BROKEN],
+  ): Promise<Map<string, NodeVerification>> => {
+    const { nodes } = await fleet.verify(
+      session.state.nodes.filter(({ name }) => names.includes(name)),
+      { checks, patienceMs },
+    );
     return new Map(nodes.map((node) => [node.node, node]));
   };
-  const of = (nodes: Map<string, NodeVerification>, name = BROKEN!): NodeVerification => nodes.get(name) ?? assert.fail(name);
-  const inHost = (script: string): Promise<string> => host.run(`ID=${ids[BROKEN!]} OTHER=${ids[WELL!]} CALLER=${session.target.sandbox?.callerAddress}\n${script}`);
+  const of = (nodes: Map<string, NodeVerification>, name = BROKEN!): NodeVerification =>
+    nodes.get(name) ?? assert.fail(name);
+  const inHost = (script: string): Promise<string> =>
+    host.run(`ID=${ids[BROKEN!]} OTHER=${ids[WELL!]} CALLER=${session.target.sandbox?.callerAddress}\n${script}`);
   const told = ({ id, status, actual, because }: CheckResult): string => `${id} ${status}: ${actual ?? because}`;
 
   const assertHealthy = (node: NodeVerification): void => {
-    assert.deepEqual(node.results.filter(({ status }) => status !== "ok" && status !== "info").map(told), [], node.node);
+    assert.deepEqual(
+      node.results.filter(({ status }) => status !== "ok" && status !== "info").map(told),
+      [],
+      node.node,
+    );
     assert.equal(node.isVerified, true);
   };
 
   /** Exactly these fail and warn, and everything else holds or is skipped because of one that fails. */
-  const assertFound = (node: NodeVerification, { failing = [], warning = [], says }: Pick<GalleryCase, "failing" | "warning"> & { says?: RegExp }): void => {
-    assert.deepEqual({ failing: idsWith("failed", node), warning: idsWith("warning", node) }, { failing, warning }, node.results.filter(({ status }) => status === "failed" || status === "warning").map(told).join("\n"));
-    for (const { id, status, because } of node.results) if (status === "skipped") assert.ok(failing.includes(because ?? ""), `${id} was skipped because of ${because}`);
+  const assertFound = (
+    node: NodeVerification,
+    { failing = [], warning = [], says }: Pick<GalleryCase, "failing" | "warning"> & { says?: RegExp },
+  ): void => {
+    assert.deepEqual(
+      { failing: idsWith("failed", node), warning: idsWith("warning", node) },
+      { failing, warning },
+      node.results
+        .filter(({ status }) => status === "failed" || status === "warning")
+        .map(told)
+        .join("\n"),
+    );
+    for (const { id, status, because } of node.results)
+      if (status === "skipped") assert.ok(failing.includes(because ?? ""), `${id} was skipped because of ${because}`);
     const first = node.results.find(({ id }) => id === (failing[0] ?? warning[0]));
     if (says) assert.match(`${first?.actual}\n${first?.cause}`, says);
-    if (first?.phase === "reach" && first.diagnosis !== undefined) assert.deepEqual(first.diagnosis.map(({ subject }) => subject), ON_THE_WAY);
+    if (first?.phase === "reach" && first.diagnosis !== undefined)
+      assert.deepEqual(
+        first.diagnosis.map(({ subject }) => subject),
+        ON_THE_WAY,
+      );
   };
 
   it("finds nothing wrong with the healthy fleet, twenty times in a row", async () => {
-    for (let run = 1; run <= 20; run += 1) for (const node of (await verify(PATIENCE.healed, [BROKEN, WELL])).values()) assertHealthy(node);
+    for (let run = 1; run <= 20; run += 1)
+      for (const node of (await verify(PATIENCE.healed, [BROKEN, WELL])).values()) assertHealthy(node);
   });
 
   it("writes nothing on a node but what any login leaves", async () => {
     const look = async () => ({
-      files: (await inHost(`find / /run /tmp -xdev ! -path '/proc/*' ! -path '/sys/*' -printf '%p\\t%y %s %m %U %T@ %C@\\n' | sort -u`)).split("\n"),
-      units: await inHost("systemctl list-units --all --plain --no-legend --no-pager --type service,socket,timer,target,mount | grep -v '^user\\(-runtime-dir\\)\\?@\\|^run-user' | awk '{print $1, $3, $4}'"),
+      files: (
+        await inHost(
+          `find / /run /tmp -xdev ! -path '/proc/*' ! -path '/sys/*' -printf '%p\\t%y %s %m %U %T@ %C@\\n' | sort -u`,
+        )
+      ).split("\n"),
+      units: await inHost(
+        "systemctl list-units --all --plain --no-legend --no-pager --type service,socket,timer,target,mount | grep -v '^user\\(-runtime-dir\\)\\?@\\|^run-user' | awk '{print $1, $3, $4}'",
+      ),
     });
     // The login itself first, so that what it makes once is there.
     await verify(PATIENCE.healed);
@@ -101,23 +164,44 @@ describeHosts("the gallery of broken nodes", () => {
     const known = new Set(before.files);
     const changed = after.files.filter((line) => !known.has(line)).map((line) => line.split("\t", 1)[0] ?? "");
     assert.ok(before.files.length > 5_000, "the whole file system was looked at");
-    assert.deepEqual(changed.filter((path) => !LEFT_BY_A_LOGIN.test(path) && !WRITTEN_ALWAYS.test(path)), []);
+    assert.deepEqual(
+      changed.filter((path) => !LEFT_BY_A_LOGIN.test(path) && !WRITTEN_ALWAYS.test(path)),
+      [],
+    );
     assert.equal(after.units, before.units);
   });
 
   it("shows of each check a command that, pasted into a shell on the node, gives what the check found", async () => {
     const [target] = await fleet.targets(session.state.nodes.filter(({ name }) => name === BROKEN));
     const { results } = of(await verify(PATIENCE.healed));
-    const onNode = checks.flatMap((check) => (check.where === "node" && results.some(({ id }) => id === check.id) ? [check] : []));
+    const onNode = checks.flatMap((check) =>
+      check.where === "node" && results.some(({ id }) => id === check.id) ? [check] : [],
+    );
     assert.ok(onNode.length > 40);
     for (const check of onNode) {
       const result = results.find(({ id }) => id === check.id) ?? assert.fail(check.id);
       const asked = Date.now();
       // An interactive shell, as a person has one: it also takes `!` for its history.
       const pasted = Buffer.from(`PS1= PS2=\n${result.command}\nexit $?\n`).toString("base64");
-      const [code = "", ...stdout] = (await host.run(`echo ${pasted} | base64 -d | runuser -l ubuntu -c 'bash --norc -i' 2>/root/stderr >/root/stdout; echo $?; cat /root/stdout`)).split("\n");
-      const verdict = check.judge({ code: Number(code), stdout: stdout.join("\n"), stderr: await host.run("cat /root/stderr"), at: (asked + Date.now()) / 2 }, target!.expectation);
-      assert.deepEqual([check.id, verdict.ok, verdict.expected], [check.id, result.status === "ok", result.expected], `${result.command}\n${stdout.join("\n")}`);
+      const [code = "", ...stdout] = (
+        await host.run(
+          `echo ${pasted} | base64 -d | runuser -l ubuntu -c 'bash --norc -i' 2>/root/stderr >/root/stdout; echo $?; cat /root/stdout`,
+        )
+      ).split("\n");
+      const verdict = check.judge(
+        {
+          code: Number(code),
+          stdout: stdout.join("\n"),
+          stderr: await host.run("cat /root/stderr"),
+          at: (asked + Date.now()) / 2,
+        },
+        target!.expectation,
+      );
+      assert.deepEqual(
+        [check.id, verdict.ok, verdict.expected],
+        [check.id, result.status === "ok", result.expected],
+        `${result.command}\n${stdout.join("\n")}`,
+      );
     }
   });
 
@@ -148,12 +232,17 @@ describeHosts("the gallery of broken nodes", () => {
     before(async () => void (ec2 = new EC2Client(clientOf(await bench.sandbox(), REGION))));
     after(() => ec2?.destroy());
     const ours = () => [{ Name: "tag:spot-deployer:lineage", Values: [session.lineage] }];
-    const groupId = async (): Promise<string> => (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: ours() }))).SecurityGroups?.[0]?.GroupId ?? assert.fail("no group");
-    const ssh = (cidr: string, port = 22) => [{ IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: cidr }] }];
+    const groupId = async (): Promise<string> =>
+      (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: ours() }))).SecurityGroups?.[0]?.GroupId ??
+      assert.fail("no group");
+    const ssh = (cidr: string, port = 22) => [
+      { IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: cidr }] },
+    ];
     const caller = (): string => `${session.target.sandbox?.callerAddress}/32`;
 
     it("IMDSv1 allowed: A5", async () => {
-      const tokens = (HttpTokens: "optional" | "required") => ec2.send(new ModifyInstanceMetadataOptionsCommand({ InstanceId: ids[BROKEN!], HttpTokens }));
+      const tokens = (HttpTokens: "optional" | "required") =>
+        ec2.send(new ModifyInstanceMetadataOptionsCommand({ InstanceId: ids[BROKEN!], HttpTokens }));
       await tokens("optional");
       assertFound(of(await verify(PATIENCE.broken)), { failing: ["A5"], says: /tokens optional/ });
       await tokens("required");
@@ -183,7 +272,9 @@ describeHosts("the gallery of broken nodes", () => {
 
     it("the way to the internet gone: A3", async () => {
       const { RouteTables } = await ec2.send(new DescribeRouteTablesCommand({ Filters: ours() }));
-      await ec2.send(new DeleteRouteCommand({ RouteTableId: RouteTables?.[0]?.RouteTableId, DestinationCidrBlock: "0.0.0.0/0" }));
+      await ec2.send(
+        new DeleteRouteCommand({ RouteTableId: RouteTables?.[0]?.RouteTableId, DestinationCidrBlock: "0.0.0.0/0" }),
+      );
       assertFound(of(await verify(PATIENCE.broken)), { failing: ["A3"], says: /no route to the internet/ });
     });
   });

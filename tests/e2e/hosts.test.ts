@@ -78,7 +78,11 @@ function hostOf(place: Place, ordinal: number, changes: Partial<HostSpec> = {}):
   };
 }
 
-async function eventually<T>(what: string, seconds: number, attempt: () => Promise<T | undefined> | T | undefined): Promise<T> {
+async function eventually<T>(
+  what: string,
+  seconds: number,
+  attempt: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
   for (const deadline = Date.now() + seconds * 1_000; ; await sleep(50)) {
     const result = await attempt();
     if (result !== undefined) return result;
@@ -87,9 +91,29 @@ async function eventually<T>(what: string, seconds: number, attempt: () => Promi
 }
 
 /** Runs a command in a host as a user, over SSH. Undefined when there is no login yet, or none any more. */
-async function tryIn(place: Place, host: HostSpec, command: string, user = "ubuntu"): Promise<{ code: number; output: string } | undefined> {
-  const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes", "ConnectTimeout=5"];
-  const args = ["-n", "-F", "none", "-i", place.key, ...options.flatMap((option) => ["-o", option]), `${user}@${host.publicAddress}`, command];
+async function tryIn(
+  place: Place,
+  host: HostSpec,
+  command: string,
+  user = "ubuntu",
+): Promise<{ code: number; output: string } | undefined> {
+  const options = [
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+    "LogLevel=ERROR",
+    "BatchMode=yes",
+    "ConnectTimeout=5",
+  ];
+  const args = [
+    "-n",
+    "-F",
+    "none",
+    "-i",
+    place.key,
+    ...options.flatMap((option) => ["-o", option]),
+    `${user}@${host.publicAddress}`,
+    command,
+  ];
   try {
     const { stdout } = await execute("ssh", args);
     return { code: 0, output: stdout.trim() };
@@ -100,9 +124,11 @@ async function tryIn(place: Place, host: HostSpec, command: string, user = "ubun
 }
 
 const outputIn = async (place: Place, host: HostSpec, command: string, user?: string): Promise<string> =>
-  (await eventually(`login to ${host.instanceId} as ${user ?? "ubuntu"}`, 60, () => tryIn(place, host, command, user))).output;
+  (await eventually(`login to ${host.instanceId} as ${user ?? "ubuntu"}`, 60, () => tryIn(place, host, command, user)))
+    .output;
 
-const bootId = (place: Place, host: HostSpec): Promise<string> => outputIn(place, host, "cat /proc/sys/kernel/random/boot_id");
+const bootId = (place: Place, host: HostSpec): Promise<string> =>
+  outputIn(place, host, "cat /proc/sys/kernel/random/boot_id");
 
 describeHosts("booted hosts", function () {
   let place: Place;
@@ -140,13 +166,17 @@ describeHosts("booted hosts", function () {
 
   it("configures itself by cloud-init from user data, as on EC2", async () => {
     const config = {
-      users: [{ name: "ubuntu", sudo: "ALL=(ALL) NOPASSWD:ALL", shell: "/bin/bash", ssh_authorized_keys: [place.publicKey] }],
+      users: [
+        { name: "ubuntu", sudo: "ALL=(ALL) NOPASSWD:ALL", shell: "/bin/bash", ssh_authorized_keys: [place.publicKey] },
+      ],
       package_update: true,
       packages: ["jq"],
       write_files: [{ path: "/etc/written", content: "by cloud-init" }],
     };
     const host = await launch({ publicKeys: [], userData: Buffer.from(`#cloud-config\n${JSON.stringify(config)}\n`) });
-    const status = JSON.parse(await outputIn(place, host, "cloud-init status --wait --format json | sed '/^\\.*$/d'")) as Record<string, unknown>;
+    const status = JSON.parse(
+      await outputIn(place, host, "cloud-init status --wait --format json | sed '/^\\.*$/d'"),
+    ) as Record<string, unknown>;
     assert.deepEqual([status.status, status.errors, status.datasource], ["done", [], "ec2"]);
     assert.equal(await outputIn(place, host, "sudo cat /etc/written"), "by cloud-init");
     assert.equal(await outputIn(place, host, "dpkg-query --show --showformat '${db:Status-Abbrev}' jq"), "ii");
@@ -159,20 +189,35 @@ describeHosts("booted hosts", function () {
 
   it("admits the key pair's owner, and tells a host about itself only with a token", async () => {
     const host = await launch();
-    const read = (path: string): Promise<string> => outputIn(place, host, `
+    const read = (path: string): Promise<string> =>
+      outputIn(
+        place,
+        host,
+        `
       base=http://169.254.169.254/latest
       token=$(curl --silent --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' $base/api/token)
-      curl --silent --fail --header "X-aws-ec2-metadata-token: $token" $base/meta-data/${path} || echo none`);
+      curl --silent --fail --header "X-aws-ec2-metadata-token: $token" $base/meta-data/${path} || echo none`,
+      );
     assert.equal(await read("instance-id"), host.instanceId);
     assert.equal(await read("tags/instance/Name"), "one");
-    const status = "curl --silent --output /dev/null --write-out '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id";
+    const status =
+      "curl --silent --output /dev/null --write-out '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id";
     assert.equal(await outputIn(place, host, status), "401");
 
     assert.equal(await read("spot/instance-action"), "none");
-    await driver.notice(host.instanceId, { kind: "interruption", action: "terminate", at: new Date("2030-01-01T00:00:00Z") });
-    assert.deepEqual(JSON.parse(await read("spot/instance-action")), { action: "terminate", time: "2030-01-01T00:00:00Z" });
+    await driver.notice(host.instanceId, {
+      kind: "interruption",
+      action: "terminate",
+      at: new Date("2030-01-01T00:00:00Z"),
+    });
+    assert.deepEqual(JSON.parse(await read("spot/instance-action")), {
+      action: "terminate",
+      time: "2030-01-01T00:00:00Z",
+    });
     await driver.notice(host.instanceId, { kind: "rebalance", at: new Date("2030-01-01T00:00:00Z") });
-    assert.deepEqual(JSON.parse(await read("events/recommendations/rebalance")), { noticeTime: "2030-01-01T00:00:00Z" });
+    assert.deepEqual(JSON.parse(await read("events/recommendations/rebalance")), {
+      noticeTime: "2030-01-01T00:00:00Z",
+    });
   });
 
   it("lets nobody in before it is told whom", async () => {
@@ -187,14 +232,30 @@ describeHosts("booted hosts", function () {
 
   it("has no way beyond its bridge and no power over the machine's clock", async () => {
     const other = await makePlace();
-    const otherDriver = await createNspawnDriver({ ...other.options, report: () => undefined, onEnded: () => undefined });
+    const otherDriver = await createNspawnDriver({
+      ...other.options,
+      report: () => undefined,
+      onEnded: () => undefined,
+    });
     const theirs = hostOf(other, 0);
     const listener = createServer((socket) => socket.end()).listen(0, "0.0.0.0");
     try {
-      const [mine, neighbour] = await Promise.all([launch(), launch(), otherDriver.launch(theirs).then(() => openUp(otherDriver, theirs.instanceId))]);
-      await Promise.all([outputIn(place, mine, "true"), outputIn(place, neighbour, "true"), outputIn(other, theirs, "true")]);
+      const [mine, neighbour] = await Promise.all([
+        launch(),
+        launch(),
+        otherDriver.launch(theirs).then(() => openUp(otherDriver, theirs.instanceId)),
+      ]);
+      await Promise.all([
+        outputIn(place, mine, "true"),
+        outputIn(place, neighbour, "true"),
+        outputIn(other, theirs, "true"),
+      ]);
       const reaches = async (address: string, port: number): Promise<boolean> =>
-        (await outputIn(place, mine, `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${port}' 2>/dev/null && echo yes || echo no`)) === "yes";
+        (await outputIn(
+          place,
+          mine,
+          `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${port}' 2>/dev/null && echo yes || echo no`,
+        )) === "yes";
       const port = (listener.address() as { port: number }).port;
       assert.equal(await reaches(neighbour.publicAddress, 22), true, "a host of the same sandbox");
       assert.equal(await reaches("169.254.169.254", 80), true, "the metadata service");
@@ -204,7 +265,10 @@ describeHosts("booted hosts", function () {
 
       const bounding = BigInt(`0x${await outputIn(place, mine, "sed -n 's/^CapBnd:\\s*//p' /proc/1/status")}`);
       const names = { net_admin: 12n, sys_module: 16n, sys_time: 25n };
-      assert.deepEqual(Object.entries(names).filter(([, bit]) => (bounding >> bit) & 1n), []);
+      assert.deepEqual(
+        Object.entries(names).filter(([, bit]) => (bounding >> bit) & 1n),
+        [],
+      );
     } finally {
       listener.close();
       await otherDriver.close();
@@ -255,7 +319,10 @@ describeHosts("booted hosts", function () {
     const nspawn = Number(readFileSync(join(folders[0] ?? "", "supervisor", "cgroup.procs"), "utf8").trim());
     process.kill(nspawn, "SIGKILL");
     await eventually("onEnded", 30, () => (ended.length > 0 ? true : undefined));
-    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    assert.deepEqual(
+      folders.filter((folder) => existsSync(folder)),
+      [],
+    );
   });
 
   it("is terminated at any time, also twice, and others stay", async () => {
@@ -275,7 +342,10 @@ describeHosts("booted hosts", function () {
     const network = networkRecord(options.sandboxId);
     await run("ip", ["link", "set", network.bridge, "down"]);
     await run("ip", ["link", "delete", network.bridge]);
-    await assert.rejects(launch(), (error: unknown) => isSpotError(error) && /does not exist|Cannot find device|argument/.test(String(error.cause)));
+    await assert.rejects(
+      launch(),
+      (error: unknown) => isSpotError(error) && /does not exist|Cannot find device|argument/.test(String(error.cause)),
+    );
     assert.deepEqual(readdirSync(join(home, "hosts")), ["network.json"]);
   });
 
@@ -283,8 +353,17 @@ describeHosts("booted hosts", function () {
     await driver.close();
     const broken = join(place.home, "cache");
     mkdirSync(imagePath(broken), { recursive: true });
-    driver = await createNspawnDriver({ ...place.options, cacheDir: broken, report: () => undefined, onEnded: (id) => ended.push(id) });
-    await assert.rejects(launch(), (error: unknown) => isSpotError(error) && error.code === "E_SANDBOX_HOST" && /OS root|os-release/.test(String(error.cause)));
+    driver = await createNspawnDriver({
+      ...place.options,
+      cacheDir: broken,
+      report: () => undefined,
+      onEnded: (id) => ended.push(id),
+    });
+    await assert.rejects(
+      launch(),
+      (error: unknown) =>
+        isSpotError(error) && error.code === "E_SANDBOX_HOST" && /OS root|os-release/.test(String(error.cause)),
+    );
     assert.deepEqual(readdirSync(join(place.home, "hosts")), ["network.json"]);
     assert.deepEqual(ended, []);
   });
@@ -294,14 +373,30 @@ describeHosts("booted hosts", function () {
     const baseline = new Set(foreignNamespaces().keys());
     const host = hostOf(owned, 0);
     try {
-      const owner = spawn(process.execPath, [join(__dirname, "../support/host-owner.js"), JSON.stringify({ options: { ...owned.options, roots: undefined }, host })], { stdio: ["ignore", "pipe", "inherit"] });
+      const owner = spawn(
+        process.execPath,
+        [
+          join(__dirname, "../support/host-owner.js"),
+          JSON.stringify({ options: { ...owned.options, roots: undefined }, host }),
+        ],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
       const gone = once(owner, "exit");
       assert.equal(await Promise.race([once(owner.stdout, "data").then(() => "up"), gone]), "up");
       owner.kill("SIGKILL");
       await gone;
       // The host outlives its owner: there is something to clean up, in every respect that is looked at.
       const left = (await leftovers(owned, idsOf([host]), baseline)).join("\n");
-      for (const kind of [/^processes/m, /sys\/class\/net\/spotb/, /sys\/class\/net\/spoth/, /run\/netns/, /sys\/fs\/cgroup/, /table inet/, /hosts$/m]) assert.match(left, kind);
+      for (const kind of [
+        /^processes/m,
+        /sys\/class\/net\/spotb/,
+        /sys\/class\/net\/spoth/,
+        /run\/netns/,
+        /sys\/fs\/cgroup/,
+        /table inet/,
+        /hosts$/m,
+      ])
+        assert.match(left, kind);
     } finally {
       await cleanUpHosts(owned.home);
     }

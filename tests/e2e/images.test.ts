@@ -16,8 +16,21 @@ describeHosts("a fleet of every image, each host of its own release", () => {
   after(() => bench[Symbol.asyncDispose]());
 
   it("comes up verified, is verified again, and goes without a trace", async () => {
-    const regions = IMAGES.map(({ image, region }) => `  - ${region}: {machine_type: t3.medium, instances_per_region: 1, image: ${image}}`);
-    writeFileSync(bench.configFile, ["packages: [jq]", "aws:", "  username: ubuntu", `  files_directory: ${JSON.stringify(bench.files)}`, "regions:", ...regions, ""].join("\n"));
+    const regions = IMAGES.map(
+      ({ image, region }) => `  - ${region}: {machine_type: t3.medium, instances_per_region: 1, image: ${image}}`,
+    );
+    writeFileSync(
+      bench.configFile,
+      [
+        "packages: [jq]",
+        "aws:",
+        "  username: ubuntu",
+        `  files_directory: ${JSON.stringify(bench.files)}`,
+        "regions:",
+        ...regions,
+        "",
+      ].join("\n"),
+    );
     const { outcome, document } = await bench.up();
     assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
     assert.deepEqual([document.verified, document.nodes.length], [true, IMAGES.length]);
@@ -26,13 +39,25 @@ describeHosts("a fleet of every image, each host of its own release", () => {
     for (const { image, region, release, python } of IMAGES) {
       const host = bench.host(ids[`${region}-0`]!);
       assert.equal(await host.run('. /etc/os-release; echo "$ID $VERSION_ID"'), `${release}\n`, image);
-      assert.match(await host.run("/usr/bin/python3 --version"), new RegExp(`^Python ${python.replace(".", "\\.")}\\.`), image);
+      assert.match(
+        await host.run("/usr/bin/python3 --version"),
+        new RegExp(`^Python ${python.replace(".", "\\.")}\\.`),
+        image,
+      );
       // The release's own cloud-init on the very user data that the node was given.
-      assert.match(await host.run("cloud-init schema --system 2>&1"), /^\s*Valid (cloud-config|schema)\b.*user-?data/im, image);
+      assert.match(
+        await host.run("cloud-init schema --system 2>&1"),
+        /^\s*Valid (cloud-config|schema)\b.*user-?data/im,
+        image,
+      );
     }
 
     const { code, report } = await bench.verify();
-    assert.equal(code, 0, JSON.stringify(report.nodes.flatMap(({ results }) => results.filter(({ status }) => status !== "ok"))));
+    assert.equal(
+      code,
+      0,
+      JSON.stringify(report.nodes.flatMap(({ results }) => results.filter(({ status }) => status !== "ok"))),
+    );
     await bench.downLeavesNothing();
   });
 });

@@ -25,6 +25,7 @@ describeHosts("a sample of booted hosts", () => {
     assert.equal(europe!.isVerified, true);
 
     const down = await bench.downLeavesNothing();
-    for (const { stderr } of [up, verify, down]) assert.doesNotMatch(stderr, /Warning/, "Node's own warnings are no news to a user");
+    for (const { stderr } of [up, verify, down])
+      assert.doesNotMatch(stderr, /Warning/, "Node's own warnings are no news to a user");
   });
 });

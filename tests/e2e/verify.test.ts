@@ -3,7 +3,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { AuthorizeSecurityGroupIngressCommand, DescribeSecurityGroupsCommand, EC2Client, RevokeSecurityGroupIngressCommand } from "@aws-sdk/client-ec2";
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  DescribeSecurityGroupsCommand,
+  EC2Client,
+  RevokeSecurityGroupIngressCommand,
+} from "@aws-sdk/client-ec2";
 import { Fleet } from "../../automation";
 import type { VerificationReport } from "../../automation/verify/report";
 import type { CheckResult } from "../../automation/verify/result";
@@ -37,13 +42,26 @@ describeHosts("verify and debug, as typed", () => {
   const place = (): string[] => ["--sandbox", "--stack", bench.stack, "--config", bench.configFile];
 
   /** With something on standard input, which the bench's own way does not have. */
-  const typed = (input: string, ...args: string[]) => spawnSync(process.execPath, [CLI, "verify", ...place(), "--node", NODE, ...args], { cwd: bench.root, env: bench.env, input, encoding: "utf8" });
+  const typed = (input: string, ...args: string[]) =>
+    spawnSync(process.execPath, [CLI, "verify", ...place(), "--node", NODE, ...args], {
+      cwd: bench.root,
+      env: bench.env,
+      input,
+      encoding: "utf8",
+    });
 
   /** In a terminal of its own. */
-  const inTerminal = (...args: string[]) => new TestTerminal([process.execPath, CLI, "verify", ...place(), "--node", NODE, ...args], { columns: 160, rows: 50, cwd: bench.root, env: bench.env });
+  const inTerminal = (...args: string[]) =>
+    new TestTerminal([process.execPath, CLI, "verify", ...place(), "--node", NODE, ...args], {
+      columns: 160,
+      rows: 50,
+      cwd: bench.root,
+      env: bench.env,
+    });
 
   /** What was found on one node. */
-  const resultsOf = ({ nodes }: VerificationReport, name = NODE): CheckResult[] => nodes.find(({ node }) => node === name)?.results ?? assert.fail(name);
+  const resultsOf = ({ nodes }: VerificationReport, name = NODE): CheckResult[] =>
+    nodes.find(({ node }) => node === name)?.results ?? assert.fail(name);
   const ids = (results: readonly CheckResult[]): string[] => results.map(({ id }) => id);
 
   const broken = async (breaks: string, heals: string, work: () => Promise<void>): Promise<void> => {
@@ -54,7 +72,8 @@ describeHosts("verify and debug, as typed", () => {
       await bench.host(instance).run(heals);
     }
   };
-  const withoutDirectory = (work: () => Promise<void>): Promise<void> => broken("mv /opt/sensor/exports /root/exports", "mv /root/exports /opt/sensor/exports", work);
+  const withoutDirectory = (work: () => Promise<void>): Promise<void> =>
+    broken("mv /opt/sensor/exports /root/exports", "mv /root/exports /opt/sensor/exports", work);
 
   describe("--one-at-a-time", () => {
     it("shows each command, its result, and goes on, repeats, leaves out and stops as told", async () => {
@@ -64,8 +83,17 @@ describeHosts("verify and debug, as typed", () => {
       assert.deepEqual(seen, ["A1", "A2", "A2", "A3", "B1"], stdout + stderr);
       const [, command = ""] = /A1 credentials valid\n {2}here: +(.*)\n {2}expected: an account\n/.exec(stdout) ?? [];
       const { endpoint } = await bench.sandbox();
-      assert.deepEqual(pasted(command, bench.dir), [{ key: "sandbox", args: ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--region", "us-west-2"] }], "it asks the sandbox, not AWS");
-      assert.ok(stdout.includes(`npx spot ssh us-west-2-0 --sandbox=hosts --stack=${bench.stack} --config='${bench.configFile}'\n`), stdout);
+      assert.deepEqual(
+        pasted(command, bench.dir),
+        [{ key: "sandbox", args: ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--region", "us-west-2"] }],
+        "it asks the sandbox, not AWS",
+      );
+      assert.ok(
+        stdout.includes(
+          `npx spot ssh us-west-2-0 --sandbox=hosts --stack=${bench.stack} --config='${bench.configFile}'\n`,
+        ),
+        stdout,
+      );
       assert.equal(status, 5);
     });
 
@@ -93,13 +121,17 @@ describeHosts("verify and debug, as typed", () => {
       const screen = await answered(/B3 login and sudo/, "q");
       assert.equal(await terminal.ended(), 5);
       assert.match(terminal.everything(), /us-west-2-0: A4 skipped: it was left out/);
-      const [, command = "", actual = ""] = /B3 login and sudo\n {2}node: +(.*)\n[^]*? {2}actual: +(.*)\n/.exec(screen) ?? [];
+      const [, command = "", actual = ""] =
+        /B3 login and sudo\n {2}node: +(.*)\n[^]*? {2}actual: +(.*)\n/.exec(screen) ?? [];
       assert.equal(actual, "ubuntu", screen);
       const pasted = await bench.spot(["ssh", NODE, "--", command]);
       assert.equal(pasted.stdout, `${actual}\n`);
     });
 
-    for (const [key, code] of [["C-c", 130], ["C-d", 5]] as const) {
+    for (const [key, code] of [
+      ["C-c", 130],
+      ["C-d", 5],
+    ] as const) {
       it(`ends by ${key} while it waits, with exit code ${code}`, async () => {
         using terminal = inTerminal("--one-at-a-time", "--only", "A2");
         await terminal.shows(/q: quit >\s*$/);
@@ -127,8 +159,14 @@ describeHosts("verify and debug, as typed", () => {
     using terminal = inTerminal("--watch", "--only", "A1");
     await terminal.shows(/ yes [^]*again every/);
     // As often as one call is tried, in the fleet's region and in the one that every account has.
-    await bench.control("POST", "faults", { action: "GetCallerIdentity", times: 8, effect: { error: { code: "Throttling", status: 400 } } });
-    await terminal.shows(/ERROR: asking AWS whose credentials these are failed: Throttling[^]*the next look follows in 10 s/);
+    await bench.control("POST", "faults", {
+      action: "GetCallerIdentity",
+      times: 8,
+      effect: { error: { code: "Throttling", status: 400 } },
+    });
+    await terminal.shows(
+      /ERROR: asking AWS whose credentials these are failed: Throttling[^]*the next look follows in 10 s/,
+    );
     await terminal.shows(/ yes [^]*again every/);
     terminal.type("C-c");
     assert.equal(await terminal.ended(), 130);
@@ -141,29 +179,61 @@ describeHosts("verify and debug, as typed", () => {
       const results = resultsOf(report);
       const failed = results.findIndex(({ status }) => status === "failed");
       assert.equal(results[failed]?.id, "D4");
-      for (const { because } of [...results.slice(failed + 1), ...resultsOf(report, OTHER)]) assert.equal(because, `the run was stopped after D4 of ${NODE}`);
+      for (const { because } of [...results.slice(failed + 1), ...resultsOf(report, OTHER)])
+        assert.equal(because, `the run was stopped after D4 of ${NODE}`);
     });
   });
 
   it("--only, --phase and --node choose, with what the chosen checks need", async () => {
     const { report } = await bench.verify("--only", "D2,e*", "--node", "*-1");
-    assert.deepEqual(report.nodes.map(({ node }) => node), [OTHER]);
-    assert.deepEqual(ids(resultsOf(report, OTHER)), ["A1", "A2", "A3", "A4", "B1", "B2", "B3", "C1", "D1", "D2", "E1", "E2", "E3", "E4"]);
+    assert.deepEqual(
+      report.nodes.map(({ node }) => node),
+      [OTHER],
+    );
+    assert.deepEqual(ids(resultsOf(report, OTHER)), [
+      "A1",
+      "A2",
+      "A3",
+      "A4",
+      "B1",
+      "B2",
+      "B3",
+      "C1",
+      "D1",
+      "D2",
+      "E1",
+      "E2",
+      "E3",
+      "E4",
+    ]);
     const { report: phases } = await bench.verify("--phase", "cloud,reach");
-    assert.deepEqual(ids(resultsOf(phases)), [...[1, 2, 3, 4, 5, 6].map((n) => `A${n}`), ...[1, 2, 3, 4, 5, 6, 7].map((n) => `B${n}`)]);
+    assert.deepEqual(ids(resultsOf(phases)), [
+      ...[1, 2, 3, 4, 5, 6].map((n) => `A${n}`),
+      ...[1, 2, 3, 4, 5, 6, 7].map((n) => `B${n}`),
+    ]);
     assert.equal(phases.nodes.length, 2);
   });
 
   it("the library chooses alike", async () => {
-    const fleet = new Fleet({ config: bench.configFile, sandbox: "hosts", stack: bench.stack, env: bench.env, reporter: { emit: () => undefined, confirm: () => Promise.resolve(false) } });
+    const fleet = new Fleet({
+      config: bench.configFile,
+      sandbox: "hosts",
+      stack: bench.stack,
+      env: bench.env,
+      reporter: { emit: () => undefined, confirm: () => Promise.resolve(false) },
+    });
     const { nodes } = await fleet.verify({ only: "B3", nodes: OTHER });
-    assert.deepEqual(nodes.map(({ node, results }) => [node, ids(results)]), [[OTHER, ["A1", "A2", "A3", "A4", "B1", "B2", "B3"]]]);
+    assert.deepEqual(
+      nodes.map(({ node, results }) => [node, ids(results)]),
+      [[OTHER, ["A1", "A2", "A3", "A4", "B1", "B2", "B3"]]],
+    );
   });
 
   it("--min-healthy says how many nodes are enough", async () => {
     await withoutDirectory(async () => {
       const codes: Record<string, number | null> = {};
-      for (const share of ["50%", "51%", "1", "2"]) codes[share] = (await bench.verify("--only", "D4", "--min-healthy", share)).code;
+      for (const share of ["50%", "51%", "1", "2"])
+        codes[share] = (await bench.verify("--only", "D4", "--min-healthy", share)).code;
       assert.deepEqual(codes, { "50%": 0, "51%": 5, 1: 0, 2: 5 });
       assert.equal((await bench.verify("--phase", "cloud,reach")).code, 0, "what was not asked for fails nothing");
     });
@@ -180,11 +250,29 @@ describeHosts("verify and debug, as typed", () => {
   });
 
   for (const wrong of [
-    ["--only", "Z9"], ["--only", "D2,Z*"], ["--only", ","], ["--phase", "none"], ["--phase", "cloud", "--only", "D2"], ["--node", "nowhere"],
-    ["--deadline", "soon"], ["--deadline", "0"], ["--deadline=-1"], ["--deadline", "1.5"], ["--deadline", "1e3"],
-    ["--min-healthy", "most"], ["--min-healthy", "101%"], ["--min-healthy=-1"],
-    ["--junit", "/nowhere/x.xml"], ["--report", "/nowhere/x.html"], ["--report", "/"],
-    ["--tap", "--json"], ["--one-at-a-time", "--watch"], ["--one-at-a-time", "--json"], ["--watch", "--tap"], ["--one-at-a-time", "--until-first-failure"], ["--list", "--watch"],
+    ["--only", "Z9"],
+    ["--only", "D2,Z*"],
+    ["--only", ","],
+    ["--phase", "none"],
+    ["--phase", "cloud", "--only", "D2"],
+    ["--node", "nowhere"],
+    ["--deadline", "soon"],
+    ["--deadline", "0"],
+    ["--deadline=-1"],
+    ["--deadline", "1.5"],
+    ["--deadline", "1e3"],
+    ["--min-healthy", "most"],
+    ["--min-healthy", "101%"],
+    ["--min-healthy=-1"],
+    ["--junit", "/nowhere/x.xml"],
+    ["--report", "/nowhere/x.html"],
+    ["--report", "/"],
+    ["--tap", "--json"],
+    ["--one-at-a-time", "--watch"],
+    ["--one-at-a-time", "--json"],
+    ["--watch", "--tap"],
+    ["--one-at-a-time", "--until-first-failure"],
+    ["--list", "--watch"],
   ]) {
     it(`refuses ${wrong.join(" ")}`, async () => {
       const { code, stdout, stderr } = await bench.spot(["verify", ...wrong]);
@@ -204,7 +292,16 @@ describeHosts("verify and debug, as typed", () => {
 
   it("writes JUnit, TAP, JSON and a page that others understand, and keeps the last one", async () => {
     await withoutDirectory(async () => {
-      const { stdout, code } = await bench.spot(["verify", "--node", NODE, "--tap", "--junit", file("v.xml"), "--report", file("v.html")]);
+      const { stdout, code } = await bench.spot([
+        "verify",
+        "--node",
+        NODE,
+        "--tap",
+        "--junit",
+        file("v.xml"),
+        "--report",
+        file("v.html"),
+      ]);
       assert.equal(code, 5);
       writeFileSync(file("v.tap"), stdout);
       const { report } = await bench.verify("--node", NODE);
@@ -217,7 +314,9 @@ describeHosts("verify and debug, as typed", () => {
       assert.equal(await jsonFaults(file("v.json")), "");
       if (hasXmllint()) assert.equal(junitFaults(file("v.xml")), "");
       assert.match(readFileSync(file("v.html"), "utf8"), /NOT VERIFIED.*\/opt\/sensor\/exports: missing/s);
-      const { verification } = JSON.parse((await bench.start(["status", "--sandbox", "--json"], { plain: true }).done).stdout) as { verification: { at: string; report: string } };
+      const { verification } = JSON.parse(
+        (await bench.start(["status", "--sandbox", "--json"], { plain: true }).done).stdout,
+      ) as { verification: { at: string; report: string } };
       assert.equal(verification.at, report.at);
       assert.match(readFileSync(verification.report, "utf8"), /\/opt\/sensor\/exports: missing/);
     });
@@ -225,22 +324,45 @@ describeHosts("verify and debug, as typed", () => {
 
   describe("when AWS does not say what became of the nodes", () => {
     const words = "You are not authorized to perform: ec2:DescribeInstances";
-    const live = async (): Promise<(string | undefined)[]> => (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort();
+    const live = async (): Promise<(string | undefined)[]> =>
+      (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort();
     let standing: (string | undefined)[];
 
     before(async () => (standing = await live()));
-    beforeEach(() => bench.control("POST", "faults", [{ action: "DescribeInstances", region: "us-west-2", times: 999, effect: { error: { code: "UnauthorizedOperation", message: words, status: 403 } } }]));
+    beforeEach(() =>
+      bench.control("POST", "faults", [
+        {
+          action: "DescribeInstances",
+          region: "us-west-2",
+          times: 999,
+          effect: { error: { code: "UnauthorizedOperation", message: words, status: 403 } },
+        },
+      ]),
+    );
     afterEach(() => bench.control("DELETE", "faults"));
 
     it("`verify` proves of them what it can, calls them unknown, says why and what to do, and ends with 4", async () => {
       const { code, stdout, stderr } = await bench.spot(["verify"]);
       assert.equal(code, 4, stdout + stderr);
-      assert.match(stdout, /^us-west-2-0 A2, A3, A4, A5, A6: UNKNOWN\n[^]*cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: .*Allow the action named/m);
+      assert.match(
+        stdout,
+        /^us-west-2-0 A2, A3, A4, A5, A6: UNKNOWN\n[^]*cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: .*Allow the action named/m,
+      );
       assert.match(stdout, /^NOT VERIFIED: 0 of 2 nodes verified, 2 unknown/m);
       const { report } = await bench.verify();
       for (const node of report.nodes) {
-        assert.deepEqual({ unknown: idsWith("unknown", node), failed: idsWith("failed", node), skipped: idsWith("skipped", node) }, { unknown: ["A2", "A3", "A4", "A5", "A6"], failed: [], skipped: [] }, node.node);
-        assert.deepEqual(idsWith("ok", node).filter((id) => id.startsWith("B")).slice(0, 3), ["B1", "B2", "B3"], "by the address that is recorded");
+        assert.deepEqual(
+          { unknown: idsWith("unknown", node), failed: idsWith("failed", node), skipped: idsWith("skipped", node) },
+          { unknown: ["A2", "A3", "A4", "A5", "A6"], failed: [], skipped: [] },
+          node.node,
+        );
+        assert.deepEqual(
+          idsWith("ok", node)
+            .filter((id) => id.startsWith("B"))
+            .slice(0, 3),
+          ["B1", "B2", "B3"],
+          "by the address that is recorded",
+        );
       }
       writeFileSync(file("unknown.json"), JSON.stringify(report));
       assert.equal(await jsonFaults(file("unknown.json")), "");
@@ -251,7 +373,8 @@ describeHosts("verify and debug, as typed", () => {
       await bench.control("DELETE", "faults");
       assert.deepEqual(await live(), standing, stdout + stderr);
       assert.equal(code, 4, stdout + stderr);
-      for (const name of [NODE, OTHER]) assert.match(stderr, new RegExp(`\\[${name}\\] WARNING: it is not replaced: it is unknown whether it passes`));
+      for (const name of [NODE, OTHER])
+        assert.match(stderr, new RegExp(`\\[${name}\\] WARNING: it is not replaced: it is unknown whether it passes`));
       assert.match(stdout, /^NOT VERIFIED: 0 of 2 nodes verified, 2 unknown/m);
     });
   });
@@ -261,8 +384,15 @@ describeHosts("verify and debug, as typed", () => {
     await bench.spot(["verify", "--report", file("fleet.html")]);
     await using page = await openPage(pathToFileURL(file("fleet.html")).href);
     await page.resize(360, 740);
-    await page.evaluate("document.querySelectorAll('input[name=status]').forEach((box) => { if (!box.checked) box.click(); }); document.querySelectorAll('details').forEach((details) => { details.open = true; })");
-    assert.deepEqual(await page.evaluate("[...document.querySelectorAll('body *')].filter((element) => !element.closest('.wide') && element.getBoundingClientRect().right > 361).map((element) => element.outerHTML.slice(0, 80))"), []);
+    await page.evaluate(
+      "document.querySelectorAll('input[name=status]').forEach((box) => { if (!box.checked) box.click(); }); document.querySelectorAll('details').forEach((details) => { details.open = true; })",
+    );
+    assert.deepEqual(
+      await page.evaluate(
+        "[...document.querySelectorAll('body *')].filter((element) => !element.closest('.wide') && element.getBoundingClientRect().right > 361).map((element) => element.outerHTML.slice(0, 80))",
+      ),
+      [],
+    );
     assert.ok((await page.evaluate<number>("document.querySelectorAll('.bar').length")) > 20, "the timeline");
     assert.deepEqual(page.problems, []);
   });
@@ -272,7 +402,11 @@ describeHosts("verify and debug, as typed", () => {
     async function bundle(word: string): Promise<{ names: string[]; read: (name: string) => string; all: string }> {
       const folder = file(`debug-${readdirSync(bench.dir).length}`);
       mkdirSync(folder);
-      const command = spawnSync(process.execPath, [CLI, "debug", word, ...place()], { cwd: folder, env: bench.env, encoding: "utf8" });
+      const command = spawnSync(process.execPath, [CLI, "debug", word, ...place()], {
+        cwd: folder,
+        env: bench.env,
+        encoding: "utf8",
+      });
       assert.equal(command.status, 0, command.stdout + command.stderr);
       const archive = readdirSync(folder).find((name) => name.endsWith(".tar.gz")) ?? assert.fail("no archive");
       const names = execFileSync("tar", ["-tzf", archive], { cwd: folder, encoding: "utf8" }).trim().split("\n");
@@ -285,27 +419,52 @@ describeHosts("verify and debug, as typed", () => {
       const { names, read, all } = await bundle(NODE);
       assert.equal(names[0], "summary.md");
       assert.match(read("summary.md"), /^# us-west-2-0: verified\n/);
-      for (const name of ["cloud/console.txt", "cloud/facts.json", "verification.json", "logs/deployment.log", "records/steps.txt", "journal/sensor.service.txt", "system/machine.txt"]) assert.ok(names.includes(name), name);
+      for (const name of [
+        "cloud/console.txt",
+        "cloud/facts.json",
+        "verification.json",
+        "logs/deployment.log",
+        "records/steps.txt",
+        "journal/sensor.service.txt",
+        "system/machine.txt",
+      ])
+        assert.ok(names.includes(name), name);
       assert.match(read("logs/deployment.log"), /STEP deployment-complete: ok/);
       assert.equal((JSON.parse(read("verification.json")) as VerificationReport["nodes"][number]).node, NODE);
-      const token = /[0-9a-f]{64}/.exec(await bench.host(instance).run("grep -A1 'sys.argv' -B2 /var/lib/cloud/instance/user-data.txt; grep -oE '\"?[0-9a-f]{64}\"?' /var/lib/cloud/instance/user-data.txt"))?.[0] ?? assert.fail("no token in the user data");
+      const token =
+        /[0-9a-f]{64}/.exec(
+          await bench
+            .host(instance)
+            .run(
+              "grep -A1 'sys.argv' -B2 /var/lib/cloud/instance/user-data.txt; grep -oE '\"?[0-9a-f]{64}\"?' /var/lib/cloud/instance/user-data.txt",
+            ),
+        )?.[0] ?? assert.fail("no token in the user data");
       assert.ok(!all.includes(token), "the host key's token");
       assert.doesNotMatch(all, /PRIVATE KEY-----/);
     });
 
     it("masks what looks like a secret, wherever a program wrote it", async () => {
-      await broken("cp -p /opt/startup.log /root/kept && echo 'password=hunter22 Authorization: Bearer abc.def.ghi' >> /opt/startup.log", "cat /root/kept > /opt/startup.log && rm /root/kept", async () => {
-        const { read, all } = await bundle(NODE);
-        assert.match(read("logs/startup.log"), /password=\*\*\* Authorization: Bearer \*\*\*/);
-        assert.doesNotMatch(all, /hunter22|abc\.def\.ghi/);
-      });
+      await broken(
+        "cp -p /opt/startup.log /root/kept && echo 'password=hunter22 Authorization: Bearer abc.def.ghi' >> /opt/startup.log",
+        "cat /root/kept > /opt/startup.log && rm /root/kept",
+        async () => {
+          const { read, all } = await bundle(NODE);
+          assert.match(read("logs/startup.log"), /password=\*\*\* Authorization: Bearer \*\*\*/);
+          assert.doesNotMatch(all, /hunter22|abc\.def\.ghi/);
+        },
+      );
     });
 
     it("collects from a node whose checks fail before the login, as long as one can log in", async () => {
       const ec2 = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
       const { lineage } = JSON.parse((await bench.spot(["list", "--json"])).stdout) as { lineage: string };
-      const { SecurityGroups } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "tag:spot-deployer:lineage", Values: [lineage] }] }));
-      const opened = { GroupId: SecurityGroups?.[0]?.GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: 80, ToPort: 80, IpRanges: [{ CidrIp: "0.0.0.0/0" }] }] };
+      const { SecurityGroups } = await ec2.send(
+        new DescribeSecurityGroupsCommand({ Filters: [{ Name: "tag:spot-deployer:lineage", Values: [lineage] }] }),
+      );
+      const opened = {
+        GroupId: SecurityGroups?.[0]?.GroupId,
+        IpPermissions: [{ IpProtocol: "tcp", FromPort: 80, ToPort: 80, IpRanges: [{ CidrIp: "0.0.0.0/0" }] }],
+      };
       await ec2.send(new AuthorizeSecurityGroupIngressCommand(opened));
       try {
         const { read } = await bundle(NODE);
@@ -318,11 +477,18 @@ describeHosts("verify and debug, as typed", () => {
     });
 
     it("collects what needs no sudo from a node that refuses it", async () => {
-      await broken("mv /etc/sudoers.d/90-cloud-init-users /root/kept", "mv /root/kept /etc/sudoers.d/90-cloud-init-users", async () => {
-        const { names, read } = await bundle(NODE);
-        assert.ok(names.includes("system/machine.txt") && names.includes("cloud-init/status.json"), names.join(" "));
-        assert.match(read("summary.md"), /## B3 login and sudo: failed[\s\S]*What could not be had[\s\S]*logs\/deployment\.log: sudo: a password is required/);
-      });
+      await broken(
+        "mv /etc/sudoers.d/90-cloud-init-users /root/kept",
+        "mv /root/kept /etc/sudoers.d/90-cloud-init-users",
+        async () => {
+          const { names, read } = await bundle(NODE);
+          assert.ok(names.includes("system/machine.txt") && names.includes("cloud-init/status.json"), names.join(" "));
+          assert.match(
+            read("summary.md"),
+            /## B3 login and sudo: failed[\s\S]*What could not be had[\s\S]*logs\/deployment\.log: sudo: a password is required/,
+          );
+        },
+      );
     });
 
     it("works on a node that nobody can log in to, by its address, with what can be had", async () => {
@@ -330,7 +496,10 @@ describeHosts("verify and debug, as typed", () => {
         const address = (await bench.nodes()).find(({ name }) => name === NODE)?.address ?? assert.fail("no address");
         const { names, read } = await bundle(address);
         assert.deepEqual(names, ["summary.md", "cloud/facts.json", "cloud/console.txt", "verification.json"]);
-        assert.match(read("summary.md"), /## B1 SSH answers: failed[\s\S]*nothing listens[\s\S]*on the way there: banner problem[\s\S]*What could not be had[\s\S]*logs\/deployment\.log/);
+        assert.match(
+          read("summary.md"),
+          /## B1 SSH answers: failed[\s\S]*nothing listens[\s\S]*on the way there: banner problem[\s\S]*What could not be had[\s\S]*logs\/deployment\.log/,
+        );
       });
     });
   });

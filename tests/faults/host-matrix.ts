@@ -42,7 +42,8 @@ export async function runHostScenario(scenario: HostScenario): Promise<string[]>
     const { outcome, instanceId } = await upWithTrouble(bench, scenario.trouble, cleanUp);
     problems.push(...(await compare(outcome, scenario)));
     const next = await bench.up();
-    if (next.outcome.code !== 0 || !next.document.verified) problems.push(`again: exit code ${next.outcome.code}: ${tail(await human(next.outcome))}`);
+    if (next.outcome.code !== 0 || !next.document.verified)
+      problems.push(`again: exit code ${next.outcome.code}: ${tail(await human(next.outcome))}`);
     problems.push(...(await theOneNode(bench, instanceId, scenario.then)));
     await bench.downLeavesNothing();
   } catch (error) {
@@ -53,14 +54,20 @@ export async function runHostScenario(scenario: HostScenario): Promise<string[]>
   return problems;
 }
 
-async function upWithTrouble(bench: FleetBench, trouble: Trouble, cleanUp: CleanUp): Promise<{ outcome: Outcome; instanceId: string }> {
+async function upWithTrouble(
+  bench: FleetBench,
+  trouble: Trouble,
+  cleanUp: CleanUp,
+): Promise<{ outcome: Outcome; instanceId: string }> {
   const { network } = await bench.sandbox();
   let address = "";
   const ways = new CleanUp();
   cleanUp.defer(() => ways.run());
   const relay = ways.use(await startRelay(network, () => address));
-  if (trouble.at === "uploading") Object.assign(relay, { limit: CUT_AFTER_BYTES, fault: trouble.the === "connection is reset" ? "reset" : "freeze" });
-  if (trouble.at === "first login") Object.assign(relay, { limit: 0, fault: trouble.the === "connection is reset" ? "reset" : "freeze" });
+  if (trouble.at === "uploading")
+    Object.assign(relay, { limit: CUT_AFTER_BYTES, fault: trouble.the === "connection is reset" ? "reset" : "freeze" });
+  if (trouble.at === "first login")
+    Object.assign(relay, { limit: 0, fault: trouble.the === "connection is reset" ? "reset" : "freeze" });
   // Laid later, it goes before the relay's.
   if (trouble.the === "port refuses") ways.use(await detour(network, NOBODYS_PORT));
 
@@ -92,7 +99,12 @@ async function untilFirstLogins({ bench, instanceId, relay }: Stage, the: Troubl
 const moments: Record<Moment, (stage: Stage) => Promise<unknown>> = {
   booting: () => Promise.resolve(),
   uploading: ({ relay }) => until("the upload is cut", () => relay.faults > 0, PATIENCE_MS),
-  deploying: ({ bench, instanceId }) => until("the deployment began", () => existsSync(bench.host(instanceId).written("var/lib/spot-deployer/steps")), PATIENCE_MS),
+  deploying: ({ bench, instanceId }) =>
+    until(
+      "the deployment began",
+      () => existsSync(bench.host(instanceId).written("var/lib/spot-deployer/steps")),
+      PATIENCE_MS,
+    ),
   rebooted: ({ run }) => run.printed(/"phase":"rebooted"/),
 };
 
@@ -106,7 +118,8 @@ const deeds: Record<Trouble["the"], (stage: Stage) => Promise<unknown>> = {
     await client.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] }));
     client.destroy();
   },
-  "instance is interrupted": ({ bench, instanceId }) => bench.control("POST", "notices", { instanceId, kind: "interruption", seconds: 1 }),
+  "instance is interrupted": ({ bench, instanceId }) =>
+    bench.control("POST", "notices", { instanceId, kind: "interruption", seconds: 1 }),
   "port refuses": nothing,
   "connection is reset": nothing,
   "connection falls silent": nothing,
@@ -114,12 +127,21 @@ const deeds: Record<Trouble["the"], (stage: Stage) => Promise<unknown>> = {
 
 async function compare(outcome: Outcome, { expect }: HostScenario): Promise<string[]> {
   const problems: string[] = [];
-  const result = outcome.stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as UpDocument & { type: string }).find(({ type }) => type === "result");
-  const failed = result?.verification?.nodes.flatMap(({ results }) => results.filter(({ status }) => status === "failed")) ?? [];
-  const told = [await human(outcome), ...failed.map(({ id, actual, cause, next }) => `${id}: ${actual}; ${cause}; ${next}`)].join("\n");
+  const result = outcome.stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as UpDocument & { type: string })
+    .find(({ type }) => type === "result");
+  const failed =
+    result?.verification?.nodes.flatMap(({ results }) => results.filter(({ status }) => status === "failed")) ?? [];
+  const told = [
+    await human(outcome),
+    ...failed.map(({ id, actual, cause, next }) => `${id}: ${actual}; ${cause}; ${next}`),
+  ].join("\n");
   if (outcome.code !== expect.exit) problems.push(`exit code ${outcome.code}, expected ${expect.exit}: ${tail(told)}`);
   const classes = [...new Set(result?.failures.map((failure) => failure.class))].sort();
-  if (classes.join() !== expect.classes.join()) problems.push(`classes ${classes.join(", ") || "none"}, expected ${expect.classes.join(", ") || "none"}`);
+  if (classes.join() !== expect.classes.join())
+    problems.push(`classes ${classes.join(", ") || "none"}, expected ${expect.classes.join(", ") || "none"}`);
   if (expect.says && !expect.says.test(told)) problems.push(`does not say ${expect.says}: ${tail(told)}`);
   return problems;
 }
@@ -128,6 +150,7 @@ async function compare(outcome: Outcome, { expect }: HostScenario): Promise<stri
 async function theOneNode(bench: FleetBench, before: string, then: HostScenario["then"]): Promise<string[]> {
   const recorded = Object.values(await bench.ids());
   const live = (await bench.live()).instances.map(({ InstanceId }) => InstanceId);
-  if (recorded.length !== 1 || recorded.join() !== live.join()) return [`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`];
+  if (recorded.length !== 1 || recorded.join() !== live.join())
+    return [`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`];
   return (recorded[0] === before) === (then === "the same") ? [] : [`the node is ${recorded[0]}, and was ${before}`];
 }

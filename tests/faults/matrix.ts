@@ -1,4 +1,10 @@
-import { CreateTagsCommand, DeleteTagsCommand, EC2Client, RunInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  CreateTagsCommand,
+  DeleteTagsCommand,
+  EC2Client,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import type { FaultRule } from "../../sandbox/gateway/faults";
 import { imageId, images } from "../../sandbox/gateway/model/images";
 import { usableRegions } from "../../sandbox/gateway/model/regions";
@@ -26,14 +32,25 @@ export async function runScenario(scenario: Scenario): Promise<string[]> {
     await calm(bench);
     const regions = regionsOf(scenario);
     problems.push(...(await compare({ bench, regions, outcome: first, told, expect: scenario.expect })));
-    if (scenario.expect.launches !== undefined && launches !== scenario.expect.launches) problems.push(`${launches} launches, expected ${scenario.expect.launches}`);
+    if (scenario.expect.launches !== undefined && launches !== scenario.expect.launches)
+      problems.push(`${launches} launches, expected ${scenario.expect.launches}`);
 
-    if (scenario.expect.struck) problems.push(...unmet.map(({ action, region, hit, times }) => `${action} in ${region ?? "every region"} was met ${hit} times, expected ${times}`));
+    if (scenario.expect.struck)
+      problems.push(
+        ...unmet.map(
+          ({ action, region, hit, times }) =>
+            `${action} in ${region ?? "every region"} was met ${hit} times, expected ${times}`,
+        ),
+      );
 
     const again = scenario.again ?? wholeFleet(scenario);
     if (again) {
       const second = await bench.spot(scenario.again && command[0] !== "up" ? command : ["up"]);
-      problems.push(...(await compare({ bench, regions, outcome: second, told: second.stdout + second.stderr, expect: again })).map((problem) => `again: ${problem}`));
+      problems.push(
+        ...(await compare({ bench, regions, outcome: second, told: second.stdout + second.stderr, expect: again })).map(
+          (problem) => `again: ${problem}`,
+        ),
+      );
     }
     problems.push(...(await nothingLeft(bench, regions)));
   } catch (error) {
@@ -55,7 +72,10 @@ function wholeFleet({ expect, counts = { a: 1, b: 1, c: 1 }, command = ["up"] }:
   return command[0] !== "up" || (expect.nodes === nodes && command.length === 1) ? undefined : { exit: 9, nodes };
 }
 
-async function prepare(bench: Workbench, { counts, config, standing, deed, faults, quotas, timings, limits }: Scenario): Promise<void> {
+async function prepare(
+  bench: Workbench,
+  { counts, config, standing, deed, faults, quotas, timings, limits }: Scenario,
+): Promise<void> {
   bench.config(standing?.counts ?? { "us-west-2": 1 });
   if (standing) {
     const { code, stderr } = await bench.spot(["up"]);
@@ -75,7 +95,14 @@ async function prepare(bench: Workbench, { counts, config, standing, deed, fault
 
 async function makeStranger(bench: Workbench): Promise<void> {
   const stranger = new EC2Client(clientOf(await bench.sandbox(), STRANGERS_REGION));
-  await stranger.send(new RunInstancesCommand({ ImageId: imageId(images[0]!, STRANGERS_REGION), InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
+  await stranger.send(
+    new RunInstancesCommand({
+      ImageId: imageId(images[0]!, STRANGERS_REGION),
+      InstanceType: "t3.medium",
+      MinCount: 1,
+      MaxCount: 1,
+    }),
+  );
   stranger.destroy();
 }
 
@@ -85,14 +112,18 @@ const deeds: Record<Deed, (bench: Workbench) => Promise<void>> = {
     const client = new EC2Client(clientOf(await bench.sandbox(), node!.region));
     await client.send(new TerminateInstancesCommand({ InstanceIds: [node!.instanceId] }));
     client.destroy();
-    await until("the instance ended", async () => (await bench.live()).instances.every(({ InstanceId }) => InstanceId !== node!.instanceId));
+    await until("the instance ended", async () =>
+      (await bench.live()).instances.every(({ InstanceId }) => InstanceId !== node!.instanceId),
+    );
   },
   "untag one": async (bench) => {
     const [node] = await bench.nodes();
     const client = new EC2Client(clientOf(await bench.sandbox(), node!.region));
     const tags = (await bench.live()).instances.find(({ InstanceId }) => InstanceId === node!.instanceId)?.Tags ?? [];
     await client.send(new DeleteTagsCommand({ Resources: [node!.instanceId], Tags: tags }));
-    await client.send(new CreateTagsCommand({ Resources: [node!.instanceId], Tags: [{ Key: "Name", Value: "renamed" }] }));
+    await client.send(
+      new CreateTagsCommand({ Resources: [node!.instanceId], Tags: [{ Key: "Name", Value: "renamed" }] }),
+    );
     client.destroy();
   },
 };
@@ -101,7 +132,8 @@ const deeds: Record<Deed, (bench: Workbench) => Promise<void>> = {
 async function calm(bench: Workbench): Promise<void> {
   await bench.control("DELETE", "faults");
   for (const code of ["L-34B43A08", "L-1216C47A"]) {
-    for (const region of [undefined, "us-east-1", "us-west-2"]) await bench.control("PUT", "quotas", { code, value: 256, region });
+    for (const region of [undefined, "us-east-1", "us-west-2"])
+      await bench.control("PUT", "quotas", { code, value: 256, region });
   }
   await bench.control("PUT", "timings", { newIdUnknownMs: 0, natDeletingMs: 0 });
   await bench.control("PUT", "limits", { enabled: false });
@@ -128,24 +160,34 @@ async function compare({ bench, regions, outcome, told, expect }: Seen): Promise
   if (nodes.length !== expect.nodes) problems.push(`${nodes.length} nodes, expected ${expect.nodes}: ${tail(told)}`);
   const recorded = nodes.map(({ instanceId }) => instanceId).sort();
   const live = (await bench.live(regions)).instances.map(({ InstanceId }) => InstanceId).sort();
-  if (recorded.join() !== live.join()) problems.push(`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`);
+  if (recorded.join() !== live.join())
+    problems.push(`recorded ${recorded.join(", ") || "nothing"}, alive ${live.join(", ") || "nothing"}`);
   if (expect.says && !expect.says.test(told)) problems.push(`does not say ${expect.says}: ${tail(told)}`);
   const zones = nodes.map(({ availabilityZone }) => availabilityZone).filter((zone) => expect.avoids?.includes(zone));
   if (zones.length > 0) problems.push(`nodes in ${zones.join(", ")}`);
   if (expect.classes) {
-    const result = outcome.stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Result).find(({ type }) => type === "result");
+    const result = outcome.stdout
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as Result)
+      .find(({ type }) => type === "result");
     const classes = [...new Set(result?.failures.map((failure) => failure.class))].sort();
-    if (classes.join() !== expect.classes.join()) problems.push(`classes ${classes.join(", ") || "none"}, expected ${expect.classes.join(", ")}`);
+    if (classes.join() !== expect.classes.join())
+      problems.push(`classes ${classes.join(", ") || "none"}, expected ${expect.classes.join(", ")}`);
   }
   return problems;
 }
 
 /** What a person would have read of a run that spoke JSON: every message with its advice. */
 export async function human({ stdout, stderr }: Outcome): Promise<string> {
-  const lines = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   const texts = lines.map((line) => {
     const error = line.error as { message?: string; next?: string; cause?: string } | undefined;
-    if (line.type === "result") return `${JSON.stringify(line.failures)} ${JSON.stringify(line.attempts)} Rolled back: ${((line.rolledBack as string[] | undefined) ?? []).join(", ")} ${JSON.stringify(line.nodes)}`;
+    if (line.type === "result")
+      return `${JSON.stringify(line.failures)} ${JSON.stringify(line.attempts)} Rolled back: ${((line.rolledBack as string[] | undefined) ?? []).join(", ")} ${JSON.stringify(line.nodes)}`;
     const level = String(line.level ?? "").toUpperCase();
     return `${String(line.subject ?? "")}] ${level}: ${String(line.message ?? "")} ${error?.message ?? ""} ${error?.cause ?? ""} ${error?.next ?? ""}`;
   });
@@ -155,7 +197,10 @@ export async function human({ stdout, stderr }: Outcome): Promise<string> {
 export const tail = (text: string): string => text.trim().split("\n").slice(-6).join(" | ").slice(-900);
 
 function launchesIn(calls: Calls): number {
-  return Object.entries(calls).reduce((sum, [region, actions]) => sum + (region === STRANGERS_REGION ? 0 : (actions["RunInstances"] ?? 0)), 0);
+  return Object.entries(calls).reduce(
+    (sum, [region, actions]) => sum + (region === STRANGERS_REGION ? 0 : (actions["RunInstances"] ?? 0)),
+    0,
+  );
 }
 
 /** Brought down, and then counted by somebody who knows nothing of our records. */
@@ -165,13 +210,17 @@ async function nothingLeft(bench: Workbench, regions: readonly string[]): Promis
   const { instances, vpcs } = await bench.live(regions);
   if (instances.length > 0) problems.push(`orphans: ${instances.map(({ InstanceId }) => InstanceId).join(", ")}`);
   if (vpcs.length > 0) problems.push(`left: ${vpcs.join(", ")}`);
-  const strangers = (await bench.control<{ region: string; state: string }[]>("GET", "instances")).filter(({ region, state }) => region === STRANGERS_REGION && state !== "terminated");
+  const strangers = (await bench.control<{ region: string; state: string }[]>("GET", "instances")).filter(
+    ({ region, state }) => region === STRANGERS_REGION && state !== "terminated",
+  );
   if (strangers.length !== 1) problems.push("the stranger's instance was touched");
   return problems;
 }
 
 /** The actions that a command asks of AWS where nothing goes wrong, for one node in one region. */
-export async function actionsOf<Command extends string>(commands: readonly Command[]): Promise<Record<Command, string[]>> {
+export async function actionsOf<Command extends string>(
+  commands: readonly Command[],
+): Promise<Record<Command, string[]>> {
   await using bench = new Workbench();
   bench.config({ [REGIONS[0]!]: 1 });
   await bench.begin();
@@ -180,7 +229,9 @@ export async function actionsOf<Command extends string>(commands: readonly Comma
   for (const command of commands) {
     await bench.control("DELETE", "calls");
     await bench.spot([command]);
-    called[command] = [...new Set(Object.values(await bench.control<Calls>("GET", "calls")).flatMap((actions) => Object.keys(actions)))].sort();
+    called[command] = [
+      ...new Set(Object.values(await bench.control<Calls>("GET", "calls")).flatMap((actions) => Object.keys(actions))),
+    ].sort();
   }
   return called;
 }
@@ -192,5 +243,8 @@ export function sample<T>(all: readonly T[], size: number, seed: number): T[] {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return { entry, key: state };
   });
-  return keyed.sort((a, b) => a.key - b.key).slice(0, size).map(({ entry }) => entry);
+  return keyed
+    .sort((a, b) => a.key - b.key)
+    .slice(0, size)
+    .map(({ entry }) => entry);
 }

@@ -11,8 +11,14 @@ interface Entry {
   run(): Promise<string[]>;
 }
 
-const onTheApi: readonly Entry[] = [...scenarios, ...throttledScenarios].map((scenario) => ({ name: scenario.name, run: () => runScenario(scenario) }));
-const onHosts: readonly Entry[] = hostScenarios.map((scenario) => ({ name: scenario.name, run: () => runHostScenario(scenario) }));
+const onTheApi: readonly Entry[] = [...scenarios, ...throttledScenarios].map((scenario) => ({
+  name: scenario.name,
+  run: () => runScenario(scenario),
+}));
+const onHosts: readonly Entry[] = hostScenarios.map((scenario) => ({
+  name: scenario.name,
+  run: () => runHostScenario(scenario),
+}));
 
 /** Several at once: each has a sandbox and a stack of its own, and mostly waits. A booted host does not only wait. */
 const AT_A_TIME = { api: 3, hosts: 1 };
@@ -29,10 +35,13 @@ async function main(): Promise<void> {
       const problems = await entry.run();
       if (problems.length === 0) passed += 1;
       else failed += 1;
-      process.stdout.write(`${problems.length === 0 ? "ok    " : "FAILED"} ${entry.name} (${((Date.now() - started) / 1000).toFixed(0)} s)\n${problems.map((problem) => `         ${problem}\n`).join("")}`);
+      process.stdout.write(
+        `${problems.length === 0 ? "ok    " : "FAILED"} ${entry.name} (${((Date.now() - started) / 1000).toFixed(0)} s)\n${problems.map((problem) => `         ${problem}\n`).join("")}`,
+      );
     }
   };
-  const all = (queue: Entry[], atATime: number): Promise<unknown> => Promise.all(Array.from({ length: atATime }, () => work(queue)));
+  const all = (queue: Entry[], atATime: number): Promise<unknown> =>
+    Promise.all(Array.from({ length: atATime }, () => work(queue)));
 
   await all(chosen(onTheApi), AT_A_TIME.api);
   const hosts = hostRequirements();

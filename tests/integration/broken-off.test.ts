@@ -17,17 +17,31 @@ describe("a run that is broken off, on the real engine, against the emulated AWS
       bench.config({ "us-west-2": 2 });
       await bench.begin();
       await bench.control("POST", "faults", [{ action: "RunInstances", effect: HELD }]);
-      const run = bench.start(["up"], { command: ["npm", "run", "-s", "spot", "--"], env: { npm_config_script_shell: shell } });
-      await until("an instance is being launched", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"));
+      const run = bench.start(["up"], {
+        command: ["npm", "run", "-s", "spot", "--"],
+        env: { npm_config_script_shell: shell },
+      });
+      await until("an instance is being launched", async () =>
+        Object.keys(
+          (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {},
+        ).includes("RunInstances"),
+      );
       // The terminal sends it to the whole foreground group.
       process.kill(-run.child.pid!, "SIGINT");
       await run.printed(/interrupted: finishing what is in flight/);
       await bench.control("DELETE", "faults");
       const outcome = await run.done;
-      assert.ok(outcome.code === 130 || outcome.signal === "SIGINT", `code ${outcome.code}, signal ${outcome.signal}: ${outcome.stderr}`);
+      assert.ok(
+        outcome.code === 130 || outcome.signal === "SIGINT",
+        `code ${outcome.code}, signal ${outcome.signal}: ${outcome.stderr}`,
+      );
 
       const recorded = Object.values(await ids()).sort();
-      assert.deepEqual((await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort(), recorded, "every instance is recorded");
+      assert.deepEqual(
+        (await bench.live()).instances.map(({ InstanceId }) => InstanceId).sort(),
+        recorded,
+        "every instance is recorded",
+      );
       const next = await bench.spot(["up"]);
       assert.equal(next.code, 9, next.stderr);
       assert.doesNotMatch(next.stderr, /recovery/, "nothing was left to clear");
@@ -61,7 +75,11 @@ describe("a run that is broken off, on the real engine, against the emulated AWS
     await bench.begin();
     await bench.control("POST", "faults", [{ action: "RunInstances", effect: HELD }]);
     const first = bench.start(["up"]);
-    await until("the first run is launching", async () => Object.keys((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}).includes("RunInstances"));
+    await until("the first run is launching", async () =>
+      Object.keys(
+        (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {},
+      ).includes("RunInstances"),
+    );
     const second = await bench.spot(["up"]);
     assert.equal(second.code, 7, second.stderr);
     assert.match(second.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);

@@ -54,7 +54,10 @@ describe("the real executable", function () {
   it(`keeps its compiled code in the cache where Node can (here it ${keepsCompiled ? "can" : "cannot"}), and works without one that can be written`, async () => {
     const cache = path.join(bench.dir, "cache");
     const version = async (XDG_CACHE_HOME: string, more: NodeJS.ProcessEnv = {}) => {
-      const { stdout, stderr, code } = await bench.start(["version"], { plain: true, env: { XDG_CACHE_HOME, NODE_COMPILE_CACHE: undefined, ...more } }).done;
+      const { stdout, stderr, code } = await bench.start(["version"], {
+        plain: true,
+        env: { XDG_CACHE_HOME, NODE_COMPILE_CACHE: undefined, ...more },
+      }).done;
       assert.deepEqual([code, stderr], [0, ""]);
       return stdout;
     };
@@ -81,7 +84,11 @@ describe("the real executable", function () {
       return stdout.trimEnd().split("\n");
     };
     assert.deepEqual((await rows("--columns", "name,market"))[0], "NODE         MARKET");
-    assert.deepEqual((await rows("--columns", "name", "--sort=-name")).slice(1, 4), ["us-west-2-0", "us-east-1-0", "eu-west-1-0"]);
+    assert.deepEqual((await rows("--columns", "name", "--sort=-name")).slice(1, 4), [
+      "us-west-2-0",
+      "us-east-1-0",
+      "eu-west-1-0",
+    ]);
     assert.deepEqual((await rows("--columns", "name", "--region", "us-east-1")).slice(1, 2), ["us-east-1-0"]);
     assert.match((await rows())[1]!, /\$0\.0\d{3} +\$0\.\d{4}$/, "price per hour and cost so far");
     await bench.control("DELETE", "calls");
@@ -89,18 +96,30 @@ describe("the real executable", function () {
     assert.deepEqual(await bench.control("GET", "calls"), {}, "--cached asks nobody");
     await rows();
     const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
-    for (const region of ["us-west-2", "us-east-1"]) assert.deepEqual(calls[region], { DescribeInstances: 1 }, "prices are kept for an hour");
-    assert.deepEqual(calls["eu-west-1"], { DescribeInstances: 1, GetCallerIdentity: 1 }, "one region is asked whose the credentials are");
+    for (const region of ["us-west-2", "us-east-1"])
+      assert.deepEqual(calls[region], { DescribeInstances: 1 }, "prices are kept for an hour");
+    assert.deepEqual(
+      calls["eu-west-1"],
+      { DescribeInstances: 1, GetCallerIdentity: 1 },
+      "one region is asked whose the credentials are",
+    );
   });
 
   it("`list --watch` looks again until Ctrl-C", async () => {
     await bench.control("DELETE", "calls");
-    const looks = async () => (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances ?? 0;
+    const looks = async () =>
+      (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances ??
+      0;
     const watching = bench.start(["list", "--watch", "--columns", "name,state"]);
     // The third look begins when the second is shown.
     await until("it looked three times", async () => (await looks()) >= 3);
     // As many as one call is tried: of the look that this hits, the other regions are shown.
-    await bench.control("POST", "faults", { action: "DescribeInstances", region: "us-east-1", times: 4, effect: { error: { code: "RequestLimitExceeded", status: 503 } } });
+    await bench.control("POST", "faults", {
+      action: "DescribeInstances",
+      region: "us-east-1",
+      times: 4,
+      effect: { error: { code: "RequestLimitExceeded", status: 503 } },
+    });
     await watching.printed(/\[us-east-1\] ERROR: .*RequestLimitExceeded/);
     const throttled = await looks();
     await until("it went on", async () => (await looks()) > throttled);
@@ -114,9 +133,13 @@ describe("the real executable", function () {
 
   it("tells what the fleet costs", async () => {
     const { stdout } = await bench.spot(["cost", "--json"]);
-    const { nodes, total } = JSON.parse(stdout) as { nodes: { hourly: number; onDemandHourly: number; soFar: number }[]; total: { hourly: number; savedHourly: number; unknown: number } };
+    const { nodes, total } = JSON.parse(stdout) as {
+      nodes: { hourly: number; onDemandHourly: number; soFar: number }[];
+      total: { hourly: number; savedHourly: number; unknown: number };
+    };
     assert.equal(nodes.length, 3);
-    for (const { hourly, onDemandHourly, soFar } of nodes) assert.ok(hourly > 0.005 && onDemandHourly > hourly && soFar > 0 && soFar < hourly);
+    for (const { hourly, onDemandHourly, soFar } of nodes)
+      assert.ok(hourly > 0.005 && onDemandHourly > hourly && soFar > 0 && soFar < hourly);
     assert.ok(Math.abs(total.hourly - nodes.reduce((sum, { hourly }) => sum + hourly, 0)) < 1e-9);
     assert.equal(total.unknown, 0);
   });
@@ -138,7 +161,11 @@ describe("the real executable", function () {
     await bench.control("PUT", "quotas", { code: "L-34B43A08", value: 256, region: "us-east-1" });
     const [, command = ""] = /Ask for a higher quota \(`([^`]+)`\)/.exec(stdout) ?? [];
     const [call] = pasted(command, bench.dir);
-    assert.deepEqual([call?.key, call?.args.slice(0, 3)], ["sandbox", ["--endpoint-url", (await bench.sandbox()).endpoint, "service-quotas"]], stdout);
+    assert.deepEqual(
+      [call?.key, call?.args.slice(0, 3)],
+      ["sandbox", ["--endpoint-url", (await bench.sandbox()).endpoint, "service-quotas"]],
+      stdout,
+    );
   });
 
   it("lets a new address in, and only that: `allow-me`", async () => {
@@ -153,29 +180,54 @@ describe("the real executable", function () {
     assert.equal(allowed.code, 0, allowed.stderr);
     assert.match(allowed.stdout, /198\.\d+\.\d+\.\d+\/32 may log in now, in us-west-2/);
     assert.match((await bench.spot(["allow-me"])).stdout, /may log in already/);
-    assert.deepEqual((await bench.nodes()).map(({ instanceId }) => instanceId), before.map(({ instanceId }) => instanceId));
+    assert.deepEqual(
+      (await bench.nodes()).map(({ instanceId }) => instanceId),
+      before.map(({ instanceId }) => instanceId),
+    );
     const preview = JSON.parse((await bench.spot(["preview", "--json"])).stdout) as { changes: { kind: string }[] };
-    assert.deepEqual(preview.changes.map(({ kind }) => kind), ["same"]);
+    assert.deepEqual(
+      preview.changes.map(({ kind }) => kind),
+      ["same"],
+    );
   });
 
   it("`import` shows what a predecessor's file names, and ends it only after a yes", async () => {
     const { instances } = await bench.live();
-    const entries = [...instances.map(({ InstanceId, Placement }) => ({ instance_id: InstanceId, region: Placement!.AvailabilityZone!.slice(0, -1), public_ip: null })), { instance_id: "i-00000000000000000", region: "us-east-1" }];
+    const entries = [
+      ...instances.map(({ InstanceId, Placement }) => ({
+        instance_id: InstanceId,
+        region: Placement!.AvailabilityZone!.slice(0, -1),
+        public_ip: null,
+      })),
+      { instance_id: "i-00000000000000000", region: "us-east-1" },
+    ];
     const file = path.join(bench.dir, "instances.json");
     writeFileSync(file, JSON.stringify(entries));
     const read = (...args: string[]) => bench.start(["import", file, "--sandbox=api", ...args], { plain: true }).done;
     const asked = await read();
-    assert.match(asked.stdout, new RegExp(`i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${counted(instances.length, "instance")};`));
+    assert.match(
+      asked.stdout,
+      new RegExp(
+        `i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${counted(instances.length, "instance")};`,
+      ),
+    );
     assert.equal((await bench.live()).instances.length, instances.length);
     const ended = JSON.parse((await read("--yes", "--json")).stdout) as { ended: string[] };
     assert.deepEqual(ended.ended.sort(), instances.map(({ InstanceId }) => InstanceId).sort());
-    assert.deepEqual((await bench.live()).instances.filter(({ State }) => State?.Name === "running"), []);
+    assert.deepEqual(
+      (await bench.live()).instances.filter(({ State }) => State?.Name === "running"),
+      [],
+    );
   });
 
   it("shows a live view of `up` and `down` in a terminal, plain lines with --plain, and tells the log of neither", async function () {
     if (!hasTmux()) this.skip();
     const env = { ...bench.env, CI: undefined, NO_COLOR: undefined };
-    const run = (...args: string[]) => new TestTerminal([process.execPath, CLI, ...args, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env });
+    const run = (...args: string[]) =>
+      new TestTerminal(
+        [process.execPath, CLI, ...args, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile],
+        { columns: 120, rows: 40, cwd: bench.root, env },
+      );
     bench.config({ "us-west-2": 2 });
     using live = run("up");
     await live.shows(/^up {2}\d:\d\d/m);
@@ -188,7 +240,8 @@ describe("the real executable", function () {
     assert.equal(await down.ended(FIRST_RUN_MS), 0);
     assert.match(down.everything(), /down: 2 nodes: 2 deleted after/);
     assert.match(down.everything(), /Proven: all \d+ objects/);
-    for (const terminal of [live, plain, down]) assert.doesNotMatch(terminal.everything(), /Warning/, "Node's own warnings are no news to a user");
+    for (const terminal of [live, plain, down])
+      assert.doesNotMatch(terminal.everything(), /Warning/, "Node's own warnings are no news to a user");
   });
 
   it("says what to do where a command needs hosts and there are none", async () => {
@@ -196,7 +249,11 @@ describe("the real executable", function () {
     for (const args of [["exec", "--", "true"], ["logs", "us-west-2-0"], ["ssh", "us-west-2-0"], ["verify"]]) {
       const { stderr, code } = await bench.spot(args);
       assert.notEqual(code, 0);
-      assert.match(stderr, /E_SANDBOX_SETUP: no hosts stand behind the nodes of this sandbox \(--sandbox=api\): there is nothing to log in to/, args[0]);
+      assert.match(
+        stderr,
+        /E_SANDBOX_SETUP: no hosts stand behind the nodes of this sandbox \(--sandbox=api\): there is nothing to log in to/,
+        args[0],
+      );
       assert.match(stderr, /next: {2}Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`/);
     }
   });
@@ -207,12 +264,21 @@ describe("commands that need neither AWS nor a stack", function () {
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot cli "))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
-  const spot = (...args: string[]) => spawnSync(process.execPath, [CLI, ...args], { cwd: dir, encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir, TZ: "Europe/Dublin", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
+  const spot = (...args: string[]) =>
+    spawnSync(process.execPath, [CLI, ...args], {
+      cwd: dir,
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, HOME: dir, TZ: "Europe/Dublin", AWS_ENDPOINT_URL: "http://127.0.0.1:1" },
+    });
 
   it("setup --defaults writes a file that is valid, and never over another one unasked", () => {
     const first = spot("setup", "--defaults", "--config", "config.yaml");
     assert.equal(first.status, 0, first.stderr);
-    assert.match(first.stderr, /^Regions proposed by the time zone Europe\/Dublin/m, "another endpoint is not AWS's: nothing is measured");
+    assert.match(
+      first.stderr,
+      /^Regions proposed by the time zone Europe\/Dublin/m,
+      "another endpoint is not AWS's: nothing is measured",
+    );
     const text = readFileSync(path.join(dir, "config.yaml"), "utf8");
     assert.match(text, /eu-west-1:/, "regions near the clock's zone");
     assert.match(spot("setup", "--defaults", "--config", "config.yaml").stdout, /is so already/);
@@ -227,7 +293,13 @@ describe("commands that need neither AWS nor a stack", function () {
 
   it("setup asks, corrects, shows and writes in a terminal; Ctrl-C writes nothing", async function () {
     if (!hasTmux()) this.skip();
-    const open = () => new TestTerminal([process.execPath, CLI, "setup", "--config", "c.yaml"], { columns: 160, rows: 40, cwd: dir, env: { PATH: process.env.PATH, HOME: dir, AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
+    const open = () =>
+      new TestTerminal([process.execPath, CLI, "setup", "--config", "c.yaml"], {
+        columns: 160,
+        rows: 40,
+        cwd: dir,
+        env: { PATH: process.env.PATH, HOME: dir, AWS_ENDPOINT_URL: "http://127.0.0.1:1" },
+      });
     using broken = open();
     await broken.shows(/Regions.*:/);
     broken.type("C-c");
@@ -272,7 +344,11 @@ describe("commands that need neither AWS nor a stack", function () {
       const config = require(${JSON.stringify(path.join(packageRoot(), "dist/project/config-file.js"))});
       config.readConfig = () => { throw new TypeError("boom"); };
       require(${JSON.stringify(CLI)});`;
-    const run = (...args: string[]) => spawnSync(process.execPath, ["-e", script, "--", "up", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: dir, SPOT_SANDBOX_HOME: path.join(dir, "sandbox") } });
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, ["-e", script, "--", "up", "--sandbox=api", ...args], {
+        encoding: "utf8",
+        env: { PATH: process.env.PATH, HOME: dir, SPOT_SANDBOX_HOME: path.join(dir, "sandbox") },
+      });
     const { stderr, status } = run();
     assert.equal(status, 1, stderr);
     const [, log] = /Report it with the log (\S.*\.log)\./.exec(stderr) ?? [];

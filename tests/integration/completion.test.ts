@@ -39,8 +39,36 @@ describe("completion", function () {
     writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
     chmodSync(program, 0o755);
     env = { PATH: `${dir}:${process.env.PATH}`, HOME: dir };
-    const nodes = Object.fromEntries(NODES.map((name): [string, NodePin] => [name, { ami: "ami-0", pool: { region: name.slice(0, -2), availabilityZone: `${name.slice(0, -2)}a`, instanceType: "t3.micro", market: "spot" } }]));
-    writeStackSettings(stackFile(), { lineage: "0123456789abcdef", configFile: "config.yaml", endpoint: undefined, endpoints: undefined, account: undefined, providerRegion: undefined, pins: { version: 1, regions: {}, nodes, launches: {}, unplaced: {}, ssh: { publicKey: "", allow: [], callers: [] } } });
+    const nodes = Object.fromEntries(
+      NODES.map((name): [string, NodePin] => [
+        name,
+        {
+          ami: "ami-0",
+          pool: {
+            region: name.slice(0, -2),
+            availabilityZone: `${name.slice(0, -2)}a`,
+            instanceType: "t3.micro",
+            market: "spot",
+          },
+        },
+      ]),
+    );
+    writeStackSettings(stackFile(), {
+      lineage: "0123456789abcdef",
+      configFile: "config.yaml",
+      endpoint: undefined,
+      endpoints: undefined,
+      account: undefined,
+      providerRegion: undefined,
+      pins: {
+        version: 1,
+        regions: {},
+        nodes,
+        launches: {},
+        unplaced: {},
+        ssh: { publicKey: "", allow: [], callers: [] },
+      },
+    });
   });
   afterEach(() => {
     rmSync(stackFile(), { force: true });
@@ -48,7 +76,11 @@ describe("completion", function () {
   });
 
   const spot = (...args: string[]) => spawnSync(process.execPath, [CLI, ...args], { cwd: dir, encoding: "utf8", env });
-  const rows = (text: string): string[] => text.split("\n").map((row) => row.split("\t")[0]!.trim()).filter((row) => row !== "");
+  const rows = (text: string): string[] =>
+    text
+      .split("\n")
+      .map((row) => row.split("\t")[0]!.trim())
+      .filter((row) => row !== "");
 
   it("knows the nodes of the stack that is typed, and says nothing where it knows none", () => {
     const asked = (...words: string[]) => {
@@ -61,7 +93,14 @@ describe("completion", function () {
     assert.deepEqual(asked("ssh", `--stack=${stack}`, "--sandbox", ""), NODES);
     writeFileSync(path.join(dir, "config.yaml"), `stack: ${stack}\nregions: [us-west-2: {machine_type: t3.micro}]\n`);
     assert.deepEqual(asked("ssh", "--config", path.join(dir, "config.yaml"), ""), NODES);
-    for (const words of [["ssh", "--stack"], ["ssh", "--config", "missing.yaml"], ["sandbox", "interrupt"], ["nothing", "--known"], []]) assert.deepEqual(asked(...words), []);
+    for (const words of [
+      ["ssh", "--stack"],
+      ["ssh", "--config", "missing.yaml"],
+      ["sandbox", "interrupt"],
+      ["nothing", "--known"],
+      [],
+    ])
+      assert.deepEqual(asked(...words), []);
     writeFileSync(stackFile(), "config: [");
     assert.deepEqual(asked("ssh", "--stack", stack), []);
   });
@@ -70,7 +109,15 @@ describe("completion", function () {
     const script = spot("completion", "bash").stdout;
     for (const [words, offered] of offers(stack)) {
       const line = ["spot", ...words].map((word) => `'${word}'`).join(" ");
-      const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _spot; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: "utf8", env });
+      const { stdout, stderr } = spawnSync(
+        "bash",
+        [
+          "--norc",
+          "-c",
+          `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _spot; printf '%s\\n' "\${COMPREPLY[@]}"`,
+        ],
+        { encoding: "utf8", env },
+      );
       assert.equal(stderr, "");
       assert.deepEqual(rows(stdout), offered, line);
     }
@@ -82,7 +129,11 @@ describe("completion", function () {
     writeFileSync(path.join(dir, "spot.fish"), spot("completion", "fish").stdout);
     for (const [words, offered] of offers(stack)) {
       const line = ["spot", ...words].join(" ");
-      const { stdout, stderr } = spawnSync("fish", ["--no-config", "-c", `source spot.fish; complete -C ${JSON.stringify(line)}`], { cwd: dir, encoding: "utf8", env });
+      const { stdout, stderr } = spawnSync(
+        "fish",
+        ["--no-config", "-c", `source spot.fish; complete -C ${JSON.stringify(line)}`],
+        { cwd: dir, encoding: "utf8", env },
+      );
       assert.equal(stderr, "");
       assert.deepEqual(rows(stdout), offered, line);
     }
@@ -97,7 +148,10 @@ describe("completion", function () {
     for (const [words, offered] of offers(stack).filter(([, { length }]) => length > 0)) {
       // The first Tab completes what is certain, the second shows the choice.
       terminal.type(`spot ${words.join(" ")}`, ...offered.map(() => "Tab"));
-      const shown = offered.length === 1 ? new RegExp(`${["spot", ...words.slice(0, -1), offered[0]].join(" ")} *$`, "m") : new RegExp(`^${offered.join("\\b[^]*")}\\b`, "m");
+      const shown =
+        offered.length === 1
+          ? new RegExp(`${["spot", ...words.slice(0, -1), offered[0]].join(" ")} *$`, "m")
+          : new RegExp(`^${offered.join("\\b[^]*")}\\b`, "m");
       await terminal.shows(shown);
       terminal.type("C-c");
       await terminal.shows(/\nready> *$/);

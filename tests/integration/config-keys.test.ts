@@ -3,8 +3,17 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
-  CreateKeyPairCommand, CreateSecurityGroupCommand, DescribeImagesCommand, DescribeInstanceAttributeCommand, DescribeInstancesCommand, DescribeSecurityGroupRulesCommand,
-  DescribeSpotInstanceRequestsCommand, DescribeVolumesCommand, DescribeVpcsCommand, EC2Client, type Instance,
+  CreateKeyPairCommand,
+  CreateSecurityGroupCommand,
+  DescribeImagesCommand,
+  DescribeInstanceAttributeCommand,
+  DescribeInstancesCommand,
+  DescribeSecurityGroupRulesCommand,
+  DescribeSpotInstanceRequestsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  EC2Client,
+  type Instance,
 } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
@@ -30,21 +39,28 @@ describe("keys of config.yaml", function () {
 
   /** Runs a command on the stack that the configuration names. */
   async function spot(...args: string[]): Promise<Outcome> {
-    return bench.start([args[0]!, "--sandbox=api", "--config", bench.configFile, ...args.slice(1)], { plain: true }).done;
+    return bench.start([args[0]!, "--sandbox=api", "--config", bench.configFile, ...args.slice(1)], { plain: true })
+      .done;
   }
   const configure = (lines: string[], stack = `${bench.stack}-${stacks.length}`): string => {
     stacks.push(stack);
     writeFileSync(bench.configFile, [`stack: ${stack}`, ...lines, ""].join("\n"));
     return stack;
   };
-  const client = async (region = REGION): Promise<EC2Client> => (ec2 ??= new EC2Client(clientOf(await bench.sandbox(), region)));
+  const client = async (region = REGION): Promise<EC2Client> =>
+    (ec2 ??= new EC2Client(clientOf(await bench.sandbox(), region)));
   async function instances(): Promise<Instance[]> {
-    const { Reservations } = await (await client()).send(new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["running"] }] }));
+    const { Reservations } = await (await client()).send(
+      new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["running"] }] }),
+    );
     return (Reservations ?? []).flatMap(({ Instances }) => Instances ?? []);
   }
-  const groupsOf = ({ NetworkInterfaces }: Instance): string[] => (NetworkInterfaces ?? []).flatMap(({ Groups }) => (Groups ?? []).map(({ GroupId }) => GroupId!));
+  const groupsOf = ({ NetworkInterfaces }: Instance): string[] =>
+    (NetworkInterfaces ?? []).flatMap(({ Groups }) => (Groups ?? []).map(({ GroupId }) => GroupId!));
   async function userData(InstanceId: string): Promise<string> {
-    const { UserData } = await (await client()).send(new DescribeInstanceAttributeCommand({ InstanceId, Attribute: "userData" }));
+    const { UserData } = await (await client()).send(
+      new DescribeInstanceAttributeCommand({ InstanceId, Attribute: "userData" }),
+    );
     return Buffer.from(UserData?.Value ?? "", "base64").toString();
   }
 
@@ -74,18 +90,36 @@ describe("keys of config.yaml", function () {
       const { Images } = await aws.send(new DescribeImagesCommand({ ImageIds: [ImageId!] }));
       assert.match(Images?.[0]?.Name ?? "", /22\.04/);
       assert.ok(Tags?.some(({ Key, Value }) => Key === "Team" && Value === "night"));
-      assert.ok(Tags?.some(({ Value }) => Value === stack), "stack");
+      assert.ok(
+        Tags?.some(({ Value }) => Value === stack),
+        "stack",
+      );
       const text = await userData(InstanceId!);
-      for (const part of ["gardener", "jq", readFileSync(other, "utf8").split(" ")[1]!]) assert.ok(text.includes(part), part);
-      const { Volumes } = await aws.send(new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values: [InstanceId!] }] }));
+      for (const part of ["gardener", "jq", readFileSync(other, "utf8").split(" ")[1]!])
+        assert.ok(text.includes(part), part);
+      const { Volumes } = await aws.send(
+        new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values: [InstanceId!] }] }),
+      );
       assert.equal(Volumes?.[0]?.Size, 33);
       const { Vpcs } = await aws.send(new DescribeVpcsCommand({ VpcIds: [VpcId!] }));
       assert.equal(Vpcs?.[0]?.IsDefault, false, "network: create");
-      const { SecurityGroupRules } = await aws.send(new DescribeSecurityGroupRulesCommand({ Filters: [{ Name: "group-id", Values: groupsOf({ NetworkInterfaces }) }] }));
-      assert.deepEqual(SecurityGroupRules?.filter(({ IsEgress }) => !IsEgress).map(({ CidrIpv4 }) => CidrIpv4), ["198.51.100.0/24"], "allow");
+      const { SecurityGroupRules } = await aws.send(
+        new DescribeSecurityGroupRulesCommand({
+          Filters: [{ Name: "group-id", Values: groupsOf({ NetworkInterfaces }) }],
+        }),
+      );
+      assert.deepEqual(
+        SecurityGroupRules?.filter(({ IsEgress }) => !IsEgress).map(({ CidrIpv4 }) => CidrIpv4),
+        ["198.51.100.0/24"],
+        "allow",
+      );
     }
     const { SpotInstanceRequests } = await aws.send(new DescribeSpotInstanceRequestsCommand({}));
-    assert.deepEqual([...new Set(SpotInstanceRequests?.map(({ SpotPrice }) => Number(SpotPrice)))], [0.0399], "max_price");
+    assert.deepEqual(
+      [...new Set(SpotInstanceRequests?.map(({ SpotPrice }) => Number(SpotPrice)))],
+      [0.0399],
+      "max_price",
+    );
   });
 
   it("of an on-demand fleet in a network that is there reach AWS", async () => {
@@ -94,9 +128,17 @@ describe("keys of config.yaml", function () {
     const aws = await client();
     await aws.send(new CreateKeyPairCommand({ KeyName: "mine" }));
     const { Vpcs } = await aws.send(new DescribeVpcsCommand({ Filters: [{ Name: "is-default", Values: ["true"] }] }));
-    const { GroupId } = await aws.send(new CreateSecurityGroupCommand({ GroupName: "monitoring", Description: "of the user's", VpcId: Vpcs![0]!.VpcId }));
+    const { GroupId } = await aws.send(
+      new CreateSecurityGroupCommand({ GroupName: "monitoring", Description: "of the user's", VpcId: Vpcs![0]!.VpcId }),
+    );
     await makeProfile("nodes");
-    configure(["network: default", "market: on-demand", "aws: {ssh_key_name: mine, security_groups: [monitoring], iam_instance_profile: nodes}", "regions:", `  - ${REGION}:`]);
+    configure([
+      "network: default",
+      "market: on-demand",
+      "aws: {ssh_key_name: mine, security_groups: [monitoring], iam_instance_profile: nodes}",
+      "regions:",
+      `  - ${REGION}:`,
+    ]);
     const up = await spot("up");
     assert.equal(up.code, 9, up.stdout + up.stderr);
     const [node] = await instances();
@@ -113,7 +155,11 @@ describe("keys of config.yaml", function () {
     const { endpoint } = await bench.sandbox();
     const answer = await fetch(endpoint, {
       method: "POST",
-      headers: { Authorization: "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0", "Content-Type": "application/x-www-form-urlencoded" },
+      headers: {
+        Authorization:
+          "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0",
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
       body: new URLSearchParams({ Action: "CreateInstanceProfile", Version: "2010-05-08", InstanceProfileName: name }),
     });
     assert.ok(answer.ok, await answer.text());
@@ -128,21 +174,31 @@ describe("keys of config.yaml", function () {
 
   it("max_unavailable is how many nodes a replacement takes away at once, after the canary", async () => {
     const config = (packages: string) => {
-      configure(["max_unavailable: 100%", `packages: [${packages}]`, "aws: {total_instances: 3}", "regions:", `  - ${REGION}:`], stacks[0]);
+      configure(
+        ["max_unavailable: 100%", `packages: [${packages}]`, "aws: {total_instances: 3}", "regions:", `  - ${REGION}:`],
+        stacks[0],
+      );
     };
     config("jq");
     assert.equal((await spot("up")).code, 9);
     config("jq, tree");
     const { stdout, code } = await spot("up", "--json");
     assert.equal(code, 9, stdout);
-    const phases = stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line) as { type: string; phase?: string }).flatMap(({ type, phase }) => (type === "node" && (phase === "created" || phase === "deleted") ? [phase] : []));
+    const phases = stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as { type: string; phase?: string })
+      .flatMap(({ type, phase }) => (type === "node" && (phase === "created" || phase === "deleted") ? [phase] : []));
     assert.deepEqual(phases, ["deleted", "created", "deleted", "deleted", "created", "created"]);
   });
 
   it("backend is where the engine keeps the state", async () => {
     mkdirSync(path.join(bench.dir, "elsewhere"));
     configure([`backend: file://${bench.dir}/elsewhere`, "regions:", `  - ${REGION}:`]);
-    const { stdout } = await bench.start(["env", "--config", bench.configFile], { plain: true, env: { PULUMI_BACKEND_URL: undefined } }).done;
+    const { stdout } = await bench.start(["env", "--config", bench.configFile], {
+      plain: true,
+      env: { PULUMI_BACKEND_URL: undefined },
+    }).done;
     assert.ok(stdout.includes(`export PULUMI_BACKEND_URL='file://${bench.dir}/elsewhere'`), stdout);
   });
 });

@@ -23,7 +23,11 @@ const MOMENTS: Moment[] = [
   { command: "up", during: "it plans", call: { action: "DescribeInstanceTypeOfferings", when: "before" } },
   { command: "up", during: "a node is created", call: { action: "RunInstances", when: "after" } },
   { command: "down", during: "a node is ended", call: { action: "TerminateInstances", when: "after" } },
-  { command: "down", during: "it proves that nothing is left", call: { action: "DescribeVolumes", nth: 3, when: "before" } },
+  {
+    command: "down",
+    during: "it proves that nothing is left",
+    call: { action: "DescribeVolumes", nth: 3, when: "before" },
+  },
 ];
 
 /** Two signals within a second are one wish (npm doubles them), counted from when the first was heard: a busy machine is late. */
@@ -50,7 +54,19 @@ describe("Ctrl-C in a terminal", function () {
   after(() => bench?.[Symbol.asyncDispose]());
 
   const inTerminal = (command: string): TestTerminal =>
-    new TestTerminal([process.execPath, path.join(bench.root, "dist/cli/main.js"), command, "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile], { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
+    new TestTerminal(
+      [
+        process.execPath,
+        path.join(bench.root, "dist/cli/main.js"),
+        command,
+        "--sandbox=api",
+        "--stack",
+        bench.stack,
+        "--config",
+        bench.configFile,
+      ],
+      { columns: 120, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } },
+    );
 
   /** The ordinary command, which must end with what was asked for: a fleet as configured, or nothing. */
   async function reaches(command: Moment["command"]): Promise<void> {
@@ -64,7 +80,10 @@ describe("Ctrl-C in a terminal", function () {
   /** The step that was in flight was finished: nothing exists that the record does not know. */
   async function isRecorded(): Promise<void> {
     const recorded = (await bench.nodes()).map(({ instanceId }) => instanceId);
-    assert.deepEqual((await bench.live()).instances.map(({ InstanceId }) => InstanceId), recorded);
+    assert.deepEqual(
+      (await bench.live()).instances.map(({ InstanceId }) => InstanceId),
+      recorded,
+    );
     assert.equal(recorded.length, 1);
   }
 
@@ -75,7 +94,10 @@ describe("Ctrl-C in a terminal", function () {
     if (command === "up") await bench.begin();
     await bench.control("POST", "faults", [{ ...call, region: REGION, effect: HELD }]);
     const terminal = inTerminal(command);
-    await until(`${call.action} is held`, async () => (await bench.control<{ hit: number }[]>("GET", "faults"))[0]!.hit > 0);
+    await until(
+      `${call.action} is held`,
+      async () => (await bench.control<{ hit: number }[]>("GET", "faults"))[0]!.hit > 0,
+    );
     return terminal;
   }
 

@@ -18,8 +18,17 @@ interface PlanChange {
   reason?: string;
 }
 
-function result(outcome: Outcome): { exitCode: number; changed: PlanChange[]; untouched: string[]; failures: { class: string; message: string; next: string }[]; nodes: { name: string; instanceId: string; state: string }[] } {
-  const lines = outcome.stdout.trim().split("\n").map((line) => JSON.parse(line) as { type: string });
+function result(outcome: Outcome): {
+  exitCode: number;
+  changed: PlanChange[];
+  untouched: string[];
+  failures: { class: string; message: string; next: string }[];
+  nodes: { name: string; instanceId: string; state: string }[];
+} {
+  const lines = outcome.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { type: string });
   const last = lines.find(({ type }) => type === "result");
   assert.ok(last, `no result in ${outcome.stdout}${outcome.stderr}`);
   return last as never;
@@ -49,20 +58,30 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     assert.equal(second.code, 9, second.stderr);
     assert.match(second.stdout, /Nothing to change: 3 nodes/);
     assert.deepEqual(created(second), []);
-    const writing = Object.entries(await bench.control<Record<string, Record<string, number>>>("GET", "calls")).flatMap(([, actions]) => Object.keys(actions)).filter((action) => !/^(Describe|Get)/.test(action));
+    const writing = Object.entries(await bench.control<Record<string, Record<string, number>>>("GET", "calls"))
+      .flatMap(([, actions]) => Object.keys(actions))
+      .filter((action) => !/^(Describe|Get)/.test(action));
     assert.deepEqual(writing, []);
 
     const env = await bench.spot(["env"]);
     assert.equal(env.code, 0, env.stderr);
-    const plain = (command: string) => execFileSync("sh", ["-c", `${env.stdout}\n${command}`], { cwd: bench.root, encoding: "utf8", stdio: "pipe" });
+    const plain = (command: string) =>
+      execFileSync("sh", ["-c", `${env.stdout}\n${command}`], { cwd: bench.root, encoding: "utf8", stdio: "pipe" });
     assert.match(plain("pulumi preview --expect-no-changes --non-interactive"), /unchanged/);
     assert.match(plain("pulumi up --yes --expect-no-changes --non-interactive"), /unchanged/);
     const exported = stateOf(JSON.parse(plain(`pulumi stack export --stack ${bench.stack}`)));
     assert.equal(exported.nodes.length, 3);
-    assert.deepEqual(stateFilesOf(`file://${bench.home}/backend`, bench.stack)?.read(), exported, "what is read without the engine is what it exports");
+    assert.deepEqual(
+      stateFilesOf(`file://${bench.home}/backend`, bench.stack)?.read(),
+      exported,
+      "what is read without the engine is what it exports",
+    );
 
     const preview = JSON.parse((await bench.spot(["preview", "--json"])).stdout) as { changes: PlanChange[] };
-    assert.deepEqual(preview.changes.map(({ kind }) => kind), ["same", "same", "same"]);
+    assert.deepEqual(
+      preview.changes.map(({ kind }) => kind),
+      ["same", "same", "same"],
+    );
 
     rmSync(bench.configFile);
     const down = await bench.start(["down", "--sandbox=api", "--stack", bench.stack], { plain: true }).done;
@@ -86,7 +105,10 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
 
     bench.config({ "us-west-2": 2 });
     const shrunk = result(await bench.spot(["up", "--json"]));
-    assert.deepEqual(shrunk.changed.map(({ name, kind }) => [name, kind]), [["us-east-1-0", "delete"]]);
+    assert.deepEqual(
+      shrunk.changed.map(({ name, kind }) => [name, kind]),
+      [["us-east-1-0", "delete"]],
+    );
     assert.deepEqual(await names(), ["us-west-2-0", "us-west-2-1"]);
     const { instances, vpcs } = await bench.live();
     assert.equal(instances.length, 2);
@@ -103,9 +125,15 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
 
     writeFileSync(path.join(files, "a.txt"), "two");
     const rolled = await bench.spot(["up", "--json"]);
-    const events = rolled.stdout.trim().split("\n").map((line) => JSON.parse(line) as { type: string; phase?: string; node?: { name: string } });
+    const events = rolled.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; phase?: string; node?: { name: string } });
     const order = events.filter(({ type }) => type === "node").map(({ phase, node }) => `${phase} ${node!.name}`);
-    assert.deepEqual(order, ["us-west-2-0", "us-west-2-1", "us-west-2-2"].flatMap((name) => [`deleted ${name}`, `created ${name}`]));
+    assert.deepEqual(
+      order,
+      ["us-west-2-0", "us-west-2-1", "us-west-2-2"].flatMap((name) => [`deleted ${name}`, `created ${name}`]),
+    );
     const after = await ids();
     assert.deepEqual(Object.keys(after), Object.keys(before));
     assert.ok(Object.keys(after).every((name) => after[name] !== before[name]));
@@ -116,7 +144,13 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     await bench.spot(["sandbox", "status"]);
     bench.config({ "us-west-2": 1 });
     await bench.spot(["up"]);
-    await bench.control("POST", "faults", [{ action: "RunInstances", region: "us-east-1", effect: { error: { code: "InsufficientInstanceCapacity", message: "no capacity", status: 500 } } }]);
+    await bench.control("POST", "faults", [
+      {
+        action: "RunInstances",
+        region: "us-east-1",
+        effect: { error: { code: "InsufficientInstanceCapacity", message: "no capacity", status: 500 } },
+      },
+    ]);
 
     bench.config();
     const partial = await bench.spot(["up", "--json"]);
@@ -138,7 +172,12 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     bench.config({ "us-west-2": 1 });
     const starting = bench.start(["preview"]);
     await starting.done;
-    await bench.control("POST", "faults", [{ action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", message: "none", status: 500 } } }]);
+    await bench.control("POST", "faults", [
+      {
+        action: "RunInstances",
+        effect: { error: { code: "InsufficientInstanceCapacity", message: "none", status: 500 } },
+      },
+    ]);
     const outcome = await bench.spot(["up"]);
     assert.equal(outcome.code, 6, outcome.stderr);
     assert.match(outcome.stderr, /ERROR: node us-west-2-0 could not be created: InsufficientInstanceCapacity/);
@@ -178,7 +217,10 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     assert.equal((await bench.live()).instances.length, 2);
     const down = await bench.spot(["down"]);
     assert.equal(down.code, 0, down.stderr);
-    assert.deepEqual((await bench.live()).instances.map(({ InstanceId }) => InstanceId), [mine["us-west-2-0"]]);
+    assert.deepEqual(
+      (await bench.live()).instances.map(({ InstanceId }) => InstanceId),
+      [mine["us-west-2-0"]],
+    );
 
     for (const place of places) {
       rmSync(place, { recursive: true, force: true });
@@ -196,20 +238,31 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     assert.match(onReal.stderr, /E_STACK_MISMATCH: stack \S+ belongs to AWS, this command is for the sandbox/);
     assert.deepEqual((await bench.live()).instances, []);
 
-    writeFileSync(bench.stackFile, "config:\n  spot-deployer:lineage: 0123456789abcdef\n  spot-deployer:endpoint: http://127.0.0.1:1\n");
+    writeFileSync(
+      bench.stackFile,
+      "config:\n  spot-deployer:lineage: 0123456789abcdef\n  spot-deployer:endpoint: http://127.0.0.1:1\n",
+    );
     const onSandbox = await bench.start(["list", "--stack", bench.stack], { plain: true }).done;
     assert.equal(onSandbox.code, 1, onSandbox.stderr);
-    assert.match(onSandbox.stderr, /E_STACK_MISMATCH: stack \S+ belongs to the sandbox at http:\/\/127\.0\.0\.1:1, this command is for AWS/);
+    assert.match(
+      onSandbox.stderr,
+      /E_STACK_MISMATCH: stack \S+ belongs to the sandbox at http:\/\/127\.0\.0\.1:1, this command is for AWS/,
+    );
   });
 
   it("makes an instance again that ended without us, in the same slot", async () => {
     bench.config({ "us-west-2": 2 });
     await bench.spot(["up"]);
     const before = await ids();
-    execFileSync(process.execPath, ["-e", TERMINATE, (await bench.sandbox()).endpoint, before["us-west-2-1"]!], { cwd: bench.root });
+    execFileSync(process.execPath, ["-e", TERMINATE, (await bench.sandbox()).endpoint, before["us-west-2-1"]!], {
+      cwd: bench.root,
+    });
     await until("the instance ended", async () => (await bench.nodes()).some(({ state }) => state === "terminated"));
     const again = await bench.spot(["up"]);
-    assert.match(again.stderr, new RegExp(`us-west-2-1\\] WARNING: its instance ${before["us-west-2-1"]} in us-west-2 is gone`));
+    assert.match(
+      again.stderr,
+      new RegExp(`us-west-2-1\\] WARNING: its instance ${before["us-west-2-1"]} in us-west-2 is gone`),
+    );
     const after = await ids();
     assert.equal(after["us-west-2-0"], before["us-west-2-0"]);
     assert.notEqual(after["us-west-2-1"], before["us-west-2-1"]);

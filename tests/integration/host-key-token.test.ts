@@ -47,15 +47,23 @@ describe("the token by which a node proves its host key", function () {
   async function launched(): Promise<Record<string, Launched>> {
     const nodes = await bench.nodes();
     const entries = nodes.map(async ({ name, instanceId }): Promise<[string, Launched]> => {
-      const { UserData } = await ec2.send(new DescribeInstanceAttributeCommand({ InstanceId: instanceId, Attribute: "userData" }));
-      const { bootcmd, write_files: files } = parse(Buffer.from(UserData!.Value!, "base64").toString()) as { bootcmd: string[][]; write_files: { path: string; content: string }[] };
-      const { generation } = JSON.parse(files.find(({ path: file }) => file.endsWith("/node.json"))!.content) as { generation: string };
+      const { UserData } = await ec2.send(
+        new DescribeInstanceAttributeCommand({ InstanceId: instanceId, Attribute: "userData" }),
+      );
+      const { bootcmd, write_files: files } = parse(Buffer.from(UserData!.Value!, "base64").toString()) as {
+        bootcmd: string[][];
+        write_files: { path: string; content: string }[];
+      };
+      const { generation } = JSON.parse(files.find(({ path: file }) => file.endsWith("/node.json"))!.content) as {
+        generation: string;
+      };
       return [name, { instanceId: instanceId!, generation, token: bootcmd[0]!.at(-1)! }];
     });
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  const plain = (command: string): string => execFileSync("sh", ["-c", `${plainEnv}\n${command}`], { cwd: bench.root, encoding: "utf8", stdio: "pipe" });
+  const plain = (command: string): string =>
+    execFileSync("sh", ["-c", `${plainEnv}\n${command}`], { cwd: bench.root, encoding: "utf8", stdio: "pipe" });
   const agrees = (): void => assert.match(plain("pulumi preview --expect-no-changes --non-interactive"), /unchanged/);
 
   const settings = (): unknown => parse(readFileSync(bench.stackFile, "utf8"));
@@ -92,14 +100,20 @@ describe("the token by which a node proves its host key", function () {
     assertRenewed(before, await launched(), []);
     assert.deepEqual(settings(), known);
     agrees();
-    const state = readFileSync(path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${bench.stack}.json`), "utf8");
-    for (const { token } of Object.values(before)) assert.ok(!`${readFileSync(bench.stackFile, "utf8")}${state}`.includes(token));
+    const state = readFileSync(
+      path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${bench.stack}.json`),
+      "utf8",
+    );
+    for (const { token } of Object.values(before))
+      assert.ok(!`${readFileSync(bench.stackFile, "utf8")}${state}`.includes(token));
   });
 
   it("is new for an instance that vanished and that `repair` makes again in another pool than the first", async () => {
     const before = await launched();
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [before[B]!.instanceId] }));
-    await bench.control("POST", "faults", [{ action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } }, times: 1 }]);
+    await bench.control("POST", "faults", [
+      { action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } }, times: 1 },
+    ]);
     await run("repair");
     await bench.control("DELETE", "faults");
     assertRenewed(before, await launched(), [B]);
@@ -120,7 +134,8 @@ describe("the token by which a node proves its host key", function () {
     plain("pulumi up --yes --skip-preview --non-interactive");
     old = await launched();
     const secret = plain("pulumi stack output fleetSecret --show-secrets --non-interactive").trim();
-    for (const [name, { token, generation }] of Object.entries(old)) assert.equal(token, createHmac("sha256", secret).update(`${name}\n${generation}`).digest("hex"));
+    for (const [name, { token, generation }] of Object.entries(old))
+      assert.equal(token, createHmac("sha256", secret).update(`${name}\n${generation}`).digest("hex"));
 
     assert.match(await run("up"), /Nothing to change: 2 nodes/);
     assertRenewed(old, await launched(), []);

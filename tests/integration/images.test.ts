@@ -22,28 +22,45 @@ describe("the image of a node", function () {
   after(() => removeSandbox(home));
 
   async function imageOf(image: string, machineType: string, programs?: RegionRequest["programs"]): Promise<string> {
-    const cloud = cloudOf({ endpoint: sandbox.endpoint, env: sandboxEnvironment(sandbox), credentials: { kind: "keys", accessKeyId: "sandbox", secretAccessKey: "sandbox" } } as Target);
+    const cloud = cloudOf({
+      endpoint: sandbox.endpoint,
+      env: sandboxEnvironment(sandbox),
+      credentials: { kind: "keys", accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+    } as Target);
     try {
-      return (await offerOf(cloud, { region: REGION, machineTypes: [machineType], image, network: "create", securityGroups: [], programs }, undefined)).types[0]!.ami;
+      return (
+        await offerOf(
+          cloud,
+          { region: REGION, machineTypes: [machineType], image, network: "create", securityGroups: [], programs },
+          undefined,
+        )
+      ).types[0]!.ami;
     } finally {
       cloud.close();
     }
   }
 
-  for (const [machineType, word] of [["t3.medium", "amd64"], ["t4g.medium", "arm64"]] as const) {
+  for (const [machineType, word] of [
+    ["t3.medium", "amd64"],
+    ["t4g.medium", "arm64"],
+  ] as const) {
     for (const [name, pattern] of [
       ["auto", `ubuntu-jammy-22\\.04-${word}`],
       ["ubuntu-22.04", `ubuntu-jammy-22\\.04-${word}`],
       ["ubuntu-24.04", `ubuntu-noble-24\\.04-${word}`],
       ["debian-12", `debian-12-${word}`],
     ] as const) {
-      it(`is the newest ${name} for ${machineType}`, async () => assert.equal(await imageOf(name, machineType), newest(new RegExp(pattern))));
+      it(`is the newest ${name} for ${machineType}`, async () =>
+        assert.equal(await imageOf(name, machineType), newest(new RegExp(pattern))));
     }
 
     it(`is not even looked for when the workload has no program for ${machineType}`, async () => {
       assert.ok(await imageOf("auto", machineType, [word]));
       const other = word === "amd64" ? "arm64" : "amd64";
-      await assert.rejects(imageOf("auto", machineType, [other]), { code: "E_INSTANCE_TYPE", message: `${REGION}: bacalhau.download has no program for ${word}, the architecture of ${machineType}` });
+      await assert.rejects(imageOf("auto", machineType, [other]), {
+        code: "E_INSTANCE_TYPE",
+        message: `${REGION}: bacalhau.download has no program for ${word}, the architecture of ${machineType}`,
+      });
     });
 
     it(`may be named by its id for ${machineType}, when it is for that kind of machine`, async () => {

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { CreateTagsCommand, DeleteTagsCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
@@ -11,8 +20,17 @@ import { Workbench } from "../support/workbench";
 const DAMAGED = /the stack's state is damaged|the state of stack \S+ is no state/;
 
 /** How the state of a standing fleet is lost, and what is said of it. */
-const LOSSES: { name: string; lose(files: { state: string; pulumi(args: string): void }): void; says: RegExp; some?: true }[] = [
-  { name: "the file is gone", lose: ({ state }) => rmSync(state), says: /the state of stack \S+ is gone, while 2 instances of its fleet/ },
+const LOSSES: {
+  name: string;
+  lose(files: { state: string; pulumi(args: string): void }): void;
+  says: RegExp;
+  some?: true;
+}[] = [
+  {
+    name: "the file is gone",
+    lose: ({ state }) => rmSync(state),
+    says: /the state of stack \S+ is gone, while 2 instances of its fleet/,
+  },
   {
     name: "it is cut off, and the engine's own backup with it, as a full disk does",
     lose: ({ state }) => [state, `${state}.bak`].forEach((file) => truncateSync(file, 1000)),
@@ -29,15 +47,29 @@ const LOSSES: { name: string; lose(files: { state: string; pulumi(args: string):
 
 /** How the passphrase of a standing fleet is lost, on which its state and its settings cannot be read. */
 const LOST_PASSPHRASES: { name: string; lose(file: string): void; code: string }[] = [
-  { name: "the fleet's folder is lost", lose: (file) => rmSync(path.dirname(file), { recursive: true }), code: "E_KEY_LOST" },
+  {
+    name: "the fleet's folder is lost",
+    lose: (file) => rmSync(path.dirname(file), { recursive: true }),
+    code: "E_KEY_LOST",
+  },
   { name: "the passphrase is another one", lose: (file) => writeFileSync(file, "another\n"), code: "E_PASSPHRASE" },
 ];
 
 /** Each command that changes something or shows the fleet, and its exit code. The first few stand for all where the loss is of a kind. */
 const COMMANDS: [args: string[], code: number][] = [
-  [["up", "--yes"], 1], [["down", "--yes"], 8], [["list"], 1], [["recover"], 130],
-  [["repair", "--yes"], 1], [["replace", "us-west-2-0", "--yes"], 1], [["allow-me", "--yes"], 1], [["cleanup-vpcs", "--yes"], 1],
-  [["down", "--dry-run"], 8], [["down", "us-west-2-0", "--yes"], 8], [["preview"], 1], [["verify"], 1], [["cost"], 1],
+  [["up", "--yes"], 1],
+  [["down", "--yes"], 8],
+  [["list"], 1],
+  [["recover"], 130],
+  [["repair", "--yes"], 1],
+  [["replace", "us-west-2-0", "--yes"], 1],
+  [["allow-me", "--yes"], 1],
+  [["cleanup-vpcs", "--yes"], 1],
+  [["down", "--dry-run"], 8],
+  [["down", "us-west-2-0", "--yes"], 8],
+  [["preview"], 1],
+  [["verify"], 1],
+  [["cost"], 1],
 ];
 
 describe("a lost state is one case with one answer (M20, O1, O14)", function () {
@@ -62,7 +94,10 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
   const backend = () => path.join(bench.home, "backend");
   const state = () => path.join(backend(), ".pulumi/stacks/spot-deployer", `${bench.stack}.json`);
-  const passphrase = () => readdirSync(path.join(bench.home, "keys")).map((folder) => path.join(bench.home, "keys", folder, "passphrase")).find(existsSync)!;
+  const passphrase = () =>
+    readdirSync(path.join(bench.home, "keys"))
+      .map((folder) => path.join(bench.home, "keys", folder, "passphrase"))
+      .find(existsSync)!;
   const kept = () => {
     const [folder] = readdirSync(path.join(backend(), ".spot-deployer"));
     return path.join(backend(), ".spot-deployer", folder!, "state.json");
@@ -72,7 +107,11 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     it(`${name}: no command ends or makes anything, each says so and shows the fleet, and \`recover\` restores what was kept`, async () => {
       const { stdout: exports } = await bench.spot(["env"]);
       const pulumi = (args: string): void => {
-        const { status, stderr } = spawnSync("sh", ["-c", `${exports}\npulumi ${args} ${bench.stack} --non-interactive`], { cwd: bench.root, env: bench.env, encoding: "utf8" });
+        const { status, stderr } = spawnSync(
+          "sh",
+          ["-c", `${exports}\npulumi ${args} ${bench.stack} --non-interactive`],
+          { cwd: bench.root, env: bench.env, encoding: "utf8" },
+        );
         assert.equal(status, 0, stderr);
       };
       lose({ state: state(), pulumi });
@@ -85,11 +124,19 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
         if (args[0] === "recover") assert.match(text, /E_DECLINED/);
         else {
           assert.match(text, says);
-          assert.match(text, /(?:E_STATE|\[state\] ERROR)[^]*Nothing was changed\. `recover` restores the state of \S+ \(2 nodes\); `recover --fleet-id \w{16}` ends the fleet by its tags; [^.]*`--stack NEW` leaves it/, args.join(" "));
+          assert.match(
+            text,
+            /(?:E_STATE|\[state\] ERROR)[^]*Nothing was changed\. `recover` restores the state of \S+ \(2 nodes\); `recover --fleet-id \w{16}` ends the fleet by its tags; [^.]*`--stack NEW` leaves it/,
+            args.join(" "),
+          );
           for (const id of ids) assert.match(text, new RegExp(id), args.join(" "));
         }
         assert.deepEqual(await live(), ids, args.join(" "));
-        assert.deepEqual(existsSync(state()) ? readFileSync(state()) : undefined, lost, `${args.join(" ")}: the state stays where and as it is`);
+        assert.deepEqual(
+          existsSync(state()) ? readFileSync(state()) : undefined,
+          lost,
+          `${args.join(" ")}: the state stays where and as it is`,
+        );
       }
       assert.equal(readFileSync(bench.stackFile, "utf8"), settings);
       assert.equal(statSync(kept()).mode & 0o777, 0o600);
@@ -108,7 +155,11 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     assert.equal(replaced.code, 9, replaced.stderr);
     const now = await live();
     writeFileSync(state(), older);
-    for (const [args, exit] of [[["up", "--yes"], 1], [["list"], 1], [["preview"], 1]] as const) {
+    for (const [args, exit] of [
+      [["up", "--yes"], 1],
+      [["list"], 1],
+      [["preview"], 1],
+    ] as const) {
       const { code, stdout, stderr } = await bench.spot([...args]);
       assert.equal(code, exit, stdout + stderr);
       assert.match(stdout + stderr, /knows none of the 2 instances[^]*`recover` restores the state of/);
@@ -124,12 +175,31 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
   it("such a state whose passphrase is lost too is not called whole by the question about the fleet", async function () {
     if (!hasTmux()) return this.skip();
     const [now, file] = [readFileSync(state()), passphrase()];
-    const command = [process.execPath, path.join(bench.root, "dist/cli/main.js"), "recover", "--fleet-id", path.basename(path.dirname(file)), "--sandbox=api", "--stack", bench.stack, "--config", bench.configFile, "--plain"];
+    const command = [
+      process.execPath,
+      path.join(bench.root, "dist/cli/main.js"),
+      "recover",
+      "--fleet-id",
+      path.basename(path.dirname(file)),
+      "--sandbox=api",
+      "--stack",
+      bench.stack,
+      "--config",
+      bench.configFile,
+      "--plain",
+    ];
     writeFileSync(state(), older);
     renameSync(file, `${file}.away`);
     try {
-      using terminal = new TestTerminal(command, { columns: 300, rows: 40, cwd: bench.root, env: { ...bench.env, CI: undefined } });
-      await terminal.shows(/2 instances and \d+ other resources\? If another machine has its state, run `down` there instead/);
+      using terminal = new TestTerminal(command, {
+        columns: 300,
+        rows: 40,
+        cwd: bench.root,
+        env: { ...bench.env, CI: undefined },
+      });
+      await terminal.shows(
+        /2 instances and \d+ other resources\? If another machine has its state, run `down` there instead/,
+      );
       terminal.type("Enter");
       assert.equal(await terminal.ended(), 130, terminal.everything());
     } finally {
@@ -143,7 +213,10 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
     rmSync(kept());
     const recover = await bench.spot(["recover", "--yes"]);
     assert.equal(recover.code, 1);
-    assert.match(recover.stderr, /E_STATE: .* is gone, while 2 instances .*, and there is no saved state that knows any of them/);
+    assert.match(
+      recover.stderr,
+      /E_STATE: .* is gone, while 2 instances .*, and there is no saved state that knows any of them/,
+    );
     const [, id] = /--fleet-id (\w{16})/.exec(recover.stderr)!;
     assert.deepEqual(await live(), ids);
     const ended = await bench.spot(["recover", "--fleet-id", id!, "--yes"]);
@@ -175,10 +248,18 @@ describe("a lost state is one case with one answer (M20, O1, O14)", function () 
       assert.equal(fleet.length, 1);
       const fleetId = path.basename(path.dirname(passphrase()));
       lose(passphrase());
-      for (const args of [["down", "--yes"], ["down", "us-west-2-0", "--yes"], ["replace", "us-west-2-0", "--yes"]]) {
+      for (const args of [
+        ["down", "--yes"],
+        ["down", "us-west-2-0", "--yes"],
+        ["replace", "us-west-2-0", "--yes"],
+      ]) {
         const { code: exit, stdout, stderr } = await bench.spot(args);
         assert.equal(exit, 1, `${args.join(" ")}: ${stdout}${stderr}`);
-        assert.match(stderr, new RegExp(`${code}[^]*\`recover --fleet-id ID\` ends the fleet by its tags`), args.join(" "));
+        assert.match(
+          stderr,
+          new RegExp(`${code}[^]*\`recover --fleet-id ID\` ends the fleet by its tags`),
+          args.join(" "),
+        );
         assert.deepEqual(await live(), fleet, args.join(" "));
       }
       if (code === "E_KEY_LOST") await untagged(fleetId, fleet);

@@ -3,7 +3,13 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { CreateNetworkInterfaceCommand, DeleteNetworkInterfaceCommand, DescribeSubnetsCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  CreateNetworkInterfaceCommand,
+  DeleteNetworkInterfaceCommand,
+  DescribeSubnetsCommand,
+  EC2Client,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
@@ -28,24 +34,40 @@ describe("a part of the fleet: down, replace, repair", function () {
     for (const id of before) assert.match(plan.stdout, new RegExp(`instance +us-\\S+ +${id}`));
     assert.match(plan.stdout, /nothing was changed/);
     const part = await bench.spot(["down", "us-east-*", "--dry-run", "--json"]);
-    const { found } = JSON.parse(part.stdout.trim().split("\n").at(-1)!) as { found: { kind: string; region: string }[] };
-    assert.deepEqual(found.map(({ kind, region }) => `${kind} ${region}`), ["instance us-east-1", "volume us-east-1"]);
+    const { found } = JSON.parse(part.stdout.trim().split("\n").at(-1)!) as {
+      found: { kind: string; region: string }[];
+    };
+    assert.deepEqual(
+      found.map(({ kind, region }) => `${kind} ${region}`),
+      ["instance us-east-1", "volume us-east-1"],
+    );
     assert.deepEqual(await live(), before);
   });
 
   it("names what holds a VPC at once, ends the nodes, and leaves that network as it is", async () => {
     const ec2 = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
-    const [subnet] = (await ec2.send(new DescribeSubnetsCommand({ Filters: [{ Name: "tag-key", Values: ["spot-deployer:lineage"] }] }))).Subnets!;
-    const { NetworkInterface } = await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId: subnet!.SubnetId, Description: "my database" }));
+    const [subnet] = (
+      await ec2.send(new DescribeSubnetsCommand({ Filters: [{ Name: "tag-key", Values: ["spot-deployer:lineage"] }] }))
+    ).Subnets!;
+    const { NetworkInterface } = await ec2.send(
+      new CreateNetworkInterfaceCommand({ SubnetId: subnet!.SubnetId, Description: "my database" }),
+    );
     const interfaceId = NetworkInterface!.NetworkInterfaceId!;
     await bench.control("DELETE", "calls");
     const held = await bench.spot(["down"]);
     assert.equal(held.code, 8, held.stdout + held.stderr);
-    assert.match(held.stderr, new RegExp(`${subnet!.VpcId} stays with its network: it holds network-interface ${interfaceId} \\(available, my database\\)`));
+    assert.match(
+      held.stderr,
+      new RegExp(
+        `${subnet!.VpcId} stays with its network: it holds network-interface ${interfaceId} \\(available, my database\\)`,
+      ),
+    );
     assert.match(held.stdout, new RegExp(`HELD[^]*${subnet!.VpcId} +network-interface +us-west-2 +${interfaceId}`));
     assert.deepEqual(await live(), []);
     const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
-    const tried = Object.keys(calls["us-west-2"] ?? {}).filter((action) => /^(Delete|Detach|Disassociate|Revoke)/.test(action));
+    const tried = Object.keys(calls["us-west-2"] ?? {}).filter((action) =>
+      /^(Delete|Detach|Disassociate|Revoke)/.test(action),
+    );
     assert.deepEqual(tried, [], "nothing was tried, and so nothing was waited for");
     assert.equal((await bench.live()).vpcs.length, 1, "the other region's network is gone");
 
@@ -98,20 +120,38 @@ describe("a part of the fleet: down, replace, repair", function () {
   it("moves a node to a region in which the fleet has no network yet", async () => {
     bench.config({ "us-west-2": 2, "us-east-1": 1, "eu-west-1": 1 }, { top: ["allow_other_regions: true"] });
     const before = await ids();
-    const noCapacity = { action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } } };
-    await bench.control("POST", "faults", [{ ...noCapacity, region: "us-west-2" }, { ...noCapacity, region: "us-east-1" }]);
+    const noCapacity = {
+      action: "RunInstances",
+      effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } },
+    };
+    await bench.control("POST", "faults", [
+      { ...noCapacity, region: "us-west-2" },
+      { ...noCapacity, region: "us-east-1" },
+    ]);
     const replaced = await bench.spot(["replace", "us-east-1-0"]);
     assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
     const nodes = await bench.nodes();
-    assert.deepEqual(nodes.map(({ name, region }) => [name, region]), [["us-east-1-0", "eu-west-1"], ["us-west-2-0", "us-west-2"], ["us-west-2-1", "us-west-2"]]);
-    for (const name of ["us-west-2-0", "us-west-2-1"]) assert.equal(nodes.find((node) => node.name === name)?.instanceId, before[name]);
+    assert.deepEqual(
+      nodes.map(({ name, region }) => [name, region]),
+      [
+        ["us-east-1-0", "eu-west-1"],
+        ["us-west-2-0", "us-west-2"],
+        ["us-west-2-1", "us-west-2"],
+      ],
+    );
+    for (const name of ["us-west-2-0", "us-west-2-1"])
+      assert.equal(nodes.find((node) => node.name === name)?.instanceId, before[name]);
     await bench.control("DELETE", "faults");
 
     const up = await bench.spot(["up"]);
     assert.equal(up.code, 9, up.stdout + up.stderr);
     const { "eu-west-1-0": added, ...others } = await ids();
     assert.ok(added);
-    assert.deepEqual(others, Object.fromEntries(nodes.map(({ name, instanceId }) => [name, instanceId])), "it stays where it is");
+    assert.deepEqual(
+      others,
+      Object.fromEntries(nodes.map(({ name, instanceId }) => [name, instanceId])),
+      "it stays where it is",
+    );
     assert.equal((await bench.live()).vpcs.length, 2, "the network that it left goes with the next `up`");
   });
 
@@ -121,13 +161,27 @@ describe("a part of the fleet: down, replace, repair", function () {
     const orchestrator = createServer((request, response) => {
       request.resume();
       if (request.method === "PUT") left.push(path.basename(request.url ?? ""));
-      response.end(JSON.stringify(request.method === "PUT" ? { Success: true } : { Nodes: [...listed].map((id) => ({ Info: { NodeID: id, Labels: { instance_id: id } } })) }));
+      response.end(
+        JSON.stringify(
+          request.method === "PUT"
+            ? { Success: true }
+            : { Nodes: [...listed].map((id) => ({ Info: { NodeID: id, Labels: { instance_id: id } } })) },
+        ),
+      );
     });
     await new Promise<void>((resolve) => orchestrator.listen(0, "127.0.0.1", resolve));
     try {
       const address = `127.0.0.1:${(orchestrator.address() as AddressInfo).port}`;
       const program = path.join(bench.root, "tests/support/bacalhau-stand-in.py");
-      const cluster = { top: ["bacalhau:", "  version: 1.6.0", `  binary: ${JSON.stringify(program)}`, `  orchestrators: [nats://${address}]`, `  api: http://${address}`] };
+      const cluster = {
+        top: [
+          "bacalhau:",
+          "  version: 1.6.0",
+          `  binary: ${JSON.stringify(program)}`,
+          `  orchestrators: [nats://${address}]`,
+          `  api: http://${address}`,
+        ],
+      };
       /** Runs a command; what it took off the list must be exactly the instances that were there before and are not now. */
       const leaves = async (command: string[], count: number): Promise<void> => {
         const before = await live();
@@ -136,7 +190,11 @@ describe("a part of the fleet: down, replace, repair", function () {
         const outcome = await bench.spot(command);
         assert.ok(outcome.code === 9 || outcome.code === 0, outcome.stdout + outcome.stderr);
         const after = new Set(await live());
-        assert.deepEqual([left.length, left.sort()], [count, before.filter((id) => !after.has(id)).sort()], command.join(" "));
+        assert.deepEqual(
+          [left.length, left.sort()],
+          [count, before.filter((id) => !after.has(id)).sort()],
+          command.join(" "),
+        );
       };
       /** A roll of two whose program fails when the first is done. */
       const leavesBeforeItFails = async (): Promise<void> => {
@@ -153,7 +211,11 @@ describe("a part of the fleet: down, replace, repair", function () {
         const { code, stderr } = await roll.done;
         assert.match(stderr, /E_PROGRAM/, `${code}`);
         const after = new Set(await live());
-        assert.deepEqual([left.length, left], [1, before.filter((id) => !after.has(id))], "what ended before the failure");
+        assert.deepEqual(
+          [left.length, left],
+          [1, before.filter((id) => !after.has(id))],
+          "what ended before the failure",
+        );
         bench.config({ "us-west-2": 1, "us-east-1": 1 }, cluster);
       };
       bench.config({ "us-west-2": 2, "us-east-1": 1 }, cluster);
@@ -175,7 +237,10 @@ describe("a part of the fleet: down, replace, repair", function () {
     client.destroy();
     await until("it is ended", async () => (await bench.nodes()).some(({ state }) => state === "terminated"));
     const list = await bench.spot(["list"]);
-    assert.match(list.stdout, new RegExp(`us-west-2-1: ${before["us-west-2-1"]} is terminated: Client.UserInitiatedShutdown`));
+    assert.match(
+      list.stdout,
+      new RegExp(`us-west-2-1: ${before["us-west-2-1"]} is terminated: Client.UserInitiatedShutdown`),
+    );
 
     bench.config({ "us-west-2": 4, "us-east-1": 1 });
     const repaired = await bench.spot(["repair"]);
@@ -189,7 +254,11 @@ describe("a part of the fleet: down, replace, repair", function () {
 
   it("says nothing with --quiet but the result", async () => {
     const told = /\] (INFO|SUCCESS): /;
-    for (const [args, result] of [[["repair"], /Nothing to change: 3 nodes/], [["replace", "us-east-1-0"], /1 to replace/], [["down", "us-east-1-0"], /Proven: all 2 objects/]] as const) {
+    for (const [args, result] of [
+      [["repair"], /Nothing to change: 3 nodes/],
+      [["replace", "us-east-1-0"], /1 to replace/],
+      [["down", "us-east-1-0"], /Proven: all 2 objects/],
+    ] as const) {
       assert.match((await bench.spot([...args])).stderr, told, args.join(" "));
       // What was ended is made again, so that the same words have the same to do.
       if (args[0] === "down") await bench.spot(["up"]);
@@ -203,7 +272,9 @@ describe("a part of the fleet: down, replace, repair", function () {
     const looked = async (...args: string[]) => {
       await bench.control("DELETE", "calls");
       assert.equal((await bench.spot(["down", "--dry-run", ...args])).code, 0);
-      return Object.entries(await bench.control<Record<string, Record<string, number>>>("GET", "calls")).filter(([, actions]) => actions.DescribeInstances).map(([region]) => region);
+      return Object.entries(await bench.control<Record<string, Record<string, number>>>("GET", "calls"))
+        .filter(([, actions]) => actions.DescribeInstances)
+        .map(([region]) => region);
     };
     assert.deepEqual((await looked()).sort(), ["us-east-1", "us-west-2"]);
     const everywhere = await looked("--all-regions");

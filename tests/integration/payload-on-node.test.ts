@@ -29,13 +29,17 @@ describe("the payload as the node reads it", () => {
   /** Puts the payload where the manifest says, as an upload would. */
   function upload(): string {
     const places = { packageRoot: path.join(root, "package"), projectDir: path.join(root, "project") };
-    for (const folder of ["scripts", "config", "services"]) mkdirSync(path.join(places.packageRoot, "instance", folder), { recursive: true });
+    for (const folder of ["scripts", "config", "services"])
+      mkdirSync(path.join(places.packageRoot, "instance", folder), { recursive: true });
     writeFileSync(path.join(places.packageRoot, "instance/scripts/deploy_services.py"), "print()", { mode: 0o755 });
     mkdirSync(path.join(places.projectDir, "files/empty"), { recursive: true });
-    writeFileSync(path.join(places.projectDir, "files/日本 \"q\" \\ ü\u{1f600}\uff5e"), "x", { mode: 0o644 });
+    writeFileSync(path.join(places.projectDir, 'files/日本 "q" \\ ü\u{1f600}\uff5e'), "x", { mode: 0o644 });
     symlinkSync("日本", path.join(places.projectDir, "files/link"));
 
-    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, places);
+    const payload = readPayload(
+      { scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined },
+      places,
+    );
     const there = path.join(root, "node");
     for (const entry of payload.manifest.entries) {
       const target = path.join(there, entry.path);
@@ -47,8 +51,10 @@ describe("the payload as the node reads it", () => {
     writeFileSync(path.join(there, "manifest.json"), manifestText(payload.manifest));
     return there;
   }
-  const bytesOf = (source: string | Buffer | undefined): Buffer => (typeof source === "string" ? readFileSync(source) : (source ?? assert.fail("no content")));
-  const differences = (there: string): string => execFileSync("python3", ["-c", CHECK, scripts, there], { encoding: "utf8" });
+  const bytesOf = (source: string | Buffer | undefined): Buffer =>
+    typeof source === "string" ? readFileSync(source) : (source ?? assert.fail("no content"));
+  const differences = (there: string): string =>
+    execFileSync("python3", ["-c", CHECK, scripts, there], { encoding: "utf8" });
 
   it("has the digest that Python computes, and no difference", () => {
     assert.equal(differences(upload()), "");

@@ -28,9 +28,15 @@ describe("an engine without its provider", function () {
   /** `up` with the real engine, which sees a machine that is altered by these lines and has no stand-in provider. */
   const up = (name: string, altered: string[]): Promise<Outcome> => {
     const command = path.join(bench.dir, name, "pulumi");
-    executable(command, [`PATH=$(printf %s "$PATH" | sed 's,[^:]*${STAND_IN}:,,g')`, ...altered, "export PATH", `exec '${real.command}' "$@"`]);
+    executable(command, [
+      `PATH=$(printf %s "$PATH" | sed 's,[^:]*${STAND_IN}:,,g')`,
+      ...altered,
+      "export PATH",
+      `exec '${real.command}' "$@"`,
+    ]);
     // Its language host is looked for beside it.
-    for (const other of readdirSync(real.binDir)) if (other !== "pulumi") symlinkSync(path.join(real.binDir, other), path.join(bench.dir, name, other));
+    for (const other of readdirSync(real.binDir))
+      if (other !== "pulumi") symlinkSync(path.join(real.binDir, other), path.join(bench.dir, name, other));
     return bench.spot(["up"], { env: { PULUMI_CLI: command } });
   };
 
@@ -48,8 +54,14 @@ describe("an engine without its provider", function () {
   });
 
   it("says why none can be downloaded", async () => {
-    const offline = ["unset PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "export HTTPS_PROXY=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1"];
-    isToldAtOnce(await up("offline", offline), /cause: Could not automatically download and install resource plugin[^]*error downloading provider: .*127\.0\.0\.1:1: connect: connection refused/);
+    const offline = [
+      "unset PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
+      "export HTTPS_PROXY=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1",
+    ];
+    isToldAtOnce(
+      await up("offline", offline),
+      /cause: Could not automatically download and install resource plugin[^]*error downloading provider: .*127\.0\.0\.1:1: connect: connection refused/,
+    );
   });
 
   it("says what one that cannot be started wrote", async () => {
@@ -62,13 +74,20 @@ describe("an engine without its provider", function () {
     const folder = path.join(bench.dir, "refusing bin");
     const refusing = path.join(folder, "main.js");
     executable(path.join(folder, "pulumi-resource-aws"), [`exec '${process.execPath}' '${refusing}' "$@"`]);
-    writeFileSync(refusing, `
+    writeFileSync(
+      refusing,
+      `
       const { main } = require(${JSON.stringify(path.join(bench.root, "node_modules/@pulumi/pulumi/provider"))});
       const check = async (urn, olds, inputs) => ({ inputs, failures: [{ property: "tags", reason: "api error InvalidParameterValue: no such tag" }] });
       main({ version: "7.48.0", check }, process.argv.slice(2));
-    `);
+    `,
+    );
     const { stdout, stderr } = await up("refusing", [`PATH='${folder}':$PATH`]);
-    assert.match(stderr, /^\[spot\] ERROR: Vpc us-west-2 could not be created: InvalidParameterValue\n {4}cause: .*no such tag/m, stderr);
+    assert.match(
+      stderr,
+      /^\[spot\] ERROR: Vpc us-west-2 could not be created: InvalidParameterValue\n {4}cause: .*no such tag/m,
+      stderr,
+    );
     assert.match(stdout, /1 failed; see the ERROR lines above/);
   });
 

@@ -1,7 +1,25 @@
-import { DescribeInstancesCommand, DescribeSecurityGroupsCommand, DescribeVpcsCommand, DescribeImagesCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  DescribeInstancesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVpcsCommand,
+  DescribeImagesCommand,
+  EC2Client,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -94,14 +112,32 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     cli = await obtainPulumiCli({ cacheDir, env: process.env, report: () => undefined });
     shim = installShim(path.join(dir, "a package"));
     const home = path.join(dir, "sandbox");
-    const { sandbox } = await ensureSandbox({ home, cacheDir, mode: "api", report: () => undefined, confirmInstall: async () => true });
+    const { sandbox } = await ensureSandbox({
+      home,
+      cacheDir,
+      mode: "api",
+      report: () => undefined,
+      confirmInstall: async () => true,
+    });
     cleanUp.defer(() => stopSandbox(home));
     proxy = cleanUp.use(await startRecordingProxy(sandbox.endpoint));
     sandboxEnv = { ...sandboxEnvironment(sandbox), AWS_ENDPOINT_URL: proxy.endpoint };
-    ec2 = new EC2Client({ region: REGION, endpoint: sandbox.endpoint, credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" } });
+    ec2 = new EC2Client({
+      region: REGION,
+      endpoint: sandbox.endpoint,
+      credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+    });
     cleanUp.defer(() => ec2.destroy());
-    const { Images } = await ec2.send(new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }));
-    spec = { ami: Images?.[0]?.ImageId ?? "", instanceType: "t3.micro", userData: `#cloud-config\n# ${SECRET}\n`, admit: "192.0.2.1/32", tags: { Name: "node", "spot-deployer:stack": "t" } };
+    const { Images } = await ec2.send(
+      new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }),
+    );
+    spec = {
+      ami: Images?.[0]?.ImageId ?? "",
+      instanceType: "t3.micro",
+      userData: `#cloud-config\n# ${SECRET}\n`,
+      admit: "192.0.2.1/32",
+      tags: { Name: "node", "spot-deployer:stack": "t" },
+    };
     makeProject();
     expectOk(await pulumi("stack", "init", "dev"));
   });
@@ -134,7 +170,10 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     mkdirSync(path.join(dir, "tmp"));
     mkdirSync(project);
     symlinkSync(path.join(packageRoot(), "node_modules"), path.join(project, "node_modules"));
-    writeFileSync(path.join(project, "Pulumi.yaml"), "name: provider-test\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.js\n");
+    writeFileSync(
+      path.join(project, "Pulumi.yaml"),
+      "name: provider-test\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.js\n",
+    );
     writeFileSync(path.join(project, "index.js"), PROGRAM);
   }
 
@@ -201,19 +240,26 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     const { group = "" } = await outputs();
     const { SecurityGroups } = await ec2.send(new DescribeSecurityGroupsCommand({ GroupIds: [group] }));
     const [found] = SecurityGroups ?? [];
-    assert.deepEqual(found?.IpPermissions?.map(({ FromPort, IpRanges }) => [FromPort, IpRanges?.map(({ CidrIp }) => CidrIp)]), [[22, ["192.0.2.1/32"]]]);
+    assert.deepEqual(
+      found?.IpPermissions?.map(({ FromPort, IpRanges }) => [FromPort, IpRanges?.map(({ CidrIp }) => CidrIp)]),
+      [[22, ["192.0.2.1/32"]]],
+    );
     assert.equal(found?.IpPermissionsEgress?.length, 1);
   });
 
   it("changes nothing when nothing changed, and asks AWS nothing but whose the credentials are", async () => {
     const outcome = expectOk(await up());
     assert.deepEqual(outcome.steps, {});
-    assert.deepEqual(proxy.calls.map(({ action }) => action), ["GetCallerIdentity"]);
+    assert.deepEqual(
+      proxy.calls.map(({ action }) => action),
+      ["GetCallerIdentity"],
+    );
   });
 
   it("keeps a secret input secret in the state, also after a refresh", async () => {
     const inClear = Buffer.from(spec.userData).toString("base64");
-    const state = () => readFileSync(path.join(dir, "backend", ".pulumi", "stacks", "provider-test", "dev.json"), "utf8");
+    const state = () =>
+      readFileSync(path.join(dir, "backend", ".pulumi", "stacks", "provider-test", "dev.json"), "utf8");
     expectOk(await pulumi("refresh", "--yes", "--skip-preview", "--json"));
     assert.match(state(), /userDataBase64/);
     assert.ok(!state().includes(inClear) && !state().includes(SECRET));
@@ -244,7 +290,10 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     assert.deepEqual(expectOk(await up()).steps, { update: ["SecurityGroupIngressRule ssh"] });
     const { group = "" } = await outputs();
     const { SecurityGroups } = await ec2.send(new DescribeSecurityGroupsCommand({ GroupIds: [group] }));
-    assert.deepEqual(SecurityGroups?.[0]?.IpPermissions?.flatMap(({ IpRanges }) => IpRanges?.map(({ CidrIp }) => CidrIp)), ["192.0.2.2/32"]);
+    assert.deepEqual(
+      SecurityGroups?.[0]?.IpPermissions?.flatMap(({ IpRanges }) => IpRanges?.map(({ CidrIp }) => CidrIp)),
+      ["192.0.2.2/32"],
+    );
   });
 
   it("replaces the instance when its user data change", async () => {
@@ -263,7 +312,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     spec.userData += "# again\n";
     expectOk(await up());
     const launch = proxy.calls.find(({ action }) => action === "RunInstances")?.parameters ?? {};
-    const tagged = Object.entries(launch).filter(([key]) => /^TagSpecification\.\d+\.ResourceType$/.test(key)).map(([, value]) => value);
+    const tagged = Object.entries(launch)
+      .filter(([key]) => /^TagSpecification\.\d+\.ResourceType$/.test(key))
+      .map(([, value]) => value);
     assert.deepEqual(tagged.sort(), ["instance", "volume"]);
     assert.match(launch["ClientToken"] ?? "", /^[0-9a-f-]{36}$/);
     assert.equal(launch["NetworkInterface.1.AssociatePublicIpAddress"], "true");
@@ -272,7 +323,10 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
 
   it("brings a capacity error back at once, in words that name the code, and records nothing", async () => {
     const { id } = await outputs();
-    proxy.refuse = ({ action }) => (action === "RunInstances" ? { status: 500, code: "InsufficientInstanceCapacity", message: "no t3.micro in us-west-2a" } : undefined);
+    proxy.refuse = ({ action }) =>
+      action === "RunInstances"
+        ? { status: 500, code: "InsufficientInstanceCapacity", message: "no t3.micro in us-west-2a" }
+        : undefined;
     spec.userData += "# no room\n";
     const outcome = await up();
     assert.notEqual(outcome.code, 0);
@@ -287,9 +341,14 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
   it("goes on from an object that was made but not finished", async () => {
     const failing = new Set(["AttachInternetGateway"]);
     const program = path.join(dir, "project", "index.js");
-    writeFileSync(program, PROGRAM + `new ec2.InternetGateway("second", { region, vpcId: new ec2.Vpc("second", { region, cidrBlock: "10.8.0.0/16" }, options).id }, options);`);
+    writeFileSync(
+      program,
+      PROGRAM +
+        `new ec2.InternetGateway("second", { region, vpcId: new ec2.Vpc("second", { region, cidrBlock: "10.8.0.0/16" }, options).id }, options);`,
+    );
     try {
-      proxy.refuse = ({ action }) => (failing.has(action) ? { status: 400, code: "Gateway.Busy", message: "later" } : undefined);
+      proxy.refuse = ({ action }) =>
+        failing.has(action) ? { status: 400, code: "Gateway.Busy", message: "later" } : undefined;
       const failed = await up("--target", "**second", "--continue-on-error");
       assert.notEqual(failed.code, 0);
       assert.match(failed.output, /attaching EC2 Internet Gateway \(igw-.*api error Gateway.Busy: later/);
@@ -305,7 +364,10 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
 
   it("tries a throttled launch again with the same token, so that no second instance can come of it", async () => {
     let refusals = 2;
-    proxy.refuse = ({ action }) => (action === "RunInstances" && refusals-- > 0 ? { status: 503, code: "RequestLimitExceeded", message: "slow down" } : undefined);
+    proxy.refuse = ({ action }) =>
+      action === "RunInstances" && refusals-- > 0
+        ? { status: 503, code: "RequestLimitExceeded", message: "slow down" }
+        : undefined;
     expectOk(await up());
     const launches = proxy.calls.filter(({ action }) => action === "RunInstances");
     assert.equal(launches.length, 3);
@@ -323,11 +385,17 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
 
   it("refuses an input that it does not know, instead of ignoring it", async () => {
     const program = path.join(dir, "project", "index.js");
-    writeFileSync(program, PROGRAM.replace("instanceType: spec.instanceType,", "instanceType: spec.instanceType, hibernation: true,"));
+    writeFileSync(
+      program,
+      PROGRAM.replace("instanceType: spec.instanceType,", "instanceType: spec.instanceType, hibernation: true,"),
+    );
     try {
       const outcome = await up();
       assert.notEqual(outcome.code, 0);
-      assert.match(outcome.output, /hibernation.*the sandbox's provider does not know this input of aws:ec2\/instance:Instance/);
+      assert.match(
+        outcome.output,
+        /hibernation.*the sandbox's provider does not know this input of aws:ec2\/instance:Instance/,
+      );
     } finally {
       writeFileSync(program, PROGRAM);
     }
@@ -344,7 +412,11 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     for (const [what, url, reason] of [
       ["no endpoint is set", undefined, /AWS_ENDPOINT_URL is not set/],
       ["the endpoint is AWS's", "https://ec2.us-west-2.amazonaws.com", /not a loopback address/],
-      ["the endpoint is a name that looks like loopback", "http://127.0.0.1.example.com:5000", /not a loopback address/],
+      [
+        "the endpoint is a name that looks like loopback",
+        "http://127.0.0.1.example.com:5000",
+        /not a loopback address/,
+      ],
       ["nothing answers", "http://127.0.0.1:9", /no sandbox answers at/],
     ] as const) {
       it(`refuses to start when ${what}`, async () => {
@@ -388,7 +460,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
 
     it("does not outlive the engine", async () => {
       // The shell stands for an engine that is killed: it starts the plugin and then waits for it.
-      const engine = spawn("/bin/sh", ["-c", '"$0" & echo $!; wait', shim], { env: { PATH: process.env.PATH, ...sandboxEnv } });
+      const engine = spawn("/bin/sh", ["-c", '"$0" & echo $!; wait', shim], {
+        env: { PATH: process.env.PATH, ...sandboxEnv },
+      });
       const [plugin = 0] = (await lines(engine, 2)).map(Number);
       engine.kill("SIGKILL");
       try {
@@ -411,7 +485,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
       try {
         await until(async () => arrived);
         const engine = started.at(-1)?.pid ?? 0;
-        const plugin = childrenOf(engine).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("provider/main.js")) ?? 0;
+        const plugin =
+          childrenOf(engine).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("provider/main.js")) ??
+          0;
         assert.ok(plugin > 0, "the engine runs the plugin");
         process.kill(engine, "SIGKILL");
         await run;
@@ -422,7 +498,9 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
       } finally {
         letGo();
       }
-      const { Reservations } = await ec2.send(new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }] }));
+      const { Reservations } = await ec2.send(
+        new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }] }),
+      );
       assert.equal(Reservations?.length, 1, "made, and to be found by its tags");
     });
   });
@@ -440,7 +518,9 @@ function alive(pid: number): boolean {
 }
 
 function childrenOf(pid: number): number[] {
-  const tasks = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8"));
+  const tasks = readdirSync(`/proc/${pid}/task`).map((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8"),
+  );
   return tasks.flatMap((list) => list.trim().split(/\s+/).filter(Boolean).map(Number));
 }
 
@@ -478,11 +558,18 @@ function stepsOf(output: string): Record<string, string[]> {
   for (const line of output.split("\n").filter((each) => each.startsWith("{"))) {
     let metadata: { op: string; urn: string; logical?: boolean } | undefined;
     try {
-      metadata = (JSON.parse(line) as { resOutputsEvent?: { metadata: { op: string; urn: string } } }).resOutputsEvent?.metadata;
+      metadata = (JSON.parse(line) as { resOutputsEvent?: { metadata: { op: string; urn: string } } }).resOutputsEvent
+        ?.metadata;
     } catch {
       continue;
     }
-    if (!metadata || metadata.op === "same" || metadata.op === "replace" || metadata.urn.includes("pulumi:pulumi:Stack")) continue;
+    if (
+      !metadata ||
+      metadata.op === "same" ||
+      metadata.op === "replace" ||
+      metadata.urn.includes("pulumi:pulumi:Stack")
+    )
+      continue;
     const [, , type = "", name = ""] = metadata.urn.split("::");
     (steps[metadata.op] ??= []).push(`${type.split(":").pop()} ${name}`);
   }

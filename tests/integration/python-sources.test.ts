@@ -10,9 +10,11 @@ const run = promisify(execFile);
 
 /** Nothing but what a tool that finds no fault says; otherwise its own words. */
 async function clean(python: string, tool: string, args: string[], satisfied: RegExp): Promise<void> {
-  const { stdout } = await run(python, ["-m", tool, ...args], { cwd: packageRoot() }).catch((error: { stdout?: string; stderr?: string }) => {
-    return assert.fail(`${tool}:\n${error.stdout ?? ""}${error.stderr ?? ""}`);
-  });
+  const { stdout } = await run(python, ["-m", tool, ...args], { cwd: packageRoot() }).catch(
+    (error: { stdout?: string; stderr?: string }) => {
+      return assert.fail(`${tool}:\n${error.stdout ?? ""}${error.stderr ?? ""}`);
+    },
+  );
   assert.match(stdout, satisfied);
 }
 
@@ -24,14 +26,24 @@ describe("the scripts that run on nodes, and their tests", function () {
     python = await ensurePythonCheckers(testCacheDir, () => undefined);
   });
 
-  it("have no fault that ruff knows", () => clean(python, "ruff", ["check", "--no-cache", "instance", "tests"], /^All checks passed!$/m));
+  it("have no fault that ruff knows", () =>
+    clean(python, "ruff", ["check", "--no-cache", "instance", "tests"], /^All checks passed!$/m));
 
   it("are typed throughout, for the oldest Python that a node may have", () =>
     clean(
       python,
       "mypy",
       // The environment is its own folder's, and so is what mypy remembers.
-      ["--strict", "--python-version", "3.10", "--cache-dir", path.join(path.dirname(python), "..", "mypy-cache"), "instance/scripts", "tests/instance", "tests/support/bacalhau-stand-in.py"],
+      [
+        "--strict",
+        "--python-version",
+        "3.10",
+        "--cache-dir",
+        path.join(path.dirname(python), "..", "mypy-cache"),
+        "instance/scripts",
+        "tests/instance",
+        "tests/support/bacalhau-stand-in.py",
+      ],
       /^Success: no issues found in \d\d source files$/m,
     ));
 });

@@ -16,7 +16,11 @@ interface Told {
 
 /** The failures of a run with --json, by its last line. */
 function failures({ stdout, stderr }: Outcome): Told[] {
-  const last = stdout.trim().split("\n").map((line) => JSON.parse(line) as { type: string; failures?: Told[] }).find(({ type }) => type === "result");
+  const last = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { type: string; failures?: Told[] })
+    .find(({ type }) => type === "result");
   assert.ok(last?.failures, stdout + stderr);
   return last.failures;
 }
@@ -39,15 +43,23 @@ describe("when something breaks: record and cloud come together again", function
   };
   /** Takes resources out of the record, and out of what the others say they depend on. */
   const forget = (isForgotten: (resource: { type: string }) => boolean) => {
-    type Resource = { urn: string; type: string; dependencies?: string[]; propertyDependencies?: Record<string, string[] | null> };
-    const document = JSON.parse(readFileSync(stateFile(), "utf8")) as { checkpoint: { latest: { resources: Resource[] } } };
+    type Resource = {
+      urn: string;
+      type: string;
+      dependencies?: string[];
+      propertyDependencies?: Record<string, string[] | null>;
+    };
+    const document = JSON.parse(readFileSync(stateFile(), "utf8")) as {
+      checkpoint: { latest: { resources: Resource[] } };
+    };
     const { latest } = document.checkpoint;
     const gone = new Set(latest.resources.filter(isForgotten).map(({ urn }) => urn));
     assert.ok(gone.size > 0);
     latest.resources = latest.resources.filter(({ urn }) => !gone.has(urn));
     for (const resource of latest.resources) {
       resource.dependencies = resource.dependencies?.filter((urn) => !gone.has(urn));
-      for (const [name, urns] of Object.entries(resource.propertyDependencies ?? {})) resource.propertyDependencies![name] = urns?.filter((urn) => !gone.has(urn)) ?? null;
+      for (const [name, urns] of Object.entries(resource.propertyDependencies ?? {}))
+        resource.propertyDependencies![name] = urns?.filter((urn) => !gone.has(urn)) ?? null;
     }
     writeFileSync(stateFile(), JSON.stringify(document));
   };
@@ -171,7 +183,18 @@ describe("when something breaks: record and cloud come together again", function
   });
 
   describe("where AWS does not say what there is", () => {
-    const denied = { action: "DescribeInstances", region: "us-west-2", times: 999, effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized to perform: ec2:DescribeInstances", status: 403 } } };
+    const denied = {
+      action: "DescribeInstances",
+      region: "us-west-2",
+      times: 999,
+      effect: {
+        error: {
+          code: "UnauthorizedOperation",
+          message: "You are not authorized to perform: ec2:DescribeInstances",
+          status: 403,
+        },
+      },
+    };
 
     it("ends nothing and makes nothing, and counts as standing only what was seen", async () => {
       await fleet({ "us-west-2": 1, "eu-west-1": 1 });
@@ -191,8 +214,14 @@ describe("when something breaks: record and cloud come together again", function
       await faults(denied);
       const up = await bench.spot(["up"]);
       assert.equal(up.code, 1, up.stdout + up.stderr);
-      assert.match(up.stderr, /E_STATE: the state of stack \S+ is gone, and whether its fleet \S+ still stands is unknown: us-west-2 could not be looked at/);
-      assert.match(up.stderr, /cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: +Nothing was changed\. Allow the action named/);
+      assert.match(
+        up.stderr,
+        /E_STATE: the state of stack \S+ is gone, and whether its fleet \S+ still stands is unknown: us-west-2 could not be looked at/,
+      );
+      assert.match(
+        up.stderr,
+        /cause: .*You are not authorized to perform: ec2:DescribeInstances\n +next: +Nothing was changed\. Allow the action named/,
+      );
       await noFaults();
       assert.deepEqual(await live(), before, "nothing was ended, nothing made");
     });
@@ -265,7 +294,10 @@ describe("when something breaks: record and cloud come together again", function
     await bench.begin();
     const both = await Promise.all([bench.spot(["up"]), bench.spot(["up"])]);
     assert.deepEqual(both.map(({ code }) => code).sort(), [7, 9], both.map(({ stderr }) => stderr).join("\n"));
-    assert.match(both.find(({ code }) => code === 7)!.stderr, /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/);
+    assert.match(
+      both.find(({ code }) => code === 7)!.stderr,
+      /E_LOCKED: stack \S+ is locked by \S+ on \S+, process \d+, for \d+ s; it is running/,
+    );
     assert.equal((await live()).length, 2);
     assert.deepEqual(await live(), Object.values(await ids()).sort());
   });
@@ -274,7 +306,11 @@ describe("when something breaks: record and cloud come together again", function
     await fleet({ "us-west-2": 3 });
     const nodes = await ids();
     await terminate("us-west-2", nodes["us-west-2-1"]!);
-    await faults({ action: "TerminateInstances", nth: 1, effect: { error: { code: "InvalidInstanceID.NotFound", message: "The instance ID does not exist", status: 400 } } });
+    await faults({
+      action: "TerminateInstances",
+      nth: 1,
+      effect: { error: { code: "InvalidInstanceID.NotFound", message: "The instance ID does not exist", status: 400 } },
+    });
     const down = await bench.spot(["down"]);
     assert.equal(down.code, 0, down.stdout + down.stderr);
     assert.match(down.stdout, /Proven/);
@@ -283,7 +319,11 @@ describe("when something breaks: record and cloud come together again", function
   it("L29: a throttled `list` says so and changes no record", async () => {
     await fleet({ "us-west-2": 1, "us-east-1": 1 });
     const before = readFileSync(stateFile());
-    await faults({ action: "DescribeInstances", region: "us-east-1", effect: { error: { code: "RequestLimitExceeded", status: 503 } } });
+    await faults({
+      action: "DescribeInstances",
+      region: "us-east-1",
+      effect: { error: { code: "RequestLimitExceeded", status: 503 } },
+    });
     const throttled = await bench.spot(["list"]);
     assert.equal(throttled.code, 4, throttled.stderr);
     assert.match(throttled.stdout, /us-east-1-0 .*unknown/);
@@ -296,7 +336,12 @@ describe("when something breaks: record and cloud come together again", function
   it("L30: names expired credentials and how to log in again, and resumes", async () => {
     bench.config({ "us-west-2": 1, "us-east-1": 1 });
     await bench.begin();
-    await faults({ action: "RunInstances", effect: { error: { code: "ExpiredToken", message: "The security token included in the request is expired", status: 400 } } });
+    await faults({
+      action: "RunInstances",
+      effect: {
+        error: { code: "ExpiredToken", message: "The security token included in the request is expired", status: 400 },
+      },
+    });
     const expired = await bench.spot(["up", "--json"]);
     assert.equal(expired.code, 3, expired.stdout);
     for (const failure of failures(expired)) {
@@ -311,7 +356,10 @@ describe("when something breaks: record and cloud come together again", function
   it("L26: a lost answer makes no second instance, and an outage ends with its class and the next action", async () => {
     bench.config({ "us-west-2": 2 });
     await bench.begin();
-    await faults({ action: "RunInstances", when: "after", nth: 1, effect: { drop: true } }, { action: "CreateVpc", nth: 1, effect: { drop: true } });
+    await faults(
+      { action: "RunInstances", when: "after", nth: 1, effect: { drop: true } },
+      { action: "CreateVpc", nth: 1, effect: { drop: true } },
+    );
     const lost = await bench.spot(["up"]);
     assert.equal(lost.code, 9, lost.stderr);
     assert.equal((await live()).length, 2);
@@ -332,7 +380,16 @@ describe("when something breaks: record and cloud come together again", function
   it("L26: makes each part of a network once, when the answers to all the calls that make it are lost", async () => {
     bench.config({ "us-west-2": 1 });
     await bench.begin();
-    const calls = ["CreateVpc", "CreateSubnet", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateRoute", "AssociateRouteTable", "AttachInternetGateway"];
+    const calls = [
+      "CreateVpc",
+      "CreateSubnet",
+      "CreateSecurityGroup",
+      "AuthorizeSecurityGroupIngress",
+      "AuthorizeSecurityGroupEgress",
+      "CreateRoute",
+      "AssociateRouteTable",
+      "AttachInternetGateway",
+    ];
     await faults(...calls.map((action) => ({ action, when: "after", nth: 1, effect: { drop: true } })));
     const up = await bench.spot(["up"]);
     assert.equal(up.code, 9, up.stderr);
@@ -352,7 +409,8 @@ describe("when something breaks: record and cloud come together again", function
     forget(({ type }) => parts.test(type));
     const up = await bench.spot(["up"]);
     assert.equal(up.code, 9, up.stderr);
-    for (const kind of ["rule", "route", "association"]) assert.match(up.stderr, new RegExp(`removed a ${kind} of .* never recorded`));
+    for (const kind of ["rule", "route", "association"])
+      assert.match(up.stderr, new RegExp(`removed a ${kind} of .* never recorded`));
     const again = await bench.spot(["up"]);
     assert.equal(again.code, 9, again.stderr);
     assert.doesNotMatch(again.stderr, /WARNING/);
@@ -362,7 +420,13 @@ describe("when something breaks: record and cloud come together again", function
     await fleet({ "us-west-2": 1 });
     await faults({ action: "TerminateInstances", effect: { drop: true } });
     const run = bench.start(["down"]);
-    await until("the tool asks for it by the tag", async () => ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.TerminateInstances ?? 0) > 4, 90_000);
+    await until(
+      "the tool asks for it by the tag",
+      async () =>
+        ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]
+          ?.TerminateInstances ?? 0) > 4,
+      90_000,
+    );
     await noFaults();
     const down = await run.done;
     assert.equal(down.code, 0, down.stdout + down.stderr);
@@ -371,7 +435,10 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L38: names what is left, answers with 8, and ends it the next time", async () => {
     await fleet({ "us-west-2": 1 });
-    await faults({ action: "DeleteVpc", effect: { error: { code: "OperationNotPermitted", message: "not now", status: 400 } } });
+    await faults({
+      action: "DeleteVpc",
+      effect: { error: { code: "OperationNotPermitted", message: "not now", status: 400 } },
+    });
     const down = await bench.spot(["down"]);
     assert.equal(down.code, 8, down.stdout + down.stderr);
     assert.match(down.stdout, /LEFT[\s\S]*vpc +us-west-2 +vpc-/);
@@ -381,12 +448,19 @@ describe("when something breaks: record and cloud come together again", function
 
   it("L41: a region that is closed to us is not looked at, proves nothing, and stops no other", async () => {
     await fleet({ "us-west-2": 1, "eu-west-1": 1 });
-    await faults({ action: "*", region: "eu-west-1", effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized", status: 403 } } });
+    await faults({
+      action: "*",
+      region: "eu-west-1",
+      effect: { error: { code: "UnauthorizedOperation", message: "You are not authorized", status: 403 } },
+    });
     const down = await bench.spot(["down"]);
     assert.equal(down.code, 8, down.stdout + down.stderr);
     assert.match(down.stdout, /Not looked at: eu-west-1/);
     await noFaults();
-    assert.deepEqual((await bench.live()).instances.map(({ Placement }) => Placement?.AvailabilityZone?.slice(0, -1)), ["eu-west-1"]);
+    assert.deepEqual(
+      (await bench.live()).instances.map(({ Placement }) => Placement?.AvailabilityZone?.slice(0, -1)),
+      ["eu-west-1"],
+    );
     assert.equal((await bench.spot(["down"])).code, 0);
   });
 
@@ -394,7 +468,12 @@ describe("when something breaks: record and cloud come together again", function
     await fleet({ "us-west-2": 1 });
     await faults({ action: "DeleteVpc", effect: HELD });
     const run = bench.start(["down"]);
-    await until("the subnets are gone", async () => "DeleteVpc" in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}));
+    await until(
+      "the subnets are gone",
+      async () =>
+        "DeleteVpc" in
+        ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}),
+    );
     for (const pid of [run.child.pid!, ...descendants(run.child.pid!)]) kill(pid);
     await run.done;
     await noFaults();
@@ -406,7 +485,8 @@ describe("when something breaks: record and cloud come together again", function
 
   it("makes a network anew that vanishes while `up` builds on it", async () => {
     await fleet({ "us-west-2": 1 });
-    const asked = async (action: string) => action in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {});
+    const asked = async (action: string) =>
+      action in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {});
     await faults({ action: "DeleteVpc", effect: { error: { code: "DependencyViolation", message: "held back" } } });
     const run = bench.start(["down"]);
     await until("the network alone is left", () => asked("DeleteVpc"));
@@ -415,7 +495,12 @@ describe("when something breaks: record and cloud come together again", function
     await noFaults();
 
     await bench.control("DELETE", "calls");
-    await faults(...["CreateSubnet", "CreateInternetGateway", "CreateRouteTable", "CreateSecurityGroup"].map((action) => ({ action, effect: HELD })));
+    await faults(
+      ...["CreateSubnet", "CreateInternetGateway", "CreateRouteTable", "CreateSecurityGroup"].map((action) => ({
+        action,
+        effect: HELD,
+      })),
+    );
     const up = bench.start(["up"]);
     await until("it builds on the network", () => asked("CreateSubnet"));
     const [before] = (await bench.live()).vpcs;
@@ -435,13 +520,22 @@ describe("when something breaks: record and cloud come together again", function
     await bench.control("DELETE", "calls");
     await faults({ action: "DescribeInstances", effect: HELD });
     const run = bench.start(["list"]);
-    await until("it asks AWS", async () => "DescribeInstances" in ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}));
+    await until(
+      "it asks AWS",
+      async () =>
+        "DescribeInstances" in
+        ((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"] ?? {}),
+    );
     // The call is held until the rules are taken away, or is asked for again.
     run.child.kill("SIGINT");
     const outcome = await run.done;
     assert.equal(outcome.code, 130, outcome.stderr);
     assert.match(outcome.stderr, /E_INTERRUPTED/);
-    assert.equal((await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances, 1, "nobody waited for the answer until it was too late, and asked again");
+    assert.equal(
+      (await bench.control<Record<string, Record<string, number>>>("GET", "calls"))["us-west-2"]?.DescribeInstances,
+      1,
+      "nobody waited for the answer until it was too late, and asked again",
+    );
     assert.equal(outcome.stdout, "");
     await noFaults();
   });

@@ -23,7 +23,12 @@ describe("the report's forms, read by others", function () {
   it("JSON fits the published schema, and what does not fit is refused", async () => {
     assert.equal(await jsonFaults(written("report.json", JSON.stringify(report))), "");
     const [node] = report.nodes;
-    for (const wrong of [{ ...report, version: 2 }, { ...report, at: "yesterday" }, { ...report, nodes: [{ ...node!, results: [{ ...node!.results[0], status: "fine" }] }] }, { ...report, extra: true }]) {
+    for (const wrong of [
+      { ...report, version: 2 },
+      { ...report, at: "yesterday" },
+      { ...report, nodes: [{ ...node!, results: [{ ...node!.results[0], status: "fine" }] }] },
+      { ...report, extra: true },
+    ]) {
       assert.notEqual(await jsonFaults(written("wrong.json", JSON.stringify(wrong))), "");
     }
   });
@@ -33,14 +38,21 @@ describe("the report's forms, read by others", function () {
     const text = junit(report);
     assert.equal(junitFaults(written("report.xml", text)), "");
     assert.notEqual(junitFaults(written("wrong.xml", text.replace("<testcase ", "<test "))), "");
-    assert.notEqual(junitFaults(written("wrong.xml", text.replace('name="verify dev" ', 'name="verify dev" skipped="1" '))), "");
+    assert.notEqual(
+      junitFaults(written("wrong.xml", text.replace('name="verify dev" ', 'name="verify dev" skipped="1" '))),
+      "",
+    );
   });
 
   it("JUnit and TAP count as we do", () => {
     const { checks } = report.summary;
     const counts = { all: 9, failed: checks.failed, skipped: checks.skipped };
     assert.deepEqual(junitCounts(written("counted.xml", junit(report))), counts);
-    assert.deepEqual(tapCounts(written("report.tap", tap(report))), { ...counts, failed: checks.failed + checks.unknown }, "TAP knows no other word for what was not carried out");
+    assert.deepEqual(
+      tapCounts(written("report.tap", tap(report))),
+      { ...counts, failed: checks.failed + checks.unknown },
+      "TAP knows no other word for what was not carried out",
+    );
     assert.throws(() => tapCounts(written("wrong.tap", tap(report).replace("1..9", "1..10"))));
   });
 });

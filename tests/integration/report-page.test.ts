@@ -25,18 +25,40 @@ describe("the report's page in a real browser", function () {
   });
 
   const see = <T>(expression: string): Promise<T> => page?.evaluate<T>(expression) ?? assert.fail("no page");
-  const shown = (): Promise<string[]> => see(`[...document.querySelectorAll("article.result")].filter((article) => article.offsetHeight > 0).map((article) => article.querySelector("summary").innerText.replace(/\\s+/g, " "))`);
-  const type = (text: string): Promise<void> => see(`(() => { const box = document.querySelector("input[type=search]"); box.value = ${JSON.stringify(text)}; box.dispatchEvent(new Event("input", { bubbles: true })); })()`);
+  const shown = (): Promise<string[]> =>
+    see(
+      `[...document.querySelectorAll("article.result")].filter((article) => article.offsetHeight > 0).map((article) => article.querySelector("summary").innerText.replace(/\\s+/g, " "))`,
+    );
+  const type = (text: string): Promise<void> =>
+    see(
+      `(() => { const box = document.querySelector("input[type=search]"); box.value = ${JSON.stringify(text)}; box.dispatchEvent(new Event("input", { bubbles: true })); })()`,
+    );
 
   it("shows the fleet, and first what does not hold", async () => {
     assert.match(await see<string>("document.querySelector('h1').innerText"), /NOT VERIFIED/);
-    assert.deepEqual(await see<string[]>("[...document.querySelectorAll('tbody th')].map((cell) => cell.innerText)"), ["us-west-2-0", "us-west-2-1", "us-west-2-2"]);
-    assert.deepEqual(await shown(), ["✗ us-west-2-1 D2 every file of the payload failed", "– us-west-2-1 D6 scripts compile skipped", "! us-west-2-1 K1 disk, inodes, memory, load warning", "? us-west-2-2 A2 instance running unknown"]);
+    assert.deepEqual(await see<string[]>("[...document.querySelectorAll('tbody th')].map((cell) => cell.innerText)"), [
+      "us-west-2-0",
+      "us-west-2-1",
+      "us-west-2-2",
+    ]);
+    assert.deepEqual(await shown(), [
+      "✗ us-west-2-1 D2 every file of the payload failed",
+      "– us-west-2-1 D6 scripts compile skipped",
+      "! us-west-2-1 K1 disk, inodes, memory, load warning",
+      "? us-west-2-2 A2 instance running unknown",
+    ]);
   });
 
   it("tells a failure in full, and takes a node's output for text", async () => {
     const text = await see<string>("document.querySelector('article.failed').innerText");
-    for (const part of ["cd /opt/uploaded_files", "<script>alert(1)</script>", "It never came.", "Replace it.", "nothing listens"]) assert.ok(text.includes(part), part);
+    for (const part of [
+      "cd /opt/uploaded_files",
+      "<script>alert(1)</script>",
+      "It never came.",
+      "Replace it.",
+      "nothing listens",
+    ])
+      assert.ok(text.includes(part), part);
   });
 
   it("filters by what is typed and by status", async () => {
@@ -51,25 +73,37 @@ describe("the report's page in a real browser", function () {
   });
 
   it("draws each node's life to scale", async () => {
-    const [left, width] = await see<number[]>("(() => { const bar = document.querySelector('.bar.deployment').getBoundingClientRect(), track = document.querySelector('.track').getBoundingClientRect(); return [(bar.left - track.left) / track.width, bar.width / track.width]; })()");
+    const [left, width] = await see<number[]>(
+      "(() => { const bar = document.querySelector('.bar.deployment').getBoundingClientRect(), track = document.querySelector('.track').getBoundingClientRect(); return [(bar.left - track.left) / track.width, bar.width / track.width]; })()",
+    );
     assert.ok(Math.abs((left ?? 0) - 10 / 12) < 0.02 && Math.abs((width ?? 0) - 2 / 12) < 0.02, `${left}, ${width}`);
   });
 
   it("fits a phone: nothing is wider than the screen but the table, which scrolls by itself", async () => {
     await page?.resize(360, 740);
     assert.equal(await see("document.documentElement.scrollWidth"), 360);
-    const tooWide = await see<string[]>("[...document.querySelectorAll('body *')].filter((element) => !element.closest('.wide') && element.getBoundingClientRect().right > 361).map((element) => element.outerHTML.slice(0, 80))");
+    const tooWide = await see<string[]>(
+      "[...document.querySelectorAll('body *')].filter((element) => !element.closest('.wide') && element.getBoundingClientRect().right > 361).map((element) => element.outerHTML.slice(0, 80))",
+    );
     assert.deepEqual(tooWide, []);
     assert.ok((await page?.screenshot())!.length > 5_000);
   });
 
   it("says by signs and words what it says by colours", async () => {
     const cells = await see<string[]>("[...document.querySelectorAll('tbody td')].map((cell) => cell.textContent)");
-    assert.ok(cells.every((text) => /[✓✗?!i–·]|\d s/.test(text)), JSON.stringify(cells));
+    assert.ok(
+      cells.every((text) => /[✓✗?!i–·]|\d s/.test(text)),
+      JSON.stringify(cells),
+    );
   });
 
   it("works without a word of complaint, and asks no other place for anything", async () => {
     assert.deepEqual(page?.problems, []);
-    assert.deepEqual(await see("performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => !name.startsWith('data:'))"), []);
+    assert.deepEqual(
+      await see(
+        "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => !name.startsWith('data:'))",
+      ),
+      [],
+    );
   });
 });

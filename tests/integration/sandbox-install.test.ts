@@ -34,10 +34,14 @@ describe("installing moto", () => {
     writeFileSync(join(folder, "bin", "python3"), fakePython(behaviour), { mode: 0o755 });
     process.env["PATH"] = `${join(folder, "bin")}:${path}`;
   };
-  const calls = (): number => (existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8").trim().split("\n").length : 0);
+  const calls = (): number =>
+    existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8").trim().split("\n").length : 0;
   const install = (report: (detail: string) => void = () => undefined): Promise<string> => installMoto(cache, report);
   const failure = async (): Promise<SpotError> => {
-    const error: unknown = await install().then(() => undefined, (caught: unknown) => caught);
+    const error: unknown = await install().then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
     assert.ok(isSpotError(error), `${wordsOf(error)}`);
     assert.equal(error.code, "E_SANDBOX_SETUP");
     assert.equal((await findMoto(cache)).installed, false);
@@ -72,12 +76,19 @@ describe("installing moto", () => {
 
   it("says so when there is no Python", async () => {
     process.env["PATH"] = join(folder, "bin");
-    const error: unknown = await install().then(() => undefined, (caught: unknown) => caught);
-    assert.ok(isSpotError(error) && error.code === "E_SANDBOX_SETUP" && /apt install python3 python3-venv/.test(error.next));
+    const error: unknown = await install().then(
+      () => undefined,
+      (caught: unknown) => caught,
+    );
+    assert.ok(
+      isSpotError(error) && error.code === "E_SANDBOX_SETUP" && /apt install python3 python3-venv/.test(error.next),
+    );
   });
 
   it("says what to install when Python lacks ensurepip", async () => {
-    givenPython({ venv: 'echo "The virtual environment was not created successfully because ensurepip is not available."; exit 1' });
+    givenPython({
+      venv: 'echo "The virtual environment was not created successfully because ensurepip is not available."; exit 1',
+    });
     const error = await failure();
     assert.match(error.next, /python3-venv/);
     assert.match(wordsOf(error.cause), /ensurepip/);

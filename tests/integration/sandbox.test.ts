@@ -12,7 +12,17 @@ import { isInNetwork } from "../../sandbox/home/network";
 import { isRunning, markOf } from "../../system/process";
 import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/home/records";
 import { readJson, writeJson } from "../../system/json-file";
-import { clientOf, control, FIRST_RUN_MS, HELD, newHome, removeSandbox, startSandbox, testCacheDir, until } from "../support/sandbox";
+import {
+  clientOf,
+  control,
+  FIRST_RUN_MS,
+  HELD,
+  newHome,
+  removeSandbox,
+  startSandbox,
+  testCacheDir,
+  until,
+} from "../support/sandbox";
 
 const UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
 const region = "us-west-2";
@@ -51,17 +61,26 @@ describe("the sandbox's AWS", function () {
   });
 
   const launch = async (input: Partial<ec2.RunInstancesCommandInput> = {}): Promise<ec2.Instance> => {
-    const all = { ImageId: image, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, InstanceMarketOptions: { MarketType: "spot" }, ...input } as ec2.RunInstancesCommandInput;
+    const all = {
+      ImageId: image,
+      InstanceType: "t3.medium",
+      MinCount: 1,
+      MaxCount: 1,
+      InstanceMarketOptions: { MarketType: "spot" },
+      ...input,
+    } as ec2.RunInstancesCommandInput;
     return (await client.send(new ec2.RunInstancesCommand(all))).Instances?.[0] as ec2.Instance;
   };
   const describe1 = async (id: string): Promise<ec2.Instance> =>
-    (await client.send(new ec2.DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations?.[0]?.Instances?.[0] as ec2.Instance;
+    (await client.send(new ec2.DescribeInstancesCommand({ InstanceIds: [id] }))).Reservations?.[0]
+      ?.Instances?.[0] as ec2.Instance;
   const terminate = async (id: string): Promise<void> => {
     await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [id] }));
     await until("terminated", async () => (await describe1(id)).State?.Name === "terminated");
   };
   const countInstances = async (): Promise<number> =>
-    ((await client.send(new ec2.DescribeInstancesCommand({}))).Reservations ?? []).flatMap((r) => r.Instances ?? []).length;
+    ((await client.send(new ec2.DescribeInstancesCommand({}))).Reservations ?? []).flatMap((r) => r.Instances ?? [])
+      .length;
 
   it("answers GetCallerIdentity", async () => {
     const { Account } = await new STSClient(clientOf(sandbox)).send(new GetCallerIdentityCommand({}));
@@ -80,18 +99,36 @@ describe("the sandbox's AWS", function () {
     assert.ok(isInNetwork(seen.PublicIpAddress as string, sandbox.network), seen.PublicIpAddress);
     assert.equal(launched.PublicIpAddress, seen.PublicIpAddress);
     assert.equal(seen.PublicDnsName, seen.PublicIpAddress);
-    const byAddress = await client.send(new ec2.DescribeInstancesCommand({ Filters: [{ Name: "ip-address", Values: [seen.PublicIpAddress as string] }] }));
+    const byAddress = await client.send(
+      new ec2.DescribeInstancesCommand({ Filters: [{ Name: "ip-address", Values: [seen.PublicIpAddress as string] }] }),
+    );
     assert.equal(byAddress.Reservations?.[0]?.Instances?.[0]?.InstanceId, id);
 
-    const request = async () => (await client.send(new ec2.DescribeSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [seen.SpotInstanceRequestId as string] }))).SpotInstanceRequests?.[0];
-    assert.deepEqual([(await request())?.State, (await request())?.InstanceId, (await request())?.Tags], ["active", id, [{ Key: "node", Value: "a" }]]);
+    const request = async () =>
+      (
+        await client.send(
+          new ec2.DescribeSpotInstanceRequestsCommand({
+            SpotInstanceRequestIds: [seen.SpotInstanceRequestId as string],
+          }),
+        )
+      ).SpotInstanceRequests?.[0];
+    assert.deepEqual(
+      [(await request())?.State, (await request())?.InstanceId, (await request())?.Tags],
+      ["active", id, [{ Key: "node", Value: "a" }]],
+    );
     await terminate(id);
-    assert.deepEqual([(await request())?.State, (await request())?.Status?.Code], ["closed", "instance-terminated-by-user"]);
+    assert.deepEqual(
+      [(await request())?.State, (await request())?.Status?.Code],
+      ["closed", "instance-terminated-by-user"],
+    );
   });
 
   it("leaves no interface and no volume behind a terminated instance", async () => {
-    const launched = await launch({ BlockDeviceMappings: [{ DeviceName: "/dev/sda1", Ebs: { VolumeSize: 20, VolumeType: "gp3", Encrypted: true } }] });
-    const interfaces = async () => (await client.send(new ec2.DescribeNetworkInterfacesCommand({}))).NetworkInterfaces?.length;
+    const launched = await launch({
+      BlockDeviceMappings: [{ DeviceName: "/dev/sda1", Ebs: { VolumeSize: 20, VolumeType: "gp3", Encrypted: true } }],
+    });
+    const interfaces = async () =>
+      (await client.send(new ec2.DescribeNetworkInterfacesCommand({}))).NetworkInterfaces?.length;
     const volumes = async () => (await client.send(new ec2.DescribeVolumesCommand({}))).Volumes?.length;
     assert.deepEqual([await interfaces(), await volumes()], [1, 1]);
     await terminate(launched.InstanceId as string);
@@ -113,8 +150,16 @@ describe("the sandbox's AWS", function () {
       ["an unknown type", { InstanceType: "zz9.huge" as ec2._InstanceType }, "InvalidParameterValue"],
       ["a type of another architecture", { InstanceType: "t4g.medium" }, "InvalidParameterValue"],
       ["an unknown key pair", { KeyName: "nobody" }, "InvalidKeyPair.NotFound"],
-      ["a price that is too low", { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { MaxPrice: "0.000001" } } }, "SpotMaxPriceTooLow"],
-      ["a persistent request that terminates", { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "persistent" } } }, "InvalidParameterCombination"],
+      [
+        "a price that is too low",
+        { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { MaxPrice: "0.000001" } } },
+        "SpotMaxPriceTooLow",
+      ],
+      [
+        "a persistent request that terminates",
+        { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "persistent" } } },
+        "InvalidParameterCombination",
+      ],
     ];
     for (const [what, input, code] of refusals) {
       it(what, async () => {
@@ -130,28 +175,51 @@ describe("the sandbox's AWS", function () {
 
     it("a type that the zone does not offer", async () => {
       const east = new ec2.EC2Client(clientOf(sandbox, "us-east-1"));
-      const images = await east.send(new ec2.DescribeImagesCommand({ Owners: ["136693071363"], Filters: [{ Name: "architecture", Values: ["x86_64"] }] }));
-      const input = { ImageId: images.Images?.[0]?.ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, Placement: { AvailabilityZone: "us-east-1e" } } as const;
+      const images = await east.send(
+        new ec2.DescribeImagesCommand({
+          Owners: ["136693071363"],
+          Filters: [{ Name: "architecture", Values: ["x86_64"] }],
+        }),
+      );
+      const input = {
+        ImageId: images.Images?.[0]?.ImageId,
+        InstanceType: "t3.medium",
+        MinCount: 1,
+        MaxCount: 1,
+        Placement: { AvailabilityZone: "us-east-1e" },
+      } as const;
       assert.equal(await codeOf(east.send(new ec2.RunInstancesCommand(input))), "Unsupported");
     });
 
     it("an image of another region", async () => {
       const other = new ec2.EC2Client(clientOf(sandbox, "eu-west-1"));
-      assert.equal(await codeOf(other.send(new ec2.RunInstancesCommand({ ImageId: image, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }))), "InvalidAMIID.NotFound");
+      assert.equal(
+        await codeOf(
+          other.send(
+            new ec2.RunInstancesCommand({ ImageId: image, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }),
+          ),
+        ),
+        "InvalidAMIID.NotFound",
+      );
     });
 
     it("a region that is not enabled, and one that does not exist", async () => {
-      const ask = (name: string) => codeOf(new ec2.EC2Client(clientOf(sandbox, name)).send(new ec2.DescribeVpcsCommand({})));
+      const ask = (name: string) =>
+        codeOf(new ec2.EC2Client(clientOf(sandbox, name)).send(new ec2.DescribeVpcsCommand({})));
       assert.equal(await ask("me-south-1"), "AuthFailure");
       assert.equal(await ask("eu-nowhere-1"), "InvalidRegion");
-      const usual = (await client.send(new ec2.DescribeRegionsCommand({}))).Regions?.map(({ RegionName }) => RegionName);
+      const usual = (await client.send(new ec2.DescribeRegionsCommand({}))).Regions?.map(
+        ({ RegionName }) => RegionName,
+      );
       const all = (await client.send(new ec2.DescribeRegionsCommand({ AllRegions: true }))).Regions;
       assert.ok(!usual?.includes("me-south-1"));
       assert.equal(all?.find(({ RegionName }) => RegionName === "me-south-1")?.OptInStatus, "not-opted-in");
     });
 
     it("a service that it does not have", async () => {
-      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/s3/aws4_request, SignedHeaders=host, Signature=0` };
+      const headers = {
+        authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/s3/aws4_request, SignedHeaders=host, Signature=0`,
+      };
       const response = await fetch(sandbox.endpoint, { method: "POST", headers });
       assert.deepEqual([response.status, /<Code>UnknownService</.test(await response.text())], [404, true]);
     });
@@ -159,18 +227,30 @@ describe("the sandbox's AWS", function () {
     it("DryRun changes, which then do not happen", async () => {
       const vpcs = async () => (await client.send(new ec2.DescribeVpcsCommand({}))).Vpcs?.length;
       const before = await vpcs();
-      assert.equal(await codeOf(client.send(new ec2.CreateVpcCommand({ CidrBlock: "10.9.0.0/16", DryRun: true }))), "DryRunOperation");
+      assert.equal(
+        await codeOf(client.send(new ec2.CreateVpcCommand({ CidrBlock: "10.9.0.0/16", DryRun: true }))),
+        "DryRunOperation",
+      );
       assert.equal(await codeOf(launch({ DryRun: true })), "DryRunOperation");
       assert.equal(await vpcs(), before);
     });
 
     it("taking a network apart in the wrong order, and allows the right one", async () => {
       const vpc = (await client.send(new ec2.CreateVpcCommand({ CidrBlock: "10.9.0.0/16" }))).Vpc?.VpcId as string;
-      const subnet = (await client.send(new ec2.CreateSubnetCommand({ VpcId: vpc, CidrBlock: "10.9.0.0/24", AvailabilityZone: `${region}b` }))).Subnet?.SubnetId as string;
-      await client.send(new ec2.ModifySubnetAttributeCommand({ SubnetId: subnet, MapPublicIpOnLaunch: { Value: true } }));
-      const gateway = (await client.send(new ec2.CreateInternetGatewayCommand({}))).InternetGateway?.InternetGatewayId as string;
+      const subnet = (
+        await client.send(
+          new ec2.CreateSubnetCommand({ VpcId: vpc, CidrBlock: "10.9.0.0/24", AvailabilityZone: `${region}b` }),
+        )
+      ).Subnet?.SubnetId as string;
+      await client.send(
+        new ec2.ModifySubnetAttributeCommand({ SubnetId: subnet, MapPublicIpOnLaunch: { Value: true } }),
+      );
+      const gateway = (await client.send(new ec2.CreateInternetGatewayCommand({}))).InternetGateway
+        ?.InternetGatewayId as string;
       await client.send(new ec2.AttachInternetGatewayCommand({ VpcId: vpc, InternetGatewayId: gateway }));
-      const group = (await client.send(new ec2.CreateSecurityGroupCommand({ VpcId: vpc, GroupName: "g", Description: "d" }))).GroupId as string;
+      const group = (
+        await client.send(new ec2.CreateSecurityGroupCommand({ VpcId: vpc, GroupName: "g", Description: "d" }))
+      ).GroupId as string;
       const instance = await launch({ SubnetId: subnet, SecurityGroupIds: [group] });
       assert.ok((await describe1(instance.InstanceId as string)).PublicIpAddress);
 
@@ -198,7 +278,10 @@ describe("the sandbox's AWS", function () {
       const [one, two] = await Promise.all([launch({ ClientToken: "t-1" }), launch({ ClientToken: "t-1" })]);
       const three = await launch({ ClientToken: "t-1" });
       assert.deepEqual([two.InstanceId, three.InstanceId], [one.InstanceId, one.InstanceId]);
-      assert.equal(await codeOf(launch({ ClientToken: "t-1", InstanceType: "t3.small" })), "IdempotentParameterMismatch");
+      assert.equal(
+        await codeOf(launch({ ClientToken: "t-1", InstanceType: "t3.small" })),
+        "IdempotentParameterMismatch",
+      );
       assert.equal(await countInstances(), before + 1);
       await terminate(one.InstanceId as string);
     });
@@ -211,17 +294,32 @@ describe("the sandbox's AWS", function () {
 
   it("knows images, parameters, prices and quotas", async () => {
     const images = await client.send(new ec2.DescribeImagesCommand({ ImageIds: [image] }));
-    assert.deepEqual([images.Images?.[0]?.OwnerId, images.Images?.[0]?.Architecture, images.Images?.[0]?.RootDeviceName], ["099720109477", "x86_64", "/dev/sda1"]);
+    assert.deepEqual(
+      [images.Images?.[0]?.OwnerId, images.Images?.[0]?.Architecture, images.Images?.[0]?.RootDeviceName],
+      ["099720109477", "x86_64", "/dev/sda1"],
+    );
     const amazon = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
-    const parameters = await new SSMClient(clientOf(sandbox)).send(new GetParametersCommand({ Names: [UBUNTU, amazon, "/nobody"] }));
+    const parameters = await new SSMClient(clientOf(sandbox)).send(
+      new GetParametersCommand({ Names: [UBUNTU, amazon, "/nobody"] }),
+    );
     assert.deepEqual(parameters.Parameters?.map(({ Name }) => Name).sort(), [amazon, UBUNTU]);
     assert.deepEqual(parameters.InvalidParameters, ["/nobody"]);
-    const prices = await client.send(new ec2.DescribeSpotPriceHistoryCommand({ InstanceTypes: ["t3.medium"], ProductDescriptions: ["Linux/UNIX"], StartTime: new Date() }));
+    const prices = await client.send(
+      new ec2.DescribeSpotPriceHistoryCommand({
+        InstanceTypes: ["t3.medium"],
+        ProductDescriptions: ["Linux/UNIX"],
+        StartTime: new Date(),
+      }),
+    );
     assert.equal(prices.SpotPriceHistory?.length, 4);
-    for (const { SpotPrice } of prices.SpotPriceHistory ?? []) assert.ok(Number(SpotPrice) > 0.01 && Number(SpotPrice) < 0.02, SpotPrice);
+    for (const { SpotPrice } of prices.SpotPriceHistory ?? [])
+      assert.ok(Number(SpotPrice) > 0.01 && Number(SpotPrice) < 0.02, SpotPrice);
     const quota = await fetch(sandbox.endpoint, {
       method: "POST",
-      headers: { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/servicequotas/aws4_request, SignedHeaders=host, Signature=0`, "x-amz-target": "ServiceQuotasV20190624.GetServiceQuota" },
+      headers: {
+        authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/servicequotas/aws4_request, SignedHeaders=host, Signature=0`,
+        "x-amz-target": "ServiceQuotasV20190624.GetServiceQuota",
+      },
       body: JSON.stringify({ ServiceCode: "ec2", QuotaCode: "L-34B43A08" }),
     });
     assert.equal(((await quota.json()) as { Quota: { Value: number } }).Quota.Value, 256);
@@ -230,8 +328,16 @@ describe("the sandbox's AWS", function () {
   describe("faults", () => {
     it("before: the call is refused and nothing happens", async () => {
       const before = await countInstances();
-      await control(sandbox, "POST", "faults", { action: "RunInstances", availabilityZone: `${region}a`, times: 1, effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } } });
-      assert.equal(await codeOf(launch({ Placement: { AvailabilityZone: `${region}a` } })), "InsufficientInstanceCapacity");
+      await control(sandbox, "POST", "faults", {
+        action: "RunInstances",
+        availabilityZone: `${region}a`,
+        times: 1,
+        effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } },
+      });
+      assert.equal(
+        await codeOf(launch({ Placement: { AvailabilityZone: `${region}a` } })),
+        "InsufficientInstanceCapacity",
+      );
       assert.equal(await countInstances(), before);
       const elsewhere = await launch({ Placement: { AvailabilityZone: `${region}b` } });
       await terminate(elsewhere.InstanceId as string);
@@ -239,7 +345,12 @@ describe("the sandbox's AWS", function () {
 
     it("after: the launch happens and its answer is lost; the token finds it again", async () => {
       const before = await countInstances();
-      await control(sandbox, "POST", "faults", { action: "RunInstances", when: "after", nth: 1, effect: { drop: true } });
+      await control(sandbox, "POST", "faults", {
+        action: "RunInstances",
+        when: "after",
+        nth: 1,
+        effect: { drop: true },
+      });
       await assert.rejects(launch({ ClientToken: "lost" }), /socket hang up|ECONNRESET/);
       assert.equal(await countInstances(), before + 1);
       const found = await launch({ ClientToken: "lost" });
@@ -256,7 +367,10 @@ describe("the sandbox's AWS", function () {
     });
 
     it("are refused with the reason when they are wrong", async () => {
-      await assert.rejects(control(sandbox, "POST", "faults", { action: "RunInstances", effect: { drop: false } }), /effect/);
+      await assert.rejects(
+        control(sandbox, "POST", "faults", { action: "RunInstances", effect: { drop: false } }),
+        /effect/,
+      );
       assert.deepEqual(await control(sandbox, "GET", "faults"), []);
     });
   });
@@ -264,7 +378,9 @@ describe("the sandbox's AWS", function () {
   it("limits rates when it is told to", async () => {
     await control(sandbox, "PUT", "limits", { enabled: true });
     // Many more than there is room for: on a busy machine the bucket fills up again while they arrive.
-    const codes = await Promise.all(Array.from({ length: 60 }, () => launch({ DryRun: true }).catch((error: Error) => error.name)));
+    const codes = await Promise.all(
+      Array.from({ length: 60 }, () => launch({ DryRun: true }).catch((error: Error) => error.name)),
+    );
     assert.ok(codes.filter((code) => code === "RequestLimitExceeded").length >= 5, codes.join());
     assert.ok(codes.filter((code) => code === "DryRunOperation").length >= 5, codes.join());
   });
@@ -274,20 +390,34 @@ describe("the sandbox's AWS", function () {
     await client.send(new ec2.DescribeVpcsCommand({}));
     await client.send(new ec2.DescribeVpcsCommand({}));
     await new ec2.EC2Client(clientOf(sandbox, "eu-west-1")).send(new ec2.DescribeSubnetsCommand({}));
-    assert.deepEqual(await control(sandbox, "GET", "calls"), { [region]: { DescribeVpcs: 2 }, "eu-west-1": { DescribeSubnets: 1 } });
+    assert.deepEqual(await control(sandbox, "GET", "calls"), {
+      [region]: { DescribeVpcs: 2 },
+      "eu-west-1": { DescribeSubnets: 1 },
+    });
   });
 
   it("takes a spot instance back after an interruption notice", async () => {
-    const { InstanceId } = await launch({ TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "node", Value: "z" }] }] });
+    const { InstanceId } = await launch({
+      TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "node", Value: "z" }] }],
+    });
     await control(sandbox, "POST", "notices", { instanceId: InstanceId, kind: "interruption", seconds: 0 });
-    await until("interrupted", async () => (await describe1(InstanceId as string)).StateReason?.Code === "Server.SpotInstanceTermination");
-    const [listed] = (await control<{ id: string; state: string; tags: object }[]>(sandbox, "GET", "instances")).filter(({ id }) => id === InstanceId);
+    await until(
+      "interrupted",
+      async () => (await describe1(InstanceId as string)).StateReason?.Code === "Server.SpotInstanceTermination",
+    );
+    const [listed] = (await control<{ id: string; state: string; tags: object }[]>(sandbox, "GET", "instances")).filter(
+      ({ id }) => id === InstanceId,
+    );
     assert.deepEqual([listed?.state, listed?.tags], ["terminated", { node: "z" }]);
   });
 
   it("is as new after a reset, in every account, and nothing of a call that was under way appears in it", async () => {
-    const stranger = new ec2.EC2Client({ ...clientOf(sandbox), credentials: { accessKeyId: "sandbox-210987654321", secretAccessKey: "sandbox" } });
-    const vpcs = async (of: ec2.EC2Client) => ((await of.send(new ec2.DescribeVpcsCommand({}))).Vpcs ?? []).map(({ IsDefault }) => IsDefault);
+    const stranger = new ec2.EC2Client({
+      ...clientOf(sandbox),
+      credentials: { accessKeyId: "sandbox-210987654321", secretAccessKey: "sandbox" },
+    });
+    const vpcs = async (of: ec2.EC2Client) =>
+      ((await of.send(new ec2.DescribeVpcsCommand({}))).Vpcs ?? []).map(({ IsDefault }) => IsDefault);
     const { InstanceId } = await launch();
     await stranger.send(new ec2.CreateVpcCommand({ CidrBlock: "10.9.0.0/16" }));
     await control(sandbox, "PUT", "quotas", { code: "L-34B43A08", value: 0 });
@@ -298,7 +428,14 @@ describe("the sandbox's AWS", function () {
 
     await control(sandbox, "POST", "reset");
     assert.ok((await held).Vpc?.VpcId, "it was let go, and carried out before");
-    assert.deepEqual([await control(sandbox, "GET", "faults"), await control(sandbox, "GET", "calls"), await control(sandbox, "GET", "instances")], [[], {}, []]);
+    assert.deepEqual(
+      [
+        await control(sandbox, "GET", "faults"),
+        await control(sandbox, "GET", "calls"),
+        await control(sandbox, "GET", "instances"),
+      ],
+      [[], {}, []],
+    );
     assert.equal((await sandboxStatus(home))?.instances, 0);
     assert.deepEqual([await vpcs(client), await vpcs(stranger)], [[true], [true]]);
     assert.equal(await codeOf(describe1(InstanceId!)), "InvalidInstanceID.NotFound");
@@ -311,7 +448,10 @@ describe("the sandbox's AWS", function () {
   it("gives children its endpoint and nothing of the user's AWS", () => {
     const environment = sandboxEnvironment(sandbox);
     assert.equal(environment["AWS_ENDPOINT_URL"], sandbox.endpoint);
-    assert.deepEqual([environment["AWS_PROFILE"], environment["AWS_SESSION_TOKEN"], environment["AWS_CONFIG_FILE"]], [undefined, undefined, "/dev/null"]);
+    assert.deepEqual(
+      [environment["AWS_PROFILE"], environment["AWS_SESSION_TOKEN"], environment["AWS_CONFIG_FILE"]],
+      [undefined, undefined, "/dev/null"],
+    );
     assert.ok(!("PATH" in environment));
   });
 });
@@ -369,7 +509,8 @@ describe("the sandbox's life", function () {
   it("gives its network back when it is stopped after it was killed", async () => {
     const at = home();
     const { sandbox } = await startSandbox(at);
-    const claims = (): string[] => readdirSync("/var/tmp/spot-deployer-networks").filter((file) => file === sandbox.network.replace("/", "_"));
+    const claims = (): string[] =>
+      readdirSync("/var/tmp/spot-deployer-networks").filter((file) => file === sandbox.network.replace("/", "_"));
     assert.equal(claims().length, 1);
     process.kill(sandbox.pid, "SIGKILL");
     await until("the daemon is dead", () => !isRunning(recordOf(at)));
@@ -404,7 +545,14 @@ describe("the sandbox's life", function () {
     const at = home();
     const self = markOf(process.pid) as { pid: number; started: string };
     const stranger = { pid: self.pid, started: "1" };
-    writeJson(homeFiles(at).daemon, { ...stranger, port: 1, network: "198.19.0.0/22", mode: "api", startedAt: "", moto: stranger } satisfies DaemonRecord);
+    writeJson(homeFiles(at).daemon, {
+      ...stranger,
+      port: 1,
+      network: "198.19.0.0/22",
+      mode: "api",
+      startedAt: "",
+      moto: stranger,
+    } satisfies DaemonRecord);
     assert.equal(await sandboxStatus(at), undefined);
     const { fresh, sandbox } = await startSandbox(at);
     assert.equal(fresh, true);
@@ -418,7 +566,10 @@ describe("the sandbox's life", function () {
     const { port } = thief.address() as { port: number };
     try {
       writeJson(homeFiles(at).sandbox, { id: "x", port } satisfies SandboxRecord);
-      await assert.rejects(startSandbox(at), (error) => isSpotError(error) && error.code === "E_SANDBOX_PORT" && error.message.includes(String(port)));
+      await assert.rejects(
+        startSandbox(at),
+        (error) => isSpotError(error) && error.code === "E_SANDBOX_PORT" && error.message.includes(String(port)),
+      );
       assert.deepEqual(readdirSync(at).sort(), ["daemon.log", "sandbox.json"]);
     } finally {
       thief.close();
@@ -437,25 +588,43 @@ describe("the sandbox's life", function () {
   it("refuses another mode than the one that runs, and says how to stop it", async () => {
     const at = home();
     await startSandbox(at);
-    await assert.rejects(startSandbox(at, "hosts"), (error) => isSpotError(error) && error.code === "E_SANDBOX_SETUP" && error.next.includes("down"));
+    await assert.rejects(
+      startSandbox(at, "hosts"),
+      (error) => isSpotError(error) && error.code === "E_SANDBOX_SETUP" && error.next.includes("down"),
+    );
   });
 
   it("begins with the faults of faults.json, and refuses a wrong file by name", async () => {
     const at = home();
     const file = homeFiles(at).faults;
-    writeFileSync(file, JSON.stringify([{ action: "DescribeVpcs", effect: { error: { code: "RequestLimitExceeded", status: 503 } } }]));
+    writeFileSync(
+      file,
+      JSON.stringify([{ action: "DescribeVpcs", effect: { error: { code: "RequestLimitExceeded", status: 503 } } }]),
+    );
     const { sandbox } = await startSandbox(at);
-    assert.equal(await codeOf(new ec2.EC2Client(clientOf(sandbox)).send(new ec2.DescribeVpcsCommand({}))), "RequestLimitExceeded");
+    assert.equal(
+      await codeOf(new ec2.EC2Client(clientOf(sandbox)).send(new ec2.DescribeVpcsCommand({}))),
+      "RequestLimitExceeded",
+    );
     await stopSandbox(at);
     writeFileSync(file, '[{"action": 1}]');
-    await assert.rejects(startSandbox(at), (error) => isSpotError(error) && error.code === "E_SANDBOX_SETUP" && error.message.includes(file));
+    await assert.rejects(
+      startSandbox(at),
+      (error) => isSpotError(error) && error.code === "E_SANDBOX_SETUP" && error.message.includes(file),
+    );
   });
 
   it("is not set up when the installation is declined", async () => {
     const empty = mkdtempSync(join(tmpdir(), "spot-cache-"));
     try {
       let asked: string[] = [];
-      const declined = ensureSandbox({ home: home(), cacheDir: empty, mode: "api", report: () => undefined, confirmInstall: async (what) => ((asked = what), false) });
+      const declined = ensureSandbox({
+        home: home(),
+        cacheDir: empty,
+        mode: "api",
+        report: () => undefined,
+        confirmInstall: async (what) => ((asked = what), false),
+      });
       await assert.rejects(declined, (error) => isSpotError(error) && error.code === "E_DECLINED");
       assert.match(asked.join(), /moto/);
     } finally {

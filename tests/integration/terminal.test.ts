@@ -22,9 +22,18 @@ describe("the live view in a real terminal", function () {
   });
 
   /** The replay goes on from each of the steps `held` when it is let go: a busy machine may look at the screen too late. */
-  const replay = (count: number, held: string[], size: { columns: number; rows: number }, env: NodeJS.ProcessEnv = {}): TestTerminal => {
+  const replay = (
+    count: number,
+    held: string[],
+    size: { columns: number; rows: number },
+    env: NodeJS.ProcessEnv = {},
+  ): TestTerminal => {
     for (const step of held) writeFileSync(path.join(holds, step), "");
-    return (terminal = new TestTerminal([process.execPath, REPLAY, String(count), "100", holds], { ...size, cwd: packageRoot(), env: { PATH: process.env.PATH, ...env } }));
+    return (terminal = new TestTerminal([process.execPath, REPLAY, String(count), "100", holds], {
+      ...size,
+      cwd: packageRoot(),
+      env: { PATH: process.env.PATH, ...env },
+    }));
   };
   const letGo = (step: string): void => rmSync(path.join(holds, step));
   const starting = (screen: string[], start: string): number => screen.filter((line) => line.startsWith(start)).length;
@@ -33,7 +42,9 @@ describe("the live view in a real terminal", function () {
     it(`shows 3 nodes at ${columns} columns, one line each, and leaves the result and one line`, async () => {
       const t = replay(3, ["uploaded"], { columns, rows: 24 });
       await t.shows(/3 uploaded/);
-      await t.becomes("one line for each node", (screen) => ["af-south-1-0", "ap-east-1-0", "ap-east-2-0"].every((name) => starting(screen, name) === 1));
+      await t.becomes("one line for each node", (screen) =>
+        ["af-south-1-0", "ap-east-1-0", "ap-east-2-0"].every((name) => starting(screen, name) === 1),
+      );
       if (columns === 200) await t.shows(/i-00000000000000000 @ 198\.18\.0\.0/);
       letGo("uploaded");
       assert.equal(await t.ended(), 0);
@@ -46,12 +57,21 @@ describe("the live view in a real terminal", function () {
 
     it(`shows nodes and phases as a matrix while checks run, at ${columns} columns`, async () => {
       const t = replay(3, ["D1"], { columns, rows: 24 });
-      const seen = await t.becomes("checks of each node", (screen) => screen.filter((line) => line.includes("checks 2 of 3")).length === 3);
+      const seen = await t.becomes(
+        "checks of each node",
+        (screen) => screen.filter((line) => line.includes("checks 2 of 3")).length === 3,
+      );
       letGo("D1");
-      const head = seen.find((line) => (columns === 200 ? /^ +cloud files$/ : /^ +A D$/).test(line)) ?? assert.fail(seen.join("\n"));
-      const [first, second] = columns === 200 ? [head.indexOf("cloud"), head.indexOf("files")] : [head.indexOf("A"), head.indexOf("D")];
+      const head =
+        seen.find((line) => (columns === 200 ? /^ +cloud files$/ : /^ +A D$/).test(line)) ??
+        assert.fail(seen.join("\n"));
+      const [first, second] =
+        columns === 200 ? [head.indexOf("cloud"), head.indexOf("files")] : [head.indexOf("A"), head.indexOf("D")];
       const rows = seen.filter((line) => line.includes("checks 2 of 3"));
-      assert.deepEqual(rows.map((line) => [line[first!], line[second!]]), rows.map(() => ["✓", "…"]));
+      assert.deepEqual(
+        rows.map((line) => [line[first!], line[second!]]),
+        rows.map(() => ["✓", "…"]),
+      );
       assert.equal(await t.ended(), 0);
     });
 
@@ -72,7 +92,10 @@ describe("the live view in a real terminal", function () {
     t.resize(60, 20);
     letGo("created");
     await t.shows(/12 uploaded/);
-    await t.becomes("one narrow frame", (screen) => starting(screen, "up  ") === 1 && screen.every((line) => line.length <= 60));
+    await t.becomes(
+      "one narrow frame",
+      (screen) => starting(screen, "up  ") === 1 && screen.every((line) => line.length <= 60),
+    );
     t.resize(160, 12);
     letGo("uploaded");
     await t.shows(/12 deploying/);

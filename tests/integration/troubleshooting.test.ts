@@ -8,7 +8,13 @@ import { FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
 /** A text with `…` for anything. */
-const pattern = (text: string): RegExp => new RegExp(text.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("[^\\n]*"));
+const pattern = (text: string): RegExp =>
+  new RegExp(
+    text
+      .split("…")
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+      .join("[^\\n]*"),
+  );
 
 describe("natural mistakes (docs/troubleshooting.md)", function () {
   this.timeout(FIRST_RUN_MS);
@@ -29,15 +35,22 @@ describe("natural mistakes (docs/troubleshooting.md)", function () {
       bench.config();
       if (config !== undefined) writeFileSync(bench.configFile, config);
       const [name, ...rest] = args;
-      const file = rest.includes("--config") || name === "crate" || env?.npm_lifecycle_event !== undefined ? [] : ["--config", bench.configFile];
+      const file =
+        rest.includes("--config") || name === "crate" || env?.npm_lifecycle_event !== undefined
+          ? []
+          : ["--config", bench.configFile];
       // A reading command starts no sandbox: there must be one.
       if (name === "ssh") await bench.begin();
-      const outcome = await (stack ? bench.start([name!, ...rest]) : bench.start([name!, ...file, ...rest], { plain: true, env })).done;
+      const outcome = await (stack
+        ? bench.start([name!, ...rest])
+        : bench.start([name!, ...file, ...rest], { plain: true, env })
+      ).done;
       assert.notEqual(outcome.code, 0);
       assert.match(outcome.stderr, pattern(message));
       assert.match(outcome.stderr, pattern(next));
       assert.doesNotMatch(outcome.stderr, /\n\s+at /, "no stack trace");
-      for (const text of [what, message, next]) assert.ok(documented.includes(text), `docs/troubleshooting.md lacks: ${text}`);
+      for (const text of [what, message, next])
+        assert.ok(documented.includes(text), `docs/troubleshooting.md lacks: ${text}`);
     });
   }
 });

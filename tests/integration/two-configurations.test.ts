@@ -9,7 +9,15 @@ import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench, type Outcome } from "../support/workbench";
 
 /** Every command that changes a fleet, with what it cannot do without. */
-const CHANGING = [["up"], ["down", "--json"], ["replace", "us-west-2-0"], ["repair"], ["recover", "--fleet-id", "0123456789abcdef"], ["allow-me"], ["cleanup-vpcs"]];
+const CHANGING = [
+  ["up"],
+  ["down", "--json"],
+  ["replace", "us-west-2-0"],
+  ["repair"],
+  ["recover", "--fleet-id", "0123456789abcdef"],
+  ["allow-me"],
+  ["cleanup-vpcs"],
+];
 
 const ASKED = /E_CONFIG_OTHER: stack sandbox was last changed with/;
 
@@ -25,13 +33,21 @@ class Checkout {
   readonly configFile: string;
   readonly stackFile: string;
 
-  constructor(private readonly bench: Workbench, name: string, counts: Record<string, number>) {
+  constructor(
+    private readonly bench: Workbench,
+    name: string,
+    counts: Record<string, number>,
+  ) {
     this.root = path.join(bench.dir, name);
     this.configFile = path.join(this.root, "config.yaml");
     this.stackFile = path.join(this.root, "Pulumi.sandbox.yaml");
     mkdirSync(this.root);
     const copied = ["Pulumi.yaml", "package.json", "instance", "sandbox", "dist"];
-    for (const part of copied) cpSync(path.join(bench.root, part), path.join(this.root, part), { recursive: true, filter: (from) => !from.startsWith(path.join(bench.root, "dist/tests")) });
+    for (const part of copied)
+      cpSync(path.join(bench.root, part), path.join(this.root, part), {
+        recursive: true,
+        filter: (from) => !from.startsWith(path.join(bench.root, "dist/tests")),
+      });
     symlinkSync(path.join(bench.root, "node_modules"), path.join(this.root, "node_modules"));
     bench.config(counts);
     cpSync(bench.configFile, this.configFile);
@@ -63,7 +79,12 @@ describe("two configurations on one default stack (O8)", function () {
   const remembered = () => (JSON.parse(readFileSync(memory(), "utf8")) as { configFile: string }).configFile;
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
   /** What another folder's command must leave as it is. */
-  const everything = async () => ({ live: await live(), state: readFileSync(memory().replace(".last-config", ""), "utf8"), memory: remembered(), settings: existsSync(other!.stackFile) });
+  const everything = async () => ({
+    live: await live(),
+    state: readFileSync(memory().replace(".last-config", ""), "utf8"),
+    memory: remembered(),
+    settings: existsSync(other!.stackFile),
+  });
 
   it("the second `up --yes` ends nothing: exit code 2, and three ways on that are named", async () => {
     const before = await live();
@@ -71,8 +92,16 @@ describe("two configurations on one default stack (O8)", function () {
     const { code, stdout, stderr } = await other!.spot("up", "--yes");
     assert.deepEqual(await live(), before, stdout + stderr);
     assert.equal(code, 2, stdout + stderr);
-    assert.ok(stderr.includes(`E_CONFIG_OTHER: stack sandbox was last changed with ${one!.configFile}; this is ${other!.configFile}`), stderr);
-    assert.match(stderr, /cause: +no stack is named[^]*next: +Nothing was changed\. .*--stack NEW\. .*--config .*--take-over\./);
+    assert.ok(
+      stderr.includes(
+        `E_CONFIG_OTHER: stack sandbox was last changed with ${one!.configFile}; this is ${other!.configFile}`,
+      ),
+      stderr,
+    );
+    assert.match(
+      stderr,
+      /cause: +no stack is named[^]*next: +Nothing was changed\. .*--stack NEW\. .*--config .*--take-over\./,
+    );
     assert.equal(statSync(memory()).mode & 0o777, 0o600);
   });
 
@@ -86,7 +115,11 @@ describe("two configurations on one default stack (O8)", function () {
     }
     assert.deepEqual(await everything(), before);
     // With --take-over each comes as far as it would without another configuration; `recover`, `up`, `down` and `cleanup-vpcs`: below.
-    for (const [args, says] of [[["replace", "us-west-2-9"], /E_USAGE/], [["repair", "us-west-2-9"], /E_USAGE/], [["allow-me"], /may log in already/]] as const) {
+    for (const [args, says] of [
+      [["replace", "us-west-2-9"], /E_USAGE/],
+      [["repair", "us-west-2-9"], /E_USAGE/],
+      [["allow-me"], /may log in already/],
+    ] as const) {
       const { stdout, stderr } = await other!.spot(...args, "--yes", "--take-over");
       assert.match(stdout + stderr, says);
       assert.doesNotMatch(stderr, ASKED);
@@ -99,7 +132,10 @@ describe("two configurations on one default stack (O8)", function () {
     for (const args of [["preview"], ["down", "--dry-run"]]) {
       const { code, stdout, stderr } = await other!.spot(...args);
       assert.equal(code, 0, stdout + stderr);
-      assert.match(stderr, /\[config\] WARNING: stack sandbox was last changed with .*one\/config\.yaml; this is .*other\/config\.yaml/);
+      assert.match(
+        stderr,
+        /\[config\] WARNING: stack sandbox was last changed with .*one\/config\.yaml; this is .*other\/config\.yaml/,
+      );
     }
     assert.doesNotMatch((await one!.spot("preview")).stderr, /WARNING/);
     assert.deepEqual(await everything(), before);
@@ -126,8 +162,16 @@ describe("two configurations on one default stack (O8)", function () {
 
   it("a person is asked, whatever --yes says, and no answer is a no", async function () {
     if (!hasTmux()) return this.skip();
-    for (const [key, code] of [["Enter", 2], ["y", 0]] as const) {
-      using terminal = new TestTerminal([...other!.command, "recover", "--sandbox=api", "--yes", "--plain"], { columns: 300, rows: 40, cwd: other!.root, env: { ...bench.env, CI: undefined } });
+    for (const [key, code] of [
+      ["Enter", 2],
+      ["y", 0],
+    ] as const) {
+      using terminal = new TestTerminal([...other!.command, "recover", "--sandbox=api", "--yes", "--plain"], {
+        columns: 300,
+        rows: 40,
+        cwd: other!.root,
+        env: { ...bench.env, CI: undefined },
+      });
       await terminal.shows(/Take the stack over, with what is in it\? \[y\/N\]/);
       terminal.type(...new Set([key, "Enter"]));
       assert.equal(await terminal.ended(), code, terminal.everything());
@@ -144,7 +188,14 @@ describe("two configurations on one default stack (O8)", function () {
 
     // Somebody else's instance: the sandbox, with all that is kept for it, stays.
     const ec2 = new EC2Client(clientOf(await bench.sandbox()));
-    await ec2.send(new RunInstancesCommand({ ImageId: imageId(images[0]!, "us-west-2"), InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
+    await ec2.send(
+      new RunInstancesCommand({
+        ImageId: imageId(images[0]!, "us-west-2"),
+        InstanceType: "t3.medium",
+        MinCount: 1,
+        MaxCount: 1,
+      }),
+    );
     ec2.destroy();
     const down = await other!.spot("down", "--take-over");
     assert.equal(down.code, 0, down.stdout + down.stderr);

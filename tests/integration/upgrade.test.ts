@@ -16,14 +16,16 @@ interface Resource {
   inputs?: Record<string, unknown>;
   outputs?: Record<string, unknown>;
 }
-const resourcesOf = (state: string): Resource[] => (JSON.parse(state) as { checkpoint: { latest: { resources: Resource[] } } }).checkpoint.latest.resources;
+const resourcesOf = (state: string): Resource[] =>
+  (JSON.parse(state) as { checkpoint: { latest: { resources: Resource[] } } }).checkpoint.latest.resources;
 
 /** What AWS names anew for every thing that it makes: ids in all their forms, ARNs and addresses. */
 const NAMED_BY_AWS = /^(?:[a-z]+-[0-9a-f]{8,}|r-rtb-\w+|arn:.*|(?:\d+\.){3}\d+|ip-.*|ec2-.*)$/;
 
 /** Pairs of what AWS named in one state and in the other, at the same place of the same resource. */
 function exchanged(before: unknown, after: unknown): [string, string][] {
-  if (typeof before === "string" && typeof after === "string") return before !== after && NAMED_BY_AWS.test(before) ? [[before, after]] : [];
+  if (typeof before === "string" && typeof after === "string")
+    return before !== after && NAMED_BY_AWS.test(before) ? [[before, after]] : [];
   if (typeof before !== "object" || typeof after !== "object" || before === null || after === null) return [];
   return Object.entries(before).flatMap(([key, value]) => exchanged(value, (after as Record<string, unknown>)[key]));
 }
@@ -37,7 +39,9 @@ function asRecordedThen(then: string, now: string): string {
     return exchanged({ id, outputs }, { id: same.id, outputs: same.outputs });
   });
   // The longest first: an address may begin another one.
-  return [...new Map(pairs)].sort(([a], [b]) => b.length - a.length).reduce((text, [before, after]) => text.replaceAll(before, after), then);
+  return [...new Map(pairs)]
+    .sort(([a], [b]) => b.length - a.length)
+    .reduce((text, [before, after]) => text.replaceAll(before, after), then);
 }
 
 describe("a fleet that an earlier version recorded", function () {
@@ -45,10 +49,22 @@ describe("a fleet that an earlier version recorded", function () {
   let bench: Workbench;
   const stackFile = path.join(packageRoot(), `Pulumi.${STACK}.yaml`);
   const stateFile = () => path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${STACK}.json`);
-  const spot = (...args: string[]) => bench.spot([args[0]!, "--sandbox=api", "--stack", STACK, "--config", path.join(bench.dir, "config.yaml"), ...args.slice(1)], { plain: true });
+  const spot = (...args: string[]) =>
+    bench.spot(
+      [args[0]!, "--sandbox=api", "--stack", STACK, "--config", path.join(bench.dir, "config.yaml"), ...args.slice(1)],
+      { plain: true },
+    );
   const live = async () => (await bench.live()).instances.map(({ InstanceId }) => InstanceId!).sort();
-  const resources = () => Object.fromEntries(resourcesOf(readFileSync(stateFile(), "utf8")).flatMap(({ urn, id, inputs }) => (id?.includes("-") && !urn.includes("pulumi:providers") ? [[urn, { id, tags: inputs?.tags }]] : [])));
-  const urns = () => resourcesOf(readFileSync(stateFile(), "utf8")).map(({ urn }) => urn).sort();
+  const resources = () =>
+    Object.fromEntries(
+      resourcesOf(readFileSync(stateFile(), "utf8")).flatMap(({ urn, id, inputs }) =>
+        id?.includes("-") && !urn.includes("pulumi:providers") ? [[urn, { id, tags: inputs?.tags }]] : [],
+      ),
+    );
+  const urns = () =>
+    resourcesOf(readFileSync(stateFile(), "utf8"))
+      .map(({ urn }) => urn)
+      .sort();
 
   before(() => (bench = new Workbench()));
   after(async () => {
@@ -57,12 +73,14 @@ describe("a fleet that an earlier version recorded", function () {
   });
 
   it("goes on as it is: preview, list, up and repair change nothing and end no node, and down ends all of it", async () => {
-    for (const name of ["config.yaml", "files"]) cpSync(path.join(FIXTURE, name), path.join(bench.dir, name), { recursive: true });
+    for (const name of ["config.yaml", "files"])
+      cpSync(path.join(FIXTURE, name), path.join(bench.dir, name), { recursive: true });
     await bench.begin();
     const { endpoint } = await bench.sandbox();
     const keys = path.join(bench.home, "keys", FLEET_ID);
     mkdirSync(keys, { recursive: true, mode: 0o700 });
-    for (const name of ["id_ed25519", "id_ed25519.pub", "passphrase"]) writeFileSync(path.join(keys, name), readFileSync(path.join(FIXTURE, "keys", name)), { mode: 0o600 });
+    for (const name of ["id_ed25519", "id_ed25519.pub", "passphrase"])
+      writeFileSync(path.join(keys, name), readFileSync(path.join(FIXTURE, "keys", name)), { mode: 0o600 });
     const settings = readFileSync(path.join(FIXTURE, "stack.yaml"), "utf8").replace("ENDPOINT", endpoint);
     writeFileSync(stackFile, settings);
     const made = await spot("up");
@@ -80,7 +98,13 @@ describe("a fleet that an earlier version recorded", function () {
     const preview = await spot("preview");
     assert.match(preview.stdout, /Nothing to change: 2 nodes as configured/, preview.stderr);
     const list = await spot("list", "--json");
-    assert.deepEqual((JSON.parse(list.stdout) as { nodes: { instanceId: string; state: string; recorded: boolean }[] }).nodes.map(({ instanceId, state, recorded: known }) => [instanceId, state, known]).sort(), ids.map((id) => [id, "running", true]), list.stderr);
+    assert.deepEqual(
+      (JSON.parse(list.stdout) as { nodes: { instanceId: string; state: string; recorded: boolean }[] }).nodes
+        .map(({ instanceId, state, recorded: known }) => [instanceId, state, known])
+        .sort(),
+      ids.map((id) => [id, "running", true]),
+      list.stderr,
+    );
     for (const command of ["up", "repair"]) {
       const { code, stdout, stderr } = await spot(command);
       assert.equal(code, 9, stdout + stderr);

@@ -22,7 +22,23 @@ const values: UserDataValues = {
 };
 
 /** Texts that YAML 1.1 takes for something else when they are not quoted. */
-const LOOKALIKES = ["no", "on", "0755", "1e5", "12:30:45", "~", "null", "# x", "a: b", "'\"", "- x", "{a}", "$&", "2026-01-01", "="];
+const LOOKALIKES = [
+  "no",
+  "on",
+  "0755",
+  "1e5",
+  "12:30:45",
+  "~",
+  "null",
+  "# x",
+  "a: b",
+  "'\"",
+  "- x",
+  "{a}",
+  "$&",
+  "2026-01-01",
+  "=",
+];
 
 /** cloud-init's own reading of what comes in: its schema, strictly; the shell scripts that it makes, through dash. */
 const PROGRAM = [
@@ -41,7 +57,8 @@ describeHosts("user data before cloud-init's own schema (L8)", () => {
   let image: string;
   before(async () => (image = await ensureImage(testCacheDir, () => undefined)));
 
-  const validate = (rendered: string): { stdout: string; stderr: string } => spawnSync("chroot", [image, "python3", "-B", "-c", PROGRAM], { input: rendered, encoding: "utf8" });
+  const validate = (rendered: string): { stdout: string; stderr: string } =>
+    spawnSync("chroot", [image, "python3", "-B", "-c", PROGRAM], { input: rendered, encoding: "utf8" });
 
   for (const [name, packages] of Object.entries({ "no packages": [], "packages of any name": LOOKALIKES })) {
     it(`is valid with ${name}, its shell parts have no syntax error, and cloud-init reads what was meant`, () => {
@@ -58,7 +75,10 @@ describeHosts("user data before cloud-init's own schema (L8)", () => {
   });
 
   it("would be refused with a shell's mistake in it", () => {
-    const rendered = renderUserData(readUserDataTemplate(text.replace("runcmd:\n", 'runcmd:\n  - "if [[ a ]]; then ("\n')), values);
+    const rendered = renderUserData(
+      readUserDataTemplate(text.replace("runcmd:\n", 'runcmd:\n  - "if [[ a ]]; then ("\n')),
+      values,
+    );
     assert.match(validate(rendered).stderr, /Syntax error/);
   });
 });

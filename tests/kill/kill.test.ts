@@ -7,7 +7,11 @@ describe("runs broken off at random moments (L27, L39)", function () {
 
   it("leaves no orphan, no duplicate and no lock after the ordinary next command: a sample of `npm run test:kill`", async () => {
     const lines: string[] = [];
-    const { trials, failed } = await killTrials({ seed: 5, trials: { up: 3, down: 3, replace: 1, recovery: 1 }, tell: (line) => lines.push(line) });
+    const { trials, failed } = await killTrials({
+      seed: 5,
+      trials: { up: 3, down: 3, replace: 1, recovery: 1 },
+      tell: (line) => lines.push(line),
+    });
     assert.equal(trials, 8, lines.join("\n"));
     assert.deepEqual(failed, []);
   });

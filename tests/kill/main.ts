@@ -13,7 +13,8 @@ async function main(): Promise<void> {
   const number = (name: string, otherwise: number): number => {
     const given = values[name];
     if (given === undefined) return otherwise;
-    if (typeof given !== "string" || !/^\d+$/.test(given)) throw new Error(`--${name} ${String(given)}: not a whole number`);
+    if (typeof given !== "string" || !/^\d+$/.test(given))
+      throw new Error(`--${name} ${String(given)}: not a whole number`);
     return Number(given);
   };
   const seed = number("seed", Date.now() % 1_000_000);
@@ -29,7 +30,9 @@ async function main(): Promise<void> {
   }
   const totals = await killTrials({ seed, trials, tell, signal: stop.signal });
   for (const failure of totals.failed) tell(`FAILED ${failure}`);
-  tell(`${totals.trials} trials with seed ${seed}, ${totals.failed.length} failed${totals.failed.length === 0 ? ": no orphan, no duplicate, no lock" : ""}`);
+  tell(
+    `${totals.trials} trials with seed ${seed}, ${totals.failed.length} failed${totals.failed.length === 0 ? ": no orphan, no duplicate, no lock" : ""}`,
+  );
   process.exitCode = totals.failed.length === 0 && !stop.signal.aborted ? 0 : 1;
 }
 

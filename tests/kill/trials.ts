@@ -30,7 +30,12 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
 /** `up` in a sandbox without hosts: created, nothing to verify. */
 const DONE = { up: 9, down: 0 } as const;
 
-const COMMAND: Record<Kind, string[]> = { up: ["up"], down: ["down"], replace: ["replace", "us-west-2-*"], recovery: ["up"] };
+const COMMAND: Record<Kind, string[]> = {
+  up: ["up"],
+  down: ["down"],
+  replace: ["replace", "us-west-2-*"],
+  recovery: ["up"],
+};
 /** A run may end before its moment comes; then the trial is done again, with the time that this run took. */
 const TRIES = 5;
 const HANGS_MS = 120_000;
@@ -98,7 +103,9 @@ class Trials {
       const wanted = kind === "down" ? [] : NODES;
       const wrong = differences(await this.witness.look(), wanted);
       if (outcome.code !== DONE[kind === "down" ? "down" : "up"] || wrong.length > 0) {
-        throw new Error(`undisturbed ${kind} ended with ${outcome.code}, ${wrong.join(", ")}\n${outcome.stdout}${outcome.stderr}`);
+        throw new Error(
+          `undisturbed ${kind} ended with ${outcome.code}, ${wrong.join(", ")}\n${outcome.stdout}${outcome.stderr}`,
+        );
       }
     }
     this.usual.set("recovery", this.usual.get("up")!);
@@ -109,7 +116,12 @@ class Trials {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       await this.prepare(kind);
       const started = Date.now();
-      const hit = await this.breakOff(COMMAND[kind], this.usual.get(kind)!, oneOf(VICTIMS, this.random), oneOf(SIGNALS, this.random));
+      const hit = await this.breakOff(
+        COMMAND[kind],
+        this.usual.get(kind)!,
+        oneOf(VICTIMS, this.random),
+        oneOf(SIGNALS, this.random),
+      );
       if (!hit) {
         this.usual.set(kind, Math.min(this.usual.get(kind)!, Date.now() - started));
         continue;
@@ -131,7 +143,12 @@ class Trials {
   }
 
   /** Starts a command and hits it at a random moment; undefined when it had ended by then. */
-  private async breakOff(command: string[], usualMs: number, wanted: Victim, signal: NodeJS.Signals): Promise<{ what: string; processes: ProcessMark[] } | undefined> {
+  private async breakOff(
+    command: string[],
+    usualMs: number,
+    wanted: Victim,
+    signal: NodeJS.Signals,
+  ): Promise<{ what: string; processes: ProcessMark[] } | undefined> {
     // Nothing is begun while the program itself is being loaded.
     const moment = (0.1 + 0.9 * this.random()) * usualMs;
     const run = this.bench.start(command);
@@ -142,7 +159,10 @@ class Trials {
     const processes = all.flatMap((pid) => markOf(pid) ?? []);
     for (const pid of pids) send(pid, signal);
     const outcome = await this.end(run.done, run.child.pid!);
-    return { what: `${signal} to ${victim} after ${(moment / 1000).toFixed(2)} s (ended with ${outcome?.code ?? outcome?.signal ?? "nothing: it hung"})`, processes };
+    return {
+      what: `${signal} to ${victim} after ${(moment / 1000).toFixed(2)} s (ended with ${outcome?.code ?? outcome?.signal ?? "nothing: it hung"})`,
+      processes,
+    };
   }
 
   private async end(done: Promise<Outcome>, pid: number): Promise<Outcome | undefined> {

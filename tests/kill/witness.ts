@@ -1,6 +1,14 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { DescribeImagesCommand, DescribeInstancesCommand, DescribeSecurityGroupsCommand, DescribeVolumesCommand, DescribeVpcsCommand, EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  EC2Client,
+  RunInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import { Tag } from "../../fleet/model";
 import { clientOf } from "../support/sandbox";
 import { REGIONS, type Workbench } from "../support/workbench";
@@ -28,9 +36,17 @@ export class Witness {
   async plantForeign(): Promise<void> {
     await this.each(async (client, region) => {
       if (region !== REGIONS[0]) return;
-      const { Images } = await client.send(new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }));
+      const { Images } = await client.send(
+        new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }),
+      );
       await client.send(
-        new RunInstancesCommand({ ImageId: Images?.[0]?.ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "Name", Value: FOREIGN }] }] }),
+        new RunInstancesCommand({
+          ImageId: Images?.[0]?.ImageId,
+          InstanceType: "t3.medium",
+          MinCount: 1,
+          MaxCount: 1,
+          TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "Name", Value: FOREIGN }] }],
+        }),
       );
     });
   }
@@ -44,7 +60,9 @@ export class Witness {
         client.send(new DescribeSecurityGroupsCommand({})),
         client.send(new DescribeVolumesCommand({})),
       ]);
-      const alive = (Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).filter(({ State }) => ALIVE.has(State?.Name ?? ""));
+      const alive = (Reservations ?? [])
+        .flatMap(({ Instances }) => Instances ?? [])
+        .filter(({ State }) => ALIVE.has(State?.Name ?? ""));
       for (const { Tags } of alive) {
         const tag = (key: string) => Tags?.find(({ Key }) => Key === key)?.Value;
         if (tag("Name") === FOREIGN) sight.foreignLives = true;
@@ -61,7 +79,11 @@ export class Witness {
   /** The engine's lock files, and those of runs of our own. */
   private locks(): string[] {
     const places = [path.join(this.bench.home, "backend/.pulumi/locks"), path.join(this.bench.home, "locks")];
-    return places.filter(existsSync).flatMap((place) => readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json")));
+    return places
+      .filter(existsSync)
+      .flatMap((place) =>
+        readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json")),
+      );
   }
 
   private async each(work: (client: EC2Client, region: string) => Promise<void>): Promise<void> {
@@ -83,10 +105,13 @@ export class Witness {
 export function differences(sight: Sight, nodes: readonly string[]): string[] {
   const count = (name: string) => sight.nodes.filter((other) => other === name).length;
   const networks = new Set(nodes.map((name) => name.replace(/-\d+$/, ""))).size;
-  const expect = (what: string, seen: number, wanted: number) => (seen === wanted ? [] : [`${seen} ${what} instead of ${wanted}`]);
+  const expect = (what: string, seen: number, wanted: number) =>
+    seen === wanted ? [] : [`${seen} ${what} instead of ${wanted}`];
   return [
     ...nodes.filter((name) => count(name) === 0).map((name) => `${name} is missing`),
-    ...[...new Set(sight.nodes)].filter((name) => nodes.includes(name) && count(name) > 1).map((name) => `duplicate: ${count(name)} x ${name}`),
+    ...[...new Set(sight.nodes)]
+      .filter((name) => nodes.includes(name) && count(name) > 1)
+      .map((name) => `duplicate: ${count(name)} x ${name}`),
     ...sight.nodes.filter((name) => !nodes.includes(name)).map((name) => `orphan: ${name}`),
     ...expect("VPCs", sight.vpcs, networks),
     ...expect("security groups", sight.groups, networks),

@@ -34,7 +34,9 @@ export const HAZARDS: Record<string, Hazard> = {
   "a copied instance": (scene) => copyOf("instance", scene),
   "a copied volume": (scene) => copyOf("volume", scene),
   "settings copied from the other stack": ({ world, stack, other }) =>
-    !existsSync(world.stackFile(stack)) && !existsSync(world.stateFile(stack)) && change(world.stackFile(other), (file) => copyFileSync(file, world.stackFile(stack))),
+    !existsSync(world.stackFile(stack)) &&
+    !existsSync(world.stateFile(stack)) &&
+    change(world.stackFile(other), (file) => copyFileSync(file, world.stackFile(stack))),
   "a state copied from the other stack": ({ world, stack, other }) =>
     change(world.stateFile(other), (file) => {
       mkdirSync(path.dirname(world.stateFile(stack)), { recursive: true });
@@ -42,10 +44,17 @@ export const HAZARDS: Record<string, Hazard> = {
     }),
   "a lost state": ({ world, stack }) => change(world.stateFile(stack), rmSync),
   "a lost state, its backup too": ({ world, stack }) =>
-    change(world.stateFile(stack), (file) => [file, `${file}.bak`, world.keptFile(stack)].forEach((one) => rmSync(one, { force: true }))),
+    change(world.stateFile(stack), (file) =>
+      [file, `${file}.bak`, world.keptFile(stack)].forEach((one) => rmSync(one, { force: true })),
+    ),
   "a state that is cut off": ({ world, stack }) => change(world.stateFile(stack), (file) => truncateSync(file, 1000)),
   "lost settings": ({ world, stack }) => change(world.stackFile(stack), rmSync),
-  "settings and state lost together": ({ world, stack }) => change(world.stateFile(stack), (file) => [file, world.stackFile(stack)].forEach((one) => rmSync(one, { force: true }))),
+  "settings and state lost together": ({ world, stack }) =>
+    change(world.stateFile(stack), (file) =>
+      [file, world.stackFile(stack)].forEach((one) => rmSync(one, { force: true })),
+    ),
   "a fleet ID that is a pattern": ({ world, stack }) =>
-    change(world.stackFile(stack), (file) => writeFileSync(file, readFileSync(file, "utf8").replace(/(spot-deployer:lineage: ).*/, '$1"*"'))),
+    change(world.stackFile(stack), (file) =>
+      writeFileSync(file, readFileSync(file, "utf8").replace(/(spot-deployer:lineage: ).*/, '$1"*"')),
+    ),
 };

@@ -29,7 +29,10 @@ async function main(): Promise<void> {
   }
   const totals = await ownerTrials({ seed, runs, atOnce: os.availableParallelism(), tell, signal: stop.signal });
   for (const [hazard, times] of totals.hazards) tell(`${String(times).padStart(5)} x ${hazard}`);
-  const rare = runs < FULL.runs ? [] : [...totals.hazards].filter(([, times]) => times < FULL.occurrences).map(([hazard]) => hazard);
+  const rare =
+    runs < FULL.runs
+      ? []
+      : [...totals.hazards].filter(([, times]) => times < FULL.occurrences).map(([hazard]) => hazard);
   if (rare.length > 0) tell(`too rare to have been tested: ${rare.join(", ")}`);
   tell(`${totals.runs} runs, ${totals.steps} commands with seed ${seed}, ${totals.failed.length} failed`);
   process.exitCode = totals.failed.length === 0 && rare.length === 0 && !stop.signal.aborted ? 0 : 1;

@@ -46,7 +46,12 @@ interface Before {
  * an independent count: nothing of another owner changed, no living instance forgotten, every "gone" true, exit code right.
  */
 export async function ownerTrials({ seed, runs, atOnce, tell, signal }: OwnerOptions): Promise<OwnerTotals> {
-  const totals: OwnerTotals = { runs: 0, steps: 0, hazards: new Map([...Object.keys(HAZARDS), OTHER_ACCOUNT].map((name) => [name, 0])), failed: [] };
+  const totals: OwnerTotals = {
+    runs: 0,
+    steps: 0,
+    hazards: new Map([...Object.keys(HAZARDS), OTHER_ACCOUNT].map((name) => [name, 0])),
+    failed: [],
+  };
   const go = async (run: number): Promise<void> => {
     if (signal?.aborted) return;
     const bench = new Workbench();
@@ -63,7 +68,11 @@ export async function ownerTrials({ seed, runs, atOnce, tell, signal }: OwnerOpt
     }
   };
   const { default: pMap } = await import("p-map");
-  await pMap(Array.from({ length: runs }, (_, run) => run), go, { concurrency: atOnce });
+  await pMap(
+    Array.from({ length: runs }, (_, run) => run),
+    go,
+    { concurrency: atOnce },
+  );
   return totals;
 }
 
@@ -118,14 +127,30 @@ class Trial {
 
   private async step(command: Command, stack: string, account: string): Promise<void> {
     const known = this.world.held(stack);
-    const before: Before = { held: known, things: await this.world.things(), stack, account, home: known.account ?? (known.state === "whole" ? this.homes.get(stack) : undefined) };
+    const before: Before = {
+      held: known,
+      things: await this.world.things(),
+      stack,
+      account,
+      home: known.account ?? (known.state === "whole" ? this.homes.get(stack) : undefined),
+    };
     const options = command === "list" ? ["--json"] : ["--yes"];
-    const outcome = await this.bench.spot([command, "--sandbox=api", "--stack", stack, "--config", this.bench.configFile, ...options], { plain: true, env: { SPOT_SANDBOX_ACCOUNT: account } });
+    const outcome = await this.bench.spot(
+      [command, "--sandbox=api", "--stack", stack, "--config", this.bench.configFile, ...options],
+      { plain: true, env: { SPOT_SANDBOX_ACCOUNT: account } },
+    );
     const after = await this.world.things();
     this.totals.steps += 1;
-    this.story.push(`${stack.slice(-1)}@${ACCOUNTS.indexOf(account as (typeof ACCOUNTS)[number])} ${command}=${outcome.code}`);
+    this.story.push(
+      `${stack.slice(-1)}@${ACCOUNTS.indexOf(account as (typeof ACCOUNTS)[number])} ${command}=${outcome.code}`,
+    );
     const held = this.world.held(stack);
-    const wrong = [...changesOfOthers(before, after), ...wrongCode(command, before, outcome), ...untrue(command, before, outcome, after, held), ...this.world.locks().map((lock) => `lock: ${lock}`)];
+    const wrong = [
+      ...changesOfOthers(before, after),
+      ...wrongCode(command, before, outcome),
+      ...untrue(command, before, outcome, after, held),
+      ...this.world.locks().map((lock) => `lock: ${lock}`),
+    ];
     if (held.account !== undefined) this.homes.set(stack, held.account);
     if (held.settings === undefined && (held.state === "missing" || held.state === "empty")) this.homes.delete(stack);
     for (const fault of wrong) this.failed(`${fault}\n${outcome.stdout}${outcome.stderr}`);
@@ -166,12 +191,22 @@ function rightCodes(command: Command, before: Before): number[] {
   if (held.state === "another stack's" || held.settings === "*") return [1];
   const isKnown = held.settings !== undefined || held.state === "whole";
   if (isKnown && home !== undefined && home !== account) return [3];
-  const isCopy = held.settings !== undefined && held.isBare && here.some((thing) => thing.kind === "instance" && !isOf(thing, stack, undefined) && thing.tags["spot-deployer:lineage"] === held.settings);
+  const isCopy =
+    held.settings !== undefined &&
+    held.isBare &&
+    here.some(
+      (thing) =>
+        thing.kind === "instance" &&
+        !isOf(thing, stack, undefined) &&
+        thing.tags["spot-deployer:lineage"] === held.settings,
+    );
   if (isCopy) return command === "up" || command === "repair" || command === "recover" ? [1] : [0];
   const knows = own.concat(here.filter((thing) => thing.planted && isOf(thing, stack, held.settings)));
   const nodes = own.filter(({ kind }) => kind === "instance");
   const knowsNone = held.settings !== undefined && nodes.length > 0 && !nodes.some(({ id }) => held.ids.has(id));
-  const isLost = held.state === "damaged" || (held.state === "missing" ? held.settings !== undefined && knows.length > 0 : knowsNone);
+  const isLost =
+    held.state === "damaged" ||
+    (held.state === "missing" ? held.settings !== undefined && knows.length > 0 : knowsNone);
   if (isLost) {
     if (command === "down") return [8];
     if (command === "recover") return held.isSaved ? [0, 1, 8] : [1];
@@ -179,7 +214,9 @@ function rightCodes(command: Command, before: Before): number[] {
   }
   if (!isKnown) {
     const namesakes = here.some((thing) => isOf(thing, stack, undefined));
-    return { up: [9], repair: [9, 2], list: [0], recover: [0], "cleanup-vpcs": [0], down: [namesakes ? 8 : 0] }[command];
+    return { up: [9], repair: [9, 2], list: [0], recover: [0], "cleanup-vpcs": [0], down: [namesakes ? 8 : 0] }[
+      command
+    ];
   }
   const left = copies ? [8] : [0];
   return { up: [9], repair: [9, 2], list: [0], recover: left, "cleanup-vpcs": left, down: left }[command];
@@ -187,26 +224,54 @@ function rightCodes(command: Command, before: Before): number[] {
 
 function wrongCode(command: Command, before: Before, { code }: Outcome): string[] {
   const right = rightCodes(command, before);
-  return code !== null && right.includes(code) ? [] : [`${command} ended with ${code} instead of ${right.join(" or ")}`];
+  return code !== null && right.includes(code)
+    ? []
+    : [`${command} ended with ${code} instead of ${right.join(" or ")}`];
 }
 
 /** What a command says by its exit code, and what is not so. */
-function untrue(command: Command, before: Before, { code, stdout }: Outcome, after: readonly Thing[], held: Held): string[] {
+function untrue(
+  command: Command,
+  before: Before,
+  { code, stdout }: Outcome,
+  after: readonly Thing[],
+  held: Held,
+): string[] {
   const { stack, account } = before;
   const refused = code === 1 || code === 2 || code === 3;
-  const ids = (things: readonly Thing[]): string => things.map(({ id }) => id).sort().join();
-  if (refused && ids(before.things) !== ids(after)) return [`${command} refused, and something changed: ${ids(before.things)} -> ${ids(after)}`];
-  const ours = after.filter((thing) => isOwn(thing, { ...before, held: { ...held, settings: held.settings ?? before.held.settings }, things: after }));
+  const ids = (things: readonly Thing[]): string =>
+    things
+      .map(({ id }) => id)
+      .sort()
+      .join();
+  if (refused && ids(before.things) !== ids(after))
+    return [`${command} refused, and something changed: ${ids(before.things)} -> ${ids(after)}`];
+  const ours = after.filter((thing) =>
+    isOwn(thing, { ...before, held: { ...held, settings: held.settings ?? before.held.settings }, things: after }),
+  );
   if (command === "down" && code === 0 && ours.length > 0) return [`"gone", and there is ${ids(ours)}`];
   if (CHANGING[0] === command && code === 9) {
     const nodes = ours.filter(({ kind }) => kind === "instance");
     const forgotten = nodes.filter(({ id }) => !held.ids.has(id));
-    return [...(nodes.length === 1 ? [] : [`${nodes.length} nodes instead of 1`]), ...forgotten.map(({ id }) => `${id} is not in the record`)];
+    return [
+      ...(nodes.length === 1 ? [] : [`${nodes.length} nodes instead of 1`]),
+      ...forgotten.map(({ id }) => `${id} is not in the record`),
+    ];
   }
   if (command === "list" && (code === 0 || code === 1) && stdout !== "") {
     const shown = JSON.parse(stdout) as { nodes?: { instanceId: string }[] };
-    const living = before.things.filter((thing) => thing.kind === "instance" && thing.account === account && isOf(thing, stack, before.held.settings) && isOwn(thing, before));
-    return shown.nodes === undefined ? [] : living.filter(({ id }) => !shown.nodes!.some(({ instanceId }) => instanceId === id)).map(({ id }) => `list does not show ${id}`);
+    const living = before.things.filter(
+      (thing) =>
+        thing.kind === "instance" &&
+        thing.account === account &&
+        isOf(thing, stack, before.held.settings) &&
+        isOwn(thing, before),
+    );
+    return shown.nodes === undefined
+      ? []
+      : living
+          .filter(({ id }) => !shown.nodes!.some(({ instanceId }) => instanceId === id))
+          .map(({ id }) => `list does not show ${id}`);
   }
   return [];
 }

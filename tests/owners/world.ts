@@ -1,6 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { CreateVolumeCommand, DescribeImagesCommand, DescribeInstancesCommand, DescribeVolumesCommand, DescribeVpcsCommand, EC2Client, RunInstancesCommand, type Tag as AwsTag } from "@aws-sdk/client-ec2";
+import {
+  CreateVolumeCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeVolumesCommand,
+  DescribeVpcsCommand,
+  EC2Client,
+  RunInstancesCommand,
+  type Tag as AwsTag,
+} from "@aws-sdk/client-ec2";
 import { parse } from "yaml";
 import { Tag } from "../../fleet/model";
 import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
@@ -64,24 +73,51 @@ export class World {
 
   held(stack: string): Held {
     const file = this.stackFile(stack);
-    const config = existsSync(file) ? (parse(readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)?.config : undefined;
-    const setting = (key: string): string | undefined => (config?.[`spot-deployer:${key}`] === undefined ? undefined : String(config[`spot-deployer:${key}`]));
+    const config = existsSync(file)
+      ? (parse(readFileSync(file, "utf8")) as { config?: Record<string, unknown> } | null)?.config
+      : undefined;
+    const setting = (key: string): string | undefined =>
+      config?.[`spot-deployer:${key}`] === undefined ? undefined : String(config[`spot-deployer:${key}`]);
     const resources = resourcesIn(this.stateFile(stack));
     const state = existsSync(this.stateFile(stack)) ? kindOf(resources, stack) : "missing";
-    const isSaved = [`${this.stateFile(stack)}.bak`, this.keptFile(stack)].some((copy) => resourcesIn(copy) !== undefined);
+    const isSaved = [`${this.stateFile(stack)}.bak`, this.keptFile(stack)].some(
+      (copy) => resourcesIn(copy) !== undefined,
+    );
     const isBare = state !== "damaged" && !(resources ?? []).some(({ urn }) => /\baws:(ec2|vpc)\//.test(urn));
-    return { settings: setting("lineage"), account: setting("account"), state, isBare, ids: new Set((resources ?? []).map(({ id }) => id ?? "")), isSaved };
+    return {
+      settings: setting("lineage"),
+      account: setting("account"),
+      state,
+      isBare,
+      ids: new Set((resources ?? []).map(({ id }) => id ?? "")),
+      isSaved,
+    };
   }
 
   async things(): Promise<Thing[]> {
     const found = await Promise.all(
       ACCOUNTS.map((account) =>
         this.as(account, async (client) => {
-          const [{ Reservations }, { Volumes }, { Vpcs }] = await Promise.all([client.send(new DescribeInstancesCommand({})), client.send(new DescribeVolumesCommand({})), client.send(new DescribeVpcsCommand({}))]);
-          const thing = (kind: Thing["kind"], id: string | undefined, tags: AwsTag[] | undefined): Thing => ({ kind, id: id!, account, tags: recordOf(tags), planted: this.planted.has(id!) });
+          const [{ Reservations }, { Volumes }, { Vpcs }] = await Promise.all([
+            client.send(new DescribeInstancesCommand({})),
+            client.send(new DescribeVolumesCommand({})),
+            client.send(new DescribeVpcsCommand({})),
+          ]);
+          const thing = (kind: Thing["kind"], id: string | undefined, tags: AwsTag[] | undefined): Thing => ({
+            kind,
+            id: id!,
+            account,
+            tags: recordOf(tags),
+            planted: this.planted.has(id!),
+          });
           return [
-            ...(Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).filter(({ State }) => ALIVE.has(State?.Name ?? "")).map(({ InstanceId, Tags }) => thing("instance", InstanceId, Tags)),
-            ...(Volumes ?? []).filter(({ Attachments }) => !Attachments?.length).map(({ VolumeId, Tags }) => thing("volume", VolumeId, Tags)),
+            ...(Reservations ?? [])
+              .flatMap(({ Instances }) => Instances ?? [])
+              .filter(({ State }) => ALIVE.has(State?.Name ?? ""))
+              .map(({ InstanceId, Tags }) => thing("instance", InstanceId, Tags)),
+            ...(Volumes ?? [])
+              .filter(({ Attachments }) => !Attachments?.length)
+              .map(({ VolumeId, Tags }) => thing("volume", VolumeId, Tags)),
             ...(Vpcs ?? []).filter(({ IsDefault }) => !IsDefault).map(({ VpcId, Tags }) => thing("vpc", VpcId, Tags)),
           ];
         }),
@@ -96,10 +132,25 @@ export class World {
       const { Reservations } = await client.send(new DescribeInstancesCommand({ InstanceIds: [original.id] }));
       const { ImageId, SubnetId, Placement, Tags } = Reservations![0]!.Instances![0]!;
       if (kind === "instance") {
-        const { Instances } = await client.send(new RunInstancesCommand({ ImageId, SubnetId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1, TagSpecifications: [{ ResourceType: "instance", Tags }] }));
+        const { Instances } = await client.send(
+          new RunInstancesCommand({
+            ImageId,
+            SubnetId,
+            InstanceType: "t3.medium",
+            MinCount: 1,
+            MaxCount: 1,
+            TagSpecifications: [{ ResourceType: "instance", Tags }],
+          }),
+        );
         this.planted.add(Instances![0]!.InstanceId!);
       } else {
-        const { VolumeId } = await client.send(new CreateVolumeCommand({ AvailabilityZone: Placement!.AvailabilityZone, Size: 8, TagSpecifications: [{ ResourceType: "volume", Tags }] }));
+        const { VolumeId } = await client.send(
+          new CreateVolumeCommand({
+            AvailabilityZone: Placement!.AvailabilityZone,
+            Size: 8,
+            TagSpecifications: [{ ResourceType: "volume", Tags }],
+          }),
+        );
         this.planted.add(VolumeId!);
       }
     });
@@ -108,8 +159,12 @@ export class World {
   /** An instance that is nobody's of ours: nothing may end it, and it keeps the sandbox from being ended as empty. */
   async plantForeign(): Promise<void> {
     await this.as(ACCOUNTS[0], async (client) => {
-      const { Images } = await client.send(new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }));
-      const { Instances } = await client.send(new RunInstancesCommand({ ImageId: Images?.[0]?.ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }));
+      const { Images } = await client.send(
+        new DescribeImagesCommand({ Filters: [{ Name: "architecture", Values: ["x86_64"] }] }),
+      );
+      const { Instances } = await client.send(
+        new RunInstancesCommand({ ImageId: Images?.[0]?.ImageId, InstanceType: "t3.medium", MinCount: 1, MaxCount: 1 }),
+      );
       this.planted.add(Instances![0]!.InstanceId!);
     });
   }
@@ -117,7 +172,11 @@ export class World {
   /** Lock files of the engine, and of runs of our own. */
   locks(): string[] {
     const places = [path.join(this.backend, ".pulumi/locks"), path.join(this.bench.home, "locks")];
-    return places.filter(existsSync).flatMap((place) => readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json")));
+    return places
+      .filter(existsSync)
+      .flatMap((place) =>
+        readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json")),
+      );
   }
 
   private get backend(): string {
@@ -125,7 +184,10 @@ export class World {
   }
 
   private async as<T>(account: string, work: (client: EC2Client) => Promise<T>): Promise<T> {
-    const client = new EC2Client({ ...clientOf(await this.bench.sandbox(), REGION), credentials: { accessKeyId: accessKeyOf(account), secretAccessKey: "sandbox" } });
+    const client = new EC2Client({
+      ...clientOf(await this.bench.sandbox(), REGION),
+      credentials: { accessKeyId: accessKeyOf(account), secretAccessKey: "sandbox" },
+    });
     try {
       return await work(client);
     } finally {
@@ -151,7 +213,8 @@ function resourcesIn(file: string): { urn: string; id?: string }[] | undefined {
   }
 }
 
-const recordOf = (tags: AwsTag[] | undefined): Record<string, string> => Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key!, Value ?? ""]));
+const recordOf = (tags: AwsTag[] | undefined): Record<string, string> =>
+  Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key!, Value ?? ""]));
 
 /** Of a stack's fleet, by the tags that tell the fleet and the stack. */
 export function isOf({ tags }: Thing, stack: string, fleetId: string | undefined): boolean {

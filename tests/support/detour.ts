@@ -20,7 +20,9 @@ table ip ${table} {
 }
 `,
   });
-  return { [Symbol.asyncDispose]: async () => void (await run("nft", ["-f", "-"], { input: `delete table ip ${table}\n` })) };
+  return {
+    [Symbol.asyncDispose]: async () => void (await run("nft", ["-f", "-"], { input: `delete table ip ${table}\n` })),
+  };
 }
 
 /** A TCP relay between the client and a host, which a test makes fail in the middle. */

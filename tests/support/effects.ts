@@ -7,7 +7,10 @@ export type Sight = readonly [file: string, words: string];
 type Section = keyof typeof configKeys;
 
 const own = (words: string): Sight => ["tests/e2e/own-checks.test.ts", words];
-const line: Sight = ["tests/integration/command-line.test.ts", "lists by column, order and region, and from what was kept"];
+const line: Sight = [
+  "tests/integration/command-line.test.ts",
+  "lists by column, order and region, and from what was kept",
+];
 const verify = (words: string): Sight => ["tests/e2e/verify.test.ts", words];
 const formats = verify("writes JUnit, TAP, JSON and a page");
 const twoConfigs = (words: string): Sight => ["tests/integration/two-configurations.test.ts", words];
@@ -60,16 +63,29 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
   phase: { verify: verify("--only, --phase and --node choose") },
   deadline: { verify: verify("--deadline ends the wait") },
   "min-healthy": { verify: verify("--min-healthy says how many") },
-  node: { verify: verify("--only, --phase and --node choose"), exec: ["tests/e2e/login.test.ts", "`logs` shows the node's own files"] },
+  node: {
+    verify: verify("--only, --phase and --node choose"),
+    exec: ["tests/e2e/login.test.ts", "`logs` shows the node's own files"],
+  },
   list: { verify: ["tests/unit/cli/command-line.test.ts", "`verify --list` prints the checks"] },
   "one-at-a-time": { verify: verify("--one-at-a-time") },
   "until-first-failure": { verify: verify("--until-first-failure stops at the cause") },
   junit: { verify: formats },
   tap: { verify: formats },
   report: { verify: formats },
-  "all-regions": { down: ["tests/integration/parts.test.ts", "looks in every region of the account with --all-regions"] },
-  "dry-run": { down: ["tests/integration/parts.test.ts", "shows what `down` would end and ends nothing"], "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "shows the plan, then deletes what is ours"] },
-  legacy: { "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "asks, in a terminal, about each VPC with what is in it"] },
+  "all-regions": {
+    down: ["tests/integration/parts.test.ts", "looks in every region of the account with --all-regions"],
+  },
+  "dry-run": {
+    down: ["tests/integration/parts.test.ts", "shows what `down` would end and ends nothing"],
+    "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "shows the plan, then deletes what is ours"],
+  },
+  legacy: {
+    "cleanup-vpcs": [
+      "tests/integration/cleanup-vpcs.test.ts",
+      "asks, in a terminal, about each VPC with what is in it",
+    ],
+  },
   vpc: { "cleanup-vpcs": ["tests/integration/cleanup-vpcs.test.ts", "removes whole VPCs that are named"] },
   end: { recover: ["tests/integration/orphans.test.ts", "ends what the user names, by its ID"] },
   release: { recover: ["tests/integration/orphans.test.ts", "takes the tags off what the user names"] },
@@ -80,13 +96,16 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
 };
 
 const spot: Sight = ["tests/integration/config-keys.test.ts", "of a spot fleet in networks of its own reach AWS"];
-const onDemand: Sight = ["tests/integration/config-keys.test.ts", "of an on-demand fleet in a network that is there reach AWS"];
+const onDemand: Sight = [
+  "tests/integration/config-keys.test.ts",
+  "of an on-demand fleet in a network that is there reach AWS",
+];
 const sent = (words: string): Sight => ["tests/unit/project/config-effects.test.ts", words];
 const settings = sent("Bacalhau's version, download by architecture");
 const program = sent("the program that binary names");
 const folders = sent("the files of files_directory");
 const DOWNLOAD = sent("const DOWNLOAD");
-const ownKind = (kind: string): Sight => own(`{ kind: "${kind}"`);
+const ownKind = (kind: string): Sight => own(`kind: "${kind}"`);
 
 /** Where the effect of each key of config.yaml is seen. A key without a row is an error of the compiler, and of a test. */
 export const keySights: { [S in Section]: Record<(typeof configKeys)[S][number], Sight> } = {

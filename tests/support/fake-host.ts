@@ -51,7 +51,13 @@ export interface FakeHost extends AsyncDisposable {
   logins(): number;
 }
 
-export async function startFakeHost({ hostKey, userKey, answer, admits, port: wanted = 0 }: FakeHostOptions): Promise<FakeHost> {
+export async function startFakeHost({
+  hostKey,
+  userKey,
+  answer,
+  admits,
+  port: wanted = 0,
+}: FakeHostOptions): Promise<FakeHost> {
   const commands: string[] = [];
   const sockets = new Set<Socket>();
   const work: Session["work"] = new Set();
@@ -63,7 +69,8 @@ export async function startFakeHost({ hostKey, userKey, answer, admits, port: wa
     connection.on("error", () => undefined);
     connection.on("close", () => sockets.delete(socket));
     connection.on("authentication", (context) => {
-      const known = context.method === "publickey" && (!userKey || context.key.data.toString("base64") === userKey.publicBase64);
+      const known =
+        context.method === "publickey" && (!userKey || context.key.data.toString("base64") === userKey.publicBase64);
       if (!known) return context.reject(["publickey"]);
       if (context.signature) logins += 1;
       context.accept();

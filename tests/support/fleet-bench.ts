@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { AuthorizeSecurityGroupIngressCommand, DescribeInstancesCommand, EC2Client, RevokeSecurityGroupIngressCommand } from "@aws-sdk/client-ec2";
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  DescribeInstancesCommand,
+  EC2Client,
+  RevokeSecurityGroupIngressCommand,
+} from "@aws-sdk/client-ec2";
 import { checks } from "../../fleet/checks";
 import type { ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/report/events";
@@ -61,10 +66,17 @@ export class FleetBench extends Workbench {
   /** `up --json`: its last document, and every event before it. */
   async up(...args: string[]): Promise<{ outcome: Outcome; document: UpDocument; events: FleetEvent[] }> {
     const outcome = await this.spot(["up", "--json", ...args]);
-    const lines = outcome.stdout.trim().split("\n").map((line) => JSON.parse(line) as { type: string });
+    const lines = outcome.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string });
     const document = lines.find(({ type }) => type === "result");
     assert.ok(document, `no result in ${outcome.stdout}${outcome.stderr}`);
-    return { outcome, document: document as unknown as UpDocument, events: lines.filter(({ type }) => type !== "result") as FleetEvent[] };
+    return {
+      outcome,
+      document: document as unknown as UpDocument,
+      events: lines.filter(({ type }) => type !== "result") as FleetEvent[],
+    };
   }
 
   /** `verify --json`, with its exit code. */
@@ -79,8 +91,13 @@ export class FleetBench extends Workbench {
     const sandbox = await this.sandbox();
     const client = new EC2Client(clientOf(sandbox, region));
     const { Reservations } = await client.send(new DescribeInstancesCommand({ InstanceIds: [instanceId] }));
-    const GroupId = Reservations?.[0]?.Instances?.[0]?.NetworkInterfaces?.[0]?.Groups?.[0]?.GroupId ?? assert.fail(`${instanceId} has no group`);
-    const rule = { GroupId, IpPermissions: [{ IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: sandbox.network }] }] };
+    const GroupId =
+      Reservations?.[0]?.Instances?.[0]?.NetworkInterfaces?.[0]?.Groups?.[0]?.GroupId ??
+      assert.fail(`${instanceId} has no group`);
+    const rule = {
+      GroupId,
+      IpPermissions: [{ IpProtocol: "tcp", FromPort: port, ToPort: port, IpRanges: [{ CidrIp: sandbox.network }] }],
+    };
     await client.send(new AuthorizeSecurityGroupIngressCommand(rule));
     return async () => {
       await client.send(new RevokeSecurityGroupIngressCommand(rule)).finally(() => client.destroy());
@@ -97,7 +114,11 @@ export class FleetBench extends Workbench {
     const { instances } = await this.live();
     const outcome = await this.spot(["down"]);
     assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
-    await this.nothingLeft(sandbox, daemon, instances.map(({ InstanceId }) => InstanceId ?? ""));
+    await this.nothingLeft(
+      sandbox,
+      daemon,
+      instances.map(({ InstanceId }) => InstanceId ?? ""),
+    );
     return outcome;
   }
 
@@ -117,7 +138,8 @@ export class FleetBench extends Workbench {
 }
 
 /** Ids of a node's checks with this status, in the list's order. */
-export const idsWith = (status: string, { results }: NodeVerification): string[] => results.filter((result) => result.status === status).map(({ id }) => id);
+export const idsWith = (status: string, { results }: NodeVerification): string[] =>
+  results.filter((result) => result.status === status).map(({ id }) => id);
 
 /** All that cannot be told when a check does not hold, as far as it was asked of this node. */
 export function dependentsOf(id: string, { results }: NodeVerification): string[] {
@@ -137,6 +159,9 @@ export function assertOnlyFails(node: NodeVerification, id: string, why: RegExp)
   assert.match(failed?.actual ?? "", why);
   assert.ok(failed?.cause && failed.next && failed.expected, "a failure says what was expected, why, and what to do");
   assert.deepEqual(idsWith("skipped", node), dependentsOf(id, node), node.node);
-  assert.deepEqual([...new Set(node.results.flatMap(({ because }) => because ?? []))], dependentsOf(id, node).length > 0 ? [id] : []);
+  assert.deepEqual(
+    [...new Set(node.results.flatMap(({ because }) => because ?? []))],
+    dependentsOf(id, node).length > 0 ? [id] : [],
+  );
   assert.equal(node.isVerified, false);
 }

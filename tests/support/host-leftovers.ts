@@ -49,28 +49,50 @@ function cgroupOf(pid: number): string {
  * What hosts of a sandbox left on the machine: processes, mounts, interfaces, namespaces, control groups, firewall.
  * @param before PID namespaces that were there before (keys of `foreignNamespaces`)
  */
-export async function leftovers(place: HostsPlace, instanceIds: readonly string[], before: ReadonlySet<string>): Promise<string[]> {
+export async function leftovers(
+  place: HostsPlace,
+  instanceIds: readonly string[],
+  before: ReadonlySet<string>,
+): Promise<string[]> {
   const { bridge, table } = networkRecord(place.sandboxId);
   const links = instanceIds.map((id) => linkRecord(place.sandboxId, id));
   const own = `/spot-${table.slice("spot_".length)}-`;
-  const namespaces = [...foreignNamespaces()].filter(([name, pids]) => !before.has(name) && !isOfAnotherSandbox(pids, own));
+  const namespaces = [...foreignNamespaces()].filter(
+    ([name, pids]) => !before.has(name) && !isOfAnotherSandbox(pids, own),
+  );
   const paths = [
     `/sys/class/net/${bridge}`,
     join(place.home, "hosts"),
-    ...links.flatMap(({ link, namespace }) => [`/sys/class/net/${link}`, `/run/netns/${namespace}`, ...cgroupFolders(namespace), `/run/systemd/nspawn/propagate/${namespace}`]),
+    ...links.flatMap(({ link, namespace }) => [
+      `/sys/class/net/${link}`,
+      `/run/netns/${namespace}`,
+      ...cgroupFolders(namespace),
+      `/run/systemd/nspawn/propagate/${namespace}`,
+    ]),
   ];
   return [
     ...namespaces.map(([name, pids]) => `processes ${pids.join(" ")} in ${name}`),
-    ...mounts().map(({ point }) => point).filter((point) => point.startsWith(place.home)),
+    ...mounts()
+      .map(({ point }) => point)
+      .filter((point) => point.startsWith(place.home)),
     ...paths.filter((path) => existsSync(path)),
     ...(await run("nft", ["list", "tables"])).split("\n").filter((line) => line.includes(table)),
   ];
 }
 
 /** A killed process stays a moment, until the machine's process 1 has heard of it. */
-export async function assertNothingLeft(place: HostsPlace, instanceIds: readonly string[], before: ReadonlySet<string>): Promise<void> {
+export async function assertNothingLeft(
+  place: HostsPlace,
+  instanceIds: readonly string[],
+  before: ReadonlySet<string>,
+): Promise<void> {
   let left = await leftovers(place, instanceIds, before);
-  for (const deadline = Date.now() + PATIENCE_MS; left.length > 0 && Date.now() < deadline; left = await leftovers(place, instanceIds, before)) await sleep(50);
+  for (
+    const deadline = Date.now() + PATIENCE_MS;
+    left.length > 0 && Date.now() < deadline;
+    left = await leftovers(place, instanceIds, before)
+  )
+    await sleep(50);
   // One look without anything is enough: a further one could meet what another sandbox's host is just beginning with.
   assert.deepEqual(left, []);
 }

@@ -26,7 +26,21 @@ export class InsideHost {
    */
   async run(command: string): Promise<string> {
     const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--no-fork"];
-    const { stdout } = await execute("nsenter", ["--target", String(this.pidIn("payload/init.scope")), ...namespaces, "--", "/bin/sh", "-c", '/bin/sh -c "$1"; exit', "sh", command], { maxBuffer: MAX_OUTPUT });
+    const { stdout } = await execute(
+      "nsenter",
+      [
+        "--target",
+        String(this.pidIn("payload/init.scope")),
+        ...namespaces,
+        "--",
+        "/bin/sh",
+        "-c",
+        '/bin/sh -c "$1"; exit',
+        "sh",
+        command,
+      ],
+      { maxBuffer: MAX_OUTPUT },
+    );
     return stdout;
   }
 

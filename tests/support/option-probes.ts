@@ -6,7 +6,13 @@ import type { OptionName } from "../../cli/runtime/options";
 import type { Outcome, Workbench } from "./workbench";
 
 /** No credentials, and no place to ask for some: nothing beyond this machine is reached. */
-const NO_AWS: NodeJS.ProcessEnv = { AWS_CONFIG_FILE: "/dev/null", AWS_SHARED_CREDENTIALS_FILE: "/dev/null", AWS_EC2_METADATA_DISABLED: "true", AWS_ACCESS_KEY_ID: undefined, AWS_PROFILE: undefined };
+const NO_AWS: NodeJS.ProcessEnv = {
+  AWS_CONFIG_FILE: "/dev/null",
+  AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_PROFILE: undefined,
+};
 
 /** A way to see an option's effect that is the same for every command which has it. */
 export type Probe = (stage: ProbeStage, command: CommandDefinition) => Promise<void>;
@@ -65,8 +71,12 @@ export class ProbeStage {
   /** Runs a command whose configuration is missing, or that misses something else. */
   failing(command: CommandDefinition, ...options: string[]): Promise<Outcome> {
     if (command.name === "import") return this.once(["import", path.join(this.bench.dir, "none.json"), ...options]);
-    if (command.name === "status") return this.once(["status", "--sandbox=api", ...options], { SPOT_SANDBOX_HOME: path.join(this.bench.dir, "none") });
-    if (command.name === "setup") return this.run(command, "--defaults", "--config", path.join(this.bench.dir, "none/config.yaml"), ...options);
+    if (command.name === "status")
+      return this.once(["status", "--sandbox=api", ...options], {
+        SPOT_SANDBOX_HOME: path.join(this.bench.dir, "none"),
+      });
+    if (command.name === "setup")
+      return this.run(command, "--defaults", "--config", path.join(this.bench.dir, "none/config.yaml"), ...options);
     return this.run(command, ...(command.options.includes("config") ? ["--config", this.missing] : []), ...options);
   }
 
@@ -141,7 +151,10 @@ export const probes: Partial<Record<OptionName, Probe>> = {
     const [told, asked] = [await stage.failing(command), await stage.failing(command, "--json")];
     assert.equal(told.stdout, "");
     assert.match(told.stderr, /^ERROR E_/m);
-    const { type, error } = JSON.parse(asked.stdout.trim().split("\n").at(-1)!) as { type: string; error: { code: string; next: string } };
+    const { type, error } = JSON.parse(asked.stdout.trim().split("\n").at(-1)!) as {
+      type: string;
+      error: { code: string; next: string };
+    };
     assert.equal(type, "error");
     assert.match(told.stderr, new RegExp(`ERROR ${error.code}: `));
     assert.ok(error.next !== "");
@@ -162,13 +175,29 @@ export const probes: Partial<Record<OptionName, Probe>> = {
   async "log-file"(stage, command) {
     const file = path.join(stage.bench.dir, `${command.name}.log`);
     await stage.halted(command, "--sandbox=api", "--log-file", file);
-    assert.match(readFileSync(file, "utf8"), new RegExp(`^\\S+Z spot ${command.name} [^]*E_STACK_MISMATCH[^]*exit code 1 after`));
+    assert.match(
+      readFileSync(file, "utf8"),
+      new RegExp(`^\\S+Z spot ${command.name} [^]*E_STACK_MISMATCH[^]*exit code 1 after`),
+    );
   },
 
   async plain(stage, command) {
     const inTerminal = async (...options: string[]): Promise<string> => {
-      const line = [process.execPath, path.join(stage.bench.root, "dist/cli/main.js"), command.name, ...(WORDS[command.name]?.("") ?? []), "--sandbox=api", "--stack", stage.ofAws, ...options];
-      const { stdout } = await stage.bench.start(["-qec", line.map((word) => `'${word}'`).join(" "), "/dev/null"], { plain: true, command: ["script"], env: { ...NO_AWS, CI: undefined, TERM: "xterm" } }).done;
+      const line = [
+        process.execPath,
+        path.join(stage.bench.root, "dist/cli/main.js"),
+        command.name,
+        ...(WORDS[command.name]?.("") ?? []),
+        "--sandbox=api",
+        "--stack",
+        stage.ofAws,
+        ...options,
+      ];
+      const { stdout } = await stage.bench.start(["-qec", line.map((word) => `'${word}'`).join(" "), "/dev/null"], {
+        plain: true,
+        command: ["script"],
+        env: { ...NO_AWS, CI: undefined, TERM: "xterm" },
+      }).done;
       assert.match(stdout, /E_STACK_MISMATCH/);
       return stdout;
     };

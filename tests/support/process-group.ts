@@ -16,14 +16,16 @@ export async function endGroup(leader: number): Promise<void> {
 
 /** A zombie runs no more: it waits only until its parent has heard of its end. */
 function running(group: number): string[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // The name stands in brackets and may hold anything, so fields count from the last bracket.
-      const [state = "", , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return Number(pgrp) === group && !["Z", "X"].includes(state);
-    } catch {
-      return false; // Ended meanwhile.
-    }
-  });
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        // The name stands in brackets and may hold anything, so fields count from the last bracket.
+        const [state = "", , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return Number(pgrp) === group && !["Z", "X"].includes(state);
+      } catch {
+        return false; // Ended meanwhile.
+      }
+    });
 }

@@ -10,11 +10,22 @@ export const reaches = (host: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host, port: 22 });
     const end = (answer: boolean): void => (socket.destroy(), resolve(answer));
-    socket.setTimeout(DROPPED_MS, () => end(false)).on("connect", () => end(true)).on("error", () => end(false));
+    socket
+      .setTimeout(DROPPED_MS, () => end(false))
+      .on("connect", () => end(true))
+      .on("error", () => end(false));
   });
 
 /** Waits until a host's SSH server listens, whoever may reach it. */
 export async function listens(home: string, instanceId: string): Promise<void> {
   const host = new InsideHost(home, instanceId);
-  await until(`${instanceId} listens`, () => host.run("ss -Hltn 'sport = :22'").then((output) => output !== "", () => false), 60_000);
+  await until(
+    `${instanceId} listens`,
+    () =>
+      host.run("ss -Hltn 'sport = :22'").then(
+        (output) => output !== "",
+        () => false,
+      ),
+    60_000,
+  );
 }

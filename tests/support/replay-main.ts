@@ -18,7 +18,12 @@ const holds = process.argv[4]!;
 
 const nodes = Array.from({ length: count }, (_, i) => {
   const region = REGIONS[i % REGIONS.length]!;
-  return { name: `${region}-${Math.floor(i / REGIONS.length)}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.${Math.floor(i / 250)}.${i % 250}` };
+  return {
+    name: `${region}-${Math.floor(i / REGIONS.length)}`,
+    region,
+    instanceId: `i-${String(i).padStart(17, "0")}`,
+    address: `198.18.${Math.floor(i / 250)}.${i % 250}`,
+  };
 });
 
 interface Step {
@@ -28,20 +33,57 @@ interface Step {
 
 function* steps(): Generator<Step> {
   yield { events: [{ type: "expected", nodes: nodes.map(({ name, region }) => ({ name, region })) }] };
-  const told: [NodePhase, string][] = [["created", "Created"], ["uploaded", "Uploaded"], ["deploying", "Deployment started"], ["rebooted", "Rebooted"], ["verified", "Verified"]];
+  const told: [NodePhase, string][] = [
+    ["created", "Created"],
+    ["uploaded", "Uploaded"],
+    ["deploying", "Deployment started"],
+    ["rebooted", "Rebooted"],
+    ["verified", "Verified"],
+  ];
   for (const [phase, message] of told) {
-    yield { events: nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for` })) };
-    yield { name: phase, events: nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message })) };
+    yield {
+      events: nodes.map(
+        (node): FleetEvent => ({
+          type: "waiting",
+          node,
+          reason: `what comes before ${phase}: a reason that is longer than a narrow terminal has room for`,
+        }),
+      ),
+    };
+    yield {
+      name: phase,
+      events: nodes.map((node): FleetEvent => ({ type: "node", level: "success", node, phase, message })),
+    };
     if (phase === "rebooted") yield* checks();
-    if (phase === "uploaded") yield { events: [{ type: "message", level: "warning", message: "a warning that stays" }] };
+    if (phase === "uploaded")
+      yield { events: [{ type: "message", level: "warning", message: "a warning that stays" }] };
   }
 }
 
 /** Each node's checks: two of one phase, one of another, which is under way for a step. */
 function* checks(): Generator<Step> {
-  const told = [["A1", "cloud", 1, 1], ["D1", "files", 1, 2], ["D2", "files", 2, 2]] as const;
+  const told = [
+    ["A1", "cloud", 1, 1],
+    ["D1", "files", 1, 2],
+    ["D2", "files", 2, 2],
+  ] as const;
   for (const [n, [id, phase, done, total]] of told.entries()) {
-    yield { name: id, events: nodes.map((node): FleetEvent => ({ type: "check", node, id, title: "holds", phase, status: "ok", done: n + 1, total: told.length, inPhase: { done, total } })) };
+    yield {
+      name: id,
+      events: nodes.map(
+        (node): FleetEvent => ({
+          type: "check",
+          node,
+          id,
+          title: "holds",
+          phase,
+          status: "ok",
+          done: n + 1,
+          total: told.length,
+          inPhase: { done, total },
+        }),
+      ),
+    };
   }
 }
 
@@ -52,7 +94,9 @@ async function main(): Promise<void> {
     advance(progress, event, Date.now());
     view.emit(event);
   };
-  const interrupts = watchSignals((stage) => emit({ type: "message", level: "warning", message: `interrupted ${stage}` }));
+  const interrupts = watchSignals((stage) =>
+    emit({ type: "message", level: "warning", message: `interrupted ${stage}` }),
+  );
   for (const { name, events } of steps()) {
     if (interrupts.soft.aborted) break;
     events.forEach(emit);

@@ -16,7 +16,8 @@ const idle: string[] = [];
 const outliveTests = typeof globalThis.after === "function";
 if (outliveTests) {
   after(async () => {
-    for (const outcome of await Promise.allSettled(idle.splice(0).map(removeSandbox))) if (outcome.status === "rejected") throw outcome.reason;
+    for (const outcome of await Promise.allSettled(idle.splice(0).map(removeSandbox)))
+      if (outcome.status === "rejected") throw outcome.reason;
   });
 }
 
@@ -36,7 +37,11 @@ async function isReset(home: string): Promise<boolean> {
     await control(sandbox, "POST", "reset");
     const { sandbox: identity, daemon, log } = homeFiles(home);
     const itsOwn = [identity, daemon, log].map((file) => path.basename(file));
-    await Promise.all(readdirSync(home).filter((name) => !itsOwn.includes(name)).map((name) => rm(path.join(home, name), { recursive: true, force: true, maxRetries: 10 })));
+    await Promise.all(
+      readdirSync(home)
+        .filter((name) => !itsOwn.includes(name))
+        .map((name) => rm(path.join(home, name), { recursive: true, force: true, maxRetries: 10 })),
+    );
     return true;
   } catch {
     return false;
@@ -45,7 +50,10 @@ async function isReset(home: string): Promise<boolean> {
 
 /** Does anything but the sandbox itself still run that was started for it? A killed command may leave an engine behind. */
 function isUsed(home: string, daemon: number): boolean {
-  return readdirSync("/proc").some((name) => /^\d+$/.test(name) && Number(name) !== daemon && environmentOf(name).includes(`SPOT_SANDBOX_HOME=${home}`));
+  return readdirSync("/proc").some(
+    (name) =>
+      /^\d+$/.test(name) && Number(name) !== daemon && environmentOf(name).includes(`SPOT_SANDBOX_HOME=${home}`),
+  );
 }
 
 function environmentOf(pid: string): string[] {

@@ -16,7 +16,13 @@ export const newHome = (): string => mkdtempSync(join(tmpdir(), "spot-sandbox-")
 
 /** Starts or finds the sandbox of a home as `up` would, agreeing to any installation. */
 export function startSandbox(home: string, mode: SandboxMode = "api"): ReturnType<typeof ensureSandbox> {
-  return ensureSandbox({ home, cacheDir: testCacheDir, mode, report: () => undefined, confirmInstall: async () => true });
+  return ensureSandbox({
+    home,
+    cacheDir: testCacheDir,
+    mode,
+    report: () => undefined,
+    confirmInstall: async () => true,
+  });
 }
 
 /** Ends a home's sandbox and removes the home: for `after` and `afterEach`, whatever happened before. */
@@ -36,7 +42,10 @@ export const clientOf = (sandbox: Sandbox, region = "us-west-2") => ({
 
 /** A control path of the sandbox: the parsed answer; throws with its words when it is no success. */
 export async function control<T>(sandbox: Sandbox, method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${sandbox.endpoint}/_spot/${path}`, { method, body: body === undefined ? undefined : JSON.stringify(body) });
+  const response = await fetch(`${sandbox.endpoint}/_spot/${path}`, {
+    method,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   const value = (await response.json()) as T & { error?: string };
   if (!response.ok) throw new Error(value.error);
   return value;

@@ -38,7 +38,11 @@ export interface ScriptedCloud {
   /** Sets the clock, in milliseconds since 1970. */
   setTime(ms: number): void;
   /** The code of the refusal, or the answer's content. */
-  call(action: string, params?: Record<string, string>, where?: { region?: string; service?: string; json?: true }): Promise<string | Node>;
+  call(
+    action: string,
+    params?: Record<string, string>,
+    where?: { region?: string; service?: string; json?: true },
+  ): Promise<string | Node>;
 }
 
 /** The gateway's rules before a scripted AWS: a call goes through all of them, as in a sandbox. */
@@ -46,8 +50,19 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
   const moto = new ScriptedMoto(script);
   let time = 0;
   const cloud: Cloud = {
-    moto, network: "198.18.7.0/24", driver: noHosts, instances: new Instances(noHosts, () => undefined), publicKeys: new Map(), types: new InstanceTypes(),
-    spotRequests: new Map(), launches: new Map(), quotas: new Quotas(), timings: { ...defaultTimings }, bornAt: new Map(), natsDeleting: new Map(), now: () => new Date(time),
+    moto,
+    network: "198.18.7.0/24",
+    driver: noHosts,
+    instances: new Instances(noHosts, () => undefined),
+    publicKeys: new Map(),
+    types: new InstanceTypes(),
+    spotRequests: new Map(),
+    launches: new Map(),
+    quotas: new Quotas(),
+    timings: { ...defaultTimings },
+    bornAt: new Map(),
+    natsDeleting: new Map(),
+    now: () => new Date(time),
     ...changes,
   };
   const rulebook = new Rulebook(rules);
@@ -56,8 +71,15 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
     asked: moto.asked,
     setTime: (ms) => (time = ms),
     call: async (action, params = {}, { region = "us-west-2", service = "ec2", json } = {}) => {
-      const headers = { authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`, ...(json ? { "x-amz-target": `T.${action}` } : {}) };
-      const call = readCall("/", headers, json ? JSON.stringify(params) : new URLSearchParams({ Action: action, ...params }).toString());
+      const headers = {
+        authorization: `AWS4-HMAC-SHA256 Credential=sandbox/20260101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`,
+        ...(json ? { "x-amz-target": `T.${action}` } : {}),
+      };
+      const call = readCall(
+        "/",
+        headers,
+        json ? JSON.stringify(params) : new URLSearchParams({ Action: action, ...params }).toString(),
+      );
       if (call === undefined) throw new Error("not a call");
       try {
         const { body } = await rulebook.answer(call, cloud);

@@ -23,14 +23,20 @@ async function main(): Promise<void> {
     process.stdout.write(`set-up: ${what}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
   };
   // What reads reports and screens in tests; where it cannot be installed, those tests are skipped.
-  const readers = [...(hasBrowser() ? [] : ["chromium"]), ...(hasXmllint() ? [] : ["libxml2-utils"]), ...(hasTmux() ? [] : ["tmux"])];
+  const readers = [
+    ...(hasBrowser() ? [] : ["chromium"]),
+    ...(hasXmllint() ? [] : ["libxml2-utils"]),
+    ...(hasTmux() ? [] : ["tmux"]),
+  ];
   const mayInstall = process.platform === "linux" && process.getuid?.() === 0;
   const home = mkdtempSync(path.join(os.tmpdir(), "spot-set-up-"));
   const mode = hostRequirements().possible ? "hosts" : "api";
   /** What installs system packages: one at a time, for apt takes a lock. */
   const packages = async (): Promise<void> => {
     if (readers.length > 0 && mayInstall) await timed(readers.join(", "), () => install(readers, report));
-    await timed(`sandbox (${mode})`, () => ensureSandbox({ home, cacheDir, mode, report, confirmInstall: async () => true }));
+    await timed(`sandbox (${mode})`, () =>
+      ensureSandbox({ home, cacheDir, mode, report, confirmInstall: async () => true }),
+    );
   };
   try {
     // One of them waits for the network or the disk while another computes. Each comes to its end before the clean-up.
@@ -47,6 +53,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`set-up failed: ${error instanceof Error ? `${error.message}\n${String(error.cause ?? "")}` : String(error)}\n`);
+  process.stderr.write(
+    `set-up failed: ${error instanceof Error ? `${error.message}\n${String(error.cause ?? "")}` : String(error)}\n`,
+  );
   process.exitCode = 1;
 });

@@ -33,11 +33,33 @@ export class TestTerminal {
 
   constructor(command: string[], { columns, rows, cwd, env }: TerminalOptions) {
     const script = path.join(this.dir, "run");
-    const exports = Object.entries(env).flatMap(([name, value]) => (value === undefined || name === "TERM" || !/^\w+$/.test(name) ? [] : [`export ${name}=${quoted(value)}`]));
+    const exports = Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || name === "TERM" || !/^\w+$/.test(name) ? [] : [`export ${name}=${quoted(value)}`],
+    );
     // env -i: what tmux's server inherits must not reach the program.
     // Ctrl-C reaches the shell too, which must live to tell the exit code.
-    writeFileSync(script, [...exports, "trap : INT", `cd ${quoted(cwd)}`, command.map(quoted).join(" "), "code=$?", ...SHOWN, `echo $code > ${quoted(this.codeFile)}`, "exec sleep 3600"].join("\n"));
-    this.tmux("new-session", "-d", "-x", String(columns), "-y", String(rows), `env -i PATH=${quoted(env.PATH ?? "")} TERM=tmux-256color sh ${quoted(script)}`);
+    writeFileSync(
+      script,
+      [
+        ...exports,
+        "trap : INT",
+        `cd ${quoted(cwd)}`,
+        command.map(quoted).join(" "),
+        "code=$?",
+        ...SHOWN,
+        `echo $code > ${quoted(this.codeFile)}`,
+        "exec sleep 3600",
+      ].join("\n"),
+    );
+    this.tmux(
+      "new-session",
+      "-d",
+      "-x",
+      String(columns),
+      "-y",
+      String(rows),
+      `env -i PATH=${quoted(env.PATH ?? "")} TERM=tmux-256color sh ${quoted(script)}`,
+    );
     this.tmux("set-option", "-g", "history-limit", "10000");
   }
 

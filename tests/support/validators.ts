@@ -28,7 +28,8 @@ cases = list(tree.parse(sys.argv[1]).getroot().iter("testcase"))
 print(len(cases), sum(case.find("failure") is not None for case in cases), sum(case.find("skipped") is not None for case in cases))
 `;
 
-const PARSE_TAP = 'use TAP::Parser; my $p = TAP::Parser->new({source => $ARGV[0]}); $p->run; print join(" ", $p->tests_run, scalar($p->failed), scalar($p->skipped)), "\\n"; print "$_\\n" for $p->parse_errors';
+const PARSE_TAP =
+  'use TAP::Parser; my $p = TAP::Parser->new({source => $ARGV[0]}); $p->run; print join(" ", $p->tests_run, scalar($p->failed), scalar($p->skipped)), "\\n"; print "$_\\n" for $p->parse_errors';
 
 /** How many cases a reader counts, and how many of them failed and were skipped. */
 export interface Counts {
@@ -45,7 +46,11 @@ export async function jsonFaults(file: string): Promise<string> {
 
 /** What is against the schema of JUnit files; empty when nothing is. */
 export function junitFaults(file: string): string {
-  const { status, stderr } = spawnSync(XMLLINT, ["--noout", "--nonet", "--schema", path.join(packageRoot(), "tests/support/junit.xsd"), file], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(
+    XMLLINT,
+    ["--noout", "--nonet", "--schema", path.join(packageRoot(), "tests/support/junit.xsd"), file],
+    { encoding: "utf8" },
+  );
   return status === 0 ? "" : stderr;
 }
 

@@ -6,4 +6,5 @@ const all = { protocol: "-1", cidr: "0.0.0.0/0" };
 export const wideOpen: Reach = { internet: ["0.0.0.0/0"], ingress: [all], egress: [all] };
 
 /** Opens a host that has no cloud before it which would. */
-export const openUp = (driver: HostDriver, instanceId: string): Promise<void> => driver.admit(instanceId, () => Promise.resolve(wideOpen));
+export const openUp = (driver: HostDriver, instanceId: string): Promise<void> =>
+  driver.admit(instanceId, () => Promise.resolve(wideOpen));

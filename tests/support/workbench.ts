@@ -70,7 +70,10 @@ export class Workbench {
   }
 
   /** Writes config.yaml: nodes by region, and further lines at the top level or under `aws:`. */
-  config(counts: Record<string, number> = { "us-west-2": 1, "us-east-1": 1, "eu-west-1": 1 }, more: { top?: string[]; aws?: string[]; region?: string[] } = {}): void {
+  config(
+    counts: Record<string, number> = { "us-west-2": 1, "us-east-1": 1, "eu-west-1": 1 },
+    more: { top?: string[]; aws?: string[]; region?: string[] } = {},
+  ): void {
     const lines = [
       ...(more.top ?? []),
       "aws:",
@@ -88,9 +91,19 @@ export class Workbench {
   }
 
   /** Starts `spot COMMAND` as a user would; the sandbox, stack and configuration are this bench's. */
-  start(args: string[], options: { env?: NodeJS.ProcessEnv; plain?: boolean; command?: [string, ...string[]] } = {}): Running {
+  start(
+    args: string[],
+    options: { env?: NodeJS.ProcessEnv; plain?: boolean; command?: [string, ...string[]] } = {},
+  ): Running {
     const [name, ...rest] = args;
-    const own = options.plain ? [] : [`--sandbox=${this.mode}`, "--stack", this.stack, ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile])];
+    const own = options.plain
+      ? []
+      : [
+          `--sandbox=${this.mode}`,
+          "--stack",
+          this.stack,
+          ...(name === "env" || name === "sandbox" ? [] : ["--config", this.configFile]),
+        ];
     const [command, ...before] = options.command ?? [process.execPath, path.join(this.root, "dist/cli/main.js")];
     const child = spawn(command, [...before, name!, ...own, ...rest], {
       cwd: this.root,
@@ -121,7 +134,11 @@ export class Workbench {
         };
         watchers.add(look);
         look();
-        void done.then((outcome) => reject(new Error(`ended (${outcome.code}) before it printed ${pattern}:\n${outcome.stdout}${outcome.stderr}`)));
+        void done.then((outcome) =>
+          reject(
+            new Error(`ended (${outcome.code}) before it printed ${pattern}:\n${outcome.stdout}${outcome.stderr}`),
+          ),
+        );
       });
     return { child, done, printed };
   }
@@ -133,7 +150,13 @@ export class Workbench {
   /** What `list` answers; in this process, for it is asked often and a process takes a second of a core. */
   async nodes(): Promise<ListedNode[]> {
     const { configFile: config, env, mode: sandbox, stack } = this;
-    const { nodes, problem, failedRegions } = await new Fleet({ config, env, sandbox, stack, reporter: { emit: () => undefined, confirm: async () => false } }).list();
+    const { nodes, problem, failedRegions } = await new Fleet({
+      config,
+      env,
+      sandbox,
+      stack,
+      reporter: { emit: () => undefined, confirm: async () => false },
+    }).list();
     const failed = problem ?? failedRegions[0]?.error;
     if (failed) throw new Error(`list failed: ${failed.code}: ${failed.message}`);
     return nodes;
@@ -163,8 +186,16 @@ export class Workbench {
     for (const region of regions) {
       const client = new EC2Client(clientOf(sandbox, region));
       const answer = await client.send(new DescribeInstancesCommand({}));
-      instances.push(...(answer.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []).filter(({ State }) => State?.Name !== "terminated"));
-      vpcs.push(...((await client.send(new DescribeVpcsCommand({}))).Vpcs ?? []).filter(({ IsDefault }) => !IsDefault).map(({ VpcId }) => VpcId!));
+      instances.push(
+        ...(answer.Reservations ?? [])
+          .flatMap(({ Instances }) => Instances ?? [])
+          .filter(({ State }) => State?.Name !== "terminated"),
+      );
+      vpcs.push(
+        ...((await client.send(new DescribeVpcsCommand({}))).Vpcs ?? [])
+          .filter(({ IsDefault }) => !IsDefault)
+          .map(({ VpcId }) => VpcId!),
+      );
       client.destroy();
     }
     return { instances, vpcs };

@@ -4,7 +4,12 @@ import { awsRegionNames } from "../../fleet/aws/regions";
 import { legacyAwsKeys } from "../../fleet/config/legacy";
 import { configSchema } from "../../fleet/config/schema";
 
-type JsonSchema = Record<string, unknown> & { properties?: Record<string, JsonSchema>; items?: JsonSchema; anyOf?: JsonSchema[]; additionalProperties?: JsonSchema | boolean };
+type JsonSchema = Record<string, unknown> & {
+  properties?: Record<string, JsonSchema>;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  additionalProperties?: JsonSchema | boolean;
+};
 
 /**
  * config.schema.json for editors: the program's own schema, with the words of config.example.yaml as descriptions.
@@ -17,7 +22,11 @@ export function configJsonSchema(example: string): string {
     override({ zodSchema, jsonSchema }) {
       const { def } = zodSchema._zod;
       // An entry whose lines are all commented out is null in YAML, and read as an empty one.
-      if (def.type === "pipe" && (def as z.core.$ZodPipeDef).in._zod.def.type === "transform" && !("anyOf" in jsonSchema)) {
+      if (
+        def.type === "pipe" &&
+        (def as z.core.$ZodPipeDef).in._zod.def.type === "transform" &&
+        !("anyOf" in jsonSchema)
+      ) {
         const given = { ...jsonSchema };
         for (const key of Object.keys(jsonSchema)) delete jsonSchema[key as keyof typeof jsonSchema];
         jsonSchema.anyOf = [given as never, { type: "null" }];
@@ -28,14 +37,19 @@ export function configJsonSchema(example: string): string {
   region.propertyNames = { enum: awsRegionNames };
   Object.assign(region, { minProperties: 1, maxProperties: 1 });
   const aws = objectOf(schema.properties!.aws!);
-  for (const [key, advice] of Object.entries(legacyAwsKeys)) aws.properties![key] = { deprecated: true, description: `No effect: ${advice}` };
+  for (const [key, advice] of Object.entries(legacyAwsKeys))
+    aws.properties![key] = { deprecated: true, description: `No effect: ${advice}` };
   describe(schema, parseDocument(example).contents);
   return `${JSON.stringify({ ...schema, title: "config.yaml of spot-deployer" }, null, 2)}\n`;
 }
 
 /** The schema of the object itself, past "or null". */
 function objectOf(schema: JsonSchema): JsonSchema {
-  return schema.anyOf?.find(({ properties, additionalProperties, items }) => properties ?? items ?? typeof additionalProperties === "object") ?? schema;
+  return (
+    schema.anyOf?.find(
+      ({ properties, additionalProperties, items }) => properties ?? items ?? typeof additionalProperties === "object",
+    ) ?? schema
+  );
 }
 
 /** Goes through the example beside the schema and takes each key's comment as its description. */
@@ -45,11 +59,19 @@ function describe(schema: JsonSchema, node: Node | null | undefined): void {
   if (!isMap(node)) return;
   for (const [i, pair] of node.items.entries()) {
     if (!isPair(pair) || !isScalar(pair.key)) continue;
-    const below = properties?.[String(pair.key.value)] ?? (typeof additionalProperties === "object" ? additionalProperties : undefined);
+    const below =
+      properties?.[String(pair.key.value)] ??
+      (typeof additionalProperties === "object" ? additionalProperties : undefined);
     if (!below) continue;
     // The comment above a map's first key is the map's own in the parser's eyes.
     const comment = pair.key.commentBefore ?? (i === 0 ? node.commentBefore : undefined);
-    const words = comment?.split(/\n\s*\n/).at(-1)?.split("\n").map((line) => line.trim()).join(" ").trim();
+    const words = comment
+      ?.split(/\n\s*\n/)
+      .at(-1)
+      ?.split("\n")
+      .map((line) => line.trim())
+      .join(" ")
+      .trim();
     if (words && properties) below.description ??= words;
     describe(below, pair.value as Node | null);
   }

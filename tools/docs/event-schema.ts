@@ -14,18 +14,68 @@ const error = z.object({
   },
 });
 const level = z.enum(["debug", "info", "success", "warning", "error"]);
-const node = z.object({ name: z.string(), region: z.string(), instanceId: z.string().optional(), address: z.string().optional() });
+const node = z.object({
+  name: z.string(),
+  region: z.string(),
+  instanceId: z.string().optional(),
+  address: z.string().optional(),
+});
 const time = z.iso.datetime();
 
 /** Shapes of the events, one for each type: a new type of event without one does not compile. */
 const events = {
-  message: z.object({ time, type: z.literal("message"), level, message: z.string(), subject: z.string().optional(), error: error.optional() }),
-  node: z.object({ time, type: z.literal("node"), level, node, phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified", "unknown"]), message: z.string(), error: error.optional() }),
+  message: z.object({
+    time,
+    type: z.literal("message"),
+    level,
+    message: z.string(),
+    subject: z.string().optional(),
+    error: error.optional(),
+  }),
+  node: z.object({
+    time,
+    type: z.literal("node"),
+    level,
+    node,
+    phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified", "unknown"]),
+    message: z.string(),
+    error: error.optional(),
+  }),
   waiting: z.object({ time, type: z.literal("waiting"), node, reason: z.string() }),
-  task: z.object({ time, type: z.literal("task"), task: z.string(), state: z.enum(["started", "progress", "done", "failed"]), detail: z.string().optional(), seconds: z.number().optional() }),
-  changes: z.object({ time, type: z.literal("changes"), stack: z.string(), account: z.string(), changes: z.array(z.looseObject({ name: z.string(), kind: z.enum(["create", "replace", "delete", "same"]), reason: z.string().optional() })) }),
+  task: z.object({
+    time,
+    type: z.literal("task"),
+    task: z.string(),
+    state: z.enum(["started", "progress", "done", "failed"]),
+    detail: z.string().optional(),
+    seconds: z.number().optional(),
+  }),
+  changes: z.object({
+    time,
+    type: z.literal("changes"),
+    stack: z.string(),
+    account: z.string(),
+    changes: z.array(
+      z.looseObject({
+        name: z.string(),
+        kind: z.enum(["create", "replace", "delete", "same"]),
+        reason: z.string().optional(),
+      }),
+    ),
+  }),
   expected: z.object({ time, type: z.literal("expected"), nodes: z.array(node) }),
-  check: z.object({ time, type: z.literal("check"), node, id: z.string(), title: z.string(), phase: z.enum(phases), status: z.enum(checkStatuses), done: z.int(), total: z.int(), inPhase: z.object({ done: z.int(), total: z.int() }) }),
+  check: z.object({
+    time,
+    type: z.literal("check"),
+    node,
+    id: z.string(),
+    title: z.string(),
+    phase: z.enum(phases),
+    status: z.enum(checkStatuses),
+    done: z.int(),
+    total: z.int(),
+    inPhase: z.object({ done: z.int(), total: z.int() }),
+  }),
 } satisfies { [K in FleetEvent["type"]]: z.ZodType<{ type: K }> };
 
 /** The last line: how the run ended, or the error that ended it. */

@@ -11,7 +11,9 @@ const { inspect } = require("node:util");
 function whyOf(error) {
   if (typeof error?.message !== "string") return inspect(error);
   const { message, cause } = error;
-  const words = [message, cause instanceof Error ? cause.message : cause].filter((text) => typeof text === "string" && text !== "");
+  const words = [message, cause instanceof Error ? cause.message : cause].filter(
+    (text) => typeof text === "string" && text !== "",
+  );
   return words.join("\ncause: ").slice(0, 2_000);
 }
 

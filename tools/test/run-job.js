@@ -4,7 +4,10 @@ const path = require("node:path");
 const { root } = require("./suites");
 
 /** How a process is started by another Node than this one, which is then also what its own processes find by name. */
-const startedBy = (node) => ({ execPath: node, env: { ...process.env, PATH: [path.dirname(node), process.env.PATH].join(path.delimiter) } });
+const startedBy = (node) => ({
+  execPath: node,
+  env: { ...process.env, PATH: [path.dirname(node), process.env.PATH].join(path.delimiter) },
+});
 
 /**
  * Runs a job in a process of its own.
@@ -15,8 +18,15 @@ const startedBy = (node) => ({ execPath: node, env: { ...process.env, PATH: [pat
 async function runJob(job, stop) {
   const started = Date.now();
   const child = job.python
-    ? spawn("python3", ["-B", "-W", "error", "-m", "unittest", "discover", "-s", job.python], { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
-    : fork(path.join(__dirname, "mocha-files.js"), [process.stdout.isTTY ? "--color" : "--no-color", ...job.files], { ...startedBy(job.node), cwd: root, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    ? spawn("python3", ["-B", "-W", "error", "-m", "unittest", "discover", "-s", job.python], {
+        cwd: root,
+        stdio: ["ignore", "pipe", "pipe"],
+      })
+    : fork(path.join(__dirname, "mocha-files.js"), [process.stdout.isTTY ? "--color" : "--no-color", ...job.files], {
+        ...startedBy(job.node),
+        cwd: root,
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+      });
   let output = "";
   let counts;
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
@@ -40,7 +50,12 @@ function pythonCounts(output, how) {
   const skipped = number(/skipped=(\d+)/);
   const counted = number(/failures=(\d+)/) + number(/errors=(\d+)/);
   const failed = how === "exit code 0" ? counted : Math.max(counted, 1);
-  return { passed: Math.max(0, ran - failed - skipped), failed, skipped, said: failed > 0 ? [output.slice(-2_000)] : [] };
+  return {
+    passed: Math.max(0, ran - failed - skipped),
+    failed,
+    skipped,
+    said: failed > 0 ? [output.slice(-2_000)] : [],
+  };
 }
 
 module.exports = { runJob };

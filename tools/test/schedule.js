@@ -20,12 +20,17 @@ const kindOf = ({ suite }) => (suite.booted ? "booted" : "computing");
 async function runAll(jobs, work, stop, limits = LIMITS) {
   const waiting = [...jobs];
   const running = new Map();
-  const mayBegin = (job) => running.size < limits.together && [...running.keys()].filter((other) => kindOf(other) === kindOf(job)).length < limits[kindOf(job)];
+  const mayBegin = (job) =>
+    running.size < limits.together &&
+    [...running.keys()].filter((other) => kindOf(other) === kindOf(job)).length < limits[kindOf(job)];
   for (;;) {
     const next = stop.aborted ? undefined : waiting.find(mayBegin);
     if (next) {
       waiting.splice(waiting.indexOf(next), 1);
-      running.set(next, Promise.resolve(work(next)).finally(() => running.delete(next)));
+      running.set(
+        next,
+        Promise.resolve(work(next)).finally(() => running.delete(next)),
+      );
     } else if (running.size > 0) await Promise.race(running.values());
     else return;
   }

@@ -5,7 +5,8 @@ const path = require("node:path");
 const root = path.resolve(__dirname, "../..");
 
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
-const THOROUGH = /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|host-key-token|lost-state|options|orphans|ownership|parts|recovery|report-page|terminal|troubleshooting|two-configurations)\.test\.js$/;
+const THOROUGH =
+  /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|fault-sample|host-key-token|lost-state|options|orphans|ownership|parts|recovery|report-page|terminal|troubleshooting|two-configurations)\.test\.js$/;
 
 /**
  * What there is to run. `standard`: part of `npm test`. `together`: many short files, which share one process.
@@ -16,7 +17,15 @@ const SUITES = [
   { name: "unit", mocha: "unit", together: true, standard: true, anyNode: true },
   { name: "instance", python: "tests/instance", standard: true },
   { name: "integration", mocha: "integration", except: THOROUGH, needsSetUp: true, standard: true },
-  { name: "sample", mocha: "e2e", only: /^sample\.test\.js$/, needsSetUp: true, booted: true, standard: true, anyNode: true },
+  {
+    name: "sample",
+    mocha: "e2e",
+    only: /^sample\.test\.js$/,
+    needsSetUp: true,
+    booted: true,
+    standard: true,
+    anyNode: true,
+  },
   { name: "thorough", mocha: "integration", only: THOROUGH, needsSetUp: true },
   { name: "kill", mocha: "kill", needsSetUp: true },
   { name: "owners", mocha: "owners", needsSetUp: true },

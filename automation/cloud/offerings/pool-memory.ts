@@ -10,7 +10,12 @@ const REMEMBERED_MS = 3 * 60_000;
 const memorySchema = z.array(
   z.object({
     until: z.number(),
-    pattern: z.object({ region: z.string(), availabilityZone: z.string().optional(), instanceType: z.string().optional(), market: z.enum(["spot", "on-demand"]).optional() }),
+    pattern: z.object({
+      region: z.string(),
+      availabilityZone: z.string().optional(),
+      instanceType: z.string().optional(),
+      market: z.enum(["spot", "on-demand"]).optional(),
+    }),
   }),
 );
 

@@ -6,7 +6,8 @@ import { awsError } from "../errors";
 /** Spot prices of one region, by `poolKey`. */
 export type SpotPrices = Record<string, PricePoint[]>;
 
-export const poolKey = (availabilityZone: string, instanceType: string): string => `${availabilityZone} ${instanceType}`;
+export const poolKey = (availabilityZone: string, instanceType: string): string =>
+  `${availabilityZone} ${instanceType}`;
 
 /** AWS keeps three months (DescribeSpotPriceHistory). */
 const HISTORY_MS = 90 * 86_400_000;
@@ -21,11 +22,21 @@ export async function spotPrices(cloud: Cloud, region: string, types: string[], 
   try {
     let NextToken: string | undefined;
     do {
-      const page = await cloud.ec2(region).send(
-        new DescribeSpotPriceHistoryCommand({ InstanceTypes: types as never[], ProductDescriptions: ["Linux/UNIX"], StartTime, NextToken }),
-      );
+      const page = await cloud
+        .ec2(region)
+        .send(
+          new DescribeSpotPriceHistoryCommand({
+            InstanceTypes: types as never[],
+            ProductDescriptions: ["Linux/UNIX"],
+            StartTime,
+            NextToken,
+          }),
+        );
       for (const { AvailabilityZone, InstanceType, SpotPrice, Timestamp } of page.SpotPriceHistory ?? []) {
-        (prices[poolKey(AvailabilityZone ?? "", InstanceType ?? "")] ??= []).push({ at: Timestamp?.getTime() ?? 0, price: Number(SpotPrice) });
+        (prices[poolKey(AvailabilityZone ?? "", InstanceType ?? "")] ??= []).push({
+          at: Timestamp?.getTime() ?? 0,
+          price: Number(SpotPrice),
+        });
       }
       NextToken = page.NextToken || undefined;
     } while (NextToken);
@@ -44,7 +55,9 @@ export async function spotLimits(cloud: Cloud, region: string, instanceIds: stri
     const answer = await cloud.ec2(region).send(new DescribeSpotInstanceRequestsCommand({}));
     const wanted = new Set(instanceIds);
     return Object.fromEntries(
-      (answer.SpotInstanceRequests ?? []).filter(({ InstanceId, SpotPrice }) => wanted.has(InstanceId ?? "") && SpotPrice).map(({ InstanceId, SpotPrice }) => [InstanceId!, Number(SpotPrice)]),
+      (answer.SpotInstanceRequests ?? [])
+        .filter(({ InstanceId, SpotPrice }) => wanted.has(InstanceId ?? "") && SpotPrice)
+        .map(({ InstanceId, SpotPrice }) => [InstanceId!, Number(SpotPrice)]),
     );
   } catch (error) {
     throw awsError(error, `DescribeSpotInstanceRequests in ${region}`);

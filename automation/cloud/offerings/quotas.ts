@@ -20,11 +20,18 @@ export interface Quota {
 }
 
 /** The vCPU quota that a machine type counts against; undefined for a family without a row, or without a quota in the region. @throws SpotError */
-export async function vcpuQuota(cloud: Cloud, region: string, machineType: string, market: Market): Promise<Quota | undefined> {
+export async function vcpuQuota(
+  cloud: Cloud,
+  region: string,
+  machineType: string,
+  market: Market,
+): Promise<Quota | undefined> {
   const code = QUOTAS.find(({ families }) => families.test(machineType))?.codes[market];
   if (code === undefined) return undefined;
   try {
-    const { Quota: quota } = await (await cloud.quotas(region)).send(new GetServiceQuotaCommand({ ServiceCode: "ec2", QuotaCode: code }));
+    const { Quota: quota } = await (await cloud.quotas(region)).send(
+      new GetServiceQuotaCommand({ ServiceCode: "ec2", QuotaCode: code }),
+    );
     return quota?.Value === undefined ? undefined : { code, limit: quota.Value };
   } catch (error) {
     // The region does not count this market in vCPUs, or not yet.
@@ -39,10 +46,21 @@ export async function vcpusOfOthers(cloud: Cloud, region: string, lineage: strin
     let NextToken: string | undefined;
     let vcpus = 0;
     do {
-      const page = await cloud.ec2(region).send(new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }], MaxResults: 1000, NextToken }));
-      for (const { InstanceLifecycle, Tags, CpuOptions } of (page.Reservations ?? []).flatMap(({ Instances }) => Instances ?? [])) {
+      const page = await cloud
+        .ec2(region)
+        .send(
+          new DescribeInstancesCommand({
+            Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
+            MaxResults: 1000,
+            NextToken,
+          }),
+        );
+      for (const { InstanceLifecycle, Tags, CpuOptions } of (page.Reservations ?? []).flatMap(
+        ({ Instances }) => Instances ?? [],
+      )) {
         const ours = Tags?.some(({ Key, Value }) => Key === Tag.lineage && Value === lineage);
-        if (!ours && (InstanceLifecycle === "spot") === (market === "spot")) vcpus += (CpuOptions?.CoreCount ?? 0) * (CpuOptions?.ThreadsPerCore ?? 0);
+        if (!ours && (InstanceLifecycle === "spot") === (market === "spot"))
+          vcpus += (CpuOptions?.CoreCount ?? 0) * (CpuOptions?.ThreadsPerCore ?? 0);
       }
       NextToken = page.NextToken;
     } while (NextToken);

@@ -48,7 +48,11 @@ export interface RegionRequest {
  * Asks one region everything that must be decided once before a node is launched there, all questions in parallel.
  * @throws SpotError that names the region: E_REGION, E_INSTANCE_TYPE, E_IMAGE, E_NETWORK, E_CREDENTIALS or E_AWS
  */
-export async function offerOf(cloud: Cloud, request: RegionRequest, known: RegionPin | undefined): Promise<RegionOffer> {
+export async function offerOf(
+  cloud: Cloud,
+  request: RegionRequest,
+  known: RegionPin | undefined,
+): Promise<RegionOffer> {
   const { region, machineTypes } = request;
   const ec2 = cloud.ec2(region);
   const [usable, offered, prices, facts] = await Promise.all([
@@ -58,16 +62,23 @@ export async function offerOf(cloud: Cloud, request: RegionRequest, known: Regio
     typeFacts(ec2, request),
   ]);
   const runnable = withProgram(request, facts);
-  const [pin, images] = await Promise.all([known ?? networkOf(ec2, request, usable), imagesOf(cloud, request, runnable)]);
+  const [pin, images] = await Promise.all([
+    known ?? networkOf(ec2, request, usable),
+    imagesOf(cloud, request, runnable),
+  ]);
   const reachable = pin.network === "create" ? pin.availabilityZones : Object.keys(pin.subnets);
   const types = machineTypes.flatMap((name): TypeOffer[] => {
     const fact = runnable.get(name);
     const ami = fact && images.get(fact.architecture);
     const zones = reachable.filter((zone) => usable.includes(zone) && offered.get(name)?.has(zone)).sort();
-    return fact && ami && zones.length > 0 ? [{ name, ami, vcpus: fact.vcpus, zones, prices: prices.get(name) ?? {} }] : [];
+    return fact && ami && zones.length > 0
+      ? [{ name, ami, vcpus: fact.vcpus, zones, prices: prices.get(name) ?? {} }]
+      : [];
   });
   if (types.length === 0) {
-    throw new SpotError("E_INSTANCE_TYPE", { message: `${region} offers ${machineTypes.join(" or ")} in none of the zones ${reachable.join(", ") || "(none)"}` });
+    throw new SpotError("E_INSTANCE_TYPE", {
+      message: `${region} offers ${machineTypes.join(" or ")} in none of the zones ${reachable.join(", ") || "(none)"}`,
+    });
   }
   return { region, pin, types };
 }
@@ -95,11 +106,15 @@ async function usableZones(ec2: EC2Client): Promise<string[]> {
 /** Zones by machine type. */
 async function zonesOffering(ec2: EC2Client, machineTypes: readonly string[]): Promise<Map<string, Set<string>>> {
   const zones = new Map<string, Set<string>>();
-  const filter = { LocationType: "availability-zone" as const, Filters: [{ Name: "instance-type", Values: [...machineTypes] }] };
+  const filter = {
+    LocationType: "availability-zone" as const,
+    Filters: [{ Name: "instance-type", Values: [...machineTypes] }],
+  };
   let NextToken: string | undefined;
   do {
     const page = await ec2.send(new DescribeInstanceTypeOfferingsCommand({ ...filter, NextToken }));
-    for (const { InstanceType, Location } of page.InstanceTypeOfferings ?? []) zones.set(InstanceType!, (zones.get(InstanceType!) ?? new Set()).add(Location!));
+    for (const { InstanceType, Location } of page.InstanceTypeOfferings ?? [])
+      zones.set(InstanceType!, (zones.get(InstanceType!) ?? new Set()).add(Location!));
     NextToken = page.NextToken;
   } while (NextToken);
   return zones;
@@ -109,11 +124,18 @@ async function zonesOffering(ec2: EC2Client, machineTypes: readonly string[]): P
  * The spot price that holds now, by type and zone. Without an answer nothing is known of prices: they order the zones
  * and warn, and a launch is judged by AWS itself.
  */
-async function spotPrices(ec2: EC2Client, machineTypes: readonly string[]): Promise<Map<string, Record<string, number>>> {
+async function spotPrices(
+  ec2: EC2Client,
+  machineTypes: readonly string[],
+): Promise<Map<string, Record<string, number>>> {
   const prices = new Map<string, Record<string, number>>();
   try {
     const { SpotPriceHistory } = await ec2.send(
-      new DescribeSpotPriceHistoryCommand({ InstanceTypes: machineTypes as never, ProductDescriptions: ["Linux/UNIX"], StartTime: new Date() }),
+      new DescribeSpotPriceHistoryCommand({
+        InstanceTypes: machineTypes as never,
+        ProductDescriptions: ["Linux/UNIX"],
+        StartTime: new Date(),
+      }),
     );
     for (const { InstanceType, AvailabilityZone, SpotPrice } of SpotPriceHistory ?? []) {
       // Newest first: a later row of the same pool is an older price.
@@ -139,24 +161,39 @@ async function typeFacts(ec2: EC2Client, { region, machineTypes }: RegionRequest
   await Promise.all(
     machineTypes.map(async (name) => {
       try {
-        const type = (await ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: [name as never] }))).InstanceTypes?.[0];
+        const type = (await ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: [name as never] })))
+          .InstanceTypes?.[0];
         const supported: string[] = type?.ProcessorInfo?.SupportedArchitectures ?? [];
-        found.set(name, { architecture: supported.includes("arm64") ? "arm64" : "x86_64", vcpus: type?.VCpuInfo?.DefaultVCpus ?? 0 });
+        found.set(name, {
+          architecture: supported.includes("arm64") ? "arm64" : "x86_64",
+          vcpus: type?.VCpuInfo?.DefaultVCpus ?? 0,
+        });
       } catch (error) {
-        if ((error as { name?: string }).name !== "InvalidInstanceType") throw awsError(error, `DescribeInstanceTypes in ${region}`);
+        if ((error as { name?: string }).name !== "InvalidInstanceType")
+          throw awsError(error, `DescribeInstanceTypes in ${region}`);
         refused = error;
       }
     }),
   );
-  if (found.size === 0) throw new SpotError("E_INSTANCE_TYPE", { message: `${region} has no machine type ${machineTypes.join(" or ")}`, cause: refused });
+  if (found.size === 0)
+    throw new SpotError("E_INSTANCE_TYPE", {
+      message: `${region} has no machine type ${machineTypes.join(" or ")}`,
+      cause: refused,
+    });
   return found;
 }
 
 /** The image for each architecture among the types. An AMI id serves one: types of the other are left out. */
-async function imagesOf(cloud: Cloud, request: RegionRequest, facts: Map<string, TypeFacts>): Promise<Map<Architecture, string>> {
+async function imagesOf(
+  cloud: Cloud,
+  request: RegionRequest,
+  facts: Map<string, TypeFacts>,
+): Promise<Map<Architecture, string>> {
   const architectures = [...new Set([...facts.values()].map(({ architecture }) => architecture))];
   const answers = await Promise.allSettled(architectures.map((architecture) => imageOf(cloud, request, architecture)));
-  const images = new Map(answers.flatMap((answer, i) => (answer.status === "fulfilled" ? [[architectures[i]!, answer.value] as const] : [])));
+  const images = new Map(
+    answers.flatMap((answer, i) => (answer.status === "fulfilled" ? [[architectures[i]!, answer.value] as const] : [])),
+  );
   const refused = answers.find((answer) => answer.status === "rejected");
   if (images.size === 0 && refused) throw refused.reason;
   return images;
@@ -166,17 +203,28 @@ async function imagesOf(cloud: Cloud, request: RegionRequest, facts: Map<string,
 const DISTRIBUTION_ARCHITECTURE: Record<Architecture, ProgramArchitecture> = { x86_64: "amd64", arm64: "arm64" };
 
 /** Where a distribution publishes its newest image (AWS documentation of Canonical's and Debian's images). */
-const IMAGES: Record<string, { parameter: (arch: string) => string } | { owner: string; name: (arch: string) => string }> = {
-  "ubuntu-22.04": { parameter: (arch) => `/aws/service/canonical/ubuntu/server/22.04/stable/current/${arch}/hvm/ebs-gp2/ami-id` },
-  "ubuntu-24.04": { parameter: (arch) => `/aws/service/canonical/ubuntu/server/24.04/stable/current/${arch}/hvm/ebs-gp3/ami-id` },
+const IMAGES: Record<
+  string,
+  { parameter: (arch: string) => string } | { owner: string; name: (arch: string) => string }
+> = {
+  "ubuntu-22.04": {
+    parameter: (arch) => `/aws/service/canonical/ubuntu/server/22.04/stable/current/${arch}/hvm/ebs-gp2/ami-id`,
+  },
+  "ubuntu-24.04": {
+    parameter: (arch) => `/aws/service/canonical/ubuntu/server/24.04/stable/current/${arch}/hvm/ebs-gp3/ami-id`,
+  },
   "debian-12": { owner: "136693071363", name: (arch) => `debian-12-${arch}-*` },
 };
 
 /** The types whose architecture the workload has a program for. @throws SpotError E_INSTANCE_TYPE when there is none */
 function withProgram({ region, programs }: RegionRequest, facts: Map<string, TypeFacts>): Map<string, TypeFacts> {
-  const fits = [...facts].filter(([, { architecture }]) => programs === undefined || programs.includes(DISTRIBUTION_ARCHITECTURE[architecture]));
+  const fits = [...facts].filter(
+    ([, { architecture }]) => programs === undefined || programs.includes(DISTRIBUTION_ARCHITECTURE[architecture]),
+  );
   if (fits.length > 0) return new Map(fits);
-  const name = [...new Set([...facts.values()].map(({ architecture }) => DISTRIBUTION_ARCHITECTURE[architecture]))].join(" or ");
+  const name = [
+    ...new Set([...facts.values()].map(({ architecture }) => DISTRIBUTION_ARCHITECTURE[architecture])),
+  ].join(" or ");
   throw new SpotError("E_INSTANCE_TYPE", {
     message: `${region}: bacalhau.download has no program for ${name}, the architecture of ${[...facts.keys()].join(" and ")}`,
     next: `Add ${name} under bacalhau.download, or choose another machine type.`,
@@ -199,13 +247,20 @@ async function imageOf(cloud: Cloud, request: RegionRequest, architecture: Archi
       if (answer.Parameter?.Value) return answer.Parameter.Value;
     } else {
       const { Images } = await cloud.ec2(region).send(
-        new DescribeImagesCommand({ Owners: [source.owner], Filters: [{ Name: "name", Values: [source.name(arch)] }, { Name: "state", Values: ["available"] }] }),
+        new DescribeImagesCommand({
+          Owners: [source.owner],
+          Filters: [
+            { Name: "name", Values: [source.name(arch)] },
+            { Name: "state", Values: ["available"] },
+          ],
+        }),
       );
       const newest = newestOf(Images ?? []);
       if (newest?.ImageId) return newest.ImageId;
     }
   } catch (error) {
-    if ((error as { name?: string }).name !== "ParameterNotFound") throw awsError(error, `looking up the image ${name} in ${region}`);
+    if ((error as { name?: string }).name !== "ParameterNotFound")
+      throw awsError(error, `looking up the image ${name} in ${region}`);
   }
   throw new SpotError("E_IMAGE", { message: `${region} has no image ${name} for ${architecture}` });
 }
@@ -214,12 +269,17 @@ function newestOf(images: Image[]): Image | undefined {
   return [...images].sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""))[0];
 }
 
-async function givenImage(ec2: EC2Client, { region, image, machineTypes }: RegionRequest, architecture: Architecture): Promise<string> {
+async function givenImage(
+  ec2: EC2Client,
+  { region, image, machineTypes }: RegionRequest,
+  architecture: Architecture,
+): Promise<string> {
   let found: Image | undefined;
   try {
     found = (await ec2.send(new DescribeImagesCommand({ ImageIds: [image] }))).Images?.[0];
   } catch (error) {
-    if (!/^InvalidAMIID/.test((error as { name?: string }).name ?? "")) throw awsError(error, `DescribeImages in ${region}`);
+    if (!/^InvalidAMIID/.test((error as { name?: string }).name ?? ""))
+      throw awsError(error, `DescribeImages in ${region}`);
   }
   if (!found) throw new SpotError("E_IMAGE", { message: `${region} has no image ${image}` });
   if (found.Architecture !== architecture) {
@@ -248,42 +308,57 @@ async function networkOf(ec2: EC2Client, request: RegionRequest, usable: string[
     asked(region, "DescribeSecurityGroups", groupIds(ec2, vpcId, request)),
   ]);
   if (Object.keys(subnets).length === 0) {
-    throw new SpotError("E_NETWORK", { message: `${region}: ${vpcId} has no subnet with a route to an internet gateway` });
+    throw new SpotError("E_NETWORK", {
+      message: `${region}: ${vpcId} has no subnet with a route to an internet gateway`,
+    });
   }
   return { network: "existing", vpcId, subnets, securityGroups };
 }
 
 async function vpcOf(ec2: EC2Client, { region, network }: RegionRequest): Promise<string> {
-  const wanted = network === "default" ? { Filters: [{ Name: "is-default", Values: ["true"] }] } : { VpcIds: [network] };
+  const wanted =
+    network === "default" ? { Filters: [{ Name: "is-default", Values: ["true"] }] } : { VpcIds: [network] };
   try {
     const vpc = (await ec2.send(new DescribeVpcsCommand(wanted))).Vpcs?.[0];
     if (vpc?.VpcId) return vpc.VpcId;
   } catch (error) {
     if ((error as { name?: string }).name !== "InvalidVpcID.NotFound") throw error;
   }
-  throw new SpotError("E_NETWORK", { message: network === "default" ? `${region} has no default VPC` : `${region} has no VPC ${network}` });
+  throw new SpotError("E_NETWORK", {
+    message: network === "default" ? `${region} has no default VPC` : `${region} has no VPC ${network}`,
+  });
 }
 
 /** One subnet a zone: of those with a way out the one with the smallest id, so that each run finds the same. */
 async function publicSubnets(ec2: EC2Client, vpcId: string): Promise<Record<string, string>> {
   const Filters = [{ Name: "vpc-id", Values: [vpcId] }];
-  const [{ Subnets }, { RouteTables }] = await Promise.all([ec2.send(new DescribeSubnetsCommand({ Filters })), ec2.send(new DescribeRouteTablesCommand({ Filters }))]);
+  const [{ Subnets }, { RouteTables }] = await Promise.all([
+    ec2.send(new DescribeSubnetsCommand({ Filters })),
+    ec2.send(new DescribeRouteTablesCommand({ Filters })),
+  ]);
   const tableOf = (subnetId: string): RouteTable | undefined =>
-    RouteTables?.find((table) => table.Associations?.some((a) => a.SubnetId === subnetId)) ?? RouteTables?.find((table) => table.Associations?.some((a) => a.Main));
+    RouteTables?.find((table) => table.Associations?.some((a) => a.SubnetId === subnetId)) ??
+    RouteTables?.find((table) => table.Associations?.some((a) => a.Main));
   const open = (Subnets ?? []).filter(({ SubnetId }) =>
-    tableOf(SubnetId!)?.Routes?.some((route) => route.DestinationCidrBlock === EVERYWHERE && route.GatewayId?.startsWith("igw-")),
+    tableOf(SubnetId!)?.Routes?.some(
+      (route) => route.DestinationCidrBlock === EVERYWHERE && route.GatewayId?.startsWith("igw-"),
+    ),
   );
   const byZone: Record<string, string> = {};
-  for (const { SubnetId, AvailabilityZone } of open.sort((a, b) => a.SubnetId!.localeCompare(b.SubnetId!))) byZone[AvailabilityZone!] ??= SubnetId!;
+  for (const { SubnetId, AvailabilityZone } of open.sort((a, b) => a.SubnetId!.localeCompare(b.SubnetId!)))
+    byZone[AvailabilityZone!] ??= SubnetId!;
   return byZone;
 }
 
 async function groupIds(ec2: EC2Client, vpcId: string, { region, securityGroups }: RegionRequest): Promise<string[]> {
   if (securityGroups.length === 0) return [];
-  const { SecurityGroups } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "vpc-id", Values: [vpcId] }] }));
+  const { SecurityGroups } = await ec2.send(
+    new DescribeSecurityGroupsCommand({ Filters: [{ Name: "vpc-id", Values: [vpcId] }] }),
+  );
   return securityGroups.map((wanted) => {
     const group = SecurityGroups?.find(({ GroupId, GroupName }) => GroupId === wanted || GroupName === wanted);
-    if (!group?.GroupId) throw new SpotError("E_NETWORK", { message: `${region}: ${vpcId} has no security group ${wanted}` });
+    if (!group?.GroupId)
+      throw new SpotError("E_NETWORK", { message: `${region}: ${vpcId} has no security group ${wanted}` });
     return group.GroupId;
   });
 }

@@ -22,7 +22,15 @@ import { awsError } from "../errors";
 export type { Instance };
 
 /** Kinds of things that a fleet leaves in AWS, in the order in which they can be deleted. */
-export const CLOUD_KINDS = ["instance", "volume", "security-group", "route-table", "subnet", "internet-gateway", "vpc"] as const;
+export const CLOUD_KINDS = [
+  "instance",
+  "volume",
+  "security-group",
+  "route-table",
+  "subnet",
+  "internet-gateway",
+  "vpc",
+] as const;
 export type CloudKind = (typeof CLOUD_KINDS)[number];
 
 /** Something of ours that exists in AWS, found by its lineage tag. */
@@ -39,7 +47,10 @@ export interface CloudObject {
   tags: Record<string, string>;
 }
 
-type Lister = (client: EC2Client, filters: Filter[]) => Promise<{ id: string; detail: string; created?: Date; heldBy?: string; tags: AwsTag[] | undefined }[]>;
+type Lister = (
+  client: EC2Client,
+  filters: Filter[],
+) => Promise<{ id: string; detail: string; created?: Date; heldBy?: string; tags: AwsTag[] | undefined }[]>;
 
 /** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
 export const LISTERS: Record<CloudKind, Lister> = {
@@ -51,13 +62,31 @@ export const LISTERS: Record<CloudKind, Lister> = {
       tags: instance.Tags,
     })),
   volume: async (client, Filters) =>
-    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({ id: v.VolumeId!, detail: v.State ?? "", created: v.CreateTime, heldBy: v.Attachments?.[0]?.InstanceId, tags: v.Tags })),
+    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({
+      id: v.VolumeId!,
+      detail: v.State ?? "",
+      created: v.CreateTime,
+      heldBy: v.Attachments?.[0]?.InstanceId,
+      tags: v.Tags,
+    })),
   "security-group": async (client, Filters) =>
-    ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({ id: g.GroupId!, detail: g.VpcId ?? "", tags: g.Tags })),
+    ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({
+      id: g.GroupId!,
+      detail: g.VpcId ?? "",
+      tags: g.Tags,
+    })),
   "route-table": async (client, Filters) =>
-    ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => ({ id: t.RouteTableId!, detail: t.VpcId ?? "", tags: t.Tags })),
+    ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => ({
+      id: t.RouteTableId!,
+      detail: t.VpcId ?? "",
+      tags: t.Tags,
+    })),
   subnet: async (client, Filters) =>
-    ((await client.send(new DescribeSubnetsCommand({ Filters }))).Subnets ?? []).map((s) => ({ id: s.SubnetId!, detail: s.VpcId ?? "", tags: s.Tags })),
+    ((await client.send(new DescribeSubnetsCommand({ Filters }))).Subnets ?? []).map((s) => ({
+      id: s.SubnetId!,
+      detail: s.VpcId ?? "",
+      tags: s.Tags,
+    })),
   "internet-gateway": async (client, Filters) =>
     ((await client.send(new DescribeInternetGatewaysCommand({ Filters }))).InternetGateways ?? []).map((g) => ({
       id: g.InternetGatewayId!,
@@ -65,16 +94,29 @@ export const LISTERS: Record<CloudKind, Lister> = {
       tags: g.Tags,
     })),
   vpc: async (client, Filters) =>
-    ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({ id: v.VpcId!, detail: v.CidrBlock ?? "", tags: v.Tags })),
+    ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({
+      id: v.VpcId!,
+      detail: v.CidrBlock ?? "",
+      tags: v.Tags,
+    })),
 };
 
 /** How Describe is asked for things of a kind by their ids. */
 export const ID_FILTERS: Record<CloudKind, string> = {
-  instance: "instance-id", volume: "volume-id", "security-group": "group-id", "route-table": "route-table-id", subnet: "subnet-id", "internet-gateway": "internet-gateway-id", vpc: "vpc-id",
+  instance: "instance-id",
+  volume: "volume-id",
+  "security-group": "group-id",
+  "route-table": "route-table-id",
+  subnet: "subnet-id",
+  "internet-gateway": "internet-gateway-id",
+  vpc: "vpc-id",
 };
 
 /** An object's tags as they are now; undefined: AWS lists none with this id. @throws what AWS said */
-export async function tagsNow(client: EC2Client, { kind, id }: Pick<CloudObject, "kind" | "id">): Promise<Record<string, string> | undefined> {
+export async function tagsNow(
+  client: EC2Client,
+  { kind, id }: Pick<CloudObject, "kind" | "id">,
+): Promise<Record<string, string> | undefined> {
   const found = (await LISTERS[kind](client, [{ Name: ID_FILTERS[kind], Values: [id] }])).find((one) => one.id === id);
   return found && tagRecord(found.tags);
 }
@@ -106,19 +148,36 @@ export function inventory(cloud: Cloud, lineage: string, regions: string[]): Pro
  * @param stack without organisation and project; its characters (STACK_NAME) are none of a filter's patterns
  */
 export function inventoryOfStack(cloud: Cloud, stack: string, regions: string[]): Promise<RegionInventory[]> {
-  return listed(cloud, [{ Name: `tag:${Tag.stack}`, Values: [stack] }, { Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }], regions);
+  return listed(
+    cloud,
+    [
+      { Name: `tag:${Tag.stack}`, Values: [stack] },
+      { Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] },
+    ],
+    regions,
+  );
 }
 
 /** What is there of these, whatever their tags; only regions in which one of them lies are answered. */
-export function inventoryOfIds(cloud: Cloud, objects: readonly Pick<CloudObject, "kind" | "region" | "id">[]): Promise<RegionInventory[]> {
-  const idsOf = (kind: CloudKind, region: string) => objects.flatMap((object) => (object.kind === kind && object.region === region ? object.id : []));
-  return listedBy(cloud, (kind, region) => [{ Name: ID_FILTERS[kind], Values: idsOf(kind, region) }], [...new Set(objects.map(({ region }) => region))]);
+export function inventoryOfIds(
+  cloud: Cloud,
+  objects: readonly Pick<CloudObject, "kind" | "region" | "id">[],
+): Promise<RegionInventory[]> {
+  const idsOf = (kind: CloudKind, region: string) =>
+    objects.flatMap((object) => (object.kind === kind && object.region === region ? object.id : []));
+  return listedBy(cloud, (kind, region) => [{ Name: ID_FILTERS[kind], Values: idsOf(kind, region) }], [
+    ...new Set(objects.map(({ region }) => region)),
+  ]);
 }
 
 const listed = (cloud: Cloud, filters: Filter[], regions: string[]) => listedBy(cloud, () => filters, regions);
 
 /** A filter without values lists nothing, and is not asked. */
-function listedBy(cloud: Cloud, filtersOf: (kind: CloudKind, region: string) => Filter[], regions: string[]): Promise<RegionInventory[]> {
+function listedBy(
+  cloud: Cloud,
+  filtersOf: (kind: CloudKind, region: string) => Filter[],
+  regions: string[],
+): Promise<RegionInventory[]> {
   return Promise.all(
     regions.map(async (region) => {
       try {
@@ -126,7 +185,9 @@ function listedBy(cloud: Cloud, filtersOf: (kind: CloudKind, region: string) => 
           CLOUD_KINDS.map(async (kind) => {
             const filters = filtersOf(kind, region);
             if (filters.some(({ Values }) => Values?.length === 0)) return [];
-            return (await LISTERS[kind](cloud.ec2(region), filters)).map((object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }));
+            return (await LISTERS[kind](cloud.ec2(region), filters)).map(
+              (object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }),
+            );
           }),
         );
         return { region, objects: found.flat() };
@@ -141,12 +202,21 @@ function listedBy(cloud: Cloud, filtersOf: (kind: CloudKind, region: string) => 
 const PATIENCE_MS = 60_000;
 
 /** The same; but a region that is throttled or out of reach is asked again for a while, since much depends on its answer. */
-export function patientInventory(cloud: Cloud, lineage: string, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
+export function patientInventory(
+  cloud: Cloud,
+  lineage: string,
+  regions: string[],
+  signal: AbortSignal,
+): Promise<RegionInventory[]> {
   return patiently((silent) => inventory(cloud, lineage, silent), regions, signal);
 }
 
 /** Asks regions, and those again for a while that are throttled or out of reach. */
-export async function patiently(look: (regions: string[]) => Promise<RegionInventory[]>, regions: string[], signal: AbortSignal): Promise<RegionInventory[]> {
+export async function patiently(
+  look: (regions: string[]) => Promise<RegionInventory[]>,
+  regions: string[],
+  signal: AbortSignal,
+): Promise<RegionInventory[]> {
   const looked = new Map<string, RegionInventory>();
   const deadline = Date.now() + PATIENCE_MS;
   for (let silent = regions, wait = 500; ; wait = Math.min(wait * 2, 5_000)) {

@@ -42,7 +42,10 @@ const OURS = new Set<string | undefined>([SSH_RULE.configured, SSH_RULE.caller, 
 export async function networkParts(cloud: Cloud, { region, groups, tables }: PartHolders): Promise<NetworkPart[]> {
   const client = cloud.ec2(region);
   try {
-    const found = await Promise.all([groups.length > 0 ? rules(client, region, groups) : [], tables.length > 0 ? partsOfTables(client, region, tables) : []]);
+    const found = await Promise.all([
+      groups.length > 0 ? rules(client, region, groups) : [],
+      tables.length > 0 ? partsOfTables(client, region, tables) : [],
+    ]);
     return found.flat();
   } catch (error) {
     throw awsError(error, `listing the rules and routes in ${region}`);
@@ -53,11 +56,20 @@ async function rules(client: EC2Client, region: string, groups: string[]): Promi
   const parts: NetworkPart[] = [];
   let NextToken: string | undefined;
   do {
-    const page = await client.send(new DescribeSecurityGroupRulesCommand({ Filters: [{ Name: "group-id", Values: groups }], MaxResults: 1000, NextToken }));
+    const page = await client.send(
+      new DescribeSecurityGroupRulesCommand({
+        Filters: [{ Name: "group-id", Values: groups }],
+        MaxResults: 1000,
+        NextToken,
+      }),
+    );
     for (const { SecurityGroupRuleId: id, GroupId, IsEgress, Description } of page.SecurityGroupRules ?? []) {
       if (id === undefined || GroupId === undefined || !OURS.has(Description)) continue;
       const rule = { GroupId, SecurityGroupRuleIds: [id] };
-      const remove = () => (IsEgress ? client.send(new RevokeSecurityGroupEgressCommand(rule)) : client.send(new RevokeSecurityGroupIngressCommand(rule)));
+      const remove = () =>
+        IsEgress
+          ? client.send(new RevokeSecurityGroupEgressCommand(rule))
+          : client.send(new RevokeSecurityGroupIngressCommand(rule));
       parts.push({ kind: "rule", region, holder: GroupId, id, remove });
     }
     NextToken = page.NextToken;
@@ -67,16 +79,30 @@ async function rules(client: EC2Client, region: string, groups: string[]): Promi
 
 async function partsOfTables(client: EC2Client, region: string, tables: string[]): Promise<NetworkPart[]> {
   // By filter: of a table that is gone, asking by id would be an error for all.
-  const { RouteTables } = await client.send(new DescribeRouteTablesCommand({ Filters: [{ Name: "route-table-id", Values: tables }] }));
+  const { RouteTables } = await client.send(
+    new DescribeRouteTablesCommand({ Filters: [{ Name: "route-table-id", Values: tables }] }),
+  );
   return (RouteTables ?? []).flatMap(({ RouteTableId: holder, Routes, Associations }): NetworkPart[] => {
     if (holder === undefined) return [];
     const wayOut = { RouteTableId: holder, DestinationCidrBlock: EVERYWHERE };
     return [
       ...(Routes ?? []).flatMap(({ DestinationCidrBlock }): NetworkPart[] =>
-        DestinationCidrBlock === EVERYWHERE ? [{ kind: "route", region, holder, remove: () => client.send(new DeleteRouteCommand(wayOut)) }] : [],
+        DestinationCidrBlock === EVERYWHERE
+          ? [{ kind: "route", region, holder, remove: () => client.send(new DeleteRouteCommand(wayOut)) }]
+          : [],
       ),
       ...(Associations ?? []).flatMap(({ RouteTableAssociationId: id, Main }): NetworkPart[] =>
-        id === undefined || Main ? [] : [{ kind: "association", region, holder, id, remove: () => client.send(new DisassociateRouteTableCommand({ AssociationId: id })) }],
+        id === undefined || Main
+          ? []
+          : [
+              {
+                kind: "association",
+                region,
+                holder,
+                id,
+                remove: () => client.send(new DisassociateRouteTableCommand({ AssociationId: id })),
+              },
+            ],
       ),
     ];
   });

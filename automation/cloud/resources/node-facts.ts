@@ -29,19 +29,42 @@ const FILTER_VALUES = 200;
  * the size of a page). A call that is refused is a fact of its own and spoils no other.
  * @throws SpotError of AWS's class when the region does not answer at all
  */
-export async function nodeFacts(cloud: Cloud, lineage: string, region: string, about: CallerFacts): Promise<Map<string, CloudFacts>> {
+export async function nodeFacts(
+  cloud: Cloud,
+  lineage: string,
+  region: string,
+  about: CallerFacts,
+): Promise<Map<string, CloudFacts>> {
   const instances = await describeInstances(cloud, lineage, region);
   const ec2 = cloud.ec2(region);
   const [groups, tables, volumes, requests] = await Promise.all([
-    look("DescribeSecurityGroups", idsIn(instances, groupsOf), async (Values) =>
-      (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "group-id", Values }] }))).SecurityGroups,
+    look(
+      "DescribeSecurityGroups",
+      idsIn(instances, groupsOf),
+      async (Values) =>
+        (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "group-id", Values }] }))).SecurityGroups,
     ),
-    look("DescribeRouteTables", idsIn(instances, ({ VpcId }) => [VpcId]), async (Values) => (await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: "vpc-id", Values }] }))).RouteTables),
-    look("DescribeVolumes", idsIn(instances, ({ InstanceId }) => [InstanceId]), async (Values) =>
-      (await ec2.send(new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values }] }))).Volumes,
+    look(
+      "DescribeRouteTables",
+      idsIn(instances, ({ VpcId }) => [VpcId]),
+      async (Values) =>
+        (await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: "vpc-id", Values }] }))).RouteTables,
     ),
-    look("DescribeSpotInstanceRequests", idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]), async (Values) =>
-      (await ec2.send(new DescribeSpotInstanceRequestsCommand({ Filters: [{ Name: "spot-instance-request-id", Values }] }))).SpotInstanceRequests,
+    look(
+      "DescribeVolumes",
+      idsIn(instances, ({ InstanceId }) => [InstanceId]),
+      async (Values) =>
+        (await ec2.send(new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values }] }))).Volumes,
+    ),
+    look(
+      "DescribeSpotInstanceRequests",
+      idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]),
+      async (Values) =>
+        (
+          await ec2.send(
+            new DescribeSpotInstanceRequestsCommand({ Filters: [{ Name: "spot-instance-request-id", Values }] }),
+          )
+        ).SpotInstanceRequests,
     ),
   ]);
   return new Map(
@@ -69,14 +92,25 @@ export async function consoleOutput(cloud: Cloud, region: string, instanceId: st
   }
 }
 
-function idsIn(instances: readonly Instance[], idsOf: (instance: Instance) => (string | undefined)[] | undefined): string[] {
-  return [...new Set(instances.flatMap((instance) => idsOf(instance) ?? []))].filter((id) => id !== undefined && id !== "") as string[];
+function idsIn(
+  instances: readonly Instance[],
+  idsOf: (instance: Instance) => (string | undefined)[] | undefined,
+): string[] {
+  return [...new Set(instances.flatMap((instance) => idsOf(instance) ?? []))].filter(
+    (id) => id !== undefined && id !== "",
+  ) as string[];
 }
 
 /** Asks for ids in as many calls as filters need; for none it asks nothing. */
-async function look<T>(call: string, ids: readonly string[], ask: (ids: string[]) => Promise<T[] | undefined>): Promise<Looked<T[]>> {
+async function look<T>(
+  call: string,
+  ids: readonly string[],
+  ask: (ids: string[]) => Promise<T[] | undefined>,
+): Promise<Looked<T[]>> {
   try {
-    const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) => ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES));
+    const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
+      ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
+    );
     return { value: (await Promise.all(parts.map(ask))).flatMap((found) => found ?? []) };
   } catch (error) {
     return { failure: wordsWithCause(awsError(error, call)) };
@@ -106,17 +140,30 @@ function instanceFacts(instance: Instance): InstanceFacts {
 }
 
 /** Groups belong to interfaces; what an instance lists of its own is a copy (and moto's is empty). */
-const groupsOf = ({ NetworkInterfaces }: Instance): (string | undefined)[] => (NetworkInterfaces ?? []).flatMap(({ Groups }) => (Groups ?? []).map(({ GroupId }) => GroupId));
+const groupsOf = ({ NetworkInterfaces }: Instance): (string | undefined)[] =>
+  (NetworkInterfaces ?? []).flatMap(({ Groups }) => (Groups ?? []).map(({ GroupId }) => GroupId));
 
 function groupFacts(instance: Instance, groups: readonly SecurityGroup[], lineage: string): GroupFacts[] {
   const ids = groupsOf(instance);
   return groups
     .filter(({ GroupId }) => ids.includes(GroupId))
-    .map(({ GroupId = "", Tags, IpPermissions }) => ({ id: GroupId, isOwn: tagRecord(Tags)[Tag.lineage] === lineage, ingress: (IpPermissions ?? []).flatMap(sourcesOf) }));
+    .map(({ GroupId = "", Tags, IpPermissions }) => ({
+      id: GroupId,
+      isOwn: tagRecord(Tags)[Tag.lineage] === lineage,
+      ingress: (IpPermissions ?? []).flatMap(sourcesOf),
+    }));
 }
 
 /** One entry for each source. Ports that a protocol does not have are written as 0 to 65535. */
-function sourcesOf({ IpProtocol = "", FromPort = 0, ToPort = 65_535, IpRanges, Ipv6Ranges, UserIdGroupPairs, PrefixListIds }: IpPermission): GroupFacts["ingress"] {
+function sourcesOf({
+  IpProtocol = "",
+  FromPort = 0,
+  ToPort = 65_535,
+  IpRanges,
+  Ipv6Ranges,
+  UserIdGroupPairs,
+  PrefixListIds,
+}: IpPermission): GroupFacts["ingress"] {
   const sources = [
     ...(IpRanges ?? []).map(({ CidrIp }) => CidrIp),
     ...(Ipv6Ranges ?? []).map(({ CidrIpv6 }) => CidrIpv6),
@@ -129,18 +176,35 @@ function sourcesOf({ IpProtocol = "", FromPort = 0, ToPort = 65_535, IpRanges, I
 /** A subnet without a table of its own has its VPC's main one. A route into nothing (blackhole) is none. */
 function internetRoute({ SubnetId, VpcId }: Instance, tables: readonly RouteTable[]): string | null {
   const own = tables.find(({ Associations }) => Associations?.some((association) => association.SubnetId === SubnetId));
-  const table = own ?? tables.find((candidate) => candidate.VpcId === VpcId && candidate.Associations?.some(({ Main }) => Main));
-  const route = table?.Routes?.find(({ DestinationCidrBlock, State }) => DestinationCidrBlock === EVERYWHERE && State !== "blackhole");
+  const table =
+    own ?? tables.find((candidate) => candidate.VpcId === VpcId && candidate.Associations?.some(({ Main }) => Main));
+  const route = table?.Routes?.find(
+    ({ DestinationCidrBlock, State }) => DestinationCidrBlock === EVERYWHERE && State !== "blackhole",
+  );
   return route?.GatewayId ?? route?.NatGatewayId ?? route?.TransitGatewayId ?? route?.NetworkInterfaceId ?? null;
 }
 
-function rootVolume({ InstanceId, RootDeviceName, BlockDeviceMappings }: Instance, volumes: readonly Volume[]): { encrypted: boolean; tags: Record<string, string> } | undefined {
+function rootVolume(
+  { InstanceId, RootDeviceName, BlockDeviceMappings }: Instance,
+  volumes: readonly Volume[],
+): { encrypted: boolean; tags: Record<string, string> } | undefined {
   const id = BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === RootDeviceName)?.Ebs?.VolumeId;
-  const volume = volumes.find(({ VolumeId, Attachments }) => (id === undefined ? Attachments?.some((attachment) => attachment.InstanceId === InstanceId) : VolumeId === id));
+  const volume = volumes.find(({ VolumeId, Attachments }) =>
+    id === undefined ? Attachments?.some((attachment) => attachment.InstanceId === InstanceId) : VolumeId === id,
+  );
   return volume && { encrypted: volume.Encrypted ?? false, tags: tagRecord(volume.Tags) };
 }
 
-function spotRequest({ SpotInstanceRequestId }: Instance, requests: readonly SpotInstanceRequest[]): { id: string; state: string; status: string } | undefined {
+function spotRequest(
+  { SpotInstanceRequestId }: Instance,
+  requests: readonly SpotInstanceRequest[],
+): { id: string; state: string; status: string } | undefined {
   const request = requests.find((candidate) => candidate.SpotInstanceRequestId === SpotInstanceRequestId);
-  return request && { id: SpotInstanceRequestId!, state: request.State ?? "unknown", status: request.Status?.Code ?? "unknown" };
+  return (
+    request && {
+      id: SpotInstanceRequestId!,
+      state: request.State ?? "unknown",
+      status: request.Status?.Code ?? "unknown",
+    }
+  );
 }

@@ -13,11 +13,20 @@ export interface HeldVpc {
  * Splits what a VPC holds. What is not `mine` is a stranger: the VPC cannot go without it. `own` is what is to be
  * deleted. What AWS makes and ends together with another thing of the VPC is in neither list: that one stands for both.
  */
-export function sorted(vpc: string, contents: readonly Remain[], mine: (remain: Remain) => boolean): { own: Remain[]; strangers: Remain[] } {
+export function sorted(
+  vpc: string,
+  contents: readonly Remain[],
+  mine: (remain: Remain) => boolean,
+): { own: Remain[]; strangers: Remain[] } {
   const holders = new Set([vpc, ...contents.map(({ id }) => id)]);
   const keptByAws = new Set(contents.flatMap(({ interfaces }) => interfaces ?? []));
-  const alone = contents.filter(({ id, endsWith }) => !keptByAws.has(id) && !(endsWith !== undefined && holders.has(endsWith)));
-  return { own: alone.filter((remain) => mine(remain) && remain.managed === undefined), strangers: alone.filter((remain) => !mine(remain)) };
+  const alone = contents.filter(
+    ({ id, endsWith }) => !keptByAws.has(id) && !(endsWith !== undefined && holders.has(endsWith)),
+  );
+  return {
+    own: alone.filter((remain) => mine(remain) && remain.managed === undefined),
+    strangers: alone.filter((remain) => !mine(remain)),
+  };
 }
 
 /**
@@ -25,11 +34,21 @@ export function sorted(vpc: string, contents: readonly Remain[], mine: (remain: 
  * @param stays what carries the fleet's ID and is not to go all the same
  * @throws what AWS said
  */
-export async function heldVpcs(cloud: Cloud, lineage: string, vpcs: readonly { region: string; id: string }[], stays: ReadonlySet<string> = new Set()): Promise<HeldVpc[]> {
+export async function heldVpcs(
+  cloud: Cloud,
+  lineage: string,
+  vpcs: readonly { region: string; id: string }[],
+  stays: ReadonlySet<string> = new Set(),
+): Promise<HeldVpc[]> {
   const looked = await Promise.all(
     vpcs.map(async ({ region, id }) => {
       const contents = await listRemains(cloud, region, [{ vpc: id }]);
-      return { region, vpc: id, by: sorted(id, contents, (remain) => ownerOf(remain.tags, { lineage }) === "ours" && !stays.has(remain.id)).strangers };
+      return {
+        region,
+        vpc: id,
+        by: sorted(id, contents, (remain) => ownerOf(remain.tags, { lineage }) === "ours" && !stays.has(remain.id))
+          .strangers,
+      };
     }),
   );
   return looked.filter(({ by }) => by.length > 0);

@@ -33,7 +33,9 @@ export const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Prom
   },
   subnet: (client, SubnetId) => client.send(new DeleteSubnetCommand({ SubnetId })),
   "internet-gateway": async (client, InternetGatewayId) => {
-    const { InternetGateways } = await client.send(new DescribeInternetGatewaysCommand({ InternetGatewayIds: [InternetGatewayId] }));
+    const { InternetGateways } = await client.send(
+      new DescribeInternetGatewaysCommand({ InternetGatewayIds: [InternetGatewayId] }),
+    );
     for (const { VpcId } of InternetGateways?.[0]?.Attachments ?? []) {
       if (VpcId) await client.send(new DetachInternetGatewayCommand({ InternetGatewayId, VpcId }));
     }
@@ -46,7 +48,8 @@ export const DELETERS: Record<CloudKind, (client: EC2Client, id: string) => Prom
  * AWS takes its time to let go (interfaces of an ended instance): such refusals are asked again. An address is kept from
  * everybody for a moment after its NAT gateway is gone, in words of missing permission.
  */
-const HELD = /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|is currently in use|InvalidIPAddress\.InUse|AuthFailure: You do not have permission to access the specified resource/;
+const HELD =
+  /DependencyViolation|ResourceInUse|IncorrectState|VolumeInUse|is currently in use|InvalidIPAddress\.InUse|AuthFailure: You do not have permission to access the specified resource/;
 
 /** Worth asking again within the deadline: held back, throttled, or AWS or the way to it is out for a while. */
 function passes(error: unknown): boolean {
@@ -72,13 +75,34 @@ export interface SweepOptions {
  * Deletes objects of one lineage, regions in parallel, in the order that AWS asks for (instances first and waited for,
  * the VPC last). Each object is judged alone: one that cannot be deleted is reported and the rest goes on.
  */
-export async function sweep(cloud: Cloud, lineage: string, objects: CloudObject[], options: SweepOptions = {}): Promise<SweepFailure[]> {
+export async function sweep(
+  cloud: Cloud,
+  lineage: string,
+  objects: CloudObject[],
+  options: SweepOptions = {},
+): Promise<SweepFailure[]> {
   const regions = [...new Set(objects.map(({ region }) => region))];
-  const failures = await Promise.all(regions.map((region) => sweepRegion(cloud, lineage, region, objects.filter((o) => o.region === region), options)));
+  const failures = await Promise.all(
+    regions.map((region) =>
+      sweepRegion(
+        cloud,
+        lineage,
+        region,
+        objects.filter((o) => o.region === region),
+        options,
+      ),
+    ),
+  );
   return failures.flat();
 }
 
-async function sweepRegion(cloud: Cloud, lineage: string, region: string, objects: CloudObject[], options: SweepOptions): Promise<SweepFailure[]> {
+async function sweepRegion(
+  cloud: Cloud,
+  lineage: string,
+  region: string,
+  objects: CloudObject[],
+  options: SweepOptions,
+): Promise<SweepFailure[]> {
   const client = cloud.ec2(region);
   const deadline = Date.now() + (options.deadlineMs ?? 120_000);
   const failures: SweepFailure[] = [];
@@ -114,7 +138,8 @@ class Changed extends Error {}
 async function assertStill(client: EC2Client, object: CloudObject): Promise<void> {
   const now = await tagsNow(client, object);
   const changed = now && [Tag.lineage, Tag.stack].filter((tag) => now[tag] !== object.tags[tag]);
-  if (changed?.length) throw new Changed(`its tag ${changed.join(" and ")} changed since it was listed: it is left alone`);
+  if (changed?.length)
+    throw new Changed(`its tag ${changed.join(" and ")} changed since it was listed: it is left alone`);
 }
 
 /**
@@ -122,7 +147,12 @@ async function assertStill(client: EC2Client, object: CloudObject): Promise<void
  * @param held told once that it does, with AWS's words
  * @throws what AWS said last
  */
-export async function deleteWithin(deadline: number, remove: () => Promise<unknown>, signal?: AbortSignal, held?: (error: unknown) => void): Promise<void> {
+export async function deleteWithin(
+  deadline: number,
+  remove: () => Promise<unknown>,
+  signal?: AbortSignal,
+  held?: (error: unknown) => void,
+): Promise<void> {
   let told = false;
   for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
     try {
@@ -146,7 +176,14 @@ function isGone(error: unknown): boolean {
  * Ends an instance and waits until it is `terminated`: only then its interface and address are let go. Its id may be
  * unknown to one part of EC2 for a moment while another shows it, so "not found" counts only when listing agrees.
  */
-async function terminated(cloud: Cloud, lineage: string, object: CloudObject, end: () => Promise<unknown>, deadline: number, signal?: AbortSignal): Promise<void> {
+async function terminated(
+  cloud: Cloud,
+  lineage: string,
+  object: CloudObject,
+  end: () => Promise<unknown>,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<void> {
   for (let wait = 200, asked = false; ; wait = Math.min(wait * 1.5, 3000)) {
     let state: string | undefined;
     try {
@@ -158,7 +195,9 @@ async function terminated(cloud: Cloud, lineage: string, object: CloudObject, en
       if (!isGone(error) && (!passes(error) || Date.now() + wait > deadline)) throw error;
     }
     try {
-      state = (await describeInstances(cloud, lineage, object.region)).find(({ InstanceId }) => InstanceId === object.id)?.State?.Name;
+      state = (await describeInstances(cloud, lineage, object.region)).find(
+        ({ InstanceId }) => InstanceId === object.id,
+      )?.State?.Name;
       if (state === undefined || state === "terminated") return;
     } catch (error) {
       if (!passes(error) || Date.now() + wait > deadline) throw error;

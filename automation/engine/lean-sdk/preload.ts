@@ -14,7 +14,12 @@ const span = { addEvent: () => span, end: () => undefined, setAttribute: () => s
 const unused: Record<string, Record<string, unknown>> = {
   "@pulumi/pulumi/typescript-shim": {},
   "@pulumi/pulumi/runtime/closure/codePaths": {
-    computeCodePaths: () => Promise.reject(new Error("this program runs the Pulumi SDK without its serialisation of functions (automation/engine/lean-sdk/preload.ts)")),
+    computeCodePaths: () =>
+      Promise.reject(
+        new Error(
+          "this program runs the Pulumi SDK without its serialisation of functions (automation/engine/lean-sdk/preload.ts)",
+        ),
+      ),
   },
   "source-map-support/register": {},
   "@pulumi/pulumi/cmd/run/tracing": { newSpan: () => span, start: () => undefined, stop: () => undefined },

@@ -83,7 +83,8 @@ async function versionOf(command: string, { env, memoFile, signal }: CheckOption
     throw new Error(`\`${command} version\` failed: ${(error as Error).message}`, { cause: error });
   }
   const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
-  if (version === undefined) throw new Error(`\`${command} version\` answered ${JSON.stringify(answer.trim())}, which is not a version`);
+  if (version === undefined)
+    throw new Error(`\`${command} version\` answered ${JSON.stringify(answer.trim())}, which is not a version`);
   if (size >= SMALLEST_REMEMBERED_BYTES) writeMemo(memoFile, { ...remembered, [command]: { mtimeMs, size, version } });
   return version;
 }
@@ -91,7 +92,9 @@ async function versionOf(command: string, { env, memoFile, signal }: CheckOption
 function refuseVersion(command: string, version: string): void {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major === MAJOR && minor >= OLDEST_MINOR) return;
-  throw new Error(`${command} is version ${version}; needed is ${MAJOR}.${OLDEST_MINOR}.0 or newer, below ${MAJOR + 1}`);
+  throw new Error(
+    `${command} is version ${version}; needed is ${MAJOR}.${OLDEST_MINOR}.0 or newer, below ${MAJOR + 1}`,
+  );
 }
 
 type Memo = Record<string, { mtimeMs: number; size: number; version: string } | undefined>;

@@ -47,7 +47,8 @@ export async function obtainFrom(ways: Way[], options: ObtainOptions): Promise<P
   try {
     return await obtain(ways, options);
   } catch (error) {
-    if (options.signal?.aborted) throw new SpotError("E_INTERRUPTED", { message: "Obtaining the Pulumi CLI was interrupted.", cause: error });
+    if (options.signal?.aborted)
+      throw new SpotError("E_INTERRUPTED", { message: "Obtaining the Pulumi CLI was interrupted.", cause: error });
     throw error;
   }
 }
@@ -101,7 +102,12 @@ async function cachedCli(folder: string, check: CheckOptions, failures: Failure[
   return usable("cache", command, check, failures);
 }
 
-async function usable(origin: PulumiCli["origin"], command: string, check: CheckOptions, failures: Failure[]): Promise<PulumiCli | undefined> {
+async function usable(
+  origin: PulumiCli["origin"],
+  command: string,
+  check: CheckOptions,
+  failures: Failure[],
+): Promise<PulumiCli | undefined> {
   try {
     return { ...(await checkCli(command, check)), origin };
   } catch (error) {
@@ -111,14 +117,26 @@ async function usable(origin: PulumiCli["origin"], command: string, check: Check
 }
 
 /** Makes a CLI in a folder of its own and moves it into place in one step, so that a killed run leaves nothing that counts. */
-async function make(ways: Way[], folder: string, check: CheckOptions, options: ObtainOptions, failures: Failure[]): Promise<PulumiCli> {
+async function make(
+  ways: Way[],
+  folder: string,
+  check: CheckOptions,
+  options: ObtainOptions,
+  failures: Failure[],
+): Promise<PulumiCli> {
   // The lock is held: whoever made these is gone.
   for (const name of readdirSync(folder)) if (name.startsWith(PARTIAL)) remove(path.join(folder, name));
   const place = path.join(folder, PULUMI_CLI_VERSION);
   for (const way of ways) {
     const root = mkdtempSync(path.join(folder, PARTIAL));
     try {
-      await way.provide({ root, version: PULUMI_CLI_VERSION, env: options.env, report: options.report, signal: options.signal });
+      await way.provide({
+        root,
+        version: PULUMI_CLI_VERSION,
+        env: options.env,
+        report: options.report,
+        signal: options.signal,
+      });
       await checkCli(path.join(root, "bin", CLI_NAME), { ...check, memoFile: path.join(root, "checked.json") });
       remove(place);
       renameSync(root, place);

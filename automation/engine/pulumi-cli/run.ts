@@ -17,7 +17,12 @@ export interface RunOptions {
 export function run(command: string, args: string[], options: RunOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     options.signal?.throwIfAborted();
-    const child = spawn(command, args, { cwd: options.cwd, env: options.env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: options.env,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stdout = "";
     let stderr = "";
     let stopped: Error | undefined;
@@ -26,8 +31,11 @@ export function run(command: string, args: string[], options: RunOptions): Promi
       // A negative id means the group; without an id it never started.
       if (child.pid !== undefined) endGroup(child.pid);
     };
-    const interrupted = () => stop(options.signal?.reason instanceof Error ? options.signal.reason : new Error("interrupted"));
-    const timer = options.timeoutMs && setTimeout(() => stop(new Error(`no result after ${(options.timeoutMs ?? 0) / 1000} s`)), options.timeoutMs);
+    const interrupted = () =>
+      stop(options.signal?.reason instanceof Error ? options.signal.reason : new Error("interrupted"));
+    const timer =
+      options.timeoutMs &&
+      setTimeout(() => stop(new Error(`no result after ${(options.timeoutMs ?? 0) / 1000} s`)), options.timeoutMs);
     options.signal?.addEventListener("abort", interrupted, { once: true });
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {

@@ -11,7 +11,13 @@ export interface Way {
    * Puts `pulumi` and its language host into `<root>/bin`.
    * @throws Error with the reason, when this way is closed
    */
-  provide(request: { root: string; version: string; env: NodeJS.ProcessEnv; report(detail: string): void; signal?: AbortSignal }): Promise<void>;
+  provide(request: {
+    root: string;
+    version: string;
+    env: NodeJS.ProcessEnv;
+    report(detail: string): void;
+    signal?: AbortSignal;
+  }): Promise<void>;
 }
 
 const INSTALLER_URL = "https://get.pulumi.com/install.sh";
@@ -30,7 +36,11 @@ export const officialInstaller: Way = {
     report("looking for Pulumi's installer");
     await expectReachable(INSTALLER_URL, signal);
     report(`downloading the Pulumi CLI ${version}`);
-    await run(process.execPath, [path.join(__dirname, "install-main.js"), root, version], { env, timeoutMs: INSTALL_TIMEOUT_MS, signal });
+    await run(process.execPath, [path.join(__dirname, "install-main.js"), root, version], {
+      env,
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      signal,
+    });
   },
 };
 
@@ -90,9 +100,24 @@ export const goBuild: Way = {
     mkdirSync(bin, { recursive: true });
     for (const [index, part] of parts.entries()) {
       const title = `building ${part.title} with Go (part ${index + 1} of ${parts.length}, a few minutes the first time)`;
-      const args = ["build", "-v", "-trimpath", "-ldflags", part.ldflags(version), "-o", path.join(bin, part.output), part.importPath];
+      const args = [
+        "build",
+        "-v",
+        "-trimpath",
+        "-ldflags",
+        part.ldflags(version),
+        "-o",
+        path.join(bin, part.output),
+        part.importPath,
+      ];
       await withProgress(title, report, (onStderr) =>
-        run(go, args, { cwd: path.join(packageRoot(), "tools", "pulumi-cli", part.module), env, timeoutMs: BUILD_TIMEOUT_MS, signal, onStderr }),
+        run(go, args, {
+          cwd: path.join(packageRoot(), "tools", "pulumi-cli", part.module),
+          env,
+          timeoutMs: BUILD_TIMEOUT_MS,
+          signal,
+          onStderr,
+        }),
       );
     }
     const wrapper = path.join(bin, LANGUAGE_HOST_NAME);
@@ -102,7 +127,11 @@ export const goBuild: Way = {
 };
 
 /** Tells every few seconds how long it lasts and how many packages are compiled: `go build -v` names each on a line. */
-async function withProgress(title: string, report: (detail: string) => void, work: (onStderr: (chunk: string) => void) => Promise<unknown>): Promise<void> {
+async function withProgress(
+  title: string,
+  report: (detail: string) => void,
+  work: (onStderr: (chunk: string) => void) => Promise<unknown>,
+): Promise<void> {
   const started = Date.now();
   let packages = 0;
   const tell = () => report(`${title}: ${Math.round((Date.now() - started) / 1000)} s, ${packages} packages compiled`);

@@ -25,13 +25,23 @@ const RULE_TYPE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
  * @throws SpotError E_NOT_FOUND when there are no nodes, E_USAGE when config.yaml leaves no room for it, E_DECLINED,
  *   E_LOCKED, E_CREATE
  */
-export function allowMe(opened: Session, { config, configFile }: { config: FleetConfig; configFile: string }): Promise<AllowMeResult> {
+export function allowMe(
+  opened: Session,
+  { config, configFile }: { config: FleetConfig; configFile: string },
+): Promise<AllowMeResult> {
   if (!config.ssh.allow.includes("auto")) {
-    throw new SpotError("E_USAGE", { message: "ssh.allow names fixed addresses only", next: "Add `auto` or your address to ssh.allow in config.yaml, then run `up`." });
+    throw new SpotError("E_USAGE", {
+      message: "ssh.allow names fixed addresses only",
+      next: "Add `auto` or your address to ssh.allow in config.yaml, then run `up`.",
+    });
   }
   return exclusively(opened, async () => {
     const { session } = await clearBrokenRun(opened);
-    if (session.state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${session.target.stack} has no nodes`, next: "Run `up`: it lets your address in from the start." });
+    if (session.state.nodes.length === 0)
+      throw new SpotError("E_NOT_FOUND", {
+        message: `stack ${session.target.stack} has no nodes`,
+        next: "Run `up`: it lets your address in from the start.",
+      });
     const plan = await planUp(session, { config, configFile, wait: false });
     const { newCaller, pins } = plan.decisions;
     const rules = session.state.resources.filter(({ type }) => type === RULE_TYPE);
@@ -39,7 +49,8 @@ export function allowMe(opened: Session, { config, configFile }: { config: Fleet
     if (newCaller === undefined) return { caller: pins.ssh.callers.at(-1) ?? "your address", regions, changed: false };
     const unattended = session.target.kind === "sandbox";
     const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${counted(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
-    if (!unattended && !(await session.reporter.confirm({ message, unattended }))) throw new SpotError("E_DECLINED", "nothing was changed");
+    if (!unattended && !(await session.reporter.confirm({ message, unattended })))
+      throw new SpotError("E_DECLINED", "nothing was changed");
     await prepareStack(session, plan);
     // A rule that is there names where its sisters stand; the last part of a URN is the resource's own name.
     const target = regions.map((region) => {

@@ -1,6 +1,12 @@
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
-import { isSignedByPredecessor, ownerOf, PREDECESSOR_SPELLINGS, type FleetTags, type Owner } from "../../../fleet/identity/ownership";
+import {
+  isSignedByPredecessor,
+  ownerOf,
+  PREDECESSOR_SPELLINGS,
+  type FleetTags,
+  type Owner,
+} from "../../../fleet/identity/ownership";
 import { counted } from "../../../fleet/text/words";
 import type { Remain, Where } from "../../cloud/resources/remains";
 import { sorted } from "../../cloud/resources/strangers";
@@ -54,12 +60,19 @@ export const TAGS: Record<Whose, Where[]> = {
 
 /** Of what lies in a VPC of theirs, what goes with it. */
 const MINE: Record<Whose, (fleet: FleetTags) => (remain: Remain) => boolean> = {
-  ours: (fleet) => ({ tags }) => ownerOf(tags, fleet) === "ours",
+  ours:
+    (fleet) =>
+    ({ tags }) =>
+      ownerOf(tags, fleet) === "ours",
   // The predecessor tagged little more than its VPCs and instances. A machine without its tag is somebody's all the same.
-  predecessor: (fleet) => ({ kind, tags }) => (kind === "instance" || kind === "network-interface" ? isSignedByPredecessor(tags) : !ofThisProgram(tags, fleet)),
+  predecessor:
+    (fleet) =>
+    ({ kind, tags }) =>
+      kind === "instance" || kind === "network-interface" ? isSignedByPredecessor(tags) : !ofThisProgram(tags, fleet),
 };
 
-const ofThisProgram = (tags: Remain["tags"], fleet: FleetTags): boolean => ["ours", "another fleet"].includes(ownerOf(tags, fleet));
+const ofThisProgram = (tags: Remain["tags"], fleet: FleetTags): boolean =>
+  ["ours", "another fleet"].includes(ownerOf(tags, fleet));
 
 /** What is ended in a VPC that cannot go: what runs and costs. What a stranger may need there stays. */
 const ENDS_ANYWAY: Record<Whose, (remain: Remain) => boolean> = {
@@ -74,13 +87,20 @@ export function mayGo(whose: Whose, fleet: FleetTags, { kind, managed, tags }: R
 }
 
 /** What would be deleted in a region, what stays because of strangers, and what is none of ours. */
-export function planOf(whose: Whose, { region, fleet, tagged, contents, unexplained = new Set() }: RegionLook): RegionPlan {
+export function planOf(
+  whose: Whose,
+  { region, fleet, tagged, contents, unexplained = new Set() }: RegionLook,
+): RegionPlan {
   const planned = new Map<string, Planned>();
   const blocked: Blocked[] = [];
   const notOurs = new Map<string, RegionPlan["notOurs"][number]>();
   const inside = new Set<string>();
   const plan = (remain: Remain): void => void planned.set(remain.id, { ...remain, why: whyText(whose, remain) });
-  const leave = (remain: Remain): void => void notOurs.set(remain.id, { ...remain, owner: unexplained.has(remain.id) ? UNEXPLAINED : ownerOf(remain.tags, fleet) });
+  const leave = (remain: Remain): void =>
+    void notOurs.set(remain.id, {
+      ...remain,
+      owner: unexplained.has(remain.id) ? UNEXPLAINED : ownerOf(remain.tags, fleet),
+    });
   const isMine = (remain: Remain): boolean => MINE[whose](fleet)(remain) && !unexplained.has(remain.id);
 
   for (const vpc of tagged.filter((remain) => mayGo(whose, fleet, remain) && !unexplained.has(remain.id))) {
@@ -93,7 +113,10 @@ export function planOf(whose: Whose, { region, fleet, tagged, contents, unexplai
     strangers.forEach(leave);
   }
   for (const remain of tagged.filter(({ id }) => !inside.has(id))) {
-    const theirs = !unexplained.has(remain.id) && ownerOf(remain.tags, fleet) === whose && (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
+    const theirs =
+      !unexplained.has(remain.id) &&
+      ownerOf(remain.tags, fleet) === whose &&
+      (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
     if (theirs && remain.managed === undefined) plan(remain);
     else if (remain.managed === undefined || remain.kind === "vpc") leave(remain);
   }
@@ -117,7 +140,12 @@ export function forVpcs(plan: RegionPlan[], vpcs: readonly string[]): RegionPlan
     const silent = plan.filter(({ error }) => error).map(({ region }) => region);
     throw new SpotError("E_USAGE", {
       message: `${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} not among the predecessor's VPCs; nothing was deleted`,
-      next: [found.length > 0 ? `It left ${found.map(({ id, region }) => `${id} in ${region}`).join(", ")}.` : "None was found.", ...(silent.length > 0 ? [`Not looked at: ${silent.join(", ")}.`] : [])].join(" "),
+      next: [
+        found.length > 0
+          ? `It left ${found.map(({ id, region }) => `${id} in ${region}`).join(", ")}.`
+          : "None was found.",
+        ...(silent.length > 0 ? [`Not looked at: ${silent.join(", ")}.`] : []),
+      ].join(" "),
     });
   }
   return plan.map((region) => ({
@@ -127,7 +155,8 @@ export function forVpcs(plan: RegionPlan[], vpcs: readonly string[]): RegionPlan
   }));
 }
 
-const vpcsOf = (plan: RegionPlan[]): Remain[] => plan.flatMap(({ planned, blocked }) => [...planned.filter(({ kind }) => kind === "vpc"), ...blocked]);
+const vpcsOf = (plan: RegionPlan[]): Remain[] =>
+  plan.flatMap(({ planned, blocked }) => [...planned.filter(({ kind }) => kind === "vpc"), ...blocked]);
 
 /** Who answers questions: a person, `--yes`, or nobody (a script without it). */
 export type Answering = "person" | "yes" | "nobody";
@@ -137,17 +166,29 @@ export type Answering = "person" | "yes" | "nobody";
  * @param named the VPCs that were named; the plan is for these alone
  * @throws SpotError E_USAGE that says what to type
  */
-export function refuseUnanswered(whose: Whose, plan: RegionPlan[], answering: Answering, named: readonly string[]): void {
+export function refuseUnanswered(
+  whose: Whose,
+  plan: RegionPlan[],
+  answering: Answering,
+  named: readonly string[],
+): void {
   const count = plan.reduce((sum, { planned }) => sum + planned.length, 0);
   if (count === 0 || answering === "person" || (answering === "yes" && (whose === "ours" || named.length > 0))) return;
   const planned = plan.flatMap((region) => region.planned);
   if (whose === "ours") {
-    throw new SpotError("E_USAGE", { message: `nothing was deleted: there is no terminal to ask whether ${counted(count, "resource")} may go`, next: "See them with --dry-run, then give --yes." });
+    throw new SpotError("E_USAGE", {
+      message: `nothing was deleted: there is no terminal to ask whether ${counted(count, "resource")} may go`,
+      next: "See them with --dry-run, then give --yes.",
+    });
   }
   const ids = named.length > 0 ? named : planned.filter(({ kind }) => kind === "vpc").map(({ id }) => id);
   throw new SpotError("E_USAGE", {
-    message: "nothing was deleted: without a person to ask, each VPC of the predecessor's must be named with --vpc, and --yes given",
-    next: ids.length > 0 ? `See what is in them with --dry-run, then add ${ids.map((id) => `--vpc ${id}`).join(" ")} --yes.` : `No VPC was found, only ${counted(count, "thing")} outside of one: run it in a terminal, which asks about each.`,
+    message:
+      "nothing was deleted: without a person to ask, each VPC of the predecessor's must be named with --vpc, and --yes given",
+    next:
+      ids.length > 0
+        ? `See what is in them with --dry-run, then add ${ids.map((id) => `--vpc ${id}`).join(" ")} --yes.`
+        : `No VPC was found, only ${counted(count, "thing")} outside of one: run it in a terminal, which asks about each.`,
   });
 }
 
@@ -166,9 +207,19 @@ export function choicesOf({ region, planned }: RegionPlan): Choice[] {
     ...whole.map((vpc): Choice => {
       const all = planned.filter((remain) => remain.vpc === vpc.id);
       const inside = all.filter(({ id }) => id !== vpc.id).map(({ kind, id }) => `${kind} ${id}`);
-      return { region, planned: all, message: `${region}: delete vpc ${vpc.id} (${vpc.detail}; ${vpc.why}) with ${inside.length > 0 ? inside.join(", ") : "nothing in it"}?` };
+      return {
+        region,
+        planned: all,
+        message: `${region}: delete vpc ${vpc.id} (${vpc.detail}; ${vpc.why}) with ${inside.length > 0 ? inside.join(", ") : "nothing in it"}?`,
+      };
     }),
-    ...loose.map((remain): Choice => ({ region, planned: [remain], message: `${region}: delete ${remain.kind} ${remain.id} (${remain.detail}; ${remain.why})?` })),
+    ...loose.map(
+      (remain): Choice => ({
+        region,
+        planned: [remain],
+        message: `${region}: delete ${remain.kind} ${remain.id} (${remain.detail}; ${remain.why})?`,
+      }),
+    ),
   ];
 }
 

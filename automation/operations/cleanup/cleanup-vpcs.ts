@@ -10,7 +10,19 @@ import { rememberConfig, settleConfig } from "../../session/last-config";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../../session/orphans";
 import { divided } from "../../session/ownership";
 import type { Session } from "../../session";
-import { changedSince, choicesOf, forVpcs, mayGo, planOf, refuseUnanswered, TAGS, type Answering, type Planned, type RegionPlan, type Whose } from "./cleanup-plan";
+import {
+  changedSince,
+  choicesOf,
+  forVpcs,
+  mayGo,
+  planOf,
+  refuseUnanswered,
+  TAGS,
+  type Answering,
+  type Planned,
+  type RegionPlan,
+  type Whose,
+} from "./cleanup-plan";
 
 export interface CleanupRequest {
   /** True: what the predecessor left, each VPC and each thing outside of one confirmed alone. */
@@ -47,7 +59,10 @@ const PATIENCE_MS = 5 * 60_000;
  * never a VPC that holds something of somebody else's: that is named, and not waited for.
  * @throws SpotError E_CREDENTIALS, E_DECLINED; E_USAGE for a VPC that was not found, and where nobody can be asked
  */
-export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [], answering = "person", onPlan }: CleanupRequest): Promise<CleanupResult> {
+export async function cleanupVpcs(
+  session: Session,
+  { legacy, dryRun, vpcs = [], answering = "person", onPlan }: CleanupRequest,
+): Promise<CleanupResult> {
   // What the predecessor left is of no stack.
   const concernsStack = !dryRun && !legacy;
   if (concernsStack) await settleConfig(session);
@@ -55,14 +70,24 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
   const regions = await enabledRegions(session.cloud);
   const whose = legacy ? "predecessor" : "ours";
   const look = legacy ? [] : await inventory(session.cloud, session.lineage, regions);
-  const { unexplained } = legacy ? { unexplained: [] } : orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own);
+  const { unexplained } = legacy
+    ? { unexplained: [] }
+    : orphansAmong(
+        session,
+        divided(
+          session,
+          look.flatMap(({ objects }) => objects),
+        ).own,
+      );
   const strange = new Set(unexplained.map(({ id }) => id));
   // Where it is not known what is unexplained, nothing is planned.
   const silent = new Map(look.flatMap(({ region, error }) => (error ? [[region, errorInfo(error)]] : [])));
   const found = await Promise.all(
     regions.map(async (region): Promise<RegionPlan> => {
       const error = silent.get(region);
-      return error ? { region, planned: [], blocked: [], notOurs: [], error } : planRegion(session, region, whose, strange);
+      return error
+        ? { region, planned: [], blocked: [], notOurs: [], error }
+        : planRegion(session, region, whose, strange);
     }),
   );
   const plan = vpcs.length > 0 ? forVpcs(found, vpcs) : found;
@@ -72,23 +97,48 @@ export async function cleanupVpcs(session: Session, { legacy, dryRun, vpcs = [],
 
   const asks = legacy || session.target.kind !== "sandbox";
   if (asks) refuseUnanswered(whose, plan, answering, vpcs);
-  const chosen = !asks ? plan : legacy ? await eachConfirmed(session, plan) : await allConfirmed(session, account, plan);
+  const chosen = !asks
+    ? plan
+    : legacy
+      ? await eachConfirmed(session, plan)
+      : await allConfirmed(session, account, plan);
   if (concernsStack && session.stackExists) rememberConfig(session);
   const outcomes = await Promise.all(chosen.map((region) => cleanRegion(session, region)));
-  const blocked = plan.flatMap((region) => region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })));
-  return { account, plan, unexplained, deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0), left: [...blocked, ...outcomes.flatMap(({ left }) => left)] };
+  const blocked = plan.flatMap((region) =>
+    region.blocked.map(({ by, ...vpc }) => ({ ...vpc, why: "", reason: `it holds ${namesOf(by)}` })),
+  );
+  return {
+    account,
+    plan,
+    unexplained,
+    deleted: outcomes.reduce((sum, { deleted }) => sum + deleted, 0),
+    left: [...blocked, ...outcomes.flatMap(({ left }) => left)],
+  };
 }
 
-async function planRegion(session: Session, region: string, whose: Whose, unexplained: ReadonlySet<string>): Promise<RegionPlan> {
+async function planRegion(
+  session: Session,
+  region: string,
+  whose: Whose,
+  unexplained: ReadonlySet<string>,
+): Promise<RegionPlan> {
   const { cloud, lineage, target } = session;
   const fleet = { lineage, stack: target.stack };
   try {
     const tagged = await listRemains(cloud, region, TAGS[whose]);
     const vpcs = tagged.filter((remain) => mayGo(whose, fleet, remain));
-    const contents = new Map(await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)));
+    const contents = new Map(
+      await Promise.all(vpcs.map(async ({ id }) => [id, await listRemains(cloud, region, [{ vpc: id }])] as const)),
+    );
     return planOf(whose, { region, fleet, tagged, contents, unexplained });
   } catch (error) {
-    return { region, planned: [], blocked: [], notOurs: [], error: errorInfo(awsError(error, `looking through ${region}`)) };
+    return {
+      region,
+      planned: [],
+      blocked: [],
+      notOurs: [],
+      error: errorInfo(awsError(error, `looking through ${region}`)),
+    };
   }
 }
 
@@ -97,7 +147,8 @@ async function allConfirmed(session: Session, account: string, plan: RegionPlan[
   const count = chosen.reduce((sum, { planned }) => sum + planned.length, 0);
   if (count === 0) return chosen;
   const message = `Account ${account}: delete ${counted(count, "resource")} in ${counted(chosen.length, "region")}?`;
-  if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was deleted");
+  if (!(await session.reporter.confirm({ message, unattended: false })))
+    throw new SpotError("E_DECLINED", "nothing was deleted");
   return chosen;
 }
 
@@ -107,7 +158,8 @@ async function eachConfirmed(session: Session, plan: RegionPlan[]): Promise<Regi
   for (const region of plan) {
     const planned: Planned[] = [];
     for (const choice of choicesOf(region)) {
-      if (await session.reporter.confirm({ message: choice.message, unattended: false })) planned.push(...choice.planned);
+      if (await session.reporter.confirm({ message: choice.message, unattended: false }))
+        planned.push(...choice.planned);
     }
     chosen.push({ ...region, planned });
   }
@@ -129,7 +181,8 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
   const deadline = Date.now() + PATIENCE_MS;
   const { soft } = session.interrupts;
   const cleaned: Cleaned = { deleted: 0, left: [] };
-  const tell = (level: "info" | "warning", { kind, id }: Planned, what: string) => session.reporter.emit({ type: "message", level, subject: region, message: `${kind} ${id} ${what}` });
+  const tell = (level: "info" | "warning", { kind, id }: Planned, what: string) =>
+    session.reporter.emit({ type: "message", level, subject: region, message: `${kind} ${id} ${what}` });
   const leave = (remain: Planned, reason: string): void => {
     cleaned.left.push({ ...remain, reason });
     tell("warning", remain, `could not be deleted: ${reason}`);
@@ -139,7 +192,8 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
   const standing = new Map<string, string>();
   const stay = (remain: Planned, reason: string): void => {
     leave(remain, reason);
-    if (remain.vpc !== undefined) (HOLDS_ALL.has(remain.kind) ? hopeless : standing).set(remain.vpc, `${remain.kind} ${remain.id} is still there`);
+    if (remain.vpc !== undefined)
+      (HOLDS_ALL.has(remain.kind) ? hopeless : standing).set(remain.vpc, `${remain.kind} ${remain.id} is still there`);
   };
   for (const { kind, remove, gone } of REMAINS) {
     await Promise.all(
@@ -157,7 +211,9 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
               change = changed;
               if (now && !changed) await remove(client, remain.id);
             };
-            await deleteWithin(deadline, removeAsPlanned, soft, (error) => tell("info", remain, `is waited for: ${wordsOf(error)}`));
+            await deleteWithin(deadline, removeAsPlanned, soft, (error) =>
+              tell("info", remain, `is waited for: ${wordsOf(error)}`),
+            );
             if (change !== undefined) return stay(remain, change);
             if (gone) {
               tell("info", remain, "is ending; it is waited for until it is gone");
@@ -175,22 +231,34 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
 }
 
 /** Whether something is still there, and what has changed about it, or about the VPC because of which it goes. */
-async function asPlanned(client: Client, remain: Planned, planned: readonly Planned[]): Promise<[isThere: boolean, change: string | undefined]> {
+async function asPlanned(
+  client: Client,
+  remain: Planned,
+  planned: readonly Planned[],
+): Promise<[isThere: boolean, change: string | undefined]> {
   const vpc = planned.find(({ kind, id }) => kind === "vpc" && id === remain.vpc && id !== remain.id);
   const [now, around] = await Promise.all([lookAgain(client, remain), vpc && lookAgain(client, vpc)]);
-  const change = (now && changedSince(remain, now)) ?? (vpc && around && changedSince(vpc, around) && `${vpc.id}: ${changedSince(vpc, around)}`);
+  const change =
+    (now && changedSince(remain, now)) ??
+    (vpc && around && changedSince(vpc, around) && `${vpc.id}: ${changedSince(vpc, around)}`);
   return [now !== undefined, change];
 }
 
 /** A question may have stood for long: what came into a VPC since then is nobody's to delete, and holds it. */
-async function heldMeanwhile(session: Session, region: string, planned: readonly Planned[]): Promise<Map<string, string>> {
+async function heldMeanwhile(
+  session: Session,
+  region: string,
+  planned: readonly Planned[],
+): Promise<Map<string, string>> {
   const known = new Set(planned.map(({ id }) => id));
   const held = new Map<string, string>();
   await Promise.all(
     planned.map(async ({ kind, id, vpc }) => {
       if (kind !== "vpc" || vpc === undefined) return;
       try {
-        const { strangers } = sorted(id, await listRemains(session.cloud, region, [{ vpc: id }]), (remain) => known.has(remain.id));
+        const { strangers } = sorted(id, await listRemains(session.cloud, region, [{ vpc: id }]), (remain) =>
+          known.has(remain.id),
+        );
         if (strangers.length > 0) held.set(id, `since the plan was made, ${namesOf(strangers)} came into ${id}`);
       } catch (error) {
         held.set(id, wordsOf(error));

@@ -4,7 +4,14 @@ import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../../fleet/er
 import { Tag } from "../../../fleet/model";
 import { shortName } from "../../../fleet/identity/ownership";
 import { counted } from "../../../fleet/text/words";
-import { enabledRegions, inventoryOfStack, patiently, patientInventory, type CloudObject, type RegionInventory } from "../../cloud/resources/inventory";
+import {
+  enabledRegions,
+  inventoryOfStack,
+  patiently,
+  patientInventory,
+  type CloudObject,
+  type RegionInventory,
+} from "../../cloud/resources/inventory";
 import { heldVpcs, namesOf, type HeldVpc } from "../../cloud/resources/strangers";
 import { sweep } from "../../cloud/resources/sweep";
 import { holdsNothing } from "../../engine/state";
@@ -84,17 +91,25 @@ interface Scope {
  * @throws SpotError E_STATE of class `leftover` when the state cannot be believed; E_DECLINED, E_LOCKED, E_CREDENTIALS, E_USAGE for a pattern that fits no node
  */
 export function down(opened: Session, request: DownRequest = {}): Promise<DownResult> {
-  return exclusively(opened, () => leavingCluster(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)));
+  return exclusively(opened, () =>
+    leavingCluster(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)),
+  );
 }
 
 /** @param ended told of each instance that this run ends */
-async function downAlone(opened: Session, request: DownRequest, ended: (instanceId: string) => void): Promise<DownResult> {
+async function downAlone(
+  opened: Session,
+  request: DownRequest,
+  ended: (instanceId: string) => void,
+): Promise<DownResult> {
   const { account } = opened.identity;
   refuseLost(opened);
   const { session } = await clearBrokenRun(opened);
   if (isSearch(session, request)) {
     const result = { account, ...(await withoutRecord(session)) };
-    return session.stackExists && result.namesakes.length === 0 && isProven(result) ? { ...result, setAside: await forgetStack(session, []) } : result;
+    return session.stackExists && result.namesakes.length === 0 && isProven(result)
+      ? { ...result, setAside: await forgetStack(session, []) }
+      : result;
   }
   const { scope, looked, found, unexplained } = await scopeOf(session, request);
   session.interrupts.soft.throwIfAborted();
@@ -114,20 +129,34 @@ interface Ending {
   ended: (instanceId: string) => void;
 }
 
-async function ending(session: Session, { request, account, scope, found, unexplained, ended }: Ending): Promise<DownResult> {
+async function ending(
+  session: Session,
+  { request, account, scope, found, unexplained, ended }: Ending,
+): Promise<DownResult> {
   const partial = request.nodes !== undefined || request.region !== undefined;
-  session.reporter.emit({ type: "expected", nodes: session.state.nodes.map(refOf).filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)) });
+  session.reporter.emit({
+    type: "expected",
+    nodes: session.state.nodes
+      .map(refOf)
+      .filter(({ name, region }) => scope.regions.includes(region) && (scope.nodes?.has(name) ?? true)),
+  });
   const held = await tellHeld(session, session.lineage, found, idsOf(unexplained));
   const failures = await destroyRecorded(session, { scope, partial, ended, held });
   if (!session.interrupts.soft.aborted) {
     const left = explainedBy(session, (await remaining(session, scope)).own);
-    await endByTags(session, session.lineage, left.found.filter((object) => !staysFor(held, object)));
+    await endByTags(
+      session,
+      session.lineage,
+      left.found.filter((object) => !staysFor(held, object)),
+    );
   }
   const result = { account, found, failures, partial, held, ...(await proof(session, scope)) };
   endedInstances(result).forEach(ended);
   const interrupted = session.interrupts.soft.aborted;
   if (interrupted) failures.push(interruption(session.interrupts));
-  return isProven(result) && !interrupted && !partial ? { ...result, setAside: await forgetStack(session, result.others) } : result;
+  return isProven(result) && !interrupted && !partial
+    ? { ...result, setAside: await forgetStack(session, result.others) }
+    : result;
 }
 
 /** A region that is closed to us and that the fleet never used proves nothing, and needs no proof. */
@@ -136,11 +165,26 @@ export function isProven({ leftovers, notLookedAt }: Pick<DownResult, "leftovers
 }
 
 /** What AWS would be waited for in vain. A look that fails holds nothing up: AWS then says itself what it keeps. */
-async function heldAmong(session: Session, lineage: string, found: CloudObject[], stays: ReadonlySet<string>): Promise<HeldVpc[]> {
+async function heldAmong(
+  session: Session,
+  lineage: string,
+  found: CloudObject[],
+  stays: ReadonlySet<string>,
+): Promise<HeldVpc[]> {
   try {
-    return await heldVpcs(session.cloud, lineage, found.filter(({ kind }) => kind === "vpc"), stays);
+    return await heldVpcs(
+      session.cloud,
+      lineage,
+      found.filter(({ kind }) => kind === "vpc"),
+      stays,
+    );
   } catch (error) {
-    session.reporter.emit({ type: "message", level: "debug", subject: "down", message: `what the fleet's VPCs hold could not be looked at: ${wordsOf(error)}` });
+    session.reporter.emit({
+      type: "message",
+      level: "debug",
+      subject: "down",
+      message: `what the fleet's VPCs hold could not be looked at: ${wordsOf(error)}`,
+    });
     return [];
   }
 }
@@ -149,10 +193,20 @@ async function heldAmong(session: Session, lineage: string, found: CloudObject[]
  * Names what holds the VPCs among these objects, before anything is tried in vain.
  * @param stays what carries the fleet's ID and is not to go all the same
  */
-export async function tellHeld(session: Session, lineage: string, found: CloudObject[], stays: ReadonlySet<string> = new Set()): Promise<HeldVpc[]> {
+export async function tellHeld(
+  session: Session,
+  lineage: string,
+  found: CloudObject[],
+  stays: ReadonlySet<string> = new Set(),
+): Promise<HeldVpc[]> {
   const held = await heldAmong(session, lineage, found, stays);
   for (const { region, vpc, by } of held) {
-    session.reporter.emit({ type: "message", level: "warning", subject: region, message: `${vpc} stays with its network: it holds ${namesOf(by)}, which this fleet did not make. Delete that, then run this again` });
+    session.reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: region,
+      message: `${vpc} stays with its network: it holds ${namesOf(by)}, which this fleet did not make. Delete that, then run this again`,
+    });
   }
   return held;
 }
@@ -168,7 +222,10 @@ function endedInstances({ found, leftovers }: Pick<DownResult, "found" | "leftov
 }
 
 /** What `down` would end. Changes nothing. @throws SpotError E_CREDENTIALS, E_USAGE */
-export async function planDown(session: Session, request: DownRequest): Promise<Pick<DownResult, "account" | "found" | "unexplained" | "held" | "namesakes" | "notLookedAt">> {
+export async function planDown(
+  session: Session,
+  request: DownRequest,
+): Promise<Pick<DownResult, "account" | "found" | "unexplained" | "held" | "namesakes" | "notLookedAt">> {
   const { account } = session.identity;
   refuseLost(session);
   if (isSearch(session, request)) {
@@ -176,19 +233,26 @@ export async function planDown(session: Session, request: DownRequest): Promise<
     return { account, found, unexplained: [], held: [], namesakes, notLookedAt };
   }
   const { scope, found, unexplained } = await scopeOf(session, request);
-  const [{ notLookedAt }, held] = await Promise.all([proof(session, scope), tellHeld(session, session.lineage, found, idsOf(unexplained))]);
+  const [{ notLookedAt }, held] = await Promise.all([
+    proof(session, scope),
+    tellHeld(session, session.lineage, found, idsOf(unexplained)),
+  ]);
   return { account, found, unexplained, held, namesakes: [], notLookedAt };
 }
 
 /** Of a fleet whose record cannot be believed nothing is ended, and something is left. @throws SpotError E_STATE, exit code 8 */
 function refuseLost({ lost }: Session): void {
-  if (lost) throw new SpotError("E_STATE", { message: lost.message, cause: lost.cause, next: lost.next, class: "leftover" });
+  if (lost)
+    throw new SpotError("E_STATE", { message: lost.message, cause: lost.cause, next: lost.next, class: "leftover" });
 }
 
 const idsOf = (objects: readonly CloudObject[]): Set<string> => new Set(objects.map(({ id }) => id));
 
 /** Of objects that carry the fleet's tags: what is its own by the record or a run of ours, and what nothing explains. */
-function explainedBy(session: Session, objects: readonly CloudObject[]): { found: CloudObject[]; unexplained: UnexplainedObject[] } {
+function explainedBy(
+  session: Session,
+  objects: readonly CloudObject[],
+): { found: CloudObject[]; unexplained: UnexplainedObject[] } {
   const { unexplained } = orphansAmong(session, objects);
   const strange = idsOf(unexplained);
   return { found: objects.filter(({ id }) => !strange.has(id)), unexplained };
@@ -205,21 +269,45 @@ function isSearch(session: Session, { nodes, region }: DownRequest): boolean {
  */
 async function withoutRecord(session: Session): Promise<Omit<DownResult, "account">> {
   const regions = [...new Set([...session.configured, ...(await enabledRegions(session.cloud))])].sort();
-  const looked = await patiently((silent) => inventoryOfStack(session.cloud, shortName(session.target.stack), silent), regions, session.interrupts.soft);
+  const looked = await patiently(
+    (silent) => inventoryOfStack(session.cloud, shortName(session.target.stack), silent),
+    regions,
+    session.interrupts.soft,
+  );
   const fleets = new Map<string, CloudObject[]>();
   for (const object of looked.flatMap(({ objects }) => objects)) {
     const lineage = object.tags[Tag.lineage] ?? "none";
     fleets.set(lineage, [...(fleets.get(lineage) ?? []), object]);
   }
   const namesakes = [...fleets].map(([lineage, objects]) => ({ lineage, objects }));
-  return { found: [], leftovers: [], others: [], unexplained: [], held: [], namesakes, failures: [], partial: false, ...answers(session, looked, true) };
+  return {
+    found: [],
+    leftovers: [],
+    others: [],
+    unexplained: [],
+    held: [],
+    namesakes,
+    failures: [],
+    partial: false,
+    ...answers(session, looked, true),
+  };
 }
 
 /** What was listed and what was not. A region that the fleet is known to use, or is to use, must have answered. */
-function answers(session: Session, looked: RegionInventory[], everywhere: boolean): Pick<DownResult, "regions" | "everywhere" | "notLookedAt"> {
+function answers(
+  session: Session,
+  looked: RegionInventory[],
+  everywhere: boolean,
+): Pick<DownResult, "regions" | "everywhere" | "notLookedAt"> {
   const used = new Set(fleetRegions(session, session.configured));
-  const notLookedAt = looked.flatMap(({ region, error }) => (error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : []));
-  return { regions: looked.flatMap(({ region, error }) => (error ? [] : [region])), everywhere: everywhere && notLookedAt.length === 0, notLookedAt };
+  const notLookedAt = looked.flatMap(({ region, error }) =>
+    error ? [{ region, error: errorInfo(error), everUsed: used.has(region) }] : [],
+  );
+  return {
+    regions: looked.flatMap(({ region, error }) => (error ? [] : [region])),
+    everywhere: everywhere && notLookedAt.length === 0,
+    notLookedAt,
+  };
 }
 
 /** What is meant, and what of it is there, as one look showed it. */
@@ -233,18 +321,32 @@ interface Found {
 async function scopeOf(session: Session, request: DownRequest): Promise<Found> {
   const known = fleetRegions(session);
   if (request.region !== undefined && !known.includes(request.region)) {
-    throw new SpotError("E_USAGE", { message: `the fleet has nothing in region ${request.region}`, next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is." });
+    throw new SpotError("E_USAGE", {
+      message: `the fleet has nothing in region ${request.region}`,
+      next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is.",
+    });
   }
   const everywhere = request.region === undefined && (request.allRegions === true || !knowsRegions(session));
-  const regions = request.region !== undefined ? [request.region] : everywhere ? [...new Set([...known, ...(await enabledRegions(session.cloud))])] : known;
+  const regions =
+    request.region !== undefined
+      ? [request.region]
+      : everywhere
+        ? [...new Set([...known, ...(await enabledRegions(session.cloud))])]
+        : known;
   const { looked, own: objects } = await remaining(session, { regions, everywhere });
   const divide = (scope: Scope): Found => {
-    const { found, unexplained } = explainedBy(session, objects.filter((object) => within(scope, object)));
+    const { found, unexplained } = explainedBy(
+      session,
+      objects.filter((object) => within(scope, object)),
+    );
     tellUnexplained(session, unexplained);
     return { scope, looked, found, unexplained };
   };
   if (request.nodes === undefined) return divide({ regions, everywhere });
-  const names = new Set([...session.state.nodes.map(({ name }) => name), ...objects.flatMap(({ tags }) => tags[Tag.node] ?? [])]);
+  const names = new Set([
+    ...session.state.nodes.map(({ name }) => name),
+    ...objects.flatMap(({ tags }) => tags[Tag.node] ?? []),
+  ]);
   const nodes = new Set(selectNames(request.nodes, [...names].sort(), "node"));
   return divide({ regions, everywhere, nodes });
 }
@@ -255,10 +357,24 @@ function within({ nodes }: Scope, { tags }: CloudObject): boolean {
 
 async function remaining(session: Session, scope: Scope): Promise<{ looked: RegionInventory[]; own: CloudObject[] }> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
-  return { looked, own: divided(session, looked.flatMap(({ objects }) => objects)).own.filter((object) => within(scope, object)) };
+  return {
+    looked,
+    own: divided(
+      session,
+      looked.flatMap(({ objects }) => objects),
+    ).own.filter((object) => within(scope, object)),
+  };
 }
 
-async function destroyRecorded(session: Session, { scope, partial, ended, held }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void; held: HeldVpc[] }): Promise<ErrorInfo[]> {
+async function destroyRecorded(
+  session: Session,
+  {
+    scope,
+    partial,
+    ended,
+    held,
+  }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void; held: HeldVpc[] },
+): Promise<ErrorInfo[]> {
   const target = partial || held.length > 0 ? recordedIn(session, scope, held) : undefined;
   if (session.state.resources.length === 0 || target?.length === 0) return [];
   const outcome = await session.stack.destroy({ target, listener: nodeListener(session, { deleted: ended }) });
@@ -269,11 +385,17 @@ async function destroyRecorded(session: Session, { scope, partial, ended, held }
 
 /** URNs of the part: the nodes with their components, and for a region its network too, unless somebody holds it. */
 function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc[]): string[] {
-  const instances = state.nodes.filter(({ name, pin }) => regions.includes(pin.pool.region) && (nodes === undefined || nodes.has(name)));
-  const whole = new Set(nodes === undefined ? regions.filter((region) => !held.some((one) => one.region === region)) : []);
+  const instances = state.nodes.filter(
+    ({ name, pin }) => regions.includes(pin.pool.region) && (nodes === undefined || nodes.has(name)),
+  );
+  const whole = new Set(
+    nodes === undefined ? regions.filter((region) => !held.some((one) => one.region === region)) : [],
+  );
   const components = new Set([...instances.map(({ name }) => name), ...whole]);
   const parts = state.resources.filter(({ custom, type, name, inputs }) =>
-    custom ? type.startsWith("aws:") && whole.has(inputs.region as string) : type.startsWith("spot-deployer:infra:") && components.has(name),
+    custom
+      ? type.startsWith("aws:") && whole.has(inputs.region as string)
+      : type.startsWith("spot-deployer:infra:") && components.has(name),
   );
   return [...new Set([...instances, ...parts].map(({ urn }) => urn))];
 }
@@ -282,7 +404,12 @@ function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc
 export async function endByTags(session: Session, lineage: string, objects: CloudObject[]): Promise<void> {
   if (objects.length === 0) return;
   const emit = (level: "info" | "warning", object: CloudObject, message: string) =>
-    session.reporter.emit({ type: "message", level, subject: object.region, message: `${object.kind} ${object.id} ${message}` });
+    session.reporter.emit({
+      type: "message",
+      level,
+      subject: object.region,
+      message: `${object.kind} ${object.id} ${message}`,
+    });
   const failures = await sweep(session.cloud, lineage, objects, {
     signal: session.interrupts.hard,
     onDeleted: (object) => emit("info", object, "deleted by its tag"),
@@ -290,9 +417,17 @@ export async function endByTags(session: Session, lineage: string, objects: Clou
   for (const { object, error } of failures) emit("warning", object, `could not be deleted: ${wordsOf(error)}`);
 }
 
-async function proof(session: Session, scope: Scope): Promise<Pick<DownResult, "leftovers" | "others" | "unexplained" | "namesakes" | "regions" | "everywhere" | "notLookedAt">> {
+async function proof(
+  session: Session,
+  scope: Scope,
+): Promise<
+  Pick<DownResult, "leftovers" | "others" | "unexplained" | "namesakes" | "regions" | "everywhere" | "notLookedAt">
+> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
-  const { own, others } = divided(session, looked.flatMap(({ objects }) => objects));
+  const { own, others } = divided(
+    session,
+    looked.flatMap(({ objects }) => objects),
+  );
   const leftovers = own.filter((object) => within(scope, object));
   const { unexplained } = orphansAmong(session, leftovers);
   tellUnexplained(session, unexplained);
@@ -321,9 +456,14 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
   if (session.target.kind === "sandbox") return;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   if (found.length === 0 && session.state.resources.length === 0) return;
-  await tellCost(session, session.state.nodes.map(({ pin }) => pin.pool), "the fleet costs");
+  await tellCost(
+    session,
+    session.state.nodes.map(({ pin }) => pin.pool),
+    "the fleet costs",
+  );
   const message = `Account ${account}, stack ${session.target.stack}: end ${counted(instances, "instance")} and delete ${counted(found.length - instances, "other resource")}?`;
-  if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
+  if (!(await session.reporter.confirm({ message, unattended: false })))
+    throw new SpotError("E_DECLINED", "nothing was changed");
 }
 
 /**
@@ -332,7 +472,11 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
  * @param others what other stacks own under the same fleet ID: the keys are theirs too, and stay
  * @param isSealed the engine cannot bring the state up to date: what it holds was proven gone without it
  */
-export async function forgetStack(session: Session, others: readonly CloudObject[], isSealed = false): Promise<string | undefined> {
+export async function forgetStack(
+  session: Session,
+  others: readonly CloudObject[],
+  isSealed = false,
+): Promise<string | undefined> {
   let kept: string | undefined;
   if (session.damaged) {
     kept = session.stack.stateFiles?.setAside();

@@ -20,7 +20,11 @@ export interface NamedResult {
 
 const FATES: Record<Fate, { question(what: string): string; word: string; failed: string }> = {
   end: { question: (what) => `delete ${what}?`, word: "deleted", failed: "could not be deleted" },
-  release: { question: (what) => `take this fleet's tags off ${what}?`, word: "is this fleet's no more: its tags were taken off", failed: "keeps its tags" },
+  release: {
+    question: (what) => `take this fleet's tags off ${what}?`,
+    word: "is this fleet's no more: its tags were taken off",
+    failed: "keeps its tags",
+  },
 };
 
 /**
@@ -31,19 +35,33 @@ const FATES: Record<Fate, { question(what: string): string; word: string; failed
 export function dealWith(session: Session, fate: Fate, ids: readonly string[]): Promise<NamedResult> {
   return exclusively(session, async () => {
     // Where there is no record, everything looks like a stranger's.
-    if (session.damaged || !session.stackExists) throw session.lost ?? new SpotError("E_STATE", `stack ${session.target.stack} has no state here`);
+    if (session.damaged || !session.stackExists)
+      throw session.lost ?? new SpotError("E_STATE", `stack ${session.target.stack} has no state here`);
     const objects = await unexplainedByIds(session, ids);
     const what = objects.map(({ kind, id, region }) => `${kind} ${id} in ${region}`).join(", ");
     const { question, word, failed } = FATES[fate];
     const message = `Account ${session.identity.account}: ${question(what)}`;
-    if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
-    const failures = fate === "end" ? await sweep(session.cloud, session.lineage, objects, { signal: session.interrupts.hard }) : await takeTagsOff(session.cloud, objects, OUR_TAGS);
+    if (!(await session.reporter.confirm({ message, unattended: false })))
+      throw new SpotError("E_DECLINED", "nothing was changed");
+    const failures =
+      fate === "end"
+        ? await sweep(session.cloud, session.lineage, objects, { signal: session.interrupts.hard })
+        : await takeTagsOff(session.cloud, objects, OUR_TAGS);
     const undone = new Map(failures.map(({ object, error }) => [object.id, wordsOf(error)]));
     for (const { kind, id, region } of objects) {
       const reason = undone.get(id);
-      session.reporter.emit({ type: "message", level: reason === undefined ? "info" : "warning", subject: region, message: `${kind} ${id} ${reason === undefined ? word : `${failed}: ${reason}`}` });
+      session.reporter.emit({
+        type: "message",
+        level: reason === undefined ? "info" : "warning",
+        subject: region,
+        message: `${kind} ${id} ${reason === undefined ? word : `${failed}: ${reason}`}`,
+      });
     }
-    return { fate, done: objects.filter(({ id }) => !undone.has(id)), failures: failures.map(({ object, error }) => ({ object, reason: wordsOf(error) })) };
+    return {
+      fate,
+      done: objects.filter(({ id }) => !undone.has(id)),
+      failures: failures.map(({ object, error }) => ({ object, reason: wordsOf(error) })),
+    };
   });
 }
 
@@ -55,12 +73,18 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
   const own = near.length === ids.length ? near : await lookFor(session, await enabledRegions(session.cloud), ids);
   const missing = ids.filter((id) => !own.some((object) => object.id === id));
   if (missing.length > 0) {
-    throw new SpotError("E_NOT_FOUND", { message: `${missing.join(", ")} ${missing.length === 1 ? "carries" : "carry"} no tags of the fleet ${session.lineage} of stack ${session.target.stack}; nothing was changed`, next: "Run `recover` to see what there is." });
+    throw new SpotError("E_NOT_FOUND", {
+      message: `${missing.join(", ")} ${missing.length === 1 ? "carries" : "carry"} no tags of the fleet ${session.lineage} of stack ${session.target.stack}; nothing was changed`,
+      next: "Run `recover` to see what there is.",
+    });
   }
   const { unexplained } = orphansAmong(session, own);
   const ours = own.filter(({ id }) => !unexplained.some((object) => object.id === id));
   if (ours.length > 0) {
-    throw new SpotError("E_USAGE", { message: `${ours.map(({ id }) => id).join(", ")}: the fleet's own, by its record or a run's notes; nothing was changed`, next: `\`down\` ends ${counted(ours.length, "thing")} that the record holds, \`recover\` what a run left.` });
+    throw new SpotError("E_USAGE", {
+      message: `${ours.map(({ id }) => id).join(", ")}: the fleet's own, by its record or a run's notes; nothing was changed`,
+      next: `\`down\` ends ${counted(ours.length, "thing")} that the record holds, \`recover\` what a run left.`,
+    });
   }
   return unexplained;
 }
@@ -68,7 +92,10 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
 async function lookFor(session: Session, regions: string[], ids: readonly string[]): Promise<CloudObject[]> {
   const look = await inventory(session.cloud, session.lineage, regions);
   const silent = look.find(({ error }) => error !== undefined)?.error;
-  const own = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ id }) => ids.includes(id));
+  const own = divided(
+    session,
+    look.flatMap(({ objects }) => objects),
+  ).own.filter(({ id }) => ids.includes(id));
   if (own.length < ids.length && silent) throw silent;
   return own;
 }

@@ -3,11 +3,23 @@ import path from "node:path";
 import { Tag } from "../../../fleet/model";
 import { errorInfo, SpotError } from "../../../fleet/errors";
 import { counted } from "../../../fleet/text/words";
-import { enabledRegions, inventory, inventoryOfIds, type CloudObject, type RegionInventory } from "../../cloud/resources/inventory";
+import {
+  enabledRegions,
+  inventory,
+  inventoryOfIds,
+  type CloudObject,
+  type RegionInventory,
+} from "../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
 import { rememberConfig } from "../../session/last-config";
 import { canStandFor, lostBy } from "../../session/lost-state";
-import { orphansAmong, recordedObjects, tellUnexplained, type Orphans, type UnexplainedObject } from "../../session/orphans";
+import {
+  orphansAmong,
+  recordedObjects,
+  tellUnexplained,
+  type Orphans,
+  type UnexplainedObject,
+} from "../../session/orphans";
 import { divided } from "../../session/ownership";
 import { exclusively } from "../../session/run-lock";
 import { fleetRegions, reread, type Session } from "../../session";
@@ -45,7 +57,10 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
     const { session: recovered } = await recover(whole, all, pending);
     const { explained, unexplained, silent } = await orphansIn(recovered, all);
     tellUnexplained(recovered, unexplained);
-    const left = [...explained.map((object) => ({ ...object, reason: "could not be ended" })), ...(await askedAbout(recovered, unexplained))];
+    const left = [
+      ...explained.map((object) => ({ ...object, reason: "could not be ended" })),
+      ...(await askedAbout(recovered, unexplained)),
+    ];
     if (recovered.stackExists) await recovered.stack.keepState();
     return { ...(restored ? { restored } : {}), nodes: recovered.state.nodes.length, left, notLookedAt: silent };
   });
@@ -53,7 +68,13 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
 
 async function orphansIn(session: Session, regions: string[]): Promise<Orphans & { silent: string[] }> {
   const look = await inventory(session.cloud, session.lineage, regions);
-  const orphans = orphansAmong(session, divided(session, look.flatMap(({ objects }) => objects)).own);
+  const orphans = orphansAmong(
+    session,
+    divided(
+      session,
+      look.flatMap(({ objects }) => objects),
+    ).own,
+  );
   return { ...orphans, silent: look.flatMap(({ region, error }) => (error ? [region] : [])) };
 }
 
@@ -69,8 +90,15 @@ async function askedAbout(session: Session, objects: UnexplainedObject[]): Promi
   return objects.filter(({ id, region }) => there.has(id) || silent.includes(region));
 }
 
-async function restoreSaved(session: Session, lost: SpotError, look: readonly RegionInventory[]): Promise<RecoverResult["restored"]> {
-  const instances = divided(session, look.flatMap(({ objects }) => objects)).own.filter(({ kind }) => kind === "instance");
+async function restoreSaved(
+  session: Session,
+  lost: SpotError,
+  look: readonly RegionInventory[],
+): Promise<RecoverResult["restored"]> {
+  const instances = divided(
+    session,
+    look.flatMap(({ objects }) => objects),
+  ).own.filter(({ kind }) => kind === "instance");
   const saved = session.stack.savedStates.find(({ state }) => canStandFor(state, instances));
   if (!saved) {
     throw new SpotError("E_STATE", {
@@ -80,13 +108,24 @@ async function restoreSaved(session: Session, lost: SpotError, look: readonly Re
     });
   }
   const { state, at, file } = saved;
-  if (state.lineage !== undefined && session.settings.lineage !== undefined && state.lineage !== session.settings.lineage) {
-    throw new SpotError("E_STATE", { message: `the saved state ${file} is of another fleet, ${state.lineage}`, next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.` });
+  if (
+    state.lineage !== undefined &&
+    session.settings.lineage !== undefined &&
+    state.lineage !== session.settings.lineage
+  ) {
+    throw new SpotError("E_STATE", {
+      message: `the saved state ${file} is of another fleet, ${state.lineage}`,
+      next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.`,
+    });
   }
   const known = recordedIds(state);
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
   const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${counted(state.nodes.length, "node")}; there: ${counted(instances.length, "instance")}, of which ${unknown} not in it)?`;
-  if (!(await session.reporter.confirm({ message, unattended: false }))) throw new SpotError("E_DECLINED", { message: "nothing was changed", next: "Run again and answer yes, or give --yes." });
+  if (!(await session.reporter.confirm({ message, unattended: false })))
+    throw new SpotError("E_DECLINED", {
+      message: "nothing was changed",
+      next: "Run again and answer yes, or give --yes.",
+    });
   return { file, at, kept: await session.stack.restore(saved) };
 }
 
@@ -99,7 +138,11 @@ async function restoreSaved(session: Session, lost: SpotError, look: readonly Re
 export function endFleet(opened: Session, lineage: string): Promise<DownResult> {
   return exclusively(opened, async () => {
     const own = opened.lineage === lineage;
-    const lost = opened.lost ?? (own ? lostBy(opened, await inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured))) : undefined);
+    const lost =
+      opened.lost ??
+      (own
+        ? lostBy(opened, await inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured)))
+        : undefined);
     const sealed = own && opened.stackExists && !opened.damaged ? await opened.stack.sealed() : undefined;
     if (opened.state.lineage === lineage && !lost) refuseUsable(opened, sealed);
     const session = sealed ? await endKilledRun(opened) : (await clearBrokenRun(opened)).session;
@@ -107,15 +150,26 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     const used = own ? fleetRegions(session) : [];
     const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
-    if (found.length === 0 && !own) throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
-    const otherWay = sealed && !lost ? "Its state is whole: with the right passphrase, `down` ends it." : "If another machine has its state, run `down` there instead.";
+    if (found.length === 0 && !own)
+      throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
+    const otherWay =
+      sealed && !lost
+        ? "Its state is whole: with the right passphrase, `down` ends it."
+        : "If another machine has its state, run `down` there instead.";
     if (found.length > 0 || sealed) await confirmEnd(session, lineage, found, otherWay);
     const held = await tellHeld(session, lineage, found);
     const ending = new Set(found.map(({ id }) => id));
     // A volume goes no sooner than the instance that it is attached to.
     const canGo = ({ heldBy }: CloudObject): boolean => heldBy === undefined || ending.has(heldBy);
-    await endByTags(session, lineage, found.filter((object) => !staysFor(held, object) && canGo(object)));
-    const looked = [...(await inventory(session.cloud, lineage, regions)), ...(sealed ? await inventoryOfIds(session.cloud, recordedObjects(session.state)) : [])];
+    await endByTags(
+      session,
+      lineage,
+      found.filter((object) => !staysFor(held, object) && canGo(object)),
+    );
+    const looked = [
+      ...(await inventory(session.cloud, lineage, regions)),
+      ...(sealed ? await inventoryOfIds(session.cloud, recordedObjects(session.state)) : []),
+    ];
     const silent = looked.filter(({ error }) => error !== undefined);
     const hadSome = new Set([...used, ...found.map(({ region }) => region)]);
     const result: DownResult = {
@@ -130,9 +184,18 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
       everywhere: silent.length === 0,
       held,
       leftovers: [...new Map(looked.flatMap(({ objects }) => objects.map((object) => [object.id, object]))).values()],
-      notLookedAt: [...new Map(silent.map(({ region, error }) => [region, { region, error: errorInfo(error), everUsed: hadSome.has(region) }])).values()],
+      notLookedAt: [
+        ...new Map(
+          silent.map(({ region, error }) => [
+            region,
+            { region, error: errorInfo(error), everUsed: hadSome.has(region) },
+          ]),
+        ).values(),
+      ],
     };
-    return own && isProven(result) ? { ...result, setAside: await forgetStack(session, [], sealed !== undefined) } : result;
+    return own && isProven(result)
+      ? { ...result, setAside: await forgetStack(session, [], sealed !== undefined) }
+      : result;
   });
 }
 
@@ -142,11 +205,21 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
  * @throws SpotError E_USAGE, E_KEY_LOST, E_PASSPHRASE
  */
 function refuseUsable({ target, lineage, stack, keys }: Session, sealed: SpotError | undefined): void {
-  if (!sealed) throw new SpotError("E_USAGE", { message: `the fleet ${lineage} is that of stack ${target.stack}, whose state is whole`, next: "Run `down` to end it." });
+  if (!sealed)
+    throw new SpotError("E_USAGE", {
+      message: `the fleet ${lineage} is that of stack ${target.stack}, whose state is whole`,
+      next: "Run `down` to end it.",
+    });
   const own = path.join(keys, "passphrase");
   const refuse = (next: string) => new SpotError(sealed.code, { message: sealed.message, cause: sealed.cause, next });
-  if (existsSync(own) && target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== own) throw refuse(`Unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE: the fleet's own passphrase is in ${own}.`);
-  if (!stack.stateFiles) throw refuse(`When nobody works on the stack: \`recover --fleet-id ${lineage} --stack NEW\` ends the fleet by its tags, \`pulumi stack rm --force\` forgets this stack.`);
+  if (existsSync(own) && target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== own)
+    throw refuse(
+      `Unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE: the fleet's own passphrase is in ${own}.`,
+    );
+  if (!stack.stateFiles)
+    throw refuse(
+      `When nobody works on the stack: \`recover --fleet-id ${lineage} --stack NEW\` ends the fleet by its tags, \`pulumi stack rm --force\` forgets this stack.`,
+    );
 }
 
 /** Asked in the sandbox too: no record of this place says that the fleet is ours to end, or none that can be used. */
@@ -154,6 +227,10 @@ async function confirmEnd(session: Session, lineage: string, found: CloudObject[
   const { identity, target, reporter } = session;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   const stacks = [...new Set(found.flatMap(({ tags }) => tags[Tag.stack] ?? []))].join(", ");
-  const what = found.length === 0 ? `forget stack ${target.stack}: nothing carries the ID of its fleet ${lineage} any more` : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}`;
-  if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${otherWay}`, unattended: false }))) throw new SpotError("E_DECLINED", "nothing was changed");
+  const what =
+    found.length === 0
+      ? `forget stack ${target.stack}: nothing carries the ID of its fleet ${lineage} any more`
+      : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}`;
+  if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${otherWay}`, unattended: false })))
+    throw new SpotError("E_DECLINED", "nothing was changed");
 }

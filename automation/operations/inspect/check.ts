@@ -32,7 +32,11 @@ export async function preflight(session: Session, request: CheckRequest): Promis
   const offers = new Offers(session, config, recordedPins(session.state).regions, regionStatuses(session.cloud));
   const slots = slotsOf(config);
   const wanted = config.regions.filter(({ count }) => count > 0);
-  const regions = await Promise.all(wanted.map(({ name }) => regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers)));
+  const regions = await Promise.all(
+    wanted.map(({ name }) =>
+      regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers),
+    ),
+  );
   const { account, arn } = session.identity;
   return { account, arn, local: local(session, request), regions };
 }
@@ -44,7 +48,8 @@ function local(session: Session, { config, configFile }: CheckRequest): Finding[
       attempt();
       return [];
     } catch (error) {
-      if (isSpotError(error) && error.problems.length > 0) return error.problems.map((problem) => findingOf(check, errorInfo(problem)));
+      if (isSpotError(error) && error.problems.length > 0)
+        return error.problems.map((problem) => findingOf(check, errorInfo(problem)));
       return [findingOf(check, errorInfo(error))];
     }
   };

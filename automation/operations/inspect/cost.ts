@@ -28,7 +28,11 @@ export type Prices = Map<string, SpotPrices>;
  * answer, there are none: what a node costs is never worth a failure.
  * @param since the launch of the oldest instance
  */
-export async function pricesOf(session: Session, pools: Pick<Pool, "region" | "instanceType">[], since: Date): Promise<Prices> {
+export async function pricesOf(
+  session: Session,
+  pools: Pick<Pool, "region" | "instanceType">[],
+  since: Date,
+): Promise<Prices> {
   const regions = [...new Set(pools.map(({ region }) => region))].sort();
   const file = path.join(session.target.scratch, "prices.json");
   const kept = readKept(file);
@@ -36,14 +40,32 @@ export async function pricesOf(session: Session, pools: Pick<Pool, "region" | "i
   let changed = false;
   await Promise.all(
     regions.map(async (region) => {
-      const types = [...new Set(pools.filter((pool) => pool.region === region).map(({ instanceType }) => instanceType))].sort();
+      const types = [
+        ...new Set(pools.filter((pool) => pool.region === region).map(({ instanceType }) => instanceType)),
+      ].sort();
       const known = kept[region];
-      if (known && now - known.at < FRESH_MS && known.since <= since.getTime() && types.every((type) => known.types.includes(type))) return;
+      if (
+        known &&
+        now - known.at < FRESH_MS &&
+        known.since <= since.getTime() &&
+        types.every((type) => known.types.includes(type))
+      )
+        return;
       try {
-        kept[region] = { at: now, since: since.getTime(), types, prices: await spotPrices(session.cloud, region, types, since) };
+        kept[region] = {
+          at: now,
+          since: since.getTime(),
+          types,
+          prices: await spotPrices(session.cloud, region, types, since),
+        };
         changed = true;
       } catch (error) {
-        session.reporter.emit({ type: "message", level: "debug", subject: region, message: `no prices: ${wordsOf(error)}` });
+        session.reporter.emit({
+          type: "message",
+          level: "debug",
+          subject: region,
+          message: `no prices: ${wordsOf(error)}`,
+        });
       }
     }),
   );
@@ -62,7 +84,8 @@ function readKept(file: string): Record<string, KeptPrices> {
 
 /** What one listed node costs by these prices. */
 export function costOf(node: ListedNode, prices: Prices, now: number, onDemandHourly: number | null = null): NodeCost {
-  const points = node.market === "spot" ? (prices.get(node.region)?.[poolKey(node.availabilityZone, node.instanceType)] ?? []) : [];
+  const points =
+    node.market === "spot" ? (prices.get(node.region)?.[poolKey(node.availabilityZone, node.instanceType)] ?? []) : [];
   const isUp = node.state === "running" || node.state === "pending";
   const end = isUp ? now : endOf(node);
   const began = node.launchedAt === null ? undefined : Date.parse(node.launchedAt);
@@ -86,9 +109,20 @@ export async function onDemandPrices(session: Session, nodes: ListedNode[]): Pro
   const found = await Promise.all(
     regions.map(async (region) => {
       try {
-        return Object.entries(await spotLimits(session.cloud, region, spot.filter((node) => node.region === region).map(({ instanceId }) => instanceId)));
+        return Object.entries(
+          await spotLimits(
+            session.cloud,
+            region,
+            spot.filter((node) => node.region === region).map(({ instanceId }) => instanceId),
+          ),
+        );
       } catch (error) {
-        session.reporter.emit({ type: "message", level: "debug", subject: region, message: `no on-demand prices: ${wordsOf(error)}` });
+        session.reporter.emit({
+          type: "message",
+          level: "debug",
+          subject: region,
+          message: `no on-demand prices: ${wordsOf(error)}`,
+        });
         return [];
       }
     }),
@@ -99,7 +133,14 @@ export async function onDemandPrices(session: Session, nodes: ListedNode[]): Pro
 /** One line about what these nodes cost, or will: said before anything is confirmed. Nothing when no price is known. */
 export async function tellCost(session: Session, pools: Pool[], what: string): Promise<void> {
   const prices = await pricesOf(session, pools, new Date());
-  const known = pools.flatMap((pool) => currentPrice(pool.market === "spot" ? (prices.get(pool.region)?.[poolKey(pool.availabilityZone, pool.instanceType)] ?? []) : []) ?? []);
+  const known = pools.flatMap(
+    (pool) =>
+      currentPrice(
+        pool.market === "spot"
+          ? (prices.get(pool.region)?.[poolKey(pool.availabilityZone, pool.instanceType)] ?? [])
+          : [],
+      ) ?? [],
+  );
   if (known.length === 0) return;
   const hourly = known.reduce((sum, price) => sum + price, 0);
   const rest = pools.length - known.length;

@@ -22,7 +22,9 @@ export interface DebugBundle {
 }
 
 /** One file of a bundle, or why it could not be had. */
-type Collected = { file: string; text: string; failure?: undefined } | { file: string; text?: undefined; failure: string };
+type Collected =
+  | { file: string; text: string; failure?: undefined }
+  | { file: string; text?: undefined; failure: string };
 
 const CONNECT_MS = 20_000;
 const SECTION_MS = 30_000;
@@ -32,7 +34,12 @@ const AT_A_TIME = 4;
  * Everything that can be had of a node, whatever state it is in: the check list, what AWS says and, when a login
  * succeeds, its logs, records and journals. Only reads.
  */
-export async function debugBundle(session: Session, fleet: FleetNodes, node: StateNode, options: { checks: readonly Check[]; at: Date }): Promise<DebugBundle> {
+export async function debugBundle(
+  session: Session,
+  fleet: FleetNodes,
+  node: StateNode,
+  options: { checks: readonly Check[]; at: Date },
+): Promise<DebugBundle> {
   const [target] = await fleet.targets([node]);
   if (target === undefined) throw new Error("a node has one target");
   const { region } = node.pin.pool;
@@ -47,14 +54,24 @@ export async function debugBundle(session: Session, fleet: FleetNodes, node: Sta
   const json = (value: unknown): string => `${JSON.stringify(mapTexts(value, hide), null, 2)}\n`;
   const cloud: Collected[] = [
     { file: "cloud/facts.json", text: json(target.cloud) },
-    console.failure === undefined ? { file: "cloud/console.txt", text: console.value } : { file: "cloud/console.txt", failure: console.failure },
+    console.failure === undefined
+      ? { file: "cloud/console.txt", text: console.value }
+      : { file: "cloud/console.txt", failure: console.failure },
   ];
   const found = verification.nodes[0];
   if (found === undefined) throw new Error("a node has one verification");
   const onNode = await sectionsOf(target, found);
   const files = [...cloud, { file: "verification.json", text: json(found) }, ...onNode];
-  const summary = hide(summaryOf({ node: found, cloud: target.cloud, files, at: options.at, stack: session.target.stack }));
-  const archive = await archiveOf([{ file: "summary.md", text: summary }, ...files.flatMap(({ file, text }) => (text === undefined ? [] : [{ file, text: hide(text) }]))], options.at);
+  const summary = hide(
+    summaryOf({ node: found, cloud: target.cloud, files, at: options.at, stack: session.target.stack }),
+  );
+  const archive = await archiveOf(
+    [
+      { file: "summary.md", text: summary },
+      ...files.flatMap(({ file, text }) => (text === undefined ? [] : [{ file, text: hide(text) }])),
+    ],
+    options.at,
+  );
   return { archive, summary };
 }
 
@@ -69,10 +86,16 @@ async function sectionsOf({ expectation, connect }: VerifyTarget, { results }: N
   if (unreached !== undefined) return without(`no login: see ${unreached.id}`);
   const connection = await connect(CONNECT_MS).catch((error: unknown) => wordsOf(error));
   if (typeof connection === "string") return without(connection);
-  return collect(connection, sections.map(({ file, command }) => ({ file, command: command(expectation) })));
+  return collect(
+    connection,
+    sections.map(({ file, command }) => ({ file, command: command(expectation) })),
+  );
 }
 
-async function collect(connection: NodeConnection, sections: { file: string; command: string }[]): Promise<Collected[]> {
+async function collect(
+  connection: NodeConnection,
+  sections: { file: string; command: string }[],
+): Promise<Collected[]> {
   const { default: pMap } = await import("p-map");
   try {
     return await pMap(
@@ -80,7 +103,9 @@ async function collect(connection: NodeConnection, sections: { file: string; com
       async ({ file, command }): Promise<Collected> => {
         try {
           const { stdout, stderr } = await connection.run(command, { deadlineMs: SECTION_MS });
-          return stdout === "" && stderr !== "" ? { file, failure: stderr.trim() } : { file, text: stderr === "" ? stdout : `${stdout}\n--- on standard error:\n${stderr}` };
+          return stdout === "" && stderr !== ""
+            ? { file, failure: stderr.trim() }
+            : { file, text: stderr === "" ? stdout : `${stdout}\n--- on standard error:\n${stderr}` };
         } catch (error) {
           return { file, failure: wordsOf(error) };
         }
@@ -95,10 +120,27 @@ async function collect(connection: NodeConnection, sections: { file: string; com
 /** Statuses of results that are shown in full. */
 const EXPLAINED: ReadonlySet<CheckStatus> = new Set<CheckStatus>(["failed", "unknown", "warning"]);
 
-const HEADS: Record<Outcome, string> = { verified: "verified", failed: "not verified", unknown: "not verified, unknown", skipped: "not verified" };
+const HEADS: Record<Outcome, string> = {
+  verified: "verified",
+  failed: "not verified",
+  unknown: "not verified, unknown",
+  skipped: "not verified",
+};
 
 /** What a person reads first. */
-function summaryOf({ node, cloud, files, at, stack }: { node: NodeVerification; cloud: CloudFacts; files: readonly Collected[]; at: Date; stack: string }): string {
+function summaryOf({
+  node,
+  cloud,
+  files,
+  at,
+  stack,
+}: {
+  node: NodeVerification;
+  cloud: CloudFacts;
+  files: readonly Collected[];
+  at: Date;
+  stack: string;
+}): string {
   const failed = node.results.filter(({ status }) => EXPLAINED.has(status));
   const skipped = node.results.filter(({ status }) => status === "skipped");
   const missing = files.flatMap(({ file, failure }) => (failure === undefined ? [] : [{ file, failure }]));
@@ -109,13 +151,29 @@ function summaryOf({ node, cloud, files, at, stack }: { node: NodeVerification; 
     `${node.instanceId} at ${node.address ?? "no address"}, ${instance ? `${instance.state}, ${instance.instanceType}, ${instance.availabilityZone}, ${instance.market}` : cloud.unanswered === undefined ? "unknown to AWS" : "AWS did not answer"}; stack ${stack}; ${at.toISOString()}`,
     "",
     `${node.results.filter(({ status }) => status === "ok").length} of ${counted(node.results.length, "check")} ok, ${failed.length} not, ${skipped.length} skipped because of them.`,
-    ...failed.flatMap((result) => ["", `## ${result.id} ${result.title}: ${result.status}`, "", "```", ...explanation(result), "```"]),
-    ...(skipped.length === 0 ? [] : ["", `Skipped: ${skipped.map(({ id, because }) => `${id} (${because ?? ""})`).join(", ")}`]),
+    ...failed.flatMap((result) => [
+      "",
+      `## ${result.id} ${result.title}: ${result.status}`,
+      "",
+      "```",
+      ...explanation(result),
+      "```",
+    ]),
+    ...(skipped.length === 0
+      ? []
+      : ["", `Skipped: ${skipped.map(({ id, because }) => `${id} (${because ?? ""})`).join(", ")}`]),
     "",
     "## In this archive",
     "",
     ...files.flatMap(({ file, text }) => (text === undefined ? [] : [`- ${file} (${Buffer.byteLength(text)} bytes)`])),
-    ...(missing.length === 0 ? [] : ["", "## What could not be had", "", ...missing.map(({ file, failure }) => `- ${file}: ${failure.split("\n", 1)[0]}`)]),
+    ...(missing.length === 0
+      ? []
+      : [
+          "",
+          "## What could not be had",
+          "",
+          ...missing.map(({ file, failure }) => `- ${file}: ${failure.split("\n", 1)[0]}`),
+        ]),
     "",
     "Secrets that are known, and what looks like one, are replaced by `***`; look before you pass it on.",
     "",

@@ -1,7 +1,15 @@
 import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
 import { Tag, type Market } from "../../../fleet/model";
 import { byName } from "../../../fleet/text/words";
-import { describeInstances, describeManaged, enabledRegions, LIVE_STATES, tagRecord, type CloudObject, type Instance } from "../../cloud/resources/inventory";
+import {
+  describeInstances,
+  describeManaged,
+  enabledRegions,
+  LIVE_STATES,
+  tagRecord,
+  type CloudObject,
+  type Instance,
+} from "../../cloud/resources/inventory";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";
@@ -59,7 +67,8 @@ export async function list(session: Session): Promise<Listing> {
   await Promise.all(
     regions.map(async (region) => {
       try {
-        for (const instance of await describeInstances(session.cloud, lineage, region)) live.set(instance.InstanceId!, { region, instance });
+        for (const instance of await describeInstances(session.cloud, lineage, region))
+          live.set(instance.InstanceId!, { region, instance });
       } catch (error) {
         failedRegions.push({ region, error: errorInfo(error) });
       }
@@ -69,7 +78,11 @@ export async function list(session: Session): Promise<Listing> {
   const nodes = state.nodes.map((node): ListedNode => {
     const { pool } = node.pin;
     const instance = live.get(node.instanceId)?.instance;
-    const fallback = { state: unanswered.has(pool.region) ? "unknown" : "gone", address: null, launchedAt: node.created ?? null };
+    const fallback = {
+      state: unanswered.has(pool.region) ? "unknown" : "gone",
+      address: null,
+      launchedAt: node.created ?? null,
+    };
     return {
       name: node.name,
       instanceId: node.instanceId,
@@ -79,8 +92,18 @@ export async function list(session: Session): Promise<Listing> {
     };
   });
   const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
-  const unrecorded = [...live.values()].filter(({ instance }) => !recorded.has(instance.InstanceId!) && instance.State?.Name !== "terminated");
-  const { own, others } = divided(session, unrecorded.map(({ region, instance }) => ({ id: instance.InstanceId!, tags: tagRecord(instance.Tags), region, instance })));
+  const unrecorded = [...live.values()].filter(
+    ({ instance }) => !recorded.has(instance.InstanceId!) && instance.State?.Name !== "terminated",
+  );
+  const { own, others } = divided(
+    session,
+    unrecorded.map(({ region, instance }) => ({
+      id: instance.InstanceId!,
+      tags: tagRecord(instance.Tags),
+      region,
+      instance,
+    })),
+  );
   for (const { region, instance, tags } of own) {
     nodes.push({
       name: tags[Tag.node] ?? "?",
@@ -93,21 +116,37 @@ export async function list(session: Session): Promise<Listing> {
       recorded: false,
     });
   }
-  const instances = [...live.values()].flatMap(({ region, instance }) => (LIVE_STATES.includes(instance.State?.Name ?? "") ? objectOf(region, instance) : []));
-  const problem = session.lost ?? lostBy(session, regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })));
+  const instances = [...live.values()].flatMap(({ region, instance }) =>
+    LIVE_STATES.includes(instance.State?.Name ?? "") ? objectOf(region, instance) : [],
+  );
+  const problem =
+    session.lost ??
+    lostBy(
+      session,
+      regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })),
+    );
   const strange = isUnrecorded(session) || regions.length === 0;
   return {
     stack: session.target.stack,
     lineage,
     nodes: nodes.sort((a, b) => byName(a.name, b.name)),
     ...(problem ? { problem: errorInfo(problem) } : {}),
-    foreign: strange ? await foreignNodes(session, failedRegions) : others.map(({ region, instance }) => foreignNode(region, instance)),
+    foreign: strange
+      ? await foreignNodes(session, failedRegions)
+      : others.map(({ region, instance }) => foreignNode(region, instance)),
     failedRegions,
   };
 }
 
 function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Instance): CloudObject {
-  return { kind: "instance", region, id: InstanceId!, detail: State?.Name ?? "", created: LaunchTime, tags: tagRecord(Tags) };
+  return {
+    kind: "instance",
+    region,
+    id: InstanceId!,
+    detail: State?.Name ?? "",
+    created: LaunchTime,
+    tags: tagRecord(Tags),
+  };
 }
 
 /** Every fleet of this program in the account, by its tags. */
@@ -117,7 +156,9 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
     regions.map(async (region): Promise<ForeignNode[]> => {
       try {
         const instances = await describeManaged(cloud, region);
-        return instances.filter(({ State }) => State?.Name !== "terminated").map((instance) => foreignNode(region, instance));
+        return instances
+          .filter(({ State }) => State?.Name !== "terminated")
+          .map((instance) => foreignNode(region, instance));
       } catch (error) {
         failedRegions.push({ region, error: errorInfo(error) });
         return [];
@@ -129,7 +170,14 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
 
 function foreignNode(region: string, instance: Instance): ForeignNode {
   const tags = tagRecord(instance.Tags);
-  return { lineage: tags[Tag.lineage] ?? "?", stack: tags[Tag.stack] ?? "?", node: tags[Tag.node] ?? "?", instanceId: instance.InstanceId!, region, state: instance.State?.Name ?? "unknown" };
+  return {
+    lineage: tags[Tag.lineage] ?? "?",
+    stack: tags[Tag.stack] ?? "?",
+    node: tags[Tag.node] ?? "?",
+    instanceId: instance.InstanceId!,
+    region,
+    state: instance.State?.Name ?? "unknown",
+  };
 }
 
 function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {

@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { applicationDirectories, type Caller, type Check, type CloudFacts, type NodeExpectation, type Phase } from "../../../fleet/checks";
+import {
+  applicationDirectories,
+  type Caller,
+  type Check,
+  type CloudFacts,
+  type NodeExpectation,
+  type Phase,
+} from "../../../fleet/checks";
 import { diagnose, type ReachStage } from "../../../fleet/checks/diagnosis";
 import { errorInfo, isSpotError, SpotError, wordsWithCause, type ErrorInfo } from "../../../fleet/errors";
 import { hostKeyToken, type TokenHolder } from "../../../fleet/identity/generation";
@@ -82,7 +89,9 @@ export class FleetNodes {
 
   /** Waits for every node announced so far; by slot name. */
   async outcomes(): Promise<Map<string, BringUpOutcome>> {
-    const ended = await Promise.all([...this.journeys.values()].map(async ({ name, outcome }) => [name, await outcome] as const));
+    const ended = await Promise.all(
+      [...this.journeys.values()].map(async ({ name, outcome }) => [name, await outcome] as const),
+    );
     return new Map(ended);
   }
 
@@ -93,7 +102,10 @@ export class FleetNodes {
   }
 
   /** Runs the check list on these nodes, on one connection each. */
-  async verify(nodes: StateNode[], options: Pick<VerifyOptions, "checks" | "deadlineMs" | "patienceMs" | "onResult" | "before" | "after">): Promise<Verification> {
+  async verify(
+    nodes: StateNode[],
+    options: Pick<VerifyOptions, "checks" | "deadlineMs" | "patienceMs" | "onResult" | "before" | "after">,
+  ): Promise<Verification> {
     const secrets = this.secretsOf(nodes);
     const targets = await this.targets(nodes);
     const told = this.checkEvents(targets, options.checks);
@@ -112,22 +124,39 @@ export class FleetNodes {
   private checkEvents(targets: VerifyTarget[], checks: readonly Check[]): (node: NodeRef, result: CheckResult) => void {
     const { reporter } = this.access.session;
     reporter.emit({ type: "expected", nodes: targets.map(({ ref }) => ref) });
-    const asked = new Map(targets.map(({ ref, expectation }) => [ref.name, checks.filter(({ applies }) => applies?.(expectation) ?? true)]));
+    const asked = new Map(
+      targets.map(({ ref, expectation }) => [ref.name, checks.filter(({ applies }) => applies?.(expectation) ?? true)]),
+    );
     const over = new Map<string, CheckResult[]>();
     return (node, result) => {
       const { id, title, phase, status } = result;
       const all = asked.get(node.name) ?? [];
       const done = [...(over.get(node.name) ?? []), result];
       over.set(node.name, done);
-      const inPhase = (list: readonly { phase: Phase }[]): number => list.filter((other) => other.phase === phase).length;
-      reporter.emit({ type: "check", node, id, title, phase, status, done: done.length, total: all.length, inPhase: { done: inPhase(done), total: inPhase(all) } });
+      const inPhase = (list: readonly { phase: Phase }[]): number =>
+        list.filter((other) => other.phase === phase).length;
+      reporter.emit({
+        type: "check",
+        node,
+        id,
+        title,
+        phase,
+        status,
+        done: done.length,
+        total: all.length,
+        inPhase: { done: inPhase(done), total: inPhase(all) },
+      });
     };
   }
 
   /** What must not be seen in anything that is shown of these nodes. */
   secretsOf(nodes: StateNode[]): string[] {
     const file = this.access.definition.config.bacalhau?.tokenFile;
-    return [this.access.fleetSecret, ...nodes.map((node) => this.token(node)), ...(file === undefined ? [] : [readFileSync(file, "utf8").trim()])];
+    return [
+      this.access.fleetSecret,
+      ...nodes.map((node) => this.token(node)),
+      ...(file === undefined ? [] : [readFileSync(file, "utf8").trim()]),
+    ];
   }
 
   /** The nodes as AWS shows them now, and the way to each. */
@@ -144,7 +173,10 @@ export class FleetNodes {
         connect: (deadlineMs: number) => this.connect(node, ref.address ?? "", deadlineMs),
         diagnose: async (stage: ReachStage, failure: string) => {
           const { cloud: aws } = this.access.session;
-          const [now, console] = await Promise.all([this.facts([node]), consoleOutput(aws, ref.region, node.instanceId)]);
+          const [now, console] = await Promise.all([
+            this.facts([node]),
+            consoleOutput(aws, ref.region, node.instanceId),
+          ]);
           return diagnose({ cloud: now(node), stage, failure, console });
         },
       };
@@ -159,9 +191,16 @@ export class FleetNodes {
     const { instanceId } = node;
     const address = (await this.targets([node]))[0]?.ref.address ?? "";
     this.dial.assertAllowed(address);
-    if ((await this.knownHosts.lookup(instanceId)) === undefined) await (await this.connect(node, address, PROOF_MS)).close();
+    if ((await this.knownHosts.lookup(instanceId)) === undefined)
+      await (await this.connect(node, address, PROOF_MS)).close();
     const { definition, privateKeyPath } = this.access;
-    return { instanceId, address, username: definition.config.username, privateKeyPath, knownHostsFile: this.knownHosts.file(instanceId) };
+    return {
+      instanceId,
+      address,
+      username: definition.config.username,
+      privateKeyPath,
+      knownHostsFile: this.knownHosts.file(instanceId),
+    };
   }
 
   private connect(node: StateNode, address: string, deadlineMs: number): Promise<NodeConnection> {
@@ -188,19 +227,37 @@ export class FleetNodes {
         ref,
         username: definition.config.username,
         privateKey: this.privateKey,
-        token: this.token({ name: ref.name, generation: definition.generationOf(slot, pin, pins.ssh.publicKey), launch: pins.launches[ref.name] }),
+        token: this.token({
+          name: ref.name,
+          generation: definition.generationOf(slot, pin, pins.ssh.publicKey),
+          launch: pins.launches[ref.name],
+        }),
         payload: definition.payload,
       };
       const { reporter, interrupts } = session;
       const result = await this.watch.during(ref, (gone) =>
-        bringUp(node, { reporter, wait: this.options.wait, knownHosts: this.knownHosts, dial: this.dial, signal: AbortSignal.any([interrupts.soft, gone]) }),
+        bringUp(node, {
+          reporter,
+          wait: this.options.wait,
+          knownHosts: this.knownHosts,
+          dial: this.dial,
+          signal: AbortSignal.any([interrupts.soft, gone]),
+        }),
       );
-      if (result.state === "must-replace" && origin === "created") throw new SpotError("E_DEPLOYMENT", `The node cannot be deployed: ${result.reason}`);
+      if (result.state === "must-replace" && origin === "created")
+        throw new SpotError("E_DEPLOYMENT", `The node cannot be deployed: ${result.reason}`);
       return result;
     } catch (error) {
       const info = errorInfo(error);
       if (!isSpotError(error) || error.code !== "E_INTERRUPTED") {
-        session.reporter.emit({ type: "node", level: "error", node: ref, phase: "deploying", message: info.message, error: info });
+        session.reporter.emit({
+          type: "node",
+          level: "error",
+          node: ref,
+          phase: "deploying",
+          message: info.message,
+          error: info,
+        });
       }
       return { state: "failed", error: info };
     }
@@ -214,7 +271,11 @@ export class FleetNodes {
     const { definition, pins, session } = this.access;
     const { manifest } = definition.payload;
     const { config } = definition;
-    const slot = definition.slots.find(({ name }) => name === node.name) ?? { name: node.name, homeRegion: node.pin.pool.region, ordinal: 0 };
+    const slot = definition.slots.find(({ name }) => name === node.name) ?? {
+      name: node.name,
+      homeRegion: node.pin.pool.region,
+      ordinal: 0,
+    };
     const userData = definition.userDataOf(slot, node.generation, pins.ssh.publicKey, this.token(node));
     return {
       ...node.pin.pool,
@@ -241,7 +302,9 @@ export class FleetNodes {
     const regions = [...new Set(nodes.map(({ pin }) => pin.pool.region))];
     const found = await Promise.all(
       regions.map(async (region): Promise<[string, Map<string, CloudFacts> | string]> => {
-        const facts = await nodeFacts(session.cloud, session.lineage, region, about).catch((error: unknown) => wordsWithCause(error));
+        const facts = await nodeFacts(session.cloud, session.lineage, region, about).catch((error: unknown) =>
+          wordsWithCause(error),
+        );
         return [region, facts];
       }),
     );

@@ -28,7 +28,10 @@ export class InstanceWatch {
    * Does work on an instance; its signal aborts when the instance ended.
    * @throws SpotError E_INSTANCE_GONE with the cloud's reason, and whatever the work throws
    */
-  async during<T>({ instanceId, region }: { instanceId: string; region: string }, work: (gone: AbortSignal) => Promise<T>): Promise<T> {
+  async during<T>(
+    { instanceId, region }: { instanceId: string; region: string },
+    work: (gone: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const gone = new AbortController();
     this.watched.set(instanceId, { region, gone });
     this.lookSoon();
@@ -53,7 +56,8 @@ export class InstanceWatch {
 
   private lookSoon(): void {
     clearTimeout(this.timer);
-    if (this.watched.size > 0) this.timer = setTimeout(() => void this.look().then(() => this.lookSoon()), this.everyMs);
+    if (this.watched.size > 0)
+      this.timer = setTimeout(() => void this.look().then(() => this.lookSoon()), this.everyMs);
   }
 
   private async look(): Promise<void> {
@@ -64,11 +68,16 @@ export class InstanceWatch {
         for (const instance of await this.instancesIn(region).catch(() => [])) {
           if (!ENDED.has(instance.State?.Name ?? "")) continue;
           const cause = instance.StateReason?.Message || instance.StateTransitionReason || instance.State?.Name;
-          this.watched.get(instance.InstanceId ?? "")?.gone.abort(new SpotError("E_INSTANCE_GONE", { message: `${instance.InstanceId} ended while it was set up.`, cause }));
+          this.watched
+            .get(instance.InstanceId ?? "")
+            ?.gone.abort(
+              new SpotError("E_INSTANCE_GONE", { message: `${instance.InstanceId} ended while it was set up.`, cause }),
+            );
         }
       }),
     );
   }
 }
 
-const wasCutOff = (error: unknown): boolean => isSpotError(error) && (error.code === "E_SSH" || error.code === "E_UPLOAD");
+const wasCutOff = (error: unknown): boolean =>
+  isSpotError(error) && (error.code === "E_SSH" || error.code === "E_UPLOAD");

@@ -15,7 +15,8 @@ import type { CheckStatus, NodeVerification, Verification } from "../../verify/r
 import type { VerifyOptions } from "../../verify/runner";
 import { selectChecks, selectNames, type CheckChoice } from "../../verify/select";
 
-export interface VerifyRequest extends Pick<VerifyOptions, "deadlineMs" | "patienceMs" | "onResult" | "before" | "after"> {
+export interface VerifyRequest
+  extends Pick<VerifyOptions, "deadlineMs" | "patienceMs" | "onResult" | "before" | "after"> {
   config: FleetConfig;
   configFile: string;
   /** Which checks, and patterns of node names; absent: all. */
@@ -37,7 +38,8 @@ export async function verifyFleet(session: Session, request: VerifyRequest): Pro
 
 /** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
 export function nodesNamed({ state, target }: Session, patterns: string | undefined): StateNode[] {
-  if (state.nodes.length === 0) throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
+  if (state.nodes.length === 0)
+    throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
   const names = state.nodes.map(({ name }) => name);
   const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
   return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => byName(a.name, b.name));
@@ -47,18 +49,32 @@ export function nodesNamed({ state, target }: Session, patterns: string | undefi
  * The fleet over SSH, for commands that only look.
  * @throws SpotError E_STATE when the stack's settings are not here, E_CREDENTIALS, E_KEY_LOST, E_SANDBOX_SETUP where no hosts boot
  */
-export async function openFleet(session: Session, { config, configFile }: { config: FleetConfig; configFile: string }): Promise<FleetNodes> {
+export async function openFleet(
+  session: Session,
+  { config, configFile }: { config: FleetConfig; configFile: string },
+): Promise<FleetNodes> {
   const { settings, stack, target, lineage } = session;
   if (target.sandbox?.mode === "api") {
-    throw new SpotError("E_SANDBOX_SETUP", { message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to", next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts." });
+    throw new SpotError("E_SANDBOX_SETUP", {
+      message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to",
+      next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts.",
+    });
   }
-  const fleetSecret = (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ?? (await stack.readSecretOutput(StackKey.fleetSecret));
+  const fleetSecret =
+    (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ??
+    (await stack.readSecretOutput(StackKey.fleetSecret));
   if (!settings.pins || fleetSecret === undefined) {
-    throw new SpotError("E_STATE", { message: `the stack's settings are not on this machine`, next: "Run `up`: it rebuilds them from the state." });
+    throw new SpotError("E_STATE", {
+      message: `the stack's settings are not on this machine`,
+      next: "Run `up`: it rebuilds them from the state.",
+    });
   }
   const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });
   const { privateKeyPath } = keyPairOf(session, config);
-  return new FleetNodes({ session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath }, { wait: true });
+  return new FleetNodes(
+    { session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath },
+    { wait: true },
+  );
 }
 
 /** What is told of a node by the outcome of its checks. `of`: the status of the results that are named. */
@@ -70,8 +86,17 @@ const TOLD: Record<Outcome, { level: Level; phase: NodePhase; word: string; of?:
 };
 
 /** One line for a node that was checked: verified, or what stands in the way of that. */
-export function reportVerified(reporter: Reporter, { node, region, instanceId, address, outcome, results }: NodeVerification): void {
+export function reportVerified(
+  reporter: Reporter,
+  { node, region, instanceId, address, outcome, results }: NodeVerification,
+): void {
   const { level, phase, word, of } = TOLD[outcome];
   const named = results.filter(({ status }) => status === of).map(({ id, title }) => `${id} ${title}`);
-  reporter.emit({ type: "node", level, node: { name: node, region, instanceId, address }, phase, message: named.length === 0 ? word : `${word}: ${named.join(", ")}` });
+  reporter.emit({
+    type: "node",
+    level,
+    node: { name: node, region, instanceId, address },
+    phase,
+    message: named.length === 0 ? word : `${word}: ${named.join(", ")}`,
+  });
 }

@@ -48,7 +48,13 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
   const open = slots.filter((slot) => !nodes[slot.name]);
   const homes = [...new Set(open.map(({ homeRegion }) => homeRegion))];
   const faultOf = async (region: string): Promise<ErrorInfo | undefined> => {
-    const { findings } = await regionReport(session, config, region, slots.filter(({ homeRegion }) => homeRegion === region).length, offers);
+    const { findings } = await regionReport(
+      session,
+      config,
+      region,
+      slots.filter(({ homeRegion }) => homeRegion === region).length,
+      offers,
+    );
     for (const { error } of findings.filter(({ level }) => level === "warning")) {
       session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
     }
@@ -73,15 +79,29 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
       // A node that runs keeps running as it is: a region that does not answer is no reason to delete it.
       nodes[slot.name] = before;
     } else {
-      unplaced[slot.name] = failures.find(({ region }) => region === slot.homeRegion)?.error?.message ?? "no pool has room";
+      unplaced[slot.name] =
+        failures.find(({ region }) => region === slot.homeRegion)?.error?.message ?? "no pool has room";
     }
   }
   for (const { region, error } of failures) {
-    if (error && !homeless.has(region)) session.reporter.emit({ type: "message", level: "warning", subject: region, message: `its nodes go to other regions: ${error.message}`, error });
+    if (error && !homeless.has(region))
+      session.reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: region,
+        message: `its nodes go to other regions: ${error.message}`,
+        error,
+      });
   }
   const allow = config.ssh.allow.filter((entry) => entry !== "auto");
   return {
-    pins: pinsOf({ nodes, launches: launchesOf(Object.keys(nodes), session.state.nodes), regions, unplaced, ssh: { allow, callers, publicKey: keyPair.publicKey } }),
+    pins: pinsOf({
+      nodes,
+      launches: launchesOf(Object.keys(nodes), session.state.nodes),
+      regions,
+      unplaced,
+      ssh: { allow, callers, publicKey: keyPair.publicKey },
+    }),
     offers,
     keyPair,
     failedRegions: failures.flatMap(({ region, error }) => (error && homeless.has(region) ? [{ region, error }] : [])),
@@ -90,7 +110,11 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
 }
 
 /** Where a slot can go: its own region first, then the others that are allowed. Undefined: nowhere. */
-export async function placeFor(slot: Slot, offers: Offers, choice: Choice): Promise<{ pin: NodePin; offer: RegionOffer } | undefined> {
+export async function placeFor(
+  slot: Slot,
+  offers: Offers,
+  choice: Choice,
+): Promise<{ pin: NodePin; offer: RegionOffer } | undefined> {
   for (const region of offers.regionsFor(slot.homeRegion)) {
     const { offer, candidates } = await offers.of(region);
     const found = candidates && nextPool(candidates, choice);
@@ -106,7 +130,11 @@ export function keyPairOf(session: Session, config: FleetConfig): KeyPair {
   return fleetKeyPair(path.join(session.keys), session.state.nodes.length === 0);
 }
 
-async function callersOf(session: Session, config: FleetConfig, recorded: string[]): Promise<{ callers: string[]; newCaller?: string }> {
+async function callersOf(
+  session: Session,
+  config: FleetConfig,
+  recorded: string[],
+): Promise<{ callers: string[]; newCaller?: string }> {
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
   const current = (await callerOf(session.target))?.cidr;
   if (current === undefined) {

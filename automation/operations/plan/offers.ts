@@ -7,7 +7,9 @@ import { offerOf, type RegionOffer, type RegionRequest } from "../../cloud/offer
 import { networkFits } from "./pins";
 import type { Session } from "../../session";
 
-export type Offered = { offer: RegionOffer; candidates: Candidate[]; error?: undefined } | { offer?: undefined; candidates?: undefined; error: ErrorInfo };
+export type Offered =
+  | { offer: RegionOffer; candidates: Candidate[]; error?: undefined }
+  | { offer?: undefined; candidates?: undefined; error: ErrorInfo };
 
 /** What the regions of the configuration offer: each is asked once in a run, and only when something is needed there. */
 export class Offers {
@@ -42,7 +44,11 @@ export class Offers {
     const known = this.recorded[name];
     try {
       await refuseDisabledRegion(session.cloud, this.statuses, name);
-      const offer = await offerOf(session.cloud, request, known && networkFits(known, config.network) ? known : undefined);
+      const offer = await offerOf(
+        session.cloud,
+        request,
+        known && networkFits(known, config.network) ? known : undefined,
+      );
       const candidates = candidatesOf(name, offer.types, config.markets, config.spotPriceLimit);
       if (candidates.length === 0) throw tooDear(offer, config);
       return { offer, candidates };
@@ -56,7 +62,14 @@ export class Offers {
 export function requestFor(config: FleetConfig, name: string): RegionRequest {
   const region = config.regions.find((entry) => entry.name === name);
   if (!region) throw new SpotError("E_REGION", { message: `${name} is not in the configuration` });
-  return { region: name, machineTypes: region.machineTypes, image: region.image, network: config.network, securityGroups: config.securityGroups, programs: downloadsOf(config) };
+  return {
+    region: name,
+    machineTypes: region.machineTypes,
+    image: region.image,
+    network: config.network,
+    securityGroups: config.securityGroups,
+    programs: downloadsOf(config),
+  };
 }
 
 /** A local program tells its architecture only when it is read; the node names one that does not fit. */
@@ -66,7 +79,9 @@ function downloadsOf({ bacalhau }: FleetConfig): ProgramArchitecture[] | undefin
 }
 
 function tooDear({ region, types }: RegionOffer, { spotPriceLimit }: FleetConfig): SpotError {
-  const prices = types.flatMap(({ name, prices }) => Object.entries(prices).map(([zone, price]) => ({ text: `${name} in ${zone}: ${price}`, price })));
+  const prices = types.flatMap(({ name, prices }) =>
+    Object.entries(prices).map(([zone, price]) => ({ text: `${name} in ${zone}: ${price}`, price })),
+  );
   const cheapest = prices.sort((a, b) => a.price - b.price)[0];
   return new SpotError("E_NO_POOL", {
     message: `${region}: no spot pool costs ${spotPriceLimit} US dollars an hour or less; the cheapest is ${cheapest?.text}`,

@@ -63,7 +63,12 @@ export function keeps(pin: NodePin | undefined, region: RegionPin | undefined, c
   const wanted = config.regions.find(({ name }) => name === pin?.pool.region);
   if (!pin || !region || !wanted) return false;
   const { instanceType, market } = pin.pool;
-  return wanted.machineTypes.includes(instanceType) && config.markets.includes(market) && networkFits(region, config.network) && imageFits(pin.ami, wanted.image);
+  return (
+    wanted.machineTypes.includes(instanceType) &&
+    config.markets.includes(market) &&
+    networkFits(region, config.network) &&
+    imageFits(pin.ami, wanted.image)
+  );
 }
 
 /** An existing network is kept as recorded unless another one is named; a made one only fits `create`. */
@@ -88,9 +93,17 @@ export function pinsOf(parts: {
   const used = new Set(Object.values(parts.nodes).map(({ pool }) => pool.region));
   return {
     version: 1,
-    regions: Object.fromEntries(Object.entries(parts.regions).filter(([region]) => used.has(region)).sort(byKey)),
+    regions: Object.fromEntries(
+      Object.entries(parts.regions)
+        .filter(([region]) => used.has(region))
+        .sort(byKey),
+    ),
     nodes: Object.fromEntries(Object.entries(parts.nodes).sort(byKey)),
-    launches: Object.fromEntries(Object.entries(parts.launches).filter(([name]) => name in parts.nodes).sort(byKey)),
+    launches: Object.fromEntries(
+      Object.entries(parts.launches)
+        .filter(([name]) => name in parts.nodes)
+        .sort(byKey),
+    ),
     unplaced: parts.unplaced,
     ssh: parts.ssh,
   };

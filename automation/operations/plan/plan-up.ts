@@ -44,7 +44,11 @@ export interface UpPlan {
 /** @throws SpotError E_STALE_BUILD */
 export function refuseStaleBuild(): void {
   const build = buildState(packageRoot());
-  if (build === "stale" || build === "missing") throw new SpotError("E_STALE_BUILD", `the compiled program is ${build === "stale" ? "older than its sources" : "incomplete"}`);
+  if (build === "stale" || build === "missing")
+    throw new SpotError(
+      "E_STALE_BUILD",
+      `the compiled program is ${build === "stale" ? "older than its sources" : "incomplete"}`,
+    );
 }
 
 /**
@@ -52,7 +56,10 @@ export function refuseStaleBuild(): void {
  * @throws SpotError E_STATE when the state cannot be believed, and what `planUp` throws
  */
 export async function preview(session: Session, request: UpRequest): Promise<UpPlan> {
-  const regions = fleetRegions(session, request.config.regions.map(({ name }) => name));
+  const regions = fleetRegions(
+    session,
+    request.config.regions.map(({ name }) => name),
+  );
   const lost = lostBy(session, await inventory(session.cloud, session.lineage, regions));
   if (lost) throw lost;
   return planUp(session, request);
@@ -64,7 +71,13 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
  */
 export async function planUp(session: Session, { config, configFile, locate }: UpRequest): Promise<UpPlan> {
   const decisions = await decide(session, config);
-  const definition = loadDefinition({ config, configFile, stack: session.target.stack, lineage: session.lineage, locate });
+  const definition = loadDefinition({
+    config,
+    configFile,
+    stack: session.target.stack,
+    lineage: session.lineage,
+    locate,
+  });
   const { pins } = decisions;
   const desired = definition.slots
     .filter(({ name }) => pins.nodes[name])
@@ -72,13 +85,23 @@ export async function planUp(session: Session, { config, configFile, locate }: U
       const pin = pins.nodes[slot.name]!;
       return { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) };
     });
-  return { session, account: session.identity.account, definition, decisions, changes: changesBetween(desired, session.state.nodes) };
+  return {
+    session,
+    account: session.identity.account,
+    definition,
+    decisions,
+    changes: changesBetween(desired, session.state.nodes),
+  };
 }
 
 /** The plan with what concerns the part alone. @throws SpotError E_USAGE for a pattern that fits no node */
 export function limited(plan: UpPlan, opened: Session, part: Part | undefined): UpPlan {
   if (!part) return plan;
-  const known = new Set([...opened.state.nodes, ...plan.session.state.nodes].map(({ name }) => name).concat(Object.keys(opened.settings.pins?.nodes ?? {})));
+  const known = new Set(
+    [...opened.state.nodes, ...plan.session.state.nodes]
+      .map(({ name }) => name)
+      .concat(Object.keys(opened.settings.pins?.nodes ?? {})),
+  );
   const wanted = plan.changes.filter(({ name, kind }) => known.has(name) && kind !== "delete");
   const names = wanted.map(({ name }) => name);
   const chosen = new Set(part.nodes === undefined ? names : selectNames(part.nodes, names, "node"));
@@ -86,11 +109,20 @@ export function limited(plan: UpPlan, opened: Session, part: Part | undefined): 
   if (part.replace === "broken") {
     const differing = changes.filter(({ kind }) => kind === "replace").map(({ name }) => name);
     if (differing.length > 0) {
-      plan.session.reporter.emit({ type: "message", level: "warning", message: `not looked at, because they differ from the configuration: ${differing.join(", ")}; \`up\` replaces them` });
+      plan.session.reporter.emit({
+        type: "message",
+        level: "warning",
+        message: `not looked at, because they differ from the configuration: ${differing.join(", ")}; \`up\` replaces them`,
+      });
     }
     return { ...plan, changes: changes.filter(({ kind }) => kind !== "replace") };
   }
-  return { ...plan, changes: changes.map((change): NodeChange => (change.kind === "same" ? { ...change, kind: "replace", reason: "asked for" } : change)) };
+  return {
+    ...plan,
+    changes: changes.map(
+      (change): NodeChange => (change.kind === "same" ? { ...change, kind: "replace", reason: "asked for" } : change),
+    ),
+  };
 }
 
 /** Outside the sandbox, what ends a node or opens a port is confirmed. */
@@ -100,9 +132,14 @@ export async function confirmed({ session, changes, decisions, account }: UpPlan
   const opened = decisions.newCaller !== undefined && session.state.nodes.length > 0;
   if (ended.length === 0 && !opened) return;
   const parts = [
-    ...(ended.length > 0 ? [`replace or delete ${ended.length} of ${counted(session.state.nodes.length, "node")}`] : []),
+    ...(ended.length > 0
+      ? [`replace or delete ${ended.length} of ${counted(session.state.nodes.length, "node")}`]
+      : []),
     ...(opened ? [`let ${decisions.newCaller} log in`] : []),
   ];
-  const yes = await session.reporter.confirm({ message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`, unattended: false });
+  const yes = await session.reporter.confirm({
+    message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`,
+    unattended: false,
+  });
   if (!yes) throw new SpotError("E_DECLINED", "nothing was changed");
 }

@@ -20,7 +20,9 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
   if (secret === undefined) {
-    secret = (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ?? randomBytes(32).toString("hex");
+    secret =
+      (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ??
+      randomBytes(32).toString("hex");
     await session.stack.writeSecretConfig(key, secret);
   }
   return secret;
@@ -31,7 +33,10 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
  * found by them alone. Where the settings have a salt, or a service keeps the stack, somebody may have made it by hand.
  */
 function isKeyless({ stack }: Session): boolean {
-  return stack.stateFiles !== undefined && !(existsSync(stack.configFile) && readFileSync(stack.configFile, "utf8").includes("encryptionsalt"));
+  return (
+    stack.stateFiles !== undefined &&
+    !(existsSync(stack.configFile) && readFileSync(stack.configFile, "utf8").includes("encryptionsalt"))
+  );
 }
 
 /** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
@@ -49,11 +54,18 @@ export function writePins(session: Session, { decisions, definition }: UpPlan): 
  * of what it had to leave.
  */
 export function restoreOwner(session: Session): void {
-  if (session.settings.lineage === undefined && session.state.lineage !== undefined) writeStackSettings(session.stack.configFile, ownerOf(session));
+  if (session.settings.lineage === undefined && session.state.lineage !== undefined)
+    writeStackSettings(session.stack.configFile, ownerOf(session));
 }
 
 /** Fleet ID, place and account. */
 function ownerOf({ lineage, target, identity }: Session): Omit<StackSettings, "configFile" | "pins"> {
   const { endpoint, foreignEndpoints } = target;
-  return { lineage, endpoint, endpoints: Object.keys(foreignEndpoints).length > 0 ? foreignEndpoints : undefined, account: identity.account, providerRegion: identity.region };
+  return {
+    lineage,
+    endpoint,
+    endpoints: Object.keys(foreignEndpoints).length > 0 ? foreignEndpoints : undefined,
+    account: identity.account,
+    providerRegion: identity.region,
+  };
 }

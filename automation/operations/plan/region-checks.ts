@@ -43,7 +43,13 @@ const REGION_CHECKS: readonly { check: string; ask(facts: RegionFacts): Promise<
 ];
 
 /** One region's report. @throws SpotError E_CREDENTIALS */
-export async function regionReport(session: Session, config: FleetConfig, region: string, nodes: number, offers: Offers): Promise<RegionReport> {
+export async function regionReport(
+  session: Session,
+  config: FleetConfig,
+  region: string,
+  nodes: number,
+  offers: Offers,
+): Promise<RegionReport> {
   const report: RegionReport = { region, nodes, findings: [] };
   const { offer, candidates, error } = await offers.of(region);
   if (!offer) {
@@ -73,16 +79,34 @@ export const findingOf = (check: string, error: ErrorInfo): Finding => ({ check,
 async function permissions({ session, config, region, offer }: RegionFacts): Promise<Finding[]> {
   const [type] = offer.types;
   if (!type) return [];
-  const denied = await deniedActions(session.cloud, region, { ami: type.ami, machineType: type.name }, config.network === "create");
+  const denied = await deniedActions(
+    session.cloud,
+    region,
+    { ami: type.ami, machineType: type.name },
+    config.network === "create",
+  );
   if (denied.length === 0) return [];
-  return [findingOf("permissions", errorInfo(new SpotError("E_PERMISSION", { message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`, next: denied[0]!.next })))];
+  return [
+    findingOf(
+      "permissions",
+      errorInfo(
+        new SpotError("E_PERMISSION", {
+          message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`,
+          next: denied[0]!.next,
+        }),
+      ),
+    ),
+  ];
 }
 
 async function quota({ session, config, region, nodes, offer, report }: RegionFacts): Promise<Finding[]> {
   const [type] = offer.types;
   const [market] = config.markets;
   if (!type || !market) return [];
-  const [limit, others] = await Promise.all([vcpuQuota(session.cloud, region, type.name, market), vcpusOfOthers(session.cloud, region, session.lineage, market)]);
+  const [limit, others] = await Promise.all([
+    vcpuQuota(session.cloud, region, type.name, market),
+    vcpusOfOthers(session.cloud, region, session.lineage, market),
+  ]);
   if (!limit) return [];
   const wanted = nodes * type.vcpus;
   const free = Math.max(0, limit.limit - others);
@@ -103,5 +127,10 @@ async function keyPair({ session, config, region }: RegionFacts): Promise<Findin
   const { keyName } = config.ssh;
   if (keyName === undefined || (await hasKeyPair(session.cloud, region, keyName))) return [];
   const next = `Import it there (\`${session.cloud.cli} ec2 import-key-pair --region ${region} --key-name ${keyName} …\`), or remove aws.ssh_key_name.`;
-  return [findingOf("key pair", errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })))];
+  return [
+    findingOf(
+      "key pair",
+      errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })),
+    ),
+  ];
 }

@@ -21,7 +21,11 @@ export interface ClusterAccess {
  * run knows of them.
  * @param api the orchestrator's HTTP address; undefined: nobody is told
  */
-export async function leavingCluster<T>(access: ClusterAccess, api: string | undefined, work: (ended: (instanceId: string) => void) => Promise<T>): Promise<T> {
+export async function leavingCluster<T>(
+  access: ClusterAccess,
+  api: string | undefined,
+  work: (ended: (instanceId: string) => void) => Promise<T>,
+): Promise<T> {
   const ended = new Set<string>();
   try {
     return await work((instanceId) => void ended.add(instanceId));
@@ -35,26 +39,43 @@ export async function leavingCluster<T>(access: ClusterAccess, api: string | und
  * A cluster that does not answer holds nothing up: it is a warning.
  * @param api the orchestrator's HTTP address
  */
-export async function leaveCluster({ reporter, target }: ClusterAccess, api: string, instanceIds: readonly string[]): Promise<void> {
+export async function leaveCluster(
+  { reporter, target }: ClusterAccess,
+  api: string,
+  instanceIds: readonly string[],
+): Promise<void> {
   if (instanceIds.length === 0) return;
   const policy = target.sandbox ? sandboxDialPolicy(target.sandbox.network) : openDialPolicy();
   try {
     policy.assertAllowed(new URL(api).hostname);
     const { Nodes = [] } = await ask<ListedNodes>(`${api}/api/v1/orchestrator/nodes`);
-    const ended = Nodes.flatMap(({ Info }) => (Info?.NodeID !== undefined && instanceIds.includes(Info.Labels?.["instance_id"] ?? "") ? [Info.NodeID] : []));
+    const ended = Nodes.flatMap(({ Info }) =>
+      Info?.NodeID !== undefined && instanceIds.includes(Info.Labels?.["instance_id"] ?? "") ? [Info.NodeID] : [],
+    );
     for (const id of ended) {
       // Source: Bacalhau 1.6, apimodels.PutNodeRequest and NodeActionDelete.
       const body = { Action: "delete", Message: "its instance has ended", NodeID: id };
-      const answer = await ask<{ Success?: boolean; Error?: string }>(`${api}/api/v1/orchestrator/nodes/${encodeURIComponent(id)}`, body);
+      const answer = await ask<{ Success?: boolean; Error?: string }>(
+        `${api}/api/v1/orchestrator/nodes/${encodeURIComponent(id)}`,
+        body,
+      );
       if (answer.Success === false) throw new Error(`${id}: ${answer.Error ?? "refused"}`);
     }
   } catch (error) {
-    reporter.emit({ type: "message", level: "warning", subject: "cluster", message: `ended nodes may still be on the orchestrator's list: ${wordsOf(error)}` });
+    reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: "cluster",
+      message: `ended nodes may still be on the orchestrator's list: ${wordsOf(error)}`,
+    });
   }
 }
 
 async function ask<T>(url: string, body?: object): Promise<T> {
-  const init = body === undefined ? {} : { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const init =
+    body === undefined
+      ? {}
+      : { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   const response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.timeout(ANSWER_MS) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return (await response.json()) as T;

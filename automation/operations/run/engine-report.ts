@@ -41,14 +41,32 @@ export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineLis
     failure(failure) {
       const error = failureInfo(failure);
       if (hooks.failed?.(failure)) {
-        reporter.emit({ type: "message", level: "warning", subject: isNode(failure) ? nodeNameOf(failure.step.name) : regionOf(failure.step), message: error.message });
+        reporter.emit({
+          type: "message",
+          level: "warning",
+          subject: isNode(failure) ? nodeNameOf(failure.step.name) : regionOf(failure.step),
+          message: error.message,
+        });
         return;
       }
       if (failure.step.type === INSTANCE_TYPE) {
         const phase = failure.step.op.startsWith("delete") ? "deleted" : "created";
-        reporter.emit({ type: "node", level: "error", node: nodeRefOf(failure.step), phase, message: error.message, error });
+        reporter.emit({
+          type: "node",
+          level: "error",
+          node: nodeRefOf(failure.step),
+          phase,
+          message: error.message,
+          error,
+        });
       } else {
-        reporter.emit({ type: "message", level: "error", subject: regionOf(failure.step), message: error.message, error });
+        reporter.emit({
+          type: "message",
+          level: "error",
+          subject: regionOf(failure.step),
+          message: error.message,
+          error,
+        });
       }
     },
   };
@@ -73,7 +91,10 @@ function regionOf(step: EngineStep): string | undefined {
 /** A failed step as an error of ours: AWS's code decides the class, and so the exit code and the advice. */
 export function failureInfo(failure: EngineFailure): ErrorInfo {
   const { awsCode, class: failureClass, next } = classifyFailure(failure.message);
-  const what = failure.step.type === INSTANCE_TYPE ? `node ${nodeNameOf(failure.step.name)}` : `${failure.step.type.split(":").pop()} ${failure.step.name}`;
+  const what =
+    failure.step.type === INSTANCE_TYPE
+      ? `node ${nodeNameOf(failure.step.name)}`
+      : `${failure.step.type.split(":").pop()} ${failure.step.name}`;
   const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
   return errorInfo(
     new SpotError("E_CREATE", {
@@ -91,8 +112,17 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
   if (!NO_PROVIDER.test(text)) return new SpotError("E_PROGRAM", { message: "the Pulumi program failed", cause: text });
   return new SpotError("E_PROVIDER", {
     message: "Pulumi's AWS provider cannot be used",
-    cause: [text, ...report.warnings.filter((warning) => DOWNLOAD.test(warning)).slice(-1).map(firstLine)].join("\n"),
-    next: session.target.kind === "sandbox" ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`." : providerWay(text, session.cli.command),
+    cause: [
+      text,
+      ...report.warnings
+        .filter((warning) => DOWNLOAD.test(warning))
+        .slice(-1)
+        .map(firstLine),
+    ].join("\n"),
+    next:
+      session.target.kind === "sandbox"
+        ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`."
+        : providerWay(text, session.cli.command),
   });
 }
 
@@ -104,6 +134,11 @@ const firstLine = (text: string): string => text.split("\n", 1)[0]!;
 /** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
 function providerWay(text: string, cli: string): string {
   const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
-  const install = [quote(cli), "plugin install resource aws", ...(version === undefined ? [] : [version]), "--reinstall"].join(" ");
+  const install = [
+    quote(cli),
+    "plugin install resource aws",
+    ...(version === undefined ? [] : [version]),
+    "--reinstall",
+  ].join(" ");
   return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
 }

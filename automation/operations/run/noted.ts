@@ -12,7 +12,9 @@ import type { Session } from "../../session";
 export async function noted<T>(session: Session, look: readonly RegionInventory[], work: () => Promise<T>): Promise<T> {
   const { stack, stackExists, lineage } = session;
   if (stackExists) await stack.keepState();
-  const seen = Object.fromEntries(look.flatMap(({ region, objects, error }) => (error ? [] : [[region, objects.map(({ id }) => id)]])));
+  const seen = Object.fromEntries(
+    look.flatMap(({ region, objects, error }) => (error ? [] : [[region, objects.map(({ id }) => id)]])),
+  );
   stack.notes.begin(lineage, seen);
   try {
     return await work();
@@ -30,6 +32,11 @@ async function close({ stack, reporter }: Session): Promise<void> {
     stack.notes.end(recordedIds(state));
     await stack.keepState();
   } catch (error) {
-    reporter.emit({ type: "message", level: "warning", subject: "state", message: `no copy of the state was kept at the end of this run: ${wordsOf(error)}` });
+    reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: "state",
+      message: `no copy of the state was kept at the end of this run: ${wordsOf(error)}`,
+    });
   }
 }

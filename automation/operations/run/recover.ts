@@ -37,13 +37,22 @@ const LISTED_TYPES: Record<string, "instance" | "network"> = {
  * @param dropped unfinished operations that the caller has dropped from the record already
  * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
-export async function recover(opened: Session, regions: string[], dropped: PendingOperation[] = []): Promise<{ session: Session; look: Look }> {
+export async function recover(
+  opened: Session,
+  regions: string[],
+  dropped: PendingOperation[] = [],
+): Promise<{ session: Session; look: Look }> {
   const cleared = await clearBrokenRun(opened);
   const pending = [...dropped, ...cleared.pending];
   const look = await lookAt(cleared.session, regions);
-  const others = divided(cleared.session, look.regions.flatMap(({ objects }) => objects)).others.filter(({ kind }) => kind === "instance");
+  const others = divided(
+    cleared.session,
+    look.regions.flatMap(({ objects }) => objects),
+  ).others.filter(({ kind }) => kind === "instance");
   // An operation that was dropped a moment ago still tells of an instance that it may have made.
-  const lost = lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ?? copiedSettings(cleared.session, others);
+  const lost =
+    lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ??
+    copiedSettings(cleared.session, others);
   if (lost) throw lost;
   const { session, left } = await endOrphans(cleared.session, look);
   if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
@@ -92,12 +101,19 @@ export interface Look {
 
 /** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
 export async function lookAt(session: Session, regions: string[]): Promise<Look> {
-  const idsIn = (region: string, type: string) => session.state.resources.flatMap((resource) => (resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : []));
+  const idsIn = (region: string, type: string) =>
+    session.state.resources.flatMap((resource) =>
+      resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : [],
+    );
   const [inventories, parts] = await Promise.all([
     inventory(session.cloud, session.lineage, regions),
     Promise.all(
       regions.map((region) =>
-        networkParts(session.cloud, { region, groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"), tables: idsIn(region, "aws:ec2/routeTable:RouteTable") }).catch(() => []),
+        networkParts(session.cloud, {
+          region,
+          groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"),
+          tables: idsIn(region, "aws:ec2/routeTable:RouteTable"),
+        }).catch(() => []),
       ),
     ),
   ]);
@@ -113,9 +129,13 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
  * @throws SpotError E_LOCKED while another run is at work
  */
 export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
-  const own = divided(session, look.regions.flatMap(({ objects }) => objects)).own;
+  const own = divided(
+    session,
+    look.regions.flatMap(({ objects }) => objects),
+  ).own;
   const { explained, unexplained } = orphansAmong(session, own);
-  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0) return { session, left: 0 };
+  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0)
+    return { session, left: 0 };
   await clearDeadLock(session);
   const current = await reread(session);
   await removeParts(current, strayParts(current, look.parts));
@@ -129,7 +149,12 @@ export async function endOrphans(session: Session, look: Look): Promise<{ sessio
     },
   });
   for (const { object, error } of failures) {
-    current.reporter.emit({ type: "message", level: "warning", subject: object.region, message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}` });
+    current.reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: object.region,
+      message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}`,
+    });
   }
   return { session: current, left: failures.length };
 }
@@ -148,8 +173,12 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Clou
 /** Parts in AWS that the record does not have: asking for them again would be refused for ever. */
 function strayParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
   const ids = new Set(state.resources.map(({ id }) => id));
-  const tablesWithRoute = new Set(state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId));
-  return parts.filter(({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)));
+  const tablesWithRoute = new Set(
+    state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId),
+  );
+  return parts.filter(
+    ({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
+  );
 }
 
 async function removeParts(session: Session, parts: NetworkPart[]): Promise<void> {
@@ -159,7 +188,12 @@ async function removeParts(session: Session, parts: NetworkPart[]): Promise<void
         await deleteWithin(Date.now() + PART_PATIENCE_MS, remove, session.interrupts.hard);
         say(session, `removed a ${kind} of ${holder} in ${region}: made and never recorded`);
       } catch (error) {
-        session.reporter.emit({ type: "message", level: "warning", subject: region, message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}` });
+        session.reporter.emit({
+          type: "message",
+          level: "warning",
+          subject: region,
+          message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}`,
+        });
       }
     }),
   );
@@ -171,30 +205,49 @@ async function removeParts(session: Session, parts: NetworkPart[]): Promise<void
  * for: routes and associations have no tags to list them by.
  * @throws SpotError E_PROVIDER, E_PROGRAM when the engine could not ask at all
  */
-export async function forgetLost(session: Session, look: RegionInventory[], doubtful: ReadonlySet<string> = new Set()): Promise<Session> {
+export async function forgetLost(
+  session: Session,
+  look: RegionInventory[],
+  doubtful: ReadonlySet<string> = new Set(),
+): Promise<Session> {
   const lost = lostOf(session, look, doubtful);
   if (lost.length === 0) return session;
   const outcome = await session.stack.refresh(lost.map(({ urn }) => urn));
   const { failures, programErrors, interrupted } = outcome;
   if (programErrors.length > 0 && !interrupted) throw createError(outcome, session);
-  for (const { step, message } of failures) session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message: `what became of ${step.name} could not be found out: ${message}` });
+  for (const { step, message } of failures)
+    session.reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: "recovery",
+      message: `what became of ${step.name} could not be found out: ${message}`,
+    });
   const current = await reread(session);
   const kept = new Set(current.state.resources.map(({ id }) => id));
   for (const { name, instanceId, pin } of session.state.nodes.filter(({ instanceId }) => !kept.has(instanceId))) {
-    session.reporter.emit({ type: "message", level: "warning", subject: name, message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again` });
+    session.reporter.emit({
+      type: "message",
+      level: "warning",
+      subject: name,
+      message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again`,
+    });
   }
   return current;
 }
 
 function lostOf({ state }: Session, look: RegionInventory[], doubtful: ReadonlySet<string>): StateResource[] {
-  return look.filter(({ error }) => error === undefined).flatMap(({ region, objects }) => {
-    const here = state.resources.filter(({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region);
-    const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));
-    const gone = here.filter(({ type, id }) => LISTED_TYPES[type] !== undefined && !alive.has(id));
-    const empty = here.length > 0 && !here.some(({ type }) => LISTED_TYPES[type] === "instance");
-    const whole = doubtful.has(region) || empty || gone.some(({ type }) => LISTED_TYPES[type] === "network");
-    return whole ? here : gone;
-  });
+  return look
+    .filter(({ error }) => error === undefined)
+    .flatMap(({ region, objects }) => {
+      const here = state.resources.filter(
+        ({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region,
+      );
+      const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));
+      const gone = here.filter(({ type, id }) => LISTED_TYPES[type] !== undefined && !alive.has(id));
+      const empty = here.length > 0 && !here.some(({ type }) => LISTED_TYPES[type] === "instance");
+      const whole = doubtful.has(region) || empty || gone.some(({ type }) => LISTED_TYPES[type] === "network");
+      return whole ? here : gone;
+    });
 }
 
 /** True when there was a lock to clear. @throws SpotError E_LOCKED */

@@ -60,12 +60,15 @@ export class Failover {
   willTryAgain(failure: EngineFailure): boolean {
     const { class: failureClass, closes, everywhere } = classifyFailure(failure.message);
     if (everywhere) return false;
-    return closes === undefined ? passingClasses.has(failureClass) && this.retries < MAX_RETRIES : isLaunch(failure) && this.moves < MAX_MOVES;
+    return closes === undefined
+      ? passingClasses.has(failureClass) && this.retries < MAX_RETRIES
+      : isLaunch(failure) && this.moves < MAX_MOVES;
   }
 
   async after(outcome: EngineOutcome): Promise<NextStep> {
     const failures = outcome.failures.map((failure) => ({ failure, judged: classifyFailure(failure.message) }));
-    if (this.session.interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere)) return stays(failures);
+    if (this.session.interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere))
+      return stays(failures);
 
     const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.closes !== undefined);
     const passing = failures.filter(({ judged }) => judged.closes === undefined && passingClasses.has(judged.class));
@@ -105,7 +108,10 @@ export class Failover {
   private async move(node: string): Promise<ErrorInfo | undefined> {
     const slot = this.slots.find(({ name }) => name === node);
     const taken = Object.entries(this.pins.nodes).flatMap(([name, { pool }]) => (name === node ? [] : [pool]));
-    const place = slot && this.moves < MAX_MOVES ? await placeFor(slot, this.decisions.offers, { closed: this.closed, avoided: this.memory.patterns(), taken }) : undefined;
+    const place =
+      slot && this.moves < MAX_MOVES
+        ? await placeFor(slot, this.decisions.offers, { closed: this.closed, avoided: this.memory.patterns(), taken })
+        : undefined;
     if (!place) return this.giveUp(node);
     this.pins.nodes[node] = place.pin;
     this.pins.regions[place.offer.region] ??= place.offer.pin;
@@ -136,7 +142,11 @@ export class Failover {
     const wait = FIRST_WAIT_MS * 2 ** this.retries * (0.75 + this.random() / 2);
     this.retries += 1;
     const codes = [...new Set(judged.map(({ awsCode }) => awsCode ?? "a passing failure"))].join(", ");
-    this.say("warning", "spot", `${codes}: tried again in ${(wait / 1000).toFixed(1)} s (${this.retries} of ${MAX_RETRIES})`);
+    this.say(
+      "warning",
+      "spot",
+      `${codes}: tried again in ${(wait / 1000).toFixed(1)} s (${this.retries} of ${MAX_RETRIES})`,
+    );
     await sleep(wait, undefined, { signal: this.session.interrupts.soft }).catch(() => undefined);
   }
 
@@ -156,6 +166,12 @@ function stays(failures: { failure: EngineFailure; judged: Failure }[]): NextSte
   const others = failures.filter(({ judged }) => !judged.everywhere).map(({ failure }) => failureInfo(failure));
   if (!refused) return { again: false, failures: others };
   const { awsCode, next } = refused.judged;
-  const error = errorInfo(new SpotError("E_CREDENTIALS", { message: `AWS refuses the credentials${awsCode ? ` (${awsCode})` : ""}: all regions were stopped, what was done is recorded`, cause: refused.failure.message, next }));
+  const error = errorInfo(
+    new SpotError("E_CREDENTIALS", {
+      message: `AWS refuses the credentials${awsCode ? ` (${awsCode})` : ""}: all regions were stopped, what was done is recorded`,
+      cause: refused.failure.message,
+      next,
+    }),
+  );
   return { again: false, failures: [error, ...others] };
 }

@@ -74,7 +74,14 @@ export class UpRun {
     try {
       result = await this.run();
     } catch (error) {
-      await this.pinRecorded().catch((second: unknown) => this.session.reporter.emit({ type: "message", level: "warning", subject: "settings", message: `the settings could not be brought up to date: ${wordsOf(second)}` }));
+      await this.pinRecorded().catch((second: unknown) =>
+        this.session.reporter.emit({
+          type: "message",
+          level: "warning",
+          subject: "settings",
+          message: `the settings could not be brought up to date: ${wordsOf(second)}`,
+        }),
+      );
       throw error;
     }
     this.pinStanding();
@@ -103,11 +110,14 @@ export class UpRun {
     if (!this.isStopped) await this.resumeUnchanged();
     await this.replaceHalfBuilt();
     // Nodes that have the new payload already, of a roll that stopped, come before any that has not.
-    const ahead = this.changes.filter(({ name, kind }) => kind !== "delete" && !untouched.has(name)).map(({ name }) => name);
+    const ahead = this.changes
+      .filter(({ name, kind }) => kind !== "delete" && !untouched.has(name))
+      .map(({ name }) => name);
     if (going && batches.length > 0) going = await this.proves(ahead);
     await this.roll(batches, going, untouched);
     let verification = await this.verifyAll(untouched);
-    if (verification && this.request.part?.replace === "broken") verification = await this.repair(verification, untouched);
+    if (verification && this.request.part?.replace === "broken")
+      verification = await this.repair(verification, untouched);
     const rolledBack = this.mustRollBack(verification) ? await this.rollBack() : [];
     await this.comeTogether();
     if (this.outcomes.some(({ interrupted }) => interrupted) || this.session.interrupts.soft.aborted) {
@@ -117,7 +127,8 @@ export class UpRun {
     return {
       account,
       changes: this.changes,
-      otherChanges: steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE).length,
+      otherChanges: steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE)
+        .length,
       failures: this.failures,
       untouched: [...untouched],
       attempts: this.failover.attempts,
@@ -161,10 +172,17 @@ export class UpRun {
     if (this.isStopped) return first;
     const outcomeOf = (name: string) => this.verified.get(name)?.outcome;
     for (const name of standing.filter((name) => outcomeOf(name) === "unknown")) {
-      this.session.reporter.emit({ type: "message", level: "warning", subject: name, message: "it is not replaced: it is unknown whether it passes verification" });
+      this.session.reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: name,
+        message: "it is not replaced: it is unknown whether it passes verification",
+      });
     }
     const failing = this.changes.flatMap((change): NodeChange[] =>
-      change.kind === "same" && outcomeOf(change.name) === "failed" ? [{ ...change, kind: "replace", reason: "it does not pass verification" }] : [],
+      change.kind === "same" && outcomeOf(change.name) === "failed"
+        ? [{ ...change, kind: "replace", reason: "it does not pass verification" }]
+        : [],
     );
     if (failing.length === 0) return this.verificationOf(untouched);
     const { account } = this.plan;
@@ -187,7 +205,9 @@ export class UpRun {
    * meanwhile clears up by itself.
    */
   private async comeTogether(): Promise<void> {
-    const didSomething = this.outcomes.some(({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"));
+    const didSomething = this.outcomes.some(
+      ({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"),
+    );
     if (!didSomething || this.session.interrupts.hard.aborted) return;
     const isOutdated = this.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).outdated);
     try {
@@ -244,17 +264,29 @@ export class UpRun {
     if (!this.request.part) return { exclude: this.urns([...this.untouched]) };
     const { nodes } = this.session.state;
     const before = new Set(this.plan.session.state.nodes.map(({ instanceId }) => instanceId));
-    const waiting = nodes.filter(({ urn, instanceId }) => last.replace?.includes(urn) && before.has(instanceId)).map(({ urn }) => urn);
+    const waiting = nodes
+      .filter(({ urn, instanceId }) => last.replace?.includes(urn) && before.has(instanceId))
+      .map(({ urn }) => urn);
     const recorded = new Set(nodes.map(({ name }) => name));
-    const missing = this.changes.flatMap(({ name, to }) => (to && !recorded.has(name) && !this.untouched.has(name) ? [to] : []));
+    const missing = this.changes.flatMap(({ name, to }) =>
+      to && !recorded.has(name) && !this.untouched.has(name) ? [to] : [],
+    );
     return { target: [...waiting, ...this.missingUrns(missing)], ...(waiting.length > 0 ? { replace: waiting } : {}) };
   }
 
   /** Nodes that are to be made, with the network of every region that had none when the run began. */
   private missingUrns(missing: readonly DesiredNode[]): string[] {
-    const { target: { stack }, state } = this.plan.session;
-    const regions = new Set(missing.map(({ pin }) => pin.pool.region).filter((region) => !state.regions.includes(region)));
-    return [...missing.flatMap(({ slot, pin }) => nodeUrns(stack, slot.name, pin.pool.market)), ...[...regions].flatMap((region) => networkUrns(stack, region))];
+    const {
+      target: { stack },
+      state,
+    } = this.plan.session;
+    const regions = new Set(
+      missing.map(({ pin }) => pin.pool.region).filter((region) => !state.regions.includes(region)),
+    );
+    return [
+      ...missing.flatMap(({ slot, pin }) => nodeUrns(stack, slot.name, pin.pool.market)),
+      ...[...regions].flatMap((region) => networkUrns(stack, region)),
+    ];
   }
 
   private async engineOnce(options: UpOptions): Promise<EngineOutcome> {
@@ -276,7 +308,8 @@ export class UpRun {
     this.outcomes.push(outcome);
     // First of all: what a run did is known, whatever it ended with.
     this.session = await reread(this.session);
-    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted) throw createError(outcome, this.session);
+    if (outcome.programErrors.length > 0 && !outcome.interrupted && !this.stop.signal.aborted)
+      throw createError(outcome, this.session);
     return outcome;
   }
 
@@ -288,14 +321,22 @@ export class UpRun {
   private mustRollBack(verification: Verification | undefined): boolean {
     if (!this.request.rollback || this.isStopped) return false;
     if (this.failures.length > 0 || verification?.outcome === "failed") return true;
-    if (verification?.outcome === "unknown") this.session.reporter.emit({ type: "message", level: "warning", message: "nothing is rolled back: no node failed, and some could not be looked at" });
+    if (verification?.outcome === "unknown")
+      this.session.reporter.emit({
+        type: "message",
+        level: "warning",
+        message: "nothing is rolled back: no node failed, and some could not be looked at",
+      });
     return false;
   }
 
   /** All or nothing: what this run made goes again, with the networks that only it needed. What was replaced stays. */
   private async rollBack(): Promise<string[]> {
     const before = new Set(this.plan.session.state.nodes.map(({ name }) => name));
-    const made = this.session.state.nodes.map(({ name }) => name).filter((name) => !before.has(name)).sort(byName);
+    const made = this.session.state.nodes
+      .map(({ name }) => name)
+      .filter((name) => !before.has(name))
+      .sort(byName);
     const { decisions, definition } = this.plan;
     for (const { name } of definition.slots.filter((slot) => !before.has(slot.name))) {
       delete decisions.pins.nodes[name];
@@ -303,7 +344,11 @@ export class UpRun {
     }
     decisions.pins = pinsOf(decisions.pins);
     this.pinLaunches();
-    this.session.reporter.emit({ type: "message", level: "warning", message: `rolling back: removing ${counted(made.length, "node")} that this run made` });
+    this.session.reporter.emit({
+      type: "message",
+      level: "warning",
+      message: `rolling back: removing ${counted(made.length, "node")} that this run made`,
+    });
     const outcome = await this.engineOnce({ exclude: this.urns([...this.untouched]) });
     this.failures.push(...outcome.failures.map(failureInfo));
     return made;
@@ -330,10 +375,17 @@ export class UpRun {
   private async replaceHalfBuilt(): Promise<void> {
     if (!this.fleet || this.isStopped) return;
     const outcomes = await this.fleet.outcomes();
-    const broken = new Map([...outcomes].flatMap(([name, outcome]) => (outcome.state === "must-replace" ? [[name, outcome.reason]] : [])));
+    const broken = new Map(
+      [...outcomes].flatMap(([name, outcome]) => (outcome.state === "must-replace" ? [[name, outcome.reason]] : [])),
+    );
     if (broken.size === 0) return;
     for (const [name, reason] of broken) {
-      this.session.reporter.emit({ type: "message", level: "warning", subject: name, message: `is replaced: ${reason}` });
+      this.session.reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: name,
+        message: `is replaced: ${reason}`,
+      });
     }
     this.changes = this.changes.map((change) => {
       const reason = broken.get(change.name);
@@ -348,9 +400,13 @@ export class UpRun {
   private async verifyAll(untouched: Set<string>): Promise<Verification | undefined> {
     if (!this.fleet) return undefined;
     const outcomes = await this.fleet.outcomes();
-    for (const [name, outcome] of outcomes) if (outcome.state === "failed" && outcome.error.class !== "interrupted") this.failures.push({ ...outcome.error, message: `node ${name}: ${outcome.error.message}` });
+    for (const [name, outcome] of outcomes)
+      if (outcome.state === "failed" && outcome.error.class !== "interrupted")
+        this.failures.push({ ...outcome.error, message: `node ${name}: ${outcome.error.message}` });
     if (!this.request.wait || this.isStopped) return undefined;
-    const ready = [...outcomes].filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name)).map(([name]) => name);
+    const ready = [...outcomes]
+      .filter(([name, { state }]) => state === "rebooted" && !this.verified.has(name) && !untouched.has(name))
+      .map(([name]) => name);
     await this.verifyNodes(ready);
     return this.session.interrupts.soft.aborted ? undefined : this.verificationOf(untouched);
   }
@@ -359,7 +415,9 @@ export class UpRun {
   private verificationOf(untouched: ReadonlySet<string>): Verification {
     const nodes = [...this.verified.values()].sort((a, b) => byName(a.node, b.node));
     const wanted = this.changes.filter(({ kind }) => kind !== "delete");
-    const outcome = together(wanted.map(({ name }) => this.verified.get(name)?.outcome ?? (untouched.has(name) ? "skipped" : "failed")));
+    const outcome = together(
+      wanted.map(({ name }) => this.verified.get(name)?.outcome ?? (untouched.has(name) ? "skipped" : "failed")),
+    );
     return { nodes, isVerified: outcome === "verified", outcome };
   }
 

@@ -16,12 +16,17 @@ import { UpRun, type UpResult } from "./up-run";
  */
 export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
   refuseStaleBuild();
-  return exclusively(opened, () => leavingCluster(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)));
+  return exclusively(opened, () =>
+    leavingCluster(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)),
+  );
 }
 
 /** @param ended told of each instance that this run ends, or finds gone */
 async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: string) => void): Promise<UpResult> {
-  const regions = fleetRegions(opened, request.config.regions.map(({ name }) => name));
+  const regions = fleetRegions(
+    opened,
+    request.config.regions.map(({ name }) => name),
+  );
   const { session, look } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
   const plan = limited(await planUp(session, request), opened, request.part);
@@ -29,20 +34,42 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   session.interrupts.soft.throwIfAborted();
   announce(plan);
   if (plan.changes.some(({ kind }) => kind !== "same")) {
-    await tellCost(session, plan.changes.flatMap(({ to }) => to?.pin.pool ?? []), "the fleet will cost");
+    await tellCost(
+      session,
+      plan.changes.flatMap(({ to }) => to?.pin.pool ?? []),
+      "the fleet will cost",
+    );
   }
   await confirmed(plan);
   return noted(session, look.regions, () => carriedOut(session, plan, request, regions, ended));
 }
 
 /** Does what was planned and agreed to. */
-async function carriedOut(session: Session, plan: UpPlan, request: UpRequest, regions: string[], ended: (instanceId: string) => void): Promise<UpResult> {
+async function carriedOut(
+  session: Session,
+  plan: UpPlan,
+  request: UpRequest,
+  regions: string[],
+  ended: (instanceId: string) => void,
+): Promise<UpResult> {
   const { decisions, definition, account } = plan;
   const fleetSecret = await prepareStack(session, plan);
-  const access = { session, definition, pins: decisions.pins, account, fleetSecret, privateKeyPath: decisions.keyPair.privateKeyPath };
+  const access = {
+    session,
+    definition,
+    pins: decisions.pins,
+    account,
+    fleetSecret,
+    privateKeyPath: decisions.keyPair.privateKeyPath,
+  };
   // Each batch of a roll is proven before the next, so a run that replaces anything waits.
   const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
-  if (wait !== request.wait && bootsHosts(session)) session.reporter.emit({ type: "message", level: "info", message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait" });
+  if (wait !== request.wait && bootsHosts(session))
+    session.reporter.emit({
+      type: "message",
+      level: "info",
+      message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait",
+    });
   const fleet = bootsHosts(session) ? new FleetNodes(access, { wait }) : undefined;
   const result = await new UpRun(session, plan, fleet, { ...request, wait }, regions, ended).go();
   goneBetween(session, result.session).forEach(ended);

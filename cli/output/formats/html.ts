@@ -88,7 +88,8 @@ function matrix(nodes: readonly NodeVerification[]): string {
 function timeline(node: NodeVerification, isOpen: boolean): string {
   const { bars, seconds } = timelineOf(node);
   const head = `<h3>${text(node.node)}</h3>`;
-  if (bars.length === 0) return `<div class="timeline" data-node="${text(node.node)}">${head}<p>Nothing is known of its life: the node could not be asked.</p></div>`;
+  if (bars.length === 0)
+    return `<div class="timeline" data-node="${text(node.node)}">${head}<p>Nothing is known of its life: the node could not be asked.</p></div>`;
   const line = ({ name, phase, from, length, isMoment }: Bar): string => {
     const place = `left:${((100 * from) / seconds).toFixed(2)}%;width:${((100 * length) / seconds).toFixed(2)}%`;
     return `<li><span class="name">${text(name)}</span><span class="track"><span class="bar ${phase}${isMoment ? " moment" : ""}" style="${place}"></span></span><span class="when">${from.toFixed(1)} s${isMoment ? "" : `, ${length.toFixed(1)} s long`}</span></li>`;
@@ -106,7 +107,11 @@ function card({ node, instanceId, address }: NodeVerification, result: CheckResu
     ["next", next, false],
     ["why", status === "skipped" ? reasonSkipped(result) : undefined, false],
   ];
-  const shown = rows.flatMap(([label, value, isCode]) => (value === undefined || value === "" ? [] : [`<dt>${label}</dt><dd>${isCode ? `<pre>${text(value.trimEnd())}</pre>` : text(value)}</dd>`]));
+  const shown = rows.flatMap(([label, value, isCode]) =>
+    value === undefined || value === ""
+      ? []
+      : [`<dt>${label}</dt><dd>${isCode ? `<pre>${text(value.trimEnd())}</pre>` : text(value)}</dd>`],
+  );
   const way =
     diagnosis === undefined
       ? ""

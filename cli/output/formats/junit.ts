@@ -26,9 +26,15 @@ function suite(node: NodeVerification, at: string): string[] {
 }
 
 function testCase(node: string, result: CheckResult): string[] {
-  const head = { classname: `${node}.${result.phase}`, name: `${result.id} ${result.title}`, time: (result.milliseconds / 1000).toFixed(3) };
+  const head = {
+    classname: `${node}.${result.phase}`,
+    name: `${result.id} ${result.title}`,
+    time: (result.milliseconds / 1000).toFixed(3),
+  };
   const inside = content(result);
-  return inside === undefined ? [`    ${open("testcase", head, true)}`] : [`    ${open("testcase", head)}`, `      ${inside}`, "    </testcase>"];
+  return inside === undefined
+    ? [`    ${open("testcase", head, true)}`]
+    : [`    ${open("testcase", head)}`, `      ${inside}`, "    </testcase>"];
 }
 
 function content(result: CheckResult): string | undefined {
@@ -47,20 +53,32 @@ function content(result: CheckResult): string | undefined {
   }
 }
 
-function totalsOf(results: readonly CheckResult[]): { tests: number; failures: number; errors: number; skipped: number } {
+function totalsOf(results: readonly CheckResult[]): {
+  tests: number;
+  failures: number;
+  errors: number;
+  skipped: number;
+} {
   const count = (status: string): number => results.filter((result) => result.status === status).length;
   return { tests: results.length, failures: count("failed"), errors: count("unknown"), skipped: count("skipped") };
 }
 
 function open(tag: string, attributes: Record<string, string | number>, isEmpty = false): string {
-  const written = Object.entries(attributes).map(([name, value]) => ` ${name}="${escaped(String(value)).replaceAll("\n", "&#10;")}"`);
+  const written = Object.entries(attributes).map(
+    ([name, value]) => ` ${name}="${escaped(String(value)).replaceAll("\n", "&#10;")}"`,
+  );
   return `<${tag}${written.join("")}${isEmpty ? "/" : ""}>`;
 }
 
 /** Text for XML 1.0, which has no place for control characters whatever way they are written. */
 function escaped(text: string): string {
   return [...text]
-    .filter((character) => !/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]/.test(character) || character.length > 1)
+    .filter(
+      (character) => !/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]/.test(character) || character.length > 1,
+    )
     .join("")
-    .replace(/[&<>"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character] ?? character);
+    .replace(
+      /[&<>"]/g,
+      (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character] ?? character,
+    );
 }

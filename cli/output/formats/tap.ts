@@ -5,19 +5,34 @@ import { reasonSkipped } from "../../../automation/verify/explanation";
 /** The report in the Test Anything Protocol, version 13. A warning is "not ok # TODO": told, and no failure. */
 export function tap({ nodes }: VerificationReport): string {
   const tests = nodes.flatMap(({ node, results }) => results.map((result) => ({ node, result })));
-  return ["TAP version 13", `1..${tests.length}`, ...tests.flatMap(({ node, result }, n) => test(n + 1, node, result)), ""].join("\n");
+  return [
+    "TAP version 13",
+    `1..${tests.length}`,
+    ...tests.flatMap(({ node, result }, n) => test(n + 1, node, result)),
+    "",
+  ].join("\n");
 }
 
 function test(number: number, node: string, result: CheckResult): string[] {
   const { status, id, title } = result;
   const isOk = status === "ok" || status === "skipped";
-  const directive = status === "skipped" ? ` # SKIP ${plain(reasonSkipped(result))}` : status === "warning" || status === "info" ? ` # TODO ${status}` : "";
-  return [`${isOk ? "ok" : "not ok"} ${number} - ${plain(`${node} ${id} ${title}`)}${directive}`, ...(isOk ? [] : diagnostics(result))];
+  const directive =
+    status === "skipped"
+      ? ` # SKIP ${plain(reasonSkipped(result))}`
+      : status === "warning" || status === "info"
+        ? ` # TODO ${status}`
+        : "";
+  return [
+    `${isOk ? "ok" : "not ok"} ${number} - ${plain(`${node} ${id} ${title}`)}${directive}`,
+    ...(isOk ? [] : diagnostics(result)),
+  ];
 }
 
 /** A YAML block; JSON texts are YAML texts. */
 function diagnostics({ status, command, expected, actual, cause, next }: CheckResult): string[] {
-  const rows = Object.entries({ status, command, expected, actual, cause, next }).flatMap(([key, value]) => (value === undefined ? [] : [`  ${key}: ${JSON.stringify(value)}`]));
+  const rows = Object.entries({ status, command, expected, actual, cause, next }).flatMap(([key, value]) =>
+    value === undefined ? [] : [`  ${key}: ${JSON.stringify(value)}`],
+  );
   return ["  ---", ...rows, "  ..."];
 }
 

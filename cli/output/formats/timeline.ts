@@ -17,13 +17,21 @@ export function timelineOf({ results }: NodeVerification): { bars: Bar[]; second
     found.flatMap(({ name, start, end }) => {
       const from = Date.parse(start) / 1000;
       const to = Date.parse(end ?? start) / 1000;
-      return Number.isFinite(from) && Number.isFinite(to) ? [{ name, phase, from, to, isMoment: end === undefined }] : [];
+      return Number.isFinite(from) && Number.isFinite(to)
+        ? [{ name, phase, from, to, isMoment: end === undefined }]
+        : [];
     }),
   );
   const first = Math.min(...spans.map(({ from }) => from));
   const last = Math.max(...spans.map(({ to }) => to));
   const bars = spans
-    .map(({ name, phase, from, to, isMoment }) => ({ name, phase, from: from - first, length: Math.max(0, to - from), isMoment }))
+    .map(({ name, phase, from, to, isMoment }) => ({
+      name,
+      phase,
+      from: from - first,
+      length: Math.max(0, to - from),
+      isMoment,
+    }))
     .sort((a, b) => a.from - b.from || a.length - b.length);
   return { bars, seconds: spans.length === 0 ? 0 : Math.max(0.1, last - first) };
 }

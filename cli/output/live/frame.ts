@@ -28,7 +28,14 @@ const LEAST_EVENTS = 3;
 /** From this width on there is room for the instance and its address. */
 const WIDE = 120;
 
-const TONES: Partial<Record<Stage, Level>> = { verified: "success", unknown: "warning", failed: "error", deleted: "debug", planned: "debug", kept: "debug" };
+const TONES: Partial<Record<Stage, Level>> = {
+  verified: "success",
+  unknown: "warning",
+  failed: "error",
+  deleted: "debug",
+  planned: "debug",
+  kept: "debug",
+};
 
 /** Stages of which the reason is told, not what is waited for. */
 const EXPLAINED: Partial<Record<Stage, Level>> = { failed: "error", unknown: "warning" };
@@ -39,17 +46,25 @@ const EXPLAINED: Partial<Record<Stage, Level>> = { failed: "error", unknown: "wa
  */
 export function frame({ title, progress, events, now, width, height }: FrameInput): FrameLine[] {
   const nodes = [...progress.nodes.values()].sort((a, b) => byName(a.name, b.name));
-  const place = [progress.stack && `stack ${progress.stack}`, progress.account && `account ${progress.account}`].filter(Boolean).join(", ");
+  const place = [progress.stack && `stack ${progress.stack}`, progress.account && `account ${progress.account}`]
+    .filter(Boolean)
+    .join(", ");
   const head: FrameLine[] = [
     [{ text: title, tone: "info" }, { text: `  ${clock(now - progress.startedAt)}${place ? `  ${place}` : ""}` }],
     ...(nodes.length > 0 ? [[{ text: `${counted(nodes.length, "node")}: ${countText(nodes)}` }]] : []),
-    ...[...progress.tasks].map(([task, { detail, beganAt }]): FrameLine => [{ text: `${task}: `, tone: "info" }, { text: `${detail ?? "under way"}  ${clock(now - beganAt)}` }]),
+    ...[...progress.tasks].map(
+      ([task, { detail, beganAt }]): FrameLine => [
+        { text: `${task}: `, tone: "info" },
+        { text: `${detail ?? "under way"}  ${clock(now - beganAt)}` },
+      ],
+    ),
   ];
   // The cursor rests on a line of its own below.
   const room = Math.max(1, height - 1 - head.length);
   const forEvents = Math.min(LEAST_EVENTS, events.length);
   const table = nodeLines(nodes, now, width);
-  const body = table.length + forEvents + 1 <= room ? table : regionLines(nodes, now, Math.max(1, room - forEvents - 1));
+  const body =
+    table.length + forEvents + 1 <= room ? table : regionLines(nodes, now, Math.max(1, room - forEvents - 1));
   const shown = events.slice(-Math.max(0, Math.min(MOST_EVENTS, room - body.length - 1)));
   const tail = room - body.length - 1 > 0 && shown.length > 0 ? [[], ...shown.map(eventLine)] : [];
   return [...head, ...body, ...tail].slice(0, Math.max(1, height - 1)).map((line) => fitted(line, width));
@@ -63,14 +78,28 @@ function nodeLines(nodes: NodeProgress[], now: number, width: number): FrameLine
     { text: `${node.name.padEnd(longest)}  ` },
     { text: node.stage.padEnd(10), tone: TONES[node.stage] ?? "info" },
     { text: `${elapsed(node, now).padStart(6)}  ` },
-    ...(width >= WIDE ? [{ text: `${(node.instanceId ? `${node.instanceId} @ ${node.address ?? "-"}` : "").padEnd(38)}  `, tone: "debug" as const }] : []),
+    ...(width >= WIDE
+      ? [
+          {
+            text: `${(node.instanceId ? `${node.instanceId} @ ${node.address ?? "-"}` : "").padEnd(38)}  `,
+            tone: "debug" as const,
+          },
+        ]
+      : []),
   ];
-  const lines = nodes.map((node): FrameLine => [...before(node), ...cellsOf(matrix, node), { text: activity(node), tone: EXPLAINED[node.stage] }]);
+  const lines = nodes.map(
+    (node): FrameLine => [
+      ...before(node),
+      ...cellsOf(matrix, node),
+      { text: activity(node), tone: EXPLAINED[node.stage] },
+    ],
+  );
   if (matrix === undefined) return lines;
   return [[{ text: "".padEnd(lineText(before(nodes[0]!)).length) }, ...matrix.heads], ...lines];
 }
 
-const cellsOf = (matrix: Matrix | undefined, node: NodeProgress): FrameLine => (matrix ? [...matrix.cellsOf(node), { text: " " }] : []);
+const cellsOf = (matrix: Matrix | undefined, node: NodeProgress): FrameLine =>
+  matrix ? [...matrix.cellsOf(node), { text: " " }] : [];
 
 /** Many nodes: a line a region, each with the node that has been under way for longest. */
 function regionLines(nodes: NodeProgress[], now: number, room: number): FrameLine[] {
@@ -79,25 +108,36 @@ function regionLines(nodes: NodeProgress[], now: number, room: number): FrameLin
   const shown = regions.length <= room ? regions : regions.slice(0, Math.max(0, room - 1));
   const lines = shown.map((region): FrameLine => {
     const here = nodes.filter((node) => node.region === region);
-    const slowest = here.filter(({ beganAt, endedAt }) => beganAt !== undefined && endedAt === undefined).sort((a, b) => a.beganAt! - b.beganAt!)[0];
+    const slowest = here
+      .filter(({ beganAt, endedAt }) => beganAt !== undefined && endedAt === undefined)
+      .sort((a, b) => a.beganAt! - b.beganAt!)[0];
     const failed = here.some(({ stage }) => stage === "failed");
     return [
       { text: `${region.padEnd(longest)}  ` },
       { text: countText(here), tone: failed ? "error" : undefined },
-      ...(slowest ? [{ text: `  longest: ${slowest.name} ${elapsed(slowest, now)} ${activity(slowest)}`, tone: "debug" as const }] : []),
+      ...(slowest
+        ? [{ text: `  longest: ${slowest.name} ${elapsed(slowest, now)} ${activity(slowest)}`, tone: "debug" as const }]
+        : []),
     ];
   });
-  return shown.length === regions.length ? lines : [...lines, [{ text: `… and ${regions.length - shown.length} more regions`, tone: "debug" }]];
+  return shown.length === regions.length
+    ? lines
+    : [...lines, [{ text: `… and ${regions.length - shown.length} more regions`, tone: "debug" }]];
 }
 
 function activity({ reason, checks, stage }: NodeProgress): string {
   if (reason !== undefined) return EXPLAINED[stage] ? reason : `waits: ${reason}`.replace(/^waits: to be /, "to be ");
-  if (checks && checks.done < checks.total) return `checks ${checks.done} of ${checks.total}${checks.failed.length > 0 ? `, ${checks.failed.length} failed` : ""}`;
+  if (checks && checks.done < checks.total)
+    return `checks ${checks.done} of ${checks.total}${checks.failed.length > 0 ? `, ${checks.failed.length} failed` : ""}`;
   return "";
 }
 
 function eventLine({ level, prefix, message }: Told): FrameLine {
-  return [{ text: `${prefix} ` }, { text: `${LEVEL_WORDS[level]}:`, tone: level }, { text: ` ${message.split("\n")[0]}` }];
+  return [
+    { text: `${prefix} ` },
+    { text: `${LEVEL_WORDS[level]}:`, tone: level },
+    { text: ` ${message.split("\n")[0]}` },
+  ];
 }
 
 function elapsed({ beganAt, endedAt }: NodeProgress, now: number): string {
@@ -117,7 +157,10 @@ export const lineText = (line: FrameLine): string => line.map(({ text }) => text
 /** Cut to the width, the cut marked by an ellipsis; nothing in it can move the cursor. */
 function fitted(line: FrameLine, width: number): FrameLine {
   let left = width;
-  const clean = line.map(({ text, tone }) => ({ characters: [...text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")], tone }));
+  const clean = line.map(({ text, tone }) => ({
+    characters: [...text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")],
+    tone,
+  }));
   const total = clean.reduce((sum, { characters }) => sum + characters.length, 0);
   const mark = total > width;
   if (mark) left -= 1;

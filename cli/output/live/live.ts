@@ -25,7 +25,11 @@ export function canDraw({ stderr, stdout, env }: Terminal): boolean {
  * it, in full and to stay. The first word of the result on stdout ends it.
  * @param progress kept up to date by the caller, before `emit`
  */
-export function liveReporter(terminal: Terminal, progress: Progress, options: Loudness & { yes: boolean; title: string }): View {
+export function liveReporter(
+  terminal: Terminal,
+  progress: Progress,
+  options: Loudness & { yes: boolean; title: string },
+): View {
   const { stderr, stdout } = terminal;
   const paint = levelPaint(stderr, terminal.env);
   const tell = teller();
@@ -42,7 +46,14 @@ export function liveReporter(terminal: Terminal, progress: Progress, options: Lo
     soon = undefined;
     if (paused || ended) return;
     drawnAt = Date.now();
-    const lines = frame({ title: options.title, progress, events, now: drawnAt, width: stderr.columns || 80, height: stderr.rows || 24 });
+    const lines = frame({
+      title: options.title,
+      progress,
+      events,
+      now: drawnAt,
+      width: stderr.columns || 80,
+      height: stderr.rows || 24,
+    });
     screen.draw(lines.map(painted), lines.map(lineText));
   };
   const drawSoon = (): void => {
@@ -61,9 +72,17 @@ export function liveReporter(terminal: Terminal, progress: Progress, options: Lo
     restore();
     screen.close();
     const { size } = progress.nodes;
-    if (size > 0) stderr.write(`${options.title}: ${counted(size, "node")}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`);
+    if (size > 0)
+      stderr.write(
+        `${options.title}: ${counted(size, "node")}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`,
+      );
   };
-  const restore = hook({ stdout, stderr, onResult: end, onForeign: (text) => (paused ? false : (screen.above(text), true)) });
+  const restore = hook({
+    stdout,
+    stderr,
+    onResult: end,
+    onForeign: (text) => (paused ? false : (screen.above(text), true)),
+  });
   draw();
   return {
     end,
@@ -110,7 +129,12 @@ function unhooked(stream: NodeJS.WriteStream) {
  * Sees what others write while the view is there: the result on stdout ends it first, a library's warning on stderr
  * goes above it. Returns what takes the hooks away again.
  */
-function hook(o: { stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream; onResult(): void; onForeign(text: string): boolean }): () => void {
+function hook(o: {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  onResult(): void;
+  onForeign(text: string): boolean;
+}): () => void {
   const { stdout, stderr } = o;
   const out = stdout.write;
   const err = stderr.write;

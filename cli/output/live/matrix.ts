@@ -21,7 +21,8 @@ export function matrixOf(nodes: readonly NodeProgress[], width: number): Matrix 
   const padded = ({ text, tone }: Span, head: string): Span => ({ text: `${text.padEnd(head.length)} `, tone });
   return {
     heads: columns.map(({ head }) => padded({ text: head, tone: "debug" }, head)),
-    cellsOf: ({ checks }) => columns.map(({ phase, head }) => padded(checks ? cell(checks.phases[phase]) : { text: "" }, head)),
+    cellsOf: ({ checks }) =>
+      columns.map(({ phase, head }) => padded(checks ? cell(checks.phases[phase]) : { text: "" }, head)),
   };
 }
 

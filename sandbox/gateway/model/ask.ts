@@ -12,23 +12,37 @@ export function filterParams(filters: Record<string, string[]>): Record<string, 
 }
 
 /** All instances of a region that match, page by page. */
-export async function allInstances(cloud: Pick<Cloud, "moto">, region: string, filters: Record<string, string[]> = {}): Promise<Node[]> {
+export async function allInstances(
+  cloud: Pick<Cloud, "moto">,
+  region: string,
+  filters: Record<string, string[]> = {},
+): Promise<Node[]> {
   const found: Node[] = [];
   let next = "";
   do {
-    const answer = await cloud.moto.ask(region, "DescribeInstances", { ...filterParams(filters), MaxResults: "1000", ...(next && { NextToken: next }) });
+    const answer = await cloud.moto.ask(region, "DescribeInstances", {
+      ...filterParams(filters),
+      MaxResults: "1000",
+      ...(next && { NextToken: next }),
+    });
     found.push(...instancesOf(answer));
     next = text(answer, "nextToken");
   } while (next !== "");
   return found;
 }
 
-export async function interfaces(cloud: Cloud, region: string, filters: Record<string, string[]> = {}): Promise<Node[]> {
+export async function interfaces(
+  cloud: Cloud,
+  region: string,
+  filters: Record<string, string[]> = {},
+): Promise<Node[]> {
   return items(await cloud.moto.ask(region, "DescribeNetworkInterfaces", filterParams(filters)), "networkInterfaceSet");
 }
 
 export async function availabilityZones(cloud: Cloud, region: string): Promise<string[]> {
-  return items(await cloud.moto.ask(region, "DescribeAvailabilityZones"), "availabilityZoneInfo").map((zone) => text(zone, "zoneName"));
+  return items(await cloud.moto.ask(region, "DescribeAvailabilityZones"), "availabilityZoneInfo").map((zone) =>
+    text(zone, "zoneName"),
+  );
 }
 
 /** Where a launch would run, as far as the call says: its zone by name or by subnet. */

@@ -35,7 +35,8 @@ const ubuntus = [
 /** Debian's images: names as in wiki.debian.org/Cloud/AmazonEC2Image/Bookworm. */
 const debians = [{ version: "12", builds: ["20250814-2204", "20251006-2257"] }];
 
-const dateOf = (build: string): string => `${build.slice(0, 4)}-${build.slice(4, 6)}-${build.slice(6, 8)}T08:00:00.000Z`;
+const dateOf = (build: string): string =>
+  `${build.slice(0, 4)}-${build.slice(4, 6)}-${build.slice(6, 8)}T08:00:00.000Z`;
 
 function ubuntuImages(): Image[] {
   return ubuntus.flatMap(({ version, codename, volume, folder, builds }) =>
@@ -50,7 +51,11 @@ function ubuntuImages(): Image[] {
         created: dateOf(build),
         parameters: [
           `/aws/service/canonical/ubuntu/server/${version}/stable/${build}/${word}/hvm/${volume}/ami-id`,
-          ...(index === builds.length - 1 ? [version, codename].map((name) => `/aws/service/canonical/ubuntu/server/${name}/stable/current/${word}/hvm/${volume}/ami-id`) : []),
+          ...(index === builds.length - 1
+            ? [version, codename].map(
+                (name) => `/aws/service/canonical/ubuntu/server/${name}/stable/current/${word}/hvm/${volume}/ami-id`,
+              )
+            : []),
         ],
       })),
     ),

@@ -17,9 +17,18 @@ interface EndReason {
 /** State reasons in EC2's own words. */
 export const endReasons = {
   user: { code: "Client.UserInitiatedShutdown", message: "Client.UserInitiatedShutdown: User initiated shutdown" },
-  shutdown: { code: "Client.InstanceInitiatedShutdown", message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown" },
-  interruption: { code: "Server.SpotInstanceTermination", message: "Server.SpotInstanceTermination: Spot instance termination" },
-  failed: (cause: unknown): EndReason => ({ code: "Server.InternalError", message: `Server.InternalError: Internal error on launch: ${wordsOf(cause)}` }),
+  shutdown: {
+    code: "Client.InstanceInitiatedShutdown",
+    message: "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
+  },
+  interruption: {
+    code: "Server.SpotInstanceTermination",
+    message: "Server.SpotInstanceTermination: Spot instance termination",
+  },
+  failed: (cause: unknown): EndReason => ({
+    code: "Server.InternalError",
+    message: `Server.InternalError: Internal error on launch: ${wordsOf(cause)}`,
+  }),
 };
 
 /** Keeps hosts and the emulated AWS in step. Work on one instance happens in the order in which it was asked for. */
@@ -37,10 +46,14 @@ export class Instances {
     const { region } = host;
     this.launchedIn.set(`${moto.account} ${region}`, { region, moto });
     this.known.set(host.instanceId, { region, moto, work: Promise.resolve() });
-    this.enqueue(host.instanceId, () => this.driver.launch(host), async (cause) => {
-      await this.driver.terminate(host.instanceId);
-      await moto.ended(region, host.instanceId, endReasons.failed(cause));
-    });
+    this.enqueue(
+      host.instanceId,
+      () => this.driver.launch(host),
+      async (cause) => {
+        await this.driver.terminate(host.instanceId);
+        await moto.ended(region, host.instanceId, endReasons.failed(cause));
+      },
+    );
     this.admit(host.instanceId);
   }
 
@@ -84,7 +97,10 @@ export class Instances {
 
   private admit(instanceId: string): void {
     const place = this.placeOf(instanceId);
-    if (place !== undefined) this.enqueue(instanceId, () => this.driver.admit(instanceId, () => reachOf(place.moto, place.region, instanceId)));
+    if (place !== undefined)
+      this.enqueue(instanceId, () =>
+        this.driver.admit(instanceId, () => reachOf(place.moto, place.region, instanceId)),
+      );
   }
 
   private enqueue(instanceId: string, work: () => Promise<void>, failed?: (cause: unknown) => Promise<void>): void {

@@ -24,7 +24,15 @@ const known: Record<string, { onDemand: number; spot: number }> = {
 };
 
 /** What a region costs beside us-east-1. */
-const regionFactors: Record<string, number> = { "us-east-1": 1, "us-east-2": 1, "us-west-2": 1, "eu-north-1": 1.04, "ap-south-1": 1.08, "eu-west-1": 1.1, "sa-east-1": 1.6 };
+const regionFactors: Record<string, number> = {
+  "us-east-1": 1,
+  "us-east-2": 1,
+  "us-west-2": 1,
+  "eu-north-1": 1.04,
+  "ap-south-1": 1.08,
+  "eu-west-1": 1.1,
+  "sa-east-1": 1.6,
+};
 const OTHER_REGION = 1.15;
 
 /** For a type without a row: what vCPUs and memory cost on the whole. */

@@ -10,8 +10,20 @@ export interface Quota {
 const standard = /^[acdhimrtz]\d/;
 
 const initial: readonly Quota[] = [
-  { code: "L-34B43A08", name: "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", value: 256, market: "spot", families: standard },
-  { code: "L-1216C47A", name: "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", value: 256, market: "on-demand", families: standard },
+  {
+    code: "L-34B43A08",
+    name: "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
+    value: 256,
+    market: "spot",
+    families: standard,
+  },
+  {
+    code: "L-1216C47A",
+    name: "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    value: 256,
+    market: "on-demand",
+    families: standard,
+  },
   { code: "L-3819A6DF", name: "All G and VT Spot Instance Requests", value: 0, market: "spot", families: /^(g|vt)\d/ },
 ];
 
@@ -20,7 +32,10 @@ export class Quotas {
   private readonly changed = new Map<string, number>();
 
   of(region: string): Quota[] {
-    return initial.map((quota) => ({ ...quota, value: this.changed.get(`${region}/${quota.code}`) ?? this.changed.get(quota.code) ?? quota.value }));
+    return initial.map((quota) => ({
+      ...quota,
+      value: this.changed.get(`${region}/${quota.code}`) ?? this.changed.get(quota.code) ?? quota.value,
+    }));
   }
 
   /** The quota that a machine type counts against; undefined: none is imitated for its family. */
@@ -30,7 +45,8 @@ export class Quotas {
 
   /** Throws an Error for a code that there is not. */
   set(code: string, value: number, region?: string): void {
-    if (!initial.some((quota) => quota.code === code)) throw new Error(`unknown quota ${code}; known: ${initial.map((quota) => quota.code).join(", ")}`);
+    if (!initial.some((quota) => quota.code === code))
+      throw new Error(`unknown quota ${code}; known: ${initial.map((quota) => quota.code).join(", ")}`);
     this.changed.set(region === undefined ? code : `${region}/${code}`, value);
   }
 }

@@ -21,10 +21,16 @@ export async function reachOf(moto: Moto, region: string, instanceId: string): P
     moto.ask(region, "DescribeSecurityGroups", inVpc),
   ]);
   return reachIn(
-    { routeTables: items(tables, "routeTableSet"), internetGateways: items(gateways, "internetGatewaySet"), securityGroups: items(groups, "securityGroupInfo") },
+    {
+      routeTables: items(tables, "routeTableSet"),
+      internetGateways: items(gateways, "internetGatewaySet"),
+      securityGroups: items(groups, "securityGroupInfo"),
+    },
     {
       subnet: text(instance, "subnetId"),
-      groups: items(instance, "networkInterfaceSet").flatMap((attached) => items(attached, "groupSet")).map((group) => text(group, "groupId")),
+      groups: items(instance, "networkInterfaceSet")
+        .flatMap((attached) => items(attached, "groupSet"))
+        .map((group) => text(group, "groupId")),
     },
   );
 }
@@ -33,12 +39,18 @@ export async function reachOf(moto: Moto, region: string, instanceId: string): P
  * Reachable is what a route of the subnet leads to by way of an internet gateway that is attached ("Enable internet
  * access", VPC User Guide), and what a rule of one of the instance's groups lets through ("Security groups").
  */
-export function reachIn({ routeTables, internetGateways, securityGroups }: VpcParts, instance: { subnet: string; groups: readonly string[] }): Reach {
+export function reachIn(
+  { routeTables, internetGateways, securityGroups }: VpcParts,
+  instance: { subnet: string; groups: readonly string[] },
+): Reach {
   const gateways = internetGateways.map((gateway) => text(gateway, "internetGatewayId"));
   const routes = items(tableOf(routeTables, instance.subnet), "routeSet");
   const groups = securityGroups.filter((group) => instance.groups.includes(text(group, "groupId")));
   return {
-    internet: routes.filter((route) => gateways.includes(text(route, "gatewayId"))).map((route) => text(route, "destinationCidrBlock")).filter(Boolean),
+    internet: routes
+      .filter((route) => gateways.includes(text(route, "gatewayId")))
+      .map((route) => text(route, "destinationCidrBlock"))
+      .filter(Boolean),
     ingress: groups.flatMap((group) => addressRules(items(group, "ipPermissions"))),
     egress: groups.flatMap((group) => addressRules(items(group, "ipPermissionsEgress"))),
   };
@@ -47,7 +59,9 @@ export function reachIn({ routeTables, internetGateways, securityGroups }: VpcPa
 /** The table that a subnet is associated with, else the VPC's main one. */
 function tableOf(routeTables: readonly Node[], subnet: string): Node | undefined {
   const having = (name: string, value: string): Node | undefined =>
-    routeTables.find((table) => items(table, "associationSet").some((association) => text(association, name) === value));
+    routeTables.find((table) =>
+      items(table, "associationSet").some((association) => text(association, name) === value),
+    );
   return having("subnetId", subnet) ?? having("main", "true");
 }
 

@@ -12,7 +12,11 @@ export const regions: ReadonlyMap<string, OptIn> = new Map([
     "opt-in-not-required",
   ),
   ...names("af-south-1 ap-southeast-3 eu-south-1", "opted-in"),
-  ...names("ap-east-1 ap-east-2 ap-south-2 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-west-1 eu-central-2 eu-south-2 il-central-1 me-central-1 me-south-1 mx-central-1", "not-opted-in"),
+  ...names(
+    "ap-east-1 ap-east-2 ap-south-2 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-west-1 eu-central-2 eu-south-2 il-central-1 me-central-1 me-south-1 mx-central-1",
+    "not-opted-in",
+  ),
 ]);
 
-export const usableRegions = (): string[] => [...regions].filter(([, status]) => status !== "not-opted-in").map(([name]) => name);
+export const usableRegions = (): string[] =>
+  [...regions].filter(([, status]) => status !== "not-opted-in").map(([name]) => name);

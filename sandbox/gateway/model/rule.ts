@@ -91,7 +91,10 @@ export const before = (on: string, look: (call: Call, cloud: Cloud) => Promise<v
 });
 
 /** A rule that acts once the call has succeeded; it may put another answer in place. */
-export const after = (on: string, act: (call: Call, answer: Answer, cloud: Cloud) => Promise<Answer | void> | Answer | void): Rule => ({
+export const after = (
+  on: string,
+  act: (call: Call, answer: Answer, cloud: Cloud) => Promise<Answer | void> | Answer | void,
+): Rule => ({
   on,
   run: async (call, next, cloud) => {
     const answer = await next();

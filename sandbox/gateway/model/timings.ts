@@ -12,7 +12,8 @@ export const defaultTimings: Readonly<Timings> = { newIdUnknownMs: 0, natDeletin
 export function parseTimings(value: unknown): Partial<Timings> {
   const entries = Object.entries(typeof value === "object" && value !== null ? value : {});
   for (const [name, ms] of entries) {
-    if (!(name in defaultTimings)) throw new Error(`unknown timing ${name}; known: ${Object.keys(defaultTimings).join(", ")}`);
+    if (!(name in defaultTimings))
+      throw new Error(`unknown timing ${name}; known: ${Object.keys(defaultTimings).join(", ")}`);
     if (typeof ms !== "number" || ms < 0) throw new Error(`${name} is not a number of milliseconds`);
   }
   return Object.fromEntries(entries);

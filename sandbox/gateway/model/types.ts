@@ -18,9 +18,15 @@ export class InstanceTypes {
   type(cloud: Cloud, region: string, name: string): Promise<InstanceType | undefined> {
     return remember(this.types, name, async () => {
       try {
-        const found = items(await cloud.moto.ask(region, "DescribeInstanceTypes", { "InstanceType.1": name }), "instanceTypeSet")[0];
+        const found = items(
+          await cloud.moto.ask(region, "DescribeInstanceTypes", { "InstanceType.1": name }),
+          "instanceTypeSet",
+        )[0];
         const processor = found?.["processorInfo"];
-        const architectures = items(typeof processor === "object" && !Array.isArray(processor) ? processor : undefined, "supportedArchitectures");
+        const architectures = items(
+          typeof processor === "object" && !Array.isArray(processor) ? processor : undefined,
+          "supportedArchitectures",
+        );
         return {
           architectures: architectures.map(String),
           vcpus: Number(text(found, "vCpuInfo", "defaultVCpus")),
@@ -36,8 +42,13 @@ export class InstanceTypes {
   /** The zones of a region that offer a type. */
   offeredIn(cloud: Cloud, region: string, name: string): Promise<string[]> {
     return remember(this.zones, `${region}/${name}`, async () => {
-      const answer = await cloud.moto.ask(region, "DescribeInstanceTypeOfferings", { LocationType: "availability-zone", ...filterParams({ "instance-type": [name] }) });
-      return items(answer, "instanceTypeOfferingSet").map((offering) => text(offering, "location")).sort();
+      const answer = await cloud.moto.ask(region, "DescribeInstanceTypeOfferings", {
+        LocationType: "availability-zone",
+        ...filterParams({ "instance-type": [name] }),
+      });
+      return items(answer, "instanceTypeOfferingSet")
+        .map((offering) => text(offering, "location"))
+        .sort();
     });
   }
 }

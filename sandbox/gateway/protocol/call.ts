@@ -43,11 +43,31 @@ export function readCall(path: string, headers: Record<string, string>, body: st
   const target = headers["x-amz-target"];
   if (target !== undefined) {
     const action = target.slice(target.indexOf(".") + 1);
-    return { accessKeyId, service, region, action, protocol: "json", params: new URLSearchParams(), json: readJson(body), path, headers };
+    return {
+      accessKeyId,
+      service,
+      region,
+      action,
+      protocol: "json",
+      params: new URLSearchParams(),
+      json: readJson(body),
+      path,
+      headers,
+    };
   }
   const params = new URLSearchParams(body);
   const protocol = service === "ec2" ? "ec2" : "query";
-  return { accessKeyId, service, region, action: params.get("Action") ?? "", protocol, params, json: {}, path, headers };
+  return {
+    accessKeyId,
+    service,
+    region,
+    action: params.get("Action") ?? "",
+    protocol,
+    params,
+    json: {},
+    path,
+    headers,
+  };
 }
 
 function readJson(body: string): Record<string, unknown> {

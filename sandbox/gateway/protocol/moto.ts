@@ -33,11 +33,20 @@ export class Moto {
       authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyOf(this.account)}/20260101/${region}/ec2/aws4_request, SignedHeaders=host, Signature=0`,
       "content-type": "application/x-www-form-urlencoded",
     };
-    const answer = await this.send("POST", "/", headers, new URLSearchParams({ Action: action, Version: "2016-11-15", ...params }).toString());
+    const answer = await this.send(
+      "POST",
+      "/",
+      headers,
+      new URLSearchParams({ Action: action, Version: "2016-11-15", ...params }).toString(),
+    );
     const content = answer.body.startsWith("<") ? parseXml(answer.body) : {};
     if (answer.status < 300) return content;
     const error = (content["Errors"] as Node | undefined)?.["Error"] as Node | undefined;
-    throw new AwsError(text(error, "Code") || "InternalError", text(error, "Message") || "The emulated AWS failed.", answer.status);
+    throw new AwsError(
+      text(error, "Code") || "InternalError",
+      text(error, "Message") || "The emulated AWS failed.",
+      answer.status,
+    );
   }
 
   /** The host behind an instance is gone: what the instance held is released and it is shown as terminated. */
@@ -58,14 +67,28 @@ export class Moto {
 
   private send(method: string, path: string, headers: Record<string, string>, body: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const outgoing = request({ host: "127.0.0.1", port: this.port, method, path, agent: this.agent, headers: { ...headers, [ACCOUNT_HEADER]: this.account, "content-length": Buffer.byteLength(body) } }, (incoming) => {
-        const chunks: Buffer[] = [];
-        incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-        incoming.on("error", reject);
-        incoming.on("end", () => {
-          resolve({ status: incoming.statusCode ?? 502, headers: pick(incoming.headers, notPassedBack), body: Buffer.concat(chunks).toString("utf8") });
-        });
-      });
+      const outgoing = request(
+        {
+          host: "127.0.0.1",
+          port: this.port,
+          method,
+          path,
+          agent: this.agent,
+          headers: { ...headers, [ACCOUNT_HEADER]: this.account, "content-length": Buffer.byteLength(body) },
+        },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+          incoming.on("error", reject);
+          incoming.on("end", () => {
+            resolve({
+              status: incoming.statusCode ?? 502,
+              headers: pick(incoming.headers, notPassedBack),
+              body: Buffer.concat(chunks).toString("utf8"),
+            });
+          });
+        },
+      );
       outgoing.on("error", reject);
       outgoing.end(body);
     });
@@ -74,6 +97,8 @@ export class Moto {
 
 function pick(headers: NodeJS.Dict<string | string[]>, without: Set<string>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (value === undefined || without.has(name) ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]])),
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || without.has(name) ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]],
+    ),
   );
 }

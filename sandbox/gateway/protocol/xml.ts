@@ -29,7 +29,8 @@ export function items(node: Node | undefined, name: string): Node[] {
 }
 
 /** The instances of a DescribeInstances answer. */
-export const instancesOf = (answer: Node): Node[] => items(answer, "reservationSet").flatMap((reservation) => items(reservation, "instancesSet"));
+export const instancesOf = (answer: Node): Node[] =>
+  items(answer, "reservationSet").flatMap((reservation) => items(reservation, "instancesSet"));
 
 export const tagsOf = (node: Node): Record<string, string> =>
   Object.fromEntries(items(node, "tagSet").map((tag) => [text(tag, "key"), text(tag, "value")]));
@@ -37,9 +38,17 @@ export const tagsOf = (node: Node): Record<string, string> =>
 /** An EC2 answer of our own: `fields` as XML children; a list is `{ item: [...] }`. */
 export function ec2Answer(action: string, fields: Record<string, unknown>): Answer {
   const body = builder.build({
-    [`${action}Response`]: { "@_xmlns": "http://ec2.amazonaws.com/doc/2016-11-15/", requestId: randomUUID(), ...fields },
+    [`${action}Response`]: {
+      "@_xmlns": "http://ec2.amazonaws.com/doc/2016-11-15/",
+      requestId: randomUUID(),
+      ...fields,
+    },
   });
-  return { status: 200, headers: { "content-type": "text/xml;charset=UTF-8" }, body: `<?xml version="1.0" encoding="UTF-8"?>\n${body}` };
+  return {
+    status: 200,
+    headers: { "content-type": "text/xml;charset=UTF-8" },
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n${body}`,
+  };
 }
 
 export function jsonAnswer(value: unknown, status = 200): Answer {
@@ -48,8 +57,15 @@ export function jsonAnswer(value: unknown, status = 200): Answer {
 
 /** The shapes of an error per protocol, as the SDKs parse them. */
 const errorShapes: Record<Call["protocol"], (error: AwsError, requestId: string) => Answer> = {
-  ec2: (error, id) => xmlError(error, { Response: { Errors: { Error: { Code: error.code, Message: error.message } }, RequestID: id } }),
-  query: (error, id) => xmlError(error, { ErrorResponse: { Error: { Type: error.status < 500 ? "Sender" : "Receiver", Code: error.code, Message: error.message }, RequestId: id } }),
+  ec2: (error, id) =>
+    xmlError(error, { Response: { Errors: { Error: { Code: error.code, Message: error.message } }, RequestID: id } }),
+  query: (error, id) =>
+    xmlError(error, {
+      ErrorResponse: {
+        Error: { Type: error.status < 500 ? "Sender" : "Receiver", Code: error.code, Message: error.message },
+        RequestId: id,
+      },
+    }),
   json: (error) => {
     const answer = jsonAnswer({ __type: error.code, message: error.message }, error.status);
     return { ...answer, headers: { ...answer.headers, "x-amzn-errortype": error.code } };
@@ -57,7 +73,11 @@ const errorShapes: Record<Call["protocol"], (error: AwsError, requestId: string)
 };
 
 function xmlError(error: AwsError, document: object): Answer {
-  return { status: error.status, headers: { "content-type": "text/xml;charset=UTF-8" }, body: `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(document)}` };
+  return {
+    status: error.status,
+    headers: { "content-type": "text/xml;charset=UTF-8" },
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(document)}`,
+  };
 }
 
 export function errorAnswer(protocol: Call["protocol"], error: AwsError): Answer {

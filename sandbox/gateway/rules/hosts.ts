@@ -31,11 +31,14 @@ export const hostRules: Rule[] = [
     if (changesReach.test(call.action)) cloud.instances.readmit(call.region);
   }),
   after("ec2:ImportKeyPair", (call, _answer, cloud) => {
-    const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64").toString("utf8").trim();
+    const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64")
+      .toString("utf8")
+      .trim();
     cloud.publicKeys.set(`${cloud.moto.account}/${call.region}/${call.params.get("KeyName")}`, key);
   }),
   after("ec2:RunInstances", (call, answer, cloud) => {
-    for (const instance of items(parseXml(answer.body), "instancesSet")) cloud.instances.launch(hostSpec(call, instance, cloud), cloud.moto);
+    for (const instance of items(parseXml(answer.body), "instancesSet"))
+      cloud.instances.launch(hostSpec(call, instance, cloud), cloud.moto);
   }),
   after("ec2:TerminateInstances", (call, _answer, cloud) => {
     for (const id of listOf(call.params, "InstanceId")) cloud.instances.terminate(id);
@@ -45,9 +48,15 @@ export const hostRules: Rule[] = [
   }),
   after("ec2:GetConsoleOutput", async (call, _answer, cloud) => {
     const instanceId = call.params.get("InstanceId") ?? "";
-    const instance = instancesOf(await cloud.moto.ask(call.region, "DescribeInstances", { "InstanceId.1": instanceId }))[0];
+    const instance = instancesOf(
+      await cloud.moto.ask(call.region, "DescribeInstances", { "InstanceId.1": instanceId }),
+    )[0];
     const ended = text(instance, "instanceState", "name") === "terminated";
     const output = ended ? "" : await cloud.driver.consoleOutput(instanceId);
-    return ec2Answer("GetConsoleOutput", { instanceId, timestamp: cloud.now().toISOString(), output: Buffer.from(output).toString("base64") });
+    return ec2Answer("GetConsoleOutput", {
+      instanceId,
+      timestamp: cloud.now().toISOString(),
+      output: Buffer.from(output).toString("base64"),
+    });
   }),
 ];

@@ -27,7 +27,10 @@ export const launchRules: Rule[] = [
         return answer;
       }
       if (earlier.request !== request) {
-        throw new AwsError("IdempotentParameterMismatch", `The client token you have provided is associated with a resource that is already deleted or with other request parameters: ${token}`);
+        throw new AwsError(
+          "IdempotentParameterMismatch",
+          `The client token you have provided is associated with a resource that is already deleted or with other request parameters: ${token}`,
+        );
       }
       return earlier.answer;
     },
@@ -43,7 +46,8 @@ export const launchRules: Rule[] = [
     if (imageId === null || typeName === null) return;
     const image = items(await cloud.moto.ask(call.region, "DescribeImages", { "ImageId.1": imageId }), "imagesSet")[0];
     const type = await cloud.types.type(cloud, call.region, typeName);
-    if (type === undefined) throw new AwsError("InvalidParameterValue", `Invalid value '${typeName}' for InstanceType.`);
+    if (type === undefined)
+      throw new AwsError("InvalidParameterValue", `Invalid value '${typeName}' for InstanceType.`);
     const architecture = text(image, "architecture");
     if (!type.architectures.includes(architecture)) {
       throw new AwsError(
@@ -53,7 +57,11 @@ export const launchRules: Rule[] = [
     }
     const zone = await zoneOf(cloud, call.region, call.params);
     const offered = await cloud.types.offeredIn(cloud, call.region, typeName);
-    if (offered.length === 0) throw new AwsError("Unsupported", "The requested configuration is currently not supported. Please check the documentation for supported configurations.");
+    if (offered.length === 0)
+      throw new AwsError(
+        "Unsupported",
+        "The requested configuration is currently not supported. Please check the documentation for supported configurations.",
+      );
     if (zone !== undefined && !offered.includes(zone)) {
       throw new AwsError(
         "Unsupported",
@@ -71,7 +79,10 @@ export const launchRules: Rule[] = [
     const oneTime = options("SpotInstanceType") !== "persistent";
     const behavior = options("InstanceInterruptionBehavior") || "terminate";
     if (oneTime !== (behavior === "terminate")) {
-      throw new AwsError("InvalidParameterCombination", `InstanceInterruptionBehavior '${behavior}' is not supported with the Spot request type '${oneTime ? "one-time" : "persistent"}'.`);
+      throw new AwsError(
+        "InvalidParameterCombination",
+        `InstanceInterruptionBehavior '${behavior}' is not supported with the Spot request type '${oneTime ? "one-time" : "persistent"}'.`,
+      );
     }
   }),
   // moto launches MinCount and ignores MaxCount; EC2 launches as many as it can, up to MaxCount.
@@ -80,7 +91,9 @@ export const launchRules: Rule[] = [
   // terminated", EC2 User Guide); moto takes a mapping without the flag as "keep".
   before("ec2:RunInstances", (call) => {
     for (let index = 1; call.params.has(`BlockDeviceMapping.${index}.DeviceName`); index++) {
-      const root = ["/dev/sda1", "/dev/xvda"].includes(call.params.get(`BlockDeviceMapping.${index}.DeviceName`) as string);
+      const root = ["/dev/sda1", "/dev/xvda"].includes(
+        call.params.get(`BlockDeviceMapping.${index}.DeviceName`) as string,
+      );
       const flag = `BlockDeviceMapping.${index}.Ebs.DeleteOnTermination`;
       if (root && !call.params.has(flag)) call.params.set(flag, "true");
     }
@@ -90,7 +103,10 @@ export const launchRules: Rule[] = [
 function checkPrice(call: Call, needed: number): void {
   const offer = call.params.get("InstanceMarketOptions.SpotOptions.MaxPrice");
   if (offer !== null && Number(offer) < needed) {
-    throw new AwsError("SpotMaxPriceTooLow", `Your Spot request price of ${offer} is lower than the minimum required Spot request fulfillment price of ${needed}.`);
+    throw new AwsError(
+      "SpotMaxPriceTooLow",
+      `Your Spot request price of ${offer} is lower than the minimum required Spot request fulfillment price of ${needed}.`,
+    );
   }
 }
 

@@ -15,7 +15,17 @@ interface Parameter {
 
 function parameter(call: Call, name: string): Parameter | undefined {
   const value = imageIdByParameter(name, call.region);
-  return value === undefined ? undefined : { Name: name, Type: "String", Value: value, Version: 1, LastModifiedDate: 1_761_120_000, ARN: `arn:aws:ssm:${call.region}::parameter${name}`, DataType: "aws:ec2:image" };
+  return value === undefined
+    ? undefined
+    : {
+        Name: name,
+        Type: "String",
+        Value: value,
+        Version: 1,
+        LastModifiedDate: 1_761_120_000,
+        ARN: `arn:aws:ssm:${call.region}::parameter${name}`,
+        DataType: "aws:ec2:image",
+      };
 }
 
 /** The public parameters that name Ubuntu's and Debian's images; moto has Amazon Linux's only. */
@@ -31,6 +41,9 @@ export const parameterRules: Rule[] = [
     const names = Array.isArray(call.json["Names"]) ? call.json["Names"].map(String) : [];
     const found = names.flatMap((name) => parameter(call, name) ?? []);
     const rest = JSON.parse(answer.body) as { Parameters: Parameter[]; InvalidParameters: string[] };
-    return jsonAnswer({ Parameters: [...rest.Parameters, ...found], InvalidParameters: rest.InvalidParameters.filter((name) => !found.some(({ Name }) => Name === name)) });
+    return jsonAnswer({
+      Parameters: [...rest.Parameters, ...found],
+      InvalidParameters: rest.InvalidParameters.filter((name) => !found.some(({ Name }) => Name === name)),
+    });
   }),
 ];

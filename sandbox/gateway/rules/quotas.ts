@@ -21,7 +21,10 @@ const shown = (cloud: Cloud, region: string) =>
 const refusals: Record<Quota["market"], (quota: Quota) => AwsError> = {
   spot: () => new AwsError("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"),
   "on-demand": ({ value }) =>
-    new AwsError("VcpuLimitExceeded", `You have requested more vCPU capacity than your current vCPU limit of ${value} allows for the instance bucket that the specified instance type belongs to.`),
+    new AwsError(
+      "VcpuLimitExceeded",
+      `You have requested more vCPU capacity than your current vCPU limit of ${value} allows for the instance bucket that the specified instance type belongs to.`,
+    ),
 };
 
 /** Launches of one region, one after the other: two at once would each see room for itself. */
@@ -30,7 +33,10 @@ const turns = new Map<string, Promise<unknown>>();
 async function inTurn<T>(region: string, work: () => Promise<T>): Promise<T> {
   const before = turns.get(region) ?? Promise.resolve();
   const mine = before.then(work, work);
-  turns.set(region, mine.catch(() => undefined));
+  turns.set(
+    region,
+    mine.catch(() => undefined),
+  );
   return mine;
 }
 
@@ -39,10 +45,20 @@ async function refuseAboveQuota(call: Call, cloud: Cloud): Promise<void> {
   const market = call.params.get("InstanceMarketOptions.MarketType") === "spot" ? "spot" : "on-demand";
   const quota = cloud.quotas.for(call.region, typeName, market);
   if (quota === undefined) return;
-  const vcpusOf = async (name: string): Promise<number> => (await cloud.types.type(cloud, call.region, name))?.vcpus ?? 0;
-  const running = await allInstances(cloud, call.region, { "instance-state-name": ["pending", "running", "shutting-down", "stopping"] });
-  const counted = running.filter((instance) => (text(instance, "instanceLifecycle") === "spot") === (market === "spot") && quota.families.test(text(instance, "instanceType")));
-  const used = (await Promise.all(counted.map((instance) => vcpusOf(text(instance, "instanceType"))))).reduce((sum, vcpus) => sum + vcpus, 0);
+  const vcpusOf = async (name: string): Promise<number> =>
+    (await cloud.types.type(cloud, call.region, name))?.vcpus ?? 0;
+  const running = await allInstances(cloud, call.region, {
+    "instance-state-name": ["pending", "running", "shutting-down", "stopping"],
+  });
+  const counted = running.filter(
+    (instance) =>
+      (text(instance, "instanceLifecycle") === "spot") === (market === "spot") &&
+      quota.families.test(text(instance, "instanceType")),
+  );
+  const used = (await Promise.all(counted.map((instance) => vcpusOf(text(instance, "instanceType"))))).reduce(
+    (sum, vcpus) => sum + vcpus,
+    0,
+  );
   const asked = (await vcpusOf(typeName)) * Number(call.params.get("MaxCount") ?? 1);
   if (used + asked > quota.value) throw refusals[market](quota);
 }
@@ -58,9 +74,17 @@ export const quotaRules: Rule[] = [
       }),
   },
   instead("servicequotas:GetServiceQuota", (call, cloud) => {
-    const found = shown(cloud, call.region).find(({ ServiceCode, QuotaCode }) => ServiceCode === call.json["ServiceCode"] && QuotaCode === call.json["QuotaCode"]);
-    if (found === undefined) throw new AwsError("NoSuchResourceException", "The request failed because the specified service or quota does not exist.");
+    const found = shown(cloud, call.region).find(
+      ({ ServiceCode, QuotaCode }) => ServiceCode === call.json["ServiceCode"] && QuotaCode === call.json["QuotaCode"],
+    );
+    if (found === undefined)
+      throw new AwsError(
+        "NoSuchResourceException",
+        "The request failed because the specified service or quota does not exist.",
+      );
     return jsonAnswer({ Quota: found });
   }),
-  instead("servicequotas:ListServiceQuotas", (call, cloud) => jsonAnswer({ Quotas: call.json["ServiceCode"] === "ec2" ? shown(cloud, call.region) : [] })),
+  instead("servicequotas:ListServiceQuotas", (call, cloud) =>
+    jsonAnswer({ Quotas: call.json["ServiceCode"] === "ec2" ? shown(cloud, call.region) : [] }),
+  ),
 ];

@@ -7,7 +7,11 @@ const REFUSALS: Record<string, { code: string; message: string; status: number }
   ec2: { code: "AuthFailure", message: "AWS was not able to validate the provided access credentials", status: 401 },
   sts: { code: "InvalidClientTokenId", message: "The security token included in the request is invalid", status: 403 },
 };
-const JSON_REFUSAL = { code: "UnrecognizedClientException", message: "The security token included in the request is invalid.", status: 400 };
+const JSON_REFUSAL = {
+  code: "UnrecognizedClientException",
+  message: "The security token included in the request is invalid.",
+  status: 400,
+};
 
 /** How a service refuses credentials that it does not know. */
 export function unknownCredentials(service: string): AwsError {
@@ -27,13 +31,22 @@ export const regionRules: Rule[] = [
   // Without AllRegions only enabled regions are told (API reference, DescribeRegions).
   instead("ec2:DescribeRegions", (call) => {
     const named = listOf(call.params, "RegionName");
-    for (const name of named) if (!regions.has(name)) throw new AwsError("InvalidParameterValue", `Invalid region(s): [${name}]`);
+    for (const name of named)
+      if (!regions.has(name)) throw new AwsError("InvalidParameterValue", `Invalid region(s): [${name}]`);
     const filters = filtersOf(call.params);
     const all = call.params.get("AllRegions") === "true";
     const item = [...regions]
       .filter(([name, status]) => (named.length === 0 ? all || status !== "not-opted-in" : named.includes(name)))
-      .filter(([name, status]) => (filters.get("region-name")?.includes(name) ?? true) && (filters.get("opt-in-status")?.includes(status) ?? true))
-      .map(([name, status]) => ({ regionName: name, regionEndpoint: `ec2.${name}.amazonaws.com`, optInStatus: status }));
+      .filter(
+        ([name, status]) =>
+          (filters.get("region-name")?.includes(name) ?? true) &&
+          (filters.get("opt-in-status")?.includes(status) ?? true),
+      )
+      .map(([name, status]) => ({
+        regionName: name,
+        regionEndpoint: `ec2.${name}.amazonaws.com`,
+        optInStatus: status,
+      }));
     return ec2Answer("DescribeRegions", { regionInfo: { item } });
   }),
 ];

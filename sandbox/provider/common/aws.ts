@@ -150,7 +150,11 @@ interface Answer {
 }
 
 function answerOf(error: unknown): Answer {
-  const given = error as { name?: string; message?: string; $metadata?: { httpStatusCode?: number; requestId?: string } };
+  const given = error as {
+    name?: string;
+    message?: string;
+    $metadata?: { httpStatusCode?: number; requestId?: string };
+  };
   const status = given.$metadata?.httpStatusCode ?? 0;
   const code = status === 0 ? "" : (given.name ?? "");
   return {
@@ -165,7 +169,8 @@ function answerOf(error: unknown): Answer {
 /** The words of AWS's SDK for Go, which the official provider passes on and which our own classing reads. */
 function goMessage(operation: string, attempts: number, answer: Answer): string {
   const tired = attempts === MAX_ATTEMPTS ? `exceeded maximum number of attempts, ${attempts}, ` : "";
-  const failure = answer.status === 0 ? `request send failed, ${answer.message}` : `api error ${answer.code}: ${answer.message}`;
+  const failure =
+    answer.status === 0 ? `request send failed, ${answer.message}` : `api error ${answer.code}: ${answer.message}`;
   return (
     `operation error EC2: ${operation}, ${tired}https response error StatusCode: ${answer.status}, ` +
     `RequestID: ${answer.requestId}, ${failure}`

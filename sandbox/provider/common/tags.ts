@@ -1,4 +1,10 @@
-import { CreateTagsCommand, DeleteTagsCommand, type ResourceType as TaggedType, type Tag, type TagSpecification } from "@aws-sdk/client-ec2";
+import {
+  CreateTagsCommand,
+  DeleteTagsCommand,
+  type ResourceType as TaggedType,
+  type Tag,
+  type TagSpecification,
+} from "@aws-sdk/client-ec2";
 import type { Region } from "./aws";
 import { inPlace, type CommonInputs } from "./resource";
 import { at, isObject, type Properties } from "./values";
@@ -14,13 +20,20 @@ export function tagSpecification(type: TaggedType, tags: Tags | undefined): TagS
 /** An object's tags as the two outputs that carry them. AWS's own (`aws:…`) are not shown. */
 export function tagOutputs(tags: Tag[] | undefined): { tags: Tags; tagsAll: Tags } {
   const shown = Object.fromEntries(
-    (tags ?? []).filter(({ Key }) => Key !== undefined && !Key.startsWith("aws:")).map(({ Key, Value }) => [Key ?? "", Value ?? ""]),
+    (tags ?? [])
+      .filter(({ Key }) => Key !== undefined && !Key.startsWith("aws:"))
+      .map(({ Key, Value }) => [Key ?? "", Value ?? ""]),
   );
   return { tags: shown, tagsAll: shown };
 }
 
 /** Makes the tags of `ids` those wanted, given those that are there. */
-export async function changeTags(region: Region, ids: string[], wanted: Tags | undefined, present: unknown): Promise<void> {
+export async function changeTags(
+  region: Region,
+  ids: string[],
+  wanted: Tags | undefined,
+  present: unknown,
+): Promise<void> {
   const before = isObject(present) ? present : {};
   const after = wanted ?? {};
   const gone = Object.keys(before).filter((key) => !(key in after));
@@ -36,7 +49,8 @@ export async function changeTags(region: Region, ids: string[], wanted: Tags | u
 
 /** The input `tags` of a resource whose id is also the id that EC2 tags by. */
 export const tagged = inPlace<CommonInputs>(
-  (region: Region, id: string, news: CommonInputs, olds: Properties) => changeTags(region, [id], news.tags, at(olds, "tags")),
+  (region: Region, id: string, news: CommonInputs, olds: Properties) =>
+    changeTags(region, [id], news.tags, at(olds, "tags")),
   "clearable",
 );
 

@@ -48,13 +48,23 @@ interface InstanceInputs extends CommonInputs {
   instanceMarketOptions?: MarketOptions;
   instanceInitiatedShutdownBehavior?: string;
   rootBlockDevice?: { encrypted?: boolean; volumeSize?: number; volumeType?: string; deleteOnTermination?: boolean };
-  metadataOptions?: { httpEndpoint?: string; httpTokens?: string; httpPutResponseHopLimit?: number; instanceMetadataTags?: string };
+  metadataOptions?: {
+    httpEndpoint?: string;
+    httpTokens?: string;
+    httpPutResponseHopLimit?: number;
+    instanceMetadataTags?: string;
+  };
   volumeTags?: Record<string, string>;
 }
 
 interface MarketOptions {
   marketType?: string;
-  spotOptions?: { maxPrice?: string; spotInstanceType?: string; instanceInterruptionBehavior?: string; validUntil?: string };
+  spotOptions?: {
+    maxPrice?: string;
+    spotInstanceType?: string;
+    instanceInterruptionBehavior?: string;
+    validUntil?: string;
+  };
 }
 
 const CREATE_SECONDS = 600;
@@ -62,7 +72,10 @@ const DELETE_SECONDS = 1200;
 const STOP_SECONDS = 600;
 
 const userData: Input<InstanceInputs> = {
-  ...inPlace<InstanceInputs>((region, id, news) => stopped(region, id, { UserData: { Value: rawUserData(news) } }), "clearable"),
+  ...inPlace<InstanceInputs>(
+    (region, id, news) => stopped(region, id, { UserData: { Value: rawUserData(news) } }),
+    "clearable",
+  ),
   replaces: (news) => news.userDataReplaceOnChange === true,
 };
 
@@ -80,7 +93,9 @@ export const instance: ResourceType<InstanceInputs> = {
     userData,
     userDataBase64: userData,
     userDataReplaceOnChange: remembered,
-    instanceType: inPlace((region, id, { instanceType }) => stopped(region, id, { InstanceType: { Value: instanceType } })),
+    instanceType: inPlace((region, id, { instanceType }) =>
+      stopped(region, id, { InstanceType: { Value: instanceType } }),
+    ),
     vpcSecurityGroupIds: inPlace(setSecurityGroups),
     instanceInitiatedShutdownBehavior: inPlace((region, id, { instanceInitiatedShutdownBehavior: Value }) =>
       modify(region, id, { InstanceInitiatedShutdownBehavior: { Value } }),
@@ -153,11 +168,20 @@ async function launchOf(region: Region, inputs: InstanceInputs): Promise<RunInst
 }
 
 /** A public address can be asked for on an interface only, and then subnet and groups must stand there too. */
-function networkOf({ associatePublicIpAddress, subnetId, vpcSecurityGroupIds }: InstanceInputs): Partial<RunInstancesCommandInput> {
+function networkOf({
+  associatePublicIpAddress,
+  subnetId,
+  vpcSecurityGroupIds,
+}: InstanceInputs): Partial<RunInstancesCommandInput> {
   if (associatePublicIpAddress === undefined) return { SubnetId: subnetId, SecurityGroupIds: vpcSecurityGroupIds };
   return {
     NetworkInterfaces: [
-      { DeviceIndex: 0, AssociatePublicIpAddress: associatePublicIpAddress, SubnetId: subnetId, Groups: vpcSecurityGroupIds },
+      {
+        DeviceIndex: 0,
+        AssociatePublicIpAddress: associatePublicIpAddress,
+        SubnetId: subnetId,
+        Groups: vpcSecurityGroupIds,
+      },
     ],
   };
 }
@@ -170,7 +194,9 @@ function marketOf(options: MarketOptions | undefined): InstanceMarketOptionsRequ
     SpotOptions: spotOptions && {
       MaxPrice: spotOptions.maxPrice,
       SpotInstanceType: spotOptions.spotInstanceType as SpotInstanceType | undefined,
-      InstanceInterruptionBehavior: spotOptions.instanceInterruptionBehavior as InstanceInterruptionBehavior | undefined,
+      InstanceInterruptionBehavior: spotOptions.instanceInterruptionBehavior as
+        | InstanceInterruptionBehavior
+        | undefined,
       ValidUntil: spotOptions.validUntil ? new Date(spotOptions.validUntil) : undefined,
     },
   };
@@ -186,11 +212,15 @@ function metadataOf(options: NonNullable<InstanceInputs["metadataOptions"]>) {
 }
 
 /** The root volume is named after the image's own root device; any other name would add a second volume. */
-async function blockDevices(region: Region, { ami, rootBlockDevice }: InstanceInputs): Promise<BlockDeviceMapping[] | undefined> {
+async function blockDevices(
+  region: Region,
+  { ami, rootBlockDevice }: InstanceInputs,
+): Promise<BlockDeviceMapping[] | undefined> {
   if (rootBlockDevice === undefined) return undefined;
   const { Images } = await region.send("collecting instance settings", new DescribeImagesCommand({ ImageIds: [ami] }));
   const DeviceName = Images?.[0]?.RootDeviceName;
-  if (DeviceName === undefined) throw new Error(`collecting instance settings: couldn't find root device name of AMI (${ami})`);
+  if (DeviceName === undefined)
+    throw new Error(`collecting instance settings: couldn't find root device name of AMI (${ami})`);
   const { encrypted, volumeSize, volumeType, deleteOnTermination } = rootBlockDevice;
   return [
     {
@@ -281,7 +311,10 @@ async function setSecurityGroups(region: Region, id: string, { vpcSecurityGroupI
   const nic = (await find(region, id))?.NetworkInterfaces?.find((each) => each.Attachment?.DeviceIndex === 0);
   await region.send(
     `updating EC2 Instance (${id}): modifying network interface`,
-    new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId: nic?.NetworkInterfaceId, Groups: vpcSecurityGroupIds }),
+    new ModifyNetworkInterfaceAttributeCommand({
+      NetworkInterfaceId: nic?.NetworkInterfaceId,
+      Groups: vpcSecurityGroupIds,
+    }),
   );
 }
 
@@ -305,15 +338,25 @@ async function modifyRootVolume(region: Region, id: string, { rootBlockDevice }:
 async function setDeleteOnTermination(region: Region, id: string, { rootBlockDevice }: InstanceInputs): Promise<void> {
   const found = await find(region, id);
   const DeviceName = found && rootMapping(found)?.DeviceName;
-  await modify(region, id, { BlockDeviceMappings: [{ DeviceName, Ebs: { DeleteOnTermination: rootBlockDevice?.deleteOnTermination } }] });
+  await modify(region, id, {
+    BlockDeviceMappings: [{ DeviceName, Ebs: { DeleteOnTermination: rootBlockDevice?.deleteOnTermination } }],
+  });
 }
 
-async function modify(region: Region, id: string, change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">): Promise<void> {
+async function modify(
+  region: Region,
+  id: string,
+  change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">,
+): Promise<void> {
   await region.send(`updating EC2 Instance (${id})`, new ModifyInstanceAttributeCommand({ InstanceId: id, ...change }));
 }
 
 /** A change that EC2 makes on a stopped instance only. A one-time spot instance cannot be stopped: EC2's error is passed on. */
-async function stopped(region: Region, id: string, change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">): Promise<void> {
+async function stopped(
+  region: Region,
+  id: string,
+  change: Omit<ModifyInstanceAttributeCommandInput, "InstanceId">,
+): Promise<void> {
   await region.send(`stopping EC2 Instance (${id})`, new StopInstancesCommand({ InstanceIds: [id] }));
   await reach(region, id, "stopped", `waiting for EC2 Instance (${id}) stop`, STOP_SECONDS);
   await modify(region, id, change);
@@ -322,19 +365,29 @@ async function stopped(region: Region, id: string, change: Omit<ModifyInstanceAt
 }
 
 /** Waits for a state; an instance that is ending on its own says why. One that EC2 does not know yet is waited for. */
-async function reach(region: Region, id: string, state: InstanceStateName, doing: string, seconds: number): Promise<void> {
+async function reach(
+  region: Region,
+  id: string,
+  state: InstanceStateName,
+  doing: string,
+  seconds: number,
+): Promise<void> {
   await region.waitFor({ doing, seconds }, async () => {
     const found = await find(region, id);
     const present = found?.State?.Name;
     if (present === "terminated" || present === "shutting-down") {
       const { Code, Message } = found?.StateReason ?? {};
-      throw new Error(`${doing}: unexpected state '${present}', wanted target '${state}'. last error: ${Code ?? ""}: ${Message ?? ""}`);
+      throw new Error(
+        `${doing}: unexpected state '${present}', wanted target '${state}'. last error: ${Code ?? ""}: ${Message ?? ""}`,
+      );
     }
     return present === state ? true : undefined;
   });
 }
 
 async function find(region: Region, id: string): Promise<Instance | undefined> {
-  const found = await unlessGone(region.send(`reading EC2 Instance (${id})`, new DescribeInstancesCommand({ InstanceIds: [id] })));
+  const found = await unlessGone(
+    region.send(`reading EC2 Instance (${id})`, new DescribeInstancesCommand({ InstanceIds: [id] })),
+  );
   return found?.Reservations?.[0]?.Instances?.[0];
 }

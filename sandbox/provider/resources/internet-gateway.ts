@@ -46,7 +46,10 @@ export const internetGateway: ResourceType<InternetGatewayInputs> = {
 
   async delete(region, id, known) {
     await detach(region, id, typeof known["vpcId"] === "string" ? known["vpcId"] : "");
-    await region.send(`deleting EC2 Internet Gateway (${id})`, new DeleteInternetGatewayCommand({ InternetGatewayId: id }));
+    await region.send(
+      `deleting EC2 Internet Gateway (${id})`,
+      new DeleteInternetGatewayCommand({ InternetGatewayId: id }),
+    );
   },
 };
 

@@ -29,7 +29,9 @@ export const routeTableAssociation: ResourceType<AssociationInputs> = {
   },
 
   async settle(region, id) {
-    await region.waitFor({ doing: `waiting for Route Table Association (${id}) create`, seconds: 300 }, () => find(region, id));
+    await region.waitFor({ doing: `waiting for Route Table Association (${id}) create`, seconds: 300 }, () =>
+      find(region, id),
+    );
   },
 
   async read(region, id) {
@@ -38,12 +40,17 @@ export const routeTableAssociation: ResourceType<AssociationInputs> = {
   },
 
   async delete(region, id) {
-    await region.send(`deleting Route Table Association (${id})`, new DisassociateRouteTableCommand({ AssociationId: id }));
+    await region.send(
+      `deleting Route Table Association (${id})`,
+      new DisassociateRouteTableCommand({ AssociationId: id }),
+    );
   },
 };
 
 async function find(region: Region, id: string): Promise<RouteTableAssociation | undefined> {
-  const asked = new DescribeRouteTablesCommand({ Filters: [{ Name: "association.route-table-association-id", Values: [id] }] });
+  const asked = new DescribeRouteTablesCommand({
+    Filters: [{ Name: "association.route-table-association-id", Values: [id] }],
+  });
   const found = await unlessGone(region.send(`reading Route Table Association (${id})`, asked));
   return found?.RouteTables?.[0]?.Associations?.find((each) => each.RouteTableAssociationId === id);
 }

@@ -1,4 +1,9 @@
-import { CreateRouteTableCommand, DeleteRouteTableCommand, DescribeRouteTablesCommand, type RouteTable } from "@aws-sdk/client-ec2";
+import {
+  CreateRouteTableCommand,
+  DeleteRouteTableCommand,
+  DescribeRouteTablesCommand,
+  type RouteTable,
+} from "@aws-sdk/client-ec2";
 import { unlessGone, type Region } from "../common/aws";
 import { replaces, type CommonInputs, type ResourceType } from "../common/resource";
 import { tagged, tagOutputs, tagSpecification } from "../common/tags";
@@ -25,7 +30,9 @@ export const routeTable: ResourceType<RouteTableInputs> = {
   },
 
   async settle(region, id) {
-    await region.waitFor({ doing: `waiting for Route Table (${id}) create`, seconds: 300 }, () => findRouteTable(region, id));
+    await region.waitFor({ doing: `waiting for Route Table (${id}) create`, seconds: 300 }, () =>
+      findRouteTable(region, id),
+    );
   },
 
   async read(region, id) {

@@ -20,17 +20,25 @@ export const route: ResourceType<RouteInputs> = {
     destinationCidrBlock: replaces,
     destinationIpv6CidrBlock: replaces,
     gatewayId: inPlace(async (region, _id, news: RouteInputs) => {
-      await region.send(`updating ${described(news)}`, new ReplaceRouteCommand({ ...place(news), GatewayId: news.gatewayId }));
+      await region.send(
+        `updating ${described(news)}`,
+        new ReplaceRouteCommand({ ...place(news), GatewayId: news.gatewayId }),
+      );
     }),
   },
 
   async create(region, inputs) {
-    await region.send(`creating ${described(inputs)}`, new CreateRouteCommand({ ...place(inputs), GatewayId: inputs.gatewayId }));
+    await region.send(
+      `creating ${described(inputs)}`,
+      new CreateRouteCommand({ ...place(inputs), GatewayId: inputs.gatewayId }),
+    );
     return routeId(inputs);
   },
 
   async settle(region, _id, inputs) {
-    await region.waitFor({ doing: `waiting for ${described(inputs)} create`, seconds: 300 }, () => find(region, inputs));
+    await region.waitFor({ doing: `waiting for ${described(inputs)} create`, seconds: 300 }, () =>
+      find(region, inputs),
+    );
   },
 
   async read(region, _id, known) {
@@ -73,5 +81,7 @@ function inputsOf(known: Properties): RouteInputs {
 
 async function find(region: Region, inputs: RouteInputs): Promise<Route | undefined> {
   const table = await findRouteTable(region, inputs.routeTableId);
-  return table?.Routes?.find((each) => (each.DestinationCidrBlock ?? each.DestinationIpv6CidrBlock) === destination(inputs));
+  return table?.Routes?.find(
+    (each) => (each.DestinationCidrBlock ?? each.DestinationIpv6CidrBlock) === destination(inputs),
+  );
 }

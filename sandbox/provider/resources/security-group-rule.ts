@@ -30,13 +30,17 @@ type RuleIds = { GroupId: string; SecurityGroupRuleIds: string[] };
 const directions = {
   ingress: {
     token: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-    authorize: (region: Region, doing: string, rules: Rules) => region.send(doing, new AuthorizeSecurityGroupIngressCommand(rules)),
-    revoke: (region: Region, doing: string, rules: RuleIds) => region.send(doing, new RevokeSecurityGroupIngressCommand(rules)),
+    authorize: (region: Region, doing: string, rules: Rules) =>
+      region.send(doing, new AuthorizeSecurityGroupIngressCommand(rules)),
+    revoke: (region: Region, doing: string, rules: RuleIds) =>
+      region.send(doing, new RevokeSecurityGroupIngressCommand(rules)),
   },
   egress: {
     token: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
-    authorize: (region: Region, doing: string, rules: Rules) => region.send(doing, new AuthorizeSecurityGroupEgressCommand(rules)),
-    revoke: (region: Region, doing: string, rules: RuleIds) => region.send(doing, new RevokeSecurityGroupEgressCommand(rules)),
+    authorize: (region: Region, doing: string, rules: Rules) =>
+      region.send(doing, new AuthorizeSecurityGroupEgressCommand(rules)),
+    revoke: (region: Region, doing: string, rules: RuleIds) =>
+      region.send(doing, new RevokeSecurityGroupEgressCommand(rules)),
   },
 };
 
@@ -68,7 +72,10 @@ function rule(direction: keyof typeof directions): ResourceType<RuleInputs> {
 
     /** Tagged after its creation, as the official provider does it. */
     async settle(region, id, { tags }) {
-      const found = await region.waitFor({ doing: `waiting for VPC Security Group Rule (${id}) create`, seconds: 300 }, () => find(region, id));
+      const found = await region.waitFor(
+        { doing: `waiting for VPC Security Group Rule (${id}) create`, seconds: 300 },
+        () => find(region, id),
+      );
       await changeTags(region, [id], tags, tagOutputs(found.Tags).tags);
     },
 
@@ -99,7 +106,10 @@ function rule(direction: keyof typeof directions): ResourceType<RuleInputs> {
 
 /** Who may connect: another address of the same kind is a change, another kind of source is another rule. */
 function source(name: "cidrIpv4" | "cidrIpv6" | "referencedSecurityGroupId"): Input<RuleInputs> {
-  return { ...inPlace<RuleInputs>(modify, "clearable"), replaces: (news, olds) => isEmpty(olds[name]) || isEmpty(news[name]) };
+  return {
+    ...inPlace<RuleInputs>(modify, "clearable"),
+    replaces: (news, olds) => isEmpty(olds[name]) || isEmpty(news[name]),
+  };
 }
 
 async function modify(region: Region, id: string, inputs: RuleInputs): Promise<void> {
@@ -126,7 +136,15 @@ async function modify(region: Region, id: string, inputs: RuleInputs): Promise<v
   );
 }
 
-function permission({ ipProtocol, fromPort, toPort, cidrIpv4, cidrIpv6, referencedSecurityGroupId, description }: RuleInputs): IpPermission {
+function permission({
+  ipProtocol,
+  fromPort,
+  toPort,
+  cidrIpv4,
+  cidrIpv6,
+  referencedSecurityGroupId,
+  description,
+}: RuleInputs): IpPermission {
   const Description = description;
   return {
     IpProtocol: ipProtocol,

@@ -30,7 +30,10 @@ export const securityGroup: ResourceType<SecurityGroupInputs> = {
   },
 
   /** Seven random digits, so that a replacement can exist beside the group that it replaces. */
-  defaults: (name) => ({ name: `${name}-${randomBytes(4).toString("hex").slice(1)}`, description: "Managed by Pulumi" }),
+  defaults: (name) => ({
+    name: `${name}-${randomBytes(4).toString("hex").slice(1)}`,
+    description: "Managed by Pulumi",
+  }),
 
   async create(region, { name, description, vpcId, tags }) {
     const { GroupId } = await region.send(
@@ -86,6 +89,8 @@ async function revokeEgress(region: Region, id: string, rule: IpPermission): Pro
 }
 
 async function find(region: Region, id: string): Promise<SecurityGroup | undefined> {
-  const found = await unlessGone(region.send(`reading Security Group (${id})`, new DescribeSecurityGroupsCommand({ GroupIds: [id] })));
+  const found = await unlessGone(
+    region.send(`reading Security Group (${id})`, new DescribeSecurityGroupsCommand({ GroupIds: [id] })),
+  );
   return found?.SecurityGroups?.[0];
 }

@@ -75,6 +75,8 @@ async function mapPublicIp(region: Region, id: string, { mapPublicIpOnLaunch }: 
 }
 
 async function find(region: Region, id: string): Promise<Subnet | undefined> {
-  const found = await unlessGone(region.send(`reading EC2 Subnet (${id})`, new DescribeSubnetsCommand({ SubnetIds: [id] })));
+  const found = await unlessGone(
+    region.send(`reading EC2 Subnet (${id})`, new DescribeSubnetsCommand({ SubnetIds: [id] })),
+  );
   return found?.Subnets?.[0];
 }

@@ -53,8 +53,14 @@ export const vpc: ResourceType<VpcInputs> = {
     const [hostnames, support, tables, groups, acls] = await Promise.all([
       region.send(doing, new DescribeVpcAttributeCommand({ VpcId: id, Attribute: "enableDnsHostnames" })),
       region.send(doing, new DescribeVpcAttributeCommand({ VpcId: id, Attribute: "enableDnsSupport" })),
-      region.send(doing, new DescribeRouteTablesCommand({ Filters: [ofVpc, { Name: "association.main", Values: ["true"] }] })),
-      region.send(doing, new DescribeSecurityGroupsCommand({ Filters: [ofVpc, { Name: "group-name", Values: ["default"] }] })),
+      region.send(
+        doing,
+        new DescribeRouteTablesCommand({ Filters: [ofVpc, { Name: "association.main", Values: ["true"] }] }),
+      ),
+      region.send(
+        doing,
+        new DescribeSecurityGroupsCommand({ Filters: [ofVpc, { Name: "group-name", Values: ["default"] }] }),
+      ),
       region.send(doing, new DescribeNetworkAclsCommand({ Filters: [ofVpc, { Name: "default", Values: ["true"] }] })),
     ]);
     const mainRouteTableId = tables.RouteTables?.[0]?.RouteTableId;

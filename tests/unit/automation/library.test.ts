@@ -12,7 +12,12 @@ describe("the fleet as a library", () => {
   const fleetOf = (text: string, events: FleetEvent[] = []) => {
     const config = path.join(dir, "config.yaml");
     writeFileSync(config, text);
-    return new Fleet({ config, sandbox: "api", env: { PATH: process.env.PATH, SPOT_SANDBOX_HOME: path.join(dir, "none"), HOME: dir }, reporter: { emit: (event) => void events.push(event), confirm: async () => false } });
+    return new Fleet({
+      config,
+      sandbox: "api",
+      env: { PATH: process.env.PATH, SPOT_SANDBOX_HOME: path.join(dir, "none"), HOME: dir },
+      reporter: { emit: (event) => void events.push(event), confirm: async () => false },
+    });
   };
 
   it("refuses a broken configuration with every problem, before anything is started", async () => {

@@ -32,13 +32,20 @@ describe("the command line", function () {
 
   it("knows every command by its name and its aliases", () => {
     for (const { name, aliases, positionals } of COMMANDS) {
-      for (const word of [name, ...aliases]) assert.equal(parseCommandLine([word, ...Array<string>(positionals?.min ?? 0).fill("x")]).command.name, name);
+      for (const word of [name, ...aliases])
+        assert.equal(parseCommandLine([word, ...Array<string>(positionals?.min ?? 0).fill("x")]).command.name, name);
     }
   });
 
   it("reads options in both spellings, and --sandbox alone as hosts", () => {
     assert.deepEqual(parseCommandLine(["up", "--sandbox", "--stack=x", "--config", "c.yaml", "--yes"]).options, {
-      sandbox: "hosts", stack: "x", config: "c.yaml", yes: true, json: false, verbose: false, debug: false,
+      sandbox: "hosts",
+      stack: "x",
+      config: "c.yaml",
+      yes: true,
+      json: false,
+      verbose: false,
+      debug: false,
     });
     assert.equal(parseCommandLine(["up", "--sandbox=api"]).options.sandbox, "api");
   });
@@ -54,16 +61,24 @@ describe("the command line", function () {
     assert.match(refusal("up", "--stack", "--yes"), /--stack needs a value/);
     assert.match(refusal("up", "--yes=no"), /--yes takes no value/);
     assert.match(refusal("up", "--stack", "a", "--stack", "b"), /twice/);
-    for (const name of ["a b", "ä", "../x", "..", "a/../b", "a/b/c/d", "/a", "a/"]) assert.match(refusal("up", "--stack", name), /a stack's name is letters, digits/, name);
-    for (const name of ["a", "A-b_c.d", "org/project/a", "org/a"]) assert.equal(parseCommandLine(["up", "--stack", name]).options.stack, name);
+    for (const name of ["a b", "ä", "../x", "..", "a/../b", "a/b/c/d", "/a", "a/"])
+      assert.match(refusal("up", "--stack", name), /a stack's name is letters, digits/, name);
+    for (const name of ["a", "A-b_c.d", "org/project/a", "org/a"])
+      assert.equal(parseCommandLine(["up", "--stack", name]).options.stack, name);
     assert.match(refusal("--yes"), /the first word must be a command/);
   });
 
   it("helps with every command and names each of its options", () => {
     for (const { name, options, summary } of COMMANDS) {
-      const text = execFileSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "help", name], { encoding: "utf8" });
+      const text = execFileSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "help", name], {
+        encoding: "utf8",
+      });
       assert.ok(text.includes(summary), name);
-      for (const option of options) assert.ok(text.includes(`--${option}`) && text.includes(OPTIONS[option as OptionName].description), `${name} ${option}`);
+      for (const option of options)
+        assert.ok(
+          text.includes(`--${option}`) && text.includes(OPTIONS[option as OptionName].description),
+          `${name} ${option}`,
+        );
     }
   });
 
@@ -73,7 +88,9 @@ describe("the command line", function () {
       process.stdout.write = () => true;
       require(process.argv[1]);
       process.on("exit", () => process.stderr.write(Object.keys(require.cache).join("\\n")));`;
-    const { stderr } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], { encoding: "utf8" });
+    const { stderr } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], {
+      encoding: "utf8",
+    });
     const libraries = new Set([...stderr.matchAll(/node_modules\/((?:@[^/]+\/)?[^/\n]+)/g)].map(([, name]) => name));
     assert.ok(stderr.includes("help.js"), stderr);
     assert.deepEqual([...libraries], ["fastest-levenshtein"]);
@@ -82,14 +99,25 @@ describe("the command line", function () {
   /** Libraries that a command which needs neither AWS, the engine nor a node must not load: each costs 40 to 400 ms. */
   const HEAVY = ["@aws-sdk", "@smithy", "@pulumi", "ssh2", "node-ssh", "tar-stream"];
 
-  for (const argv of [["help"], ["version"], ["completion", "bash"], ["setup", "--defaults", "--config", "/nonexistent/c.yaml"], ["status"], ["list", "--cached", "--stack", "none"]]) {
+  for (const argv of [
+    ["help"],
+    ["version"],
+    ["completion", "bash"],
+    ["setup", "--defaults", "--config", "/nonexistent/c.yaml"],
+    ["status"],
+    ["list", "--cached", "--stack", "none"],
+  ]) {
     it(`\`spot ${argv.join(" ")}\` loads none of the heavy libraries`, () => {
       const script = `
         const cli = process.argv[1];
         process.argv = [process.argv[0], cli, ...${JSON.stringify(argv)}];
         require(cli);
         process.on("exit", () => require("node:fs").writeSync(3, Object.keys(require.cache).join("\\n")));`;
-      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent", AWS_ENDPOINT_URL: "http://127.0.0.1:1" } });
+      const { output } = spawnSync(process.execPath, ["-e", script, path.join(packageRoot(), "dist/cli/main.js")], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe", "pipe"],
+        env: { ...process.env, SPOT_SANDBOX_HOME: "/nonexistent", AWS_ENDPOINT_URL: "http://127.0.0.1:1" },
+      });
       const loaded = output[3] ?? "";
       assert.ok(loaded.includes("main.js"), String(output[2]));
       for (const library of HEAVY) assert.ok(!loaded.includes(`node_modules/${library}`), library);
@@ -97,24 +125,44 @@ describe("the command line", function () {
   }
 
   it("goes on when nobody reads any more, and ends with its own exit code", () => {
-    const { stderr } = spawnSync("sh", ["-c", `{ "${process.execPath}" dist/cli/main.js verify --list; echo "ended with $?" >&2; } | { exec <&-; sleep 1; }`], { cwd: packageRoot(), encoding: "utf8" });
+    const { stderr } = spawnSync(
+      "sh",
+      [
+        "-c",
+        `{ "${process.execPath}" dist/cli/main.js verify --list; echo "ended with $?" >&2; } | { exec <&-; sleep 1; }`,
+      ],
+      { cwd: packageRoot(), encoding: "utf8" },
+    );
     assert.equal(stderr, "ended with 0\n");
   });
 
   it("says at once that the log it was asked for cannot be written", () => {
-    const { stderr, status } = spawnSync(process.execPath, ["dist/cli/main.js", "up", "--log-file", packageRoot()], { cwd: packageRoot(), encoding: "utf8" });
+    const { stderr, status } = spawnSync(process.execPath, ["dist/cli/main.js", "up", "--log-file", packageRoot()], {
+      cwd: packageRoot(),
+      encoding: "utf8",
+    });
     assert.equal(status, 2);
-    assert.match(stderr, /^ERROR E_USAGE: the log \S+ cannot be written\n {2}cause: EISDIR.*\n {2}next: {2}Name a file with --log-file/);
+    assert.match(
+      stderr,
+      /^ERROR E_USAGE: the log \S+ cannot be written\n {2}cause: EISDIR.*\n {2}next: {2}Name a file with --log-file/,
+    );
   });
 
   it("`verify --list` prints the checks, and asks nobody", () => {
-    const { stdout, status } = spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "verify", "--list"], { encoding: "utf8" });
+    const { stdout, status } = spawnSync(
+      process.execPath,
+      [path.join(packageRoot(), "dist/cli/main.js"), "verify", "--list"],
+      { encoding: "utf8" },
+    );
     assert.equal(status, 0);
-    for (const { id, title } of checks) assert.ok(stdout.includes(` ${title} `) && new RegExp(`^${id} `, "m").test(stdout), id);
+    for (const { id, title } of checks)
+      assert.ok(stdout.includes(` ${title} `) && new RegExp(`^${id} `, "m").test(stdout), id);
   });
 
   it("is described by an npm script wherever its examples say so", () => {
-    const { scripts } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
     for (const { name, examples } of COMMANDS) {
       for (const example of examples) {
         const [, script] = /npm run (?:-s )?([\w-]+)/.exec(example) ?? [];

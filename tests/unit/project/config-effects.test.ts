@@ -25,15 +25,27 @@ describe("what config.yaml sends to a node", () => {
   const names = ({ manifest }: Payload): string[] => manifest.entries.map((entry) => entry.path);
   const bacalhauOf = (...settings: string[]): { payload: Payload; told: Record<string, unknown> } => {
     const payload = payloadOf("bacalhau:", '  version: "1.6.0"', ...settings.map((line) => `  ${line}`));
-    return { payload, told: (JSON.parse(String(payload.sources.get("config/workloads.json"))) as { bacalhau: Record<string, unknown> }).bacalhau };
+    return {
+      payload,
+      told: (JSON.parse(String(payload.sources.get("config/workloads.json"))) as { bacalhau: Record<string, unknown> })
+        .bacalhau,
+    };
   };
 
   it("Bacalhau's version, download by architecture, orchestrators, labels and allowed_paths", () => {
-    const { told } = bacalhauOf(DOWNLOAD, "orchestrators: ['nats://h:4222']", "labels: {team: a}", "allowed_paths: [/d]");
+    const { told } = bacalhauOf(
+      DOWNLOAD,
+      "orchestrators: ['nats://h:4222']",
+      "labels: {team: a}",
+      "allowed_paths: [/d]",
+    );
     assert.deepEqual(told, {
       enabled: true,
       version: "1.6.0",
-      artifacts: { x86_64: { url: "https://example.org/b", sha256: SHA256 }, aarch64: { url: "https://example.org/c", sha256: SHA256 } },
+      artifacts: {
+        x86_64: { url: "https://example.org/b", sha256: SHA256 },
+        aarch64: { url: "https://example.org/c", sha256: SHA256 },
+      },
       orchestrators: ["nats://h:4222"],
       token_file: null,
       labels: { team: "a" },
@@ -41,7 +53,8 @@ describe("what config.yaml sends to a node", () => {
     });
   });
 
-  it("nothing of Bacalhau's with enabled: false", () => assert.deepEqual(bacalhauOf(DOWNLOAD, "enabled: false").told, { enabled: false }));
+  it("nothing of Bacalhau's with enabled: false", () =>
+    assert.deepEqual(bacalhauOf(DOWNLOAD, "enabled: false").told, { enabled: false }));
 
   it("the program that binary names, and the token of token_file", () => {
     for (const name of ["program", "token"]) {
@@ -50,7 +63,10 @@ describe("what config.yaml sends to a node", () => {
     }
     writeFileSync(path.join(dir, "token"), "secret\n");
     const { payload } = bacalhauOf("binary: program", "token_file: token", "orchestrators: ['nats://h:4222']");
-    assert.ok(names(payload).includes("programs/program") || names(payload).includes("programs/bacalhau"), names(payload).join(" "));
+    assert.ok(
+      names(payload).includes("programs/program") || names(payload).includes("programs/bacalhau"),
+      names(payload).join(" "),
+    );
     assert.equal(String(payload.sources.get("config/bacalhau-token")), "secret\n");
   });
 
@@ -58,6 +74,11 @@ describe("what config.yaml sends to a node", () => {
     mkdirSync(path.join(dir, "mine"));
     writeFileSync(path.join(dir, "mine/hello.txt"), "hello");
     assert.ok(names(payloadOf("aws: {files_directory: mine}")).includes("files/hello.txt"));
-    assert.throws(() => payloadOf("aws: {scripts_directory: mine}"), (error) => isSpotError(error) && error.problems.some(({ message }) => message.startsWith("scripts/deploy_services.py is missing")));
+    assert.throws(
+      () => payloadOf("aws: {scripts_directory: mine}"),
+      (error) =>
+        isSpotError(error) &&
+        error.problems.some(({ message }) => message.startsWith("scripts/deploy_services.py is missing")),
+    );
   });
 });

@@ -28,7 +28,10 @@ describe("readConfig", () => {
   };
 
   it("makes every path absolute: ~ is the home, the rest is relative to the file's folder (L37)", () => {
-    writeFileSync(file, "aws: {private_ssh_key_path: ~/.ssh/id, files_directory: data, scripts_directory: /s}\nregions: [us-west-2: {}]\n");
+    writeFileSync(
+      file,
+      "aws: {private_ssh_key_path: ~/.ssh/id, files_directory: data, scripts_directory: /s}\nregions: [us-west-2: {}]\n",
+    );
     const config = loadConfig(path.relative(process.cwd(), file));
     assert.equal(config.ssh.privateKeyPath, path.join(homedir(), ".ssh/id"));
     assert.equal(config.ssh.publicKeyPath, path.join(homedir(), ".ssh/id.pub"));
@@ -51,7 +54,10 @@ describe("readConfig", () => {
   it("says of a dead link that it is one", () => {
     symlinkSync("share/config.yaml", file);
     const error = refusal();
-    assert.deepEqual([error.code, error.cause], ["E_CONFIG_MISSING", "it is a link to share/config.yaml, which is not there"]);
+    assert.deepEqual(
+      [error.code, error.cause],
+      ["E_CONFIG_MISSING", "it is a link to share/config.yaml, which is not there"],
+    );
     assert.match(error.next, /^Mount or restore what the link leads to/);
   });
 
@@ -71,7 +77,11 @@ describe("readConfig", () => {
     ] as const) {
       it(`takes ${what} for no reason to act on the usual stack`, () => {
         make();
-        assert.throws(() => namedPlace(file, {}), (error: SpotError) => error.code === code && error.next.endsWith("Or name the stack with --stack: then the file is not needed."));
+        assert.throws(
+          () => namedPlace(file, {}),
+          (error: SpotError) =>
+            error.code === code && error.next.endsWith("Or name the stack with --stack: then the file is not needed."),
+        );
         assert.deepEqual(namedPlace(file, { stack: "prod" }), {});
       });
     }

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import fs, { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import fs, {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -12,7 +22,13 @@ import type { BacalhauConfig } from "../../../fleet/config";
 import { readPayload, type PayloadConfig } from "../../../project/payload";
 import { packageRoot } from "../../../project/package-root";
 
-const file = (name: string, content = "x"): PayloadEntry => ({ path: name, type: "file", mode: "0644", size: content.length, sha256: "00" });
+const file = (name: string, content = "x"): PayloadEntry => ({
+  path: name,
+  type: "file",
+  mode: "0644",
+  size: content.length,
+  sha256: "00",
+});
 
 describe("manifestOf", () => {
   it("has the digest that README and the node define", () => {
@@ -29,13 +45,23 @@ describe("manifestOf", () => {
   });
 
   it("does not depend on the order of entries or of their keys", () => {
-    const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 6, unit: fc.constantFrom("a", "B", "é", "\uff5e", "\u{1f600}", "/") }), { maxLength: 20 });
-    fc.assert(fc.property(names, fc.nat(), (paths, turn) => {
-      const entries = paths.map((name) => file(name));
-      const turned = [...entries.slice(turn % (entries.length + 1)), ...entries.slice(0, turn % (entries.length + 1))];
-      const swapped = turned.map((entry) => Object.fromEntries(Object.entries(entry).reverse()) as unknown as PayloadEntry);
-      assert.equal(manifestOf(swapped).digest, manifestOf(entries).digest);
-    }));
+    const names = fc.uniqueArray(
+      fc.string({ minLength: 1, maxLength: 6, unit: fc.constantFrom("a", "B", "é", "\uff5e", "\u{1f600}", "/") }),
+      { maxLength: 20 },
+    );
+    fc.assert(
+      fc.property(names, fc.nat(), (paths, turn) => {
+        const entries = paths.map((name) => file(name));
+        const turned = [
+          ...entries.slice(turn % (entries.length + 1)),
+          ...entries.slice(0, turn % (entries.length + 1)),
+        ];
+        const swapped = turned.map(
+          (entry) => Object.fromEntries(Object.entries(entry).reverse()) as unknown as PayloadEntry,
+        );
+        assert.equal(manifestOf(swapped).digest, manifestOf(entries).digest);
+      }),
+    );
   });
 
   it("sorts by UTF-8 bytes, not by UTF-16 units", () => {
@@ -91,10 +117,13 @@ describe("unitFaults", () => {
   const faults = (line: string): string[] => unitFaults(`[Service]\n${line}\n`, entries);
 
   it("finds what a unit names and nobody uploads, in whatever directive (L11)", () => {
-    assert.deepEqual(faults("ExecStart=/usr/bin/python3 /opt/uploaded_files/scripts/b.py --x /opt/uploaded_files/files/c"), [
-      "ExecStart names /opt/uploaded_files/scripts/b.py, which is not uploaded",
-      "ExecStart names /opt/uploaded_files/files/c, which is not uploaded",
-    ]);
+    assert.deepEqual(
+      faults("ExecStart=/usr/bin/python3 /opt/uploaded_files/scripts/b.py --x /opt/uploaded_files/files/c"),
+      [
+        "ExecStart names /opt/uploaded_files/scripts/b.py, which is not uploaded",
+        "ExecStart names /opt/uploaded_files/files/c, which is not uploaded",
+      ],
+    );
     for (const [key, value] of [
       ["ExecStart", "-/opt/uploaded_files/files/c"],
       ["ExecStart", "/bin/cat --from=/opt/uploaded_files/files/c"],
@@ -103,13 +132,21 @@ describe("unitFaults", () => {
       ["ConditionPathExists", "/opt/uploaded_files/files/c"],
       ["WorkingDirectory", "/opt/uploaded_files/files/c"],
     ] as const) {
-      assert.deepEqual(faults(`${key}=${value}`), [`${key} names /opt/uploaded_files/files/c, which is not uploaded`], value);
+      assert.deepEqual(
+        faults(`${key}=${value}`),
+        [`${key} names /opt/uploaded_files/files/c, which is not uploaded`],
+        value,
+      );
     }
   });
 
   it("finds a unit that would run a folder (L11)", () => {
-    assert.deepEqual(faults("ExecStart=+/opt/uploaded_files/files/app --x"), ["ExecStart names /opt/uploaded_files/files/app, a folder: only a file can be run"]);
-    assert.deepEqual(faults("ExecStart=/opt/uploaded_files"), ["ExecStart names /opt/uploaded_files, a folder: only a file can be run"]);
+    assert.deepEqual(faults("ExecStart=+/opt/uploaded_files/files/app --x"), [
+      "ExecStart names /opt/uploaded_files/files/app, a folder: only a file can be run",
+    ]);
+    assert.deepEqual(faults("ExecStart=/opt/uploaded_files"), [
+      "ExecStart names /opt/uploaded_files, a folder: only a file can be run",
+    ]);
   });
 
   for (const line of [
@@ -168,12 +205,42 @@ describe("readPayload", () => {
     write("files/a b/ü.txt", "hello", 0o600);
     const payload = read();
     assert.deepEqual(payload.manifest.entries, [
-      { path: "config/c.json", type: "file", mode: "0644", size: 2, sha256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" },
-      { path: "config/workloads.json", type: "file", mode: "0644", size: 43, sha256: "6747538ff4757d3070ad0b589ef94e495d9323c8984d92745e3d459ae0b8c4e8" },
+      {
+        path: "config/c.json",
+        type: "file",
+        mode: "0644",
+        size: 2,
+        sha256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+      },
+      {
+        path: "config/workloads.json",
+        type: "file",
+        mode: "0644",
+        size: 43,
+        sha256: "6747538ff4757d3070ad0b589ef94e495d9323c8984d92745e3d459ae0b8c4e8",
+      },
       { path: "files/a b", type: "directory", mode: "0755" },
-      { path: "files/a b/ü.txt", type: "file", mode: "0644", size: 5, sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" },
-      { path: "scripts/deploy_services.py", type: "file", mode: "0755", size: 8, sha256: "d8594fa1268ecabc62af7c9e2449b8c46db0f426cd9aad384c67efe59e582b3e" },
-      { path: "services/s.service", type: "file", mode: "0644", size: 7, sha256: "ae6c63cff33bcfa3b6a2d6d0c9dd19521dedaa351146b1a642d2bfc9cf5a1e1f" },
+      {
+        path: "files/a b/ü.txt",
+        type: "file",
+        mode: "0644",
+        size: 5,
+        sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+      },
+      {
+        path: "scripts/deploy_services.py",
+        type: "file",
+        mode: "0755",
+        size: 8,
+        sha256: "d8594fa1268ecabc62af7c9e2449b8c46db0f426cd9aad384c67efe59e582b3e",
+      },
+      {
+        path: "services/s.service",
+        type: "file",
+        mode: "0644",
+        size: 7,
+        sha256: "ae6c63cff33bcfa3b6a2d6d0c9dd19521dedaa351146b1a642d2bfc9cf5a1e1f",
+      },
     ]);
     assert.equal(payload.size, 22 + 43);
     assert.equal(payload.sources.get("files/a b/ü.txt"), at("files/a b/ü.txt"));
@@ -207,7 +274,10 @@ describe("readPayload", () => {
   it("keeps dot-files and empty directories", () => {
     write("files/.env");
     mkdirSync(at("files/empty/deep"), { recursive: true });
-    assert.deepEqual(paths(read()).filter((name) => name.startsWith("files")), ["files/.env", "files/empty", "files/empty/deep"]);
+    assert.deepEqual(
+      paths(read()).filter((name) => name.startsWith("files")),
+      ["files/.env", "files/empty", "files/empty/deep"],
+    );
   });
 
   it("leaves out what Python and desktops drop among the scripts, and only there", () => {
@@ -217,22 +287,36 @@ describe("readPayload", () => {
       write(`${folder}/.DS_Store`);
     }
     const found = paths(read());
-    assert.deepEqual(found.filter((name) => name.startsWith("scripts")), ["scripts/deploy_services.py"]);
-    assert.deepEqual(found.filter((name) => name.startsWith("files")), ["files/.DS_Store", "files/__pycache__", "files/__pycache__/x.pyc", "files/y.pyc"]);
+    assert.deepEqual(
+      found.filter((name) => name.startsWith("scripts")),
+      ["scripts/deploy_services.py"],
+    );
+    assert.deepEqual(
+      found.filter((name) => name.startsWith("files")),
+      ["files/.DS_Store", "files/__pycache__", "files/__pycache__/x.pyc", "files/y.pyc"],
+    );
   });
 
   it("takes scripts from the folder that the configuration names, and files too", () => {
     write("mine/deploy_services.py");
     write("data/d");
     const found = paths(read({ scriptsDirectory: at("mine"), filesDirectory: at("data") }));
-    assert.deepEqual(found, ["config/c.json", "config/workloads.json", "files/d", "scripts/deploy_services.py", "services/s.service"]);
+    assert.deepEqual(found, [
+      "config/c.json",
+      "config/workloads.json",
+      "files/d",
+      "scripts/deploy_services.py",
+      "services/s.service",
+    ]);
   });
 
   it("refuses a scripts folder without what the node starts: by user data, by a unit of ours, by one of the user's (L11)", () => {
     write("mine/other.py");
     write("instance/services/s.service", "[Service]\nExecStart=/opt/uploaded_files/scripts/startup.py\n");
     write("files/systemd/u.service", "[Service]\nExecStart=/opt/uploaded_files/files/app\n");
-    const messages = refusal({ scriptsDirectory: at("mine") }).problems.map(({ message }) => message.replace(`${root}/`, ""));
+    const messages = refusal({ scriptsDirectory: at("mine") }).problems.map(({ message }) =>
+      message.replace(`${root}/`, ""),
+    );
     assert.deepEqual(messages, [
       "scripts/deploy_services.py is missing: it sets the node up",
       "instance/services/s.service: ExecStart names /opt/uploaded_files/scripts/startup.py, which is not uploaded",
@@ -242,7 +326,10 @@ describe("readPayload", () => {
 
   it("accepts the instance/ that is shipped", () => {
     const shipped = packageRoot();
-    const payload = readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined }, { packageRoot: shipped, projectDir: root });
+    const payload = readPayload(
+      { scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: undefined },
+      { packageRoot: shipped, projectDir: root },
+    );
     assert.ok(paths(payload).includes("scripts/deploy_services.py"));
     assert.ok(payload.size < 1_000_000);
   });
@@ -259,9 +346,12 @@ describe("readPayload", () => {
       api: "http://h:1234",
       ...changes,
     });
-    const contentOf = (payload: Payload, name: string): string => String(payload.sources.get(name) ?? assert.fail(name));
-    const settings = (payload: Payload): unknown => (JSON.parse(contentOf(payload, "config/workloads.json")) as { bacalhau: unknown }).bacalhau;
-    const entry = (payload: Payload, name: string): PayloadEntry => payload.manifest.entries.find((found) => found.path === name) ?? assert.fail(name);
+    const contentOf = (payload: Payload, name: string): string =>
+      String(payload.sources.get(name) ?? assert.fail(name));
+    const settings = (payload: Payload): unknown =>
+      (JSON.parse(contentOf(payload, "config/workloads.json")) as { bacalhau: unknown }).bacalhau;
+    const entry = (payload: Payload, name: string): PayloadEntry =>
+      payload.manifest.entries.find((found) => found.path === name) ?? assert.fail(name);
 
     it("tells the node what it needs to know, and nothing of the orchestrator's API", () => {
       assert.deepEqual(settings(read({ bacalhau: bacalhau() })), {
@@ -279,7 +369,10 @@ describe("readPayload", () => {
       const tokenFile = write("token", "  s3cret-token\n", 0o600);
       const payload = read({ bacalhau: bacalhau({ tokenFile }) });
       const found = entry(payload, "config/bacalhau-token");
-      assert.deepEqual([found.type === "file" && found.mode, contentOf(payload, "config/bacalhau-token")], ["0600", "s3cret-token\n"]);
+      assert.deepEqual(
+        [found.type === "file" && found.mode, contentOf(payload, "config/bacalhau-token")],
+        ["0600", "s3cret-token\n"],
+      );
       assert.ok(!manifestText(payload.manifest).includes("s3cret"));
       assert.ok(!contentOf(payload, "config/workloads.json").includes("s3cret"));
     });
@@ -296,7 +389,11 @@ describe("readPayload", () => {
         rmSync(at("token"), { force: true });
         if (content !== undefined) write("token", content, mode);
         try {
-          readPayload({ scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: bacalhau({ tokenFile: at("token") }) }, places, locate);
+          readPayload(
+            { scriptsDirectory: undefined, filesDirectory: undefined, bacalhau: bacalhau({ tokenFile: at("token") }) },
+            places,
+            locate,
+          );
           assert.fail(`accepted: ${String(expected)}`);
         } catch (error) {
           assert.ok(error instanceof SpotError, String(error));
@@ -321,14 +418,20 @@ describe("readPayload", () => {
         assert.deepEqual(Object.keys(artifacts), machines);
         assert.deepEqual(artifacts.x86_64, { path: "programs/bacalhau", sha256: found.sha256 });
       }
-      assert.match(refusal({ bacalhau: bacalhau({ program: { binary: at("none") } }) }).message, /^bacalhau.binary: .*none does not exist/);
+      assert.match(
+        refusal({ bacalhau: bacalhau({ program: { binary: at("none") } }) }).message,
+        /^bacalhau.binary: .*none does not exist/,
+      );
       assert.match(refusal({ bacalhau: bacalhau({ program: { binary: root } }) }).message, /is a directory/);
     });
 
     it("has another digest for another token, label or program", () => {
-      const digests = [bacalhau(), bacalhau({ labels: { team: "b" } }), bacalhau({ tokenFile: write("t1", "a", 0o600) }), bacalhau({ tokenFile: write("t2", "b", 0o600) })].map(
-        (config) => read({ bacalhau: config }).manifest.digest,
-      );
+      const digests = [
+        bacalhau(),
+        bacalhau({ labels: { team: "b" } }),
+        bacalhau({ tokenFile: write("t1", "a", 0o600) }),
+        bacalhau({ tokenFile: write("t2", "b", 0o600) }),
+      ].map((config) => read({ bacalhau: config }).manifest.digest);
       assert.equal(new Set(digests).size, digests.length);
     });
   });
@@ -344,8 +447,14 @@ describe("readPayload", () => {
     symlinkSync(at("share/not-mounted"), at("files"));
     const { message, next } = refusal();
     assert.equal(message, `${at("files")}: is a link to ${at("share/not-mounted")}, which is not there`);
-    assert.equal(next, "Mount or restore what the link leads to, or remove the link if nothing of yours is to be uploaded.");
-    assert.match(refusal({ filesDirectory: at("files") }).message, /is a link to \S+share\/not-mounted, which is not there/);
+    assert.equal(
+      next,
+      "Mount or restore what the link leads to, or remove the link if nothing of yours is to be uploaded.",
+    );
+    assert.match(
+      refusal({ filesDirectory: at("files") }).message,
+      /is a link to \S+share\/not-mounted, which is not there/,
+    );
     unlinkSync(at("files"));
     symlinkSync("files", at("files"));
     assert.match(refusal().message, /files: is a link that leads round in a circle/);
@@ -377,7 +486,9 @@ describe("readPayload", () => {
     symlinkSync("../instance", at("files/up"));
     symlinkSync("up", at("files/via"));
     symlinkSync("round", at("files/round"));
-    const found = refusal().problems.map(({ message }) => message.slice(at("files/").length).split(":")[0]).sort();
+    const found = refusal()
+      .problems.map(({ message }) => message.slice(at("files/").length).split(":")[0])
+      .sort();
     assert.deepEqual(found, ["absolute", "round", "up", "via"]);
   });
 
@@ -412,7 +523,11 @@ describe("readPayload", () => {
     if (root) process.seteuid?.(65534);
     try {
       const messages = refusal().problems.map(({ message }) => message.slice(at("files/").length));
-      assert.deepEqual(messages.sort(), ["also: may not be read (permissions)", "closed: may not be read (permissions)", "secret: may not be read (permissions)"]);
+      assert.deepEqual(messages.sort(), [
+        "also: may not be read (permissions)",
+        "closed: may not be read (permissions)",
+        "secret: may not be read (permissions)",
+      ]);
     } finally {
       if (root) process.seteuid?.(0);
       chmodSync(at("files/closed"), 0o700);

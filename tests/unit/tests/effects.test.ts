@@ -8,7 +8,7 @@ import { keySights, optionSights, type Sight } from "../../support/effects";
 import { probes } from "../../support/option-probes";
 
 /** A test (or scenario, or row of a table) ends where the next one begins. */
-const NEXT = /^\s*(?:x?it\(|describe\(|\{ (?:name|kind): |async function )/m;
+const NEXT = /^\s*(?:x?it\(|describe\(|\{\s*(?:name|kind): |async function )/m;
 
 /** What stands in the test that a sight names. */
 function seen([file, words]: Sight): string {
@@ -28,15 +28,26 @@ describe("what a user can set has an effect that a test sees (L43)", () => {
       for (const option of options) {
         if (probes[option]) continue;
         const sight = optionSights[option]?.[name];
-        assert.ok(sight, `--${option} of ${name}: no test shows what it does; add one, and its row in tests/support/effects.ts`);
-        assert.match(seen(sight), names(option === "follow" ? "-f" : `--${option}`), `${sight.join(": ")} does not use --${option}`);
+        assert.ok(
+          sight,
+          `--${option} of ${name}: no test shows what it does; add one, and its row in tests/support/effects.ts`,
+        );
+        assert.match(
+          seen(sight),
+          names(option === "follow" ? "-f" : `--${option}`),
+          `${sight.join(": ")} does not use --${option}`,
+        );
       }
     });
   }
 
   it("no option that there is not", () => {
     for (const [option, commands] of Object.entries(optionSights)) {
-      for (const name of Object.keys(commands)) assert.ok(COMMANDS.some((command) => command.name === name && (command.options as string[]).includes(option)), `${name} --${option}`);
+      for (const name of Object.keys(commands))
+        assert.ok(
+          COMMANDS.some((command) => command.name === name && (command.options as string[]).includes(option)),
+          `${name} --${option}`,
+        );
     }
   });
 
@@ -44,7 +55,8 @@ describe("what a user can set has an effect that a test sees (L43)", () => {
     it(`each key of ${section === "" ? "the top level" : section}`, () => {
       const sights: Record<string, Sight> = keySights[section as keyof typeof keySights];
       assert.deepEqual(Object.keys(sights).sort(), [...keys].sort());
-      for (const key of keys) assert.match(seen(sights[key]!), names(key), `${sights[key]!.join(": ")} does not set ${key}`);
+      for (const key of keys)
+        assert.match(seen(sights[key]!), names(key), `${sights[key]!.join(": ")} does not set ${key}`);
     });
   }
 });

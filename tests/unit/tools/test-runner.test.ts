@@ -25,10 +25,19 @@ interface Result {
 }
 
 /** tools/ is plain JavaScript, for it runs before anything is built. */
-const tool = async <T>(name: string): Promise<T> => ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
+const tool = async <T>(name: string): Promise<T> =>
+  ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
 const suites = () => tool<{ chosen(args: string[]): Suite[]; jobsOf(suite: Suite): Job[] }>("suites.js");
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
-const schedule = () => tool<{ runAll(jobs: Job[], work: (job: Job) => Promise<void>, stop: AbortSignal, limits: { computing: number; booted: number; together: number }): Promise<void> }>("schedule.js");
+const schedule = () =>
+  tool<{
+    runAll(
+      jobs: Job[],
+      work: (job: Job) => Promise<void>,
+      stop: AbortSignal,
+      limits: { computing: number; booted: number; together: number },
+    ): Promise<void>;
+  }>("schedule.js");
 
 describe("the test command", function () {
   this.timeout(60_000);
@@ -36,7 +45,10 @@ describe("the test command", function () {
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-runner-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  const run = async (text: string, { stop = new AbortController().signal, node = process.execPath } = {}): Promise<Result> => {
+  const run = async (
+    text: string,
+    { stop = new AbortController().signal, node = process.execPath } = {},
+  ): Promise<Result> => {
     const file = path.join(dir, "some.test.js");
     writeFileSync(file, text);
     return (await runner()).runJob({ suite: { name: "some" }, title: "some: file", node, files: [file] }, stop);
@@ -44,8 +56,13 @@ describe("the test command", function () {
 
   it("runs every test file that there is, in one suite each", async () => {
     const { chosen, jobsOf } = await suites();
-    const run = chosen(["--all", "images"]).flatMap(jobsOf).flatMap(({ files }) => files ?? []).map((file) => path.relative(path.join(packageRoot(), "dist/tests"), file));
-    const there = readdirSync(path.join(packageRoot(), "tests"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".test.ts"));
+    const run = chosen(["--all", "images"])
+      .flatMap(jobsOf)
+      .flatMap(({ files }) => files ?? [])
+      .map((file) => path.relative(path.join(packageRoot(), "dist/tests"), file));
+    const there = readdirSync(path.join(packageRoot(), "tests"), { recursive: true, encoding: "utf8" }).filter((file) =>
+      file.endsWith(".test.ts"),
+    );
     assert.deepEqual(run.sort(), there.map((file) => file.replace(/\.ts$/, ".js")).sort());
   });
 
@@ -59,7 +76,10 @@ describe("the test command", function () {
   it("runs a file on the Node that it is given, which its own processes find too", async () => {
     const node = path.join(dir, "node");
     symlinkSync(process.execPath, node);
-    const { passed, output } = await run(`it("finds", () => console.log("node:", process.argv0, require("node:child_process").execFileSync("sh", ["-c", "command -v node"], { encoding: "utf8" })))`, { node });
+    const { passed, output } = await run(
+      `it("finds", () => console.log("node:", process.argv0, require("node:child_process").execFileSync("sh", ["-c", "command -v node"], { encoding: "utf8" })))`,
+      { node },
+    );
     assert.equal(passed, 1, output);
     assert.ok(output.includes(`node: ${node} ${node}\n`), output);
   });
@@ -80,7 +100,11 @@ describe("the test command", function () {
 
   for (const [how, text, said] of [
     ["ends in the middle", 'it("ends", () => process.exit(0));', /some: file broke off \(exit code 0\)/],
-    ["is killed", 'it("ends", () => process.kill(process.pid, "SIGKILL"));', /some: file broke off \(ended by SIGKILL\)/],
+    [
+      "is killed",
+      'it("ends", () => process.kill(process.pid, "SIGKILL"));',
+      /some: file broke off \(ended by SIGKILL\)/,
+    ],
     ["cannot be loaded", 'require("./nothing");', /some: file broke off \(exit code 1\)[^]*nothing/],
   ] as const) {
     it(`takes a file that ${how} for a failure`, async () => {
@@ -92,13 +116,20 @@ describe("the test command", function () {
 
   it("begins jobs in their order, as many of each kind and together as have a place", async () => {
     const { runAll } = await schedule();
-    const jobs = ["a", "B", "C", "D", "b", "c"].map((title): Job => ({ title, suite: { name: "some", booted: title !== title.toLowerCase() } }));
+    const jobs = ["a", "B", "C", "D", "b", "c"].map(
+      (title): Job => ({ title, suite: { name: "some", booted: title !== title.toLowerCase() } }),
+    );
     const under = new Map<string, () => void>();
     const begun: string[] = [];
-    const all = runAll(jobs, ({ title }) => {
-      begun.push(title);
-      return new Promise((resolve) => under.set(title, resolve));
-    }, new AbortController().signal, { computing: 2, booted: 2, together: 3 });
+    const all = runAll(
+      jobs,
+      ({ title }) => {
+        begun.push(title);
+        return new Promise((resolve) => under.set(title, resolve));
+      },
+      new AbortController().signal,
+      { computing: 2, booted: 2, together: 3 },
+    );
     const end = async (title: string) => {
       under.get(title)!();
       await new Promise(setImmediate);
@@ -118,10 +149,15 @@ describe("the test command", function () {
     const { runAll } = await schedule();
     const stop = new AbortController();
     const begun: string[] = [];
-    await runAll(["a", "b"].map((title) => ({ title, suite: { name: "some" } })), async ({ title }) => {
-      begun.push(title);
-      stop.abort();
-    }, stop.signal, { computing: 1, booted: 1, together: 1 });
+    await runAll(
+      ["a", "b"].map((title) => ({ title, suite: { name: "some" } })),
+      async ({ title }) => {
+        begun.push(title);
+        stop.abort();
+      },
+      stop.signal,
+      { computing: 1, booted: 1, together: 1 },
+    );
     assert.deepEqual(begun, ["a"]);
   });
 

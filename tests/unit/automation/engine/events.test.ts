@@ -10,9 +10,20 @@ const PROVIDER = "urn:pulumi:s::p::pulumi:providers:aws::aws";
 
 const event = (fields: object): EngineEvent => ({ sequence: 0, timestamp: 0, ...fields }) as unknown as EngineEvent;
 const outputs = (op: string, urn = NODE, id = "i-1") =>
-  event({ resOutputsEvent: { metadata: { op, urn, type: urnParts(urn).type, new: { id, inputs: { region: "us-west-2" }, outputs: { publicIp: "198.18.0.10" } } } } });
-const diagnostic = (severity: string, message: string, urn?: string) => event({ diagnosticEvent: { severity, message, urn } });
-const failed = (urn = NODE) => event({ resOpFailedEvent: { metadata: { op: "create", urn, type: urnParts(urn).type }, status: 0, steps: 1 } });
+  event({
+    resOutputsEvent: {
+      metadata: {
+        op,
+        urn,
+        type: urnParts(urn).type,
+        new: { id, inputs: { region: "us-west-2" }, outputs: { publicIp: "198.18.0.10" } },
+      },
+    },
+  });
+const diagnostic = (severity: string, message: string, urn?: string) =>
+  event({ diagnosticEvent: { severity, message, urn } });
+const failed = (urn = NODE) =>
+  event({ resOpFailedEvent: { metadata: { op: "create", urn, type: urnParts(urn).type }, status: 0, steps: 1 } });
 
 function told(...events: EngineEvent[]) {
   const collected = collectEvents();
@@ -22,36 +33,65 @@ function told(...events: EngineEvent[]) {
 
 describe("the engine's events", () => {
   it("become steps, without the stack itself and without the logical half of a replacement", () => {
-    const { steps } = told(outputs("create", STACK), outputs("create-replacement"), outputs("replace"), outputs("delete-replaced"), outputs("same"));
-    assert.deepEqual(steps.map(({ op }) => op), ["create-replacement", "delete-replaced", "same"]);
+    const { steps } = told(
+      outputs("create", STACK),
+      outputs("create-replacement"),
+      outputs("replace"),
+      outputs("delete-replaced"),
+      outputs("same"),
+    );
+    assert.deepEqual(
+      steps.map(({ op }) => op),
+      ["create-replacement", "delete-replaced", "same"],
+    );
     assert.equal(steps[0]!.name, "us-west-2-0-spot");
     assert.equal(steps[0]!.id, "i-1");
   });
 
   it("join a failure with the diagnostic that tells why, colours removed", () => {
     const { failures, programErrors } = told(
-      diagnostic("error", "<{%reset%}>error: creating: \u001b[31mInsufficientInstanceCapacity\u001b[0m<{%reset%}>", NODE),
+      diagnostic(
+        "error",
+        "<{%reset%}>error: creating: \u001b[31mInsufficientInstanceCapacity\u001b[0m<{%reset%}>",
+        NODE,
+      ),
       failed(),
       diagnostic("error", "update failed"),
     );
-    assert.deepEqual(failures.map(({ message }) => message), ["creating: InsufficientInstanceCapacity"]);
+    assert.deepEqual(
+      failures.map(({ message }) => message),
+      ["creating: InsufficientInstanceCapacity"],
+    );
     assert.deepEqual(programErrors, []);
   });
 
   it("know a failed check, which has no failure event of its own", () => {
     const { failures } = told(diagnostic("error", "property ami has a problem", NODE));
-    assert.deepEqual(failures.map(({ step, message }) => [step.op, message]), [["check", "property ami has a problem"]]);
+    assert.deepEqual(
+      failures.map(({ step, message }) => [step.op, message]),
+      [["check", "property ami has a problem"]],
+    );
   });
 
   it("take an error without a resource, or of the stack, for the program's", () => {
-    const { failures, programErrors } = told(diagnostic("error", "Error: thrown"), diagnostic("error", "of the stack", STACK), failed(STACK));
+    const { failures, programErrors } = told(
+      diagnostic("error", "Error: thrown"),
+      diagnostic("error", "of the stack", STACK),
+      failed(STACK),
+    );
     assert.deepEqual(failures, []);
     assert.deepEqual(programErrors, ["Error: thrown", "of the stack"]);
   });
 
   for (const [what, text] of [
-    ["is not there", "no resource plugin 'pulumi-resource-aws' found in the workspace at version v7.48.0 or on your $PATH"],
-    ["cannot be downloaded", "Could not automatically download and install resource plugin 'pulumi-resource-aws' at version v7.48.0, install the plugin using `pulumi plugin install resource aws v7.48.0`: error downloading provider aws to file: failed all 5 attempts"],
+    [
+      "is not there",
+      "no resource plugin 'pulumi-resource-aws' found in the workspace at version v7.48.0 or on your $PATH",
+    ],
+    [
+      "cannot be downloaded",
+      "Could not automatically download and install resource plugin 'pulumi-resource-aws' at version v7.48.0, install the plugin using `pulumi plugin install resource aws v7.48.0`: error downloading provider aws to file: failed all 5 attempts",
+    ],
     ["cannot be started", "could not read plugin [/x/pulumi-resource-aws]: exit status 1"],
   ] as const) {
     it(`take a provider that ${what} for no failure of a resource: nothing of it can be tried again`, () => {
@@ -61,8 +101,13 @@ describe("the engine's events", () => {
   }
 
   it("leave what else a provider says to AWS's own codes, so that it is judged like any call", () => {
-    const { failures } = told(diagnostic("error", "unable to validate AWS credentials: api error ExpiredToken: x", PROVIDER));
-    assert.deepEqual(failures.map(({ step }) => step.type), ["pulumi:providers:aws"]);
+    const { failures } = told(
+      diagnostic("error", "unable to validate AWS credentials: api error ExpiredToken: x", PROVIDER),
+    );
+    assert.deepEqual(
+      failures.map(({ step }) => step.type),
+      ["pulumi:providers:aws"],
+    );
   });
 
   it("tell a listener of an error that no operation failed for, once, when the run is over", () => {
@@ -77,13 +122,20 @@ describe("the engine's events", () => {
   });
 
   it("leave out debug messages and the notice of the sandbox's own provider, and keep warnings for the user", () => {
-    const { warnings } = told(diagnostic("debug", "x"), diagnostic("warning", "using pulumi-resource-aws from $PATH at /x"), diagnostic("warning", "mind this"));
+    const { warnings } = told(
+      diagnostic("debug", "x"),
+      diagnostic("warning", "using pulumi-resource-aws from $PATH at /x"),
+      diagnostic("warning", "mind this"),
+    );
     assert.deepEqual(warnings, ["mind this"]);
   });
 
   it("tell a listener while they come, and give the result", () => {
     const steps: string[] = [];
-    const collected = collectEvents({ step: ({ op }) => void steps.push(op), failure: ({ message }) => void steps.push(message) });
+    const collected = collectEvents({
+      step: ({ op }) => void steps.push(op),
+      failure: ({ message }) => void steps.push(message),
+    });
     collected.onEvent(outputs("create"));
     collected.onEvent(failed());
     collected.onEvent(event({ summaryEvent: { result: "failed" } }));
@@ -93,20 +145,30 @@ describe("the engine's events", () => {
 });
 
 describe("an engine's error that is no resource's", () => {
-  const COULD_NOT = "Could not automatically download and install resource plugin 'pulumi-resource-aws' at version v7.48.0: failed all 5 attempts";
+  const COULD_NOT =
+    "Could not automatically download and install resource plugin 'pulumi-resource-aws' at version v7.48.0: failed all 5 attempts";
   const session = (kind: "aws" | "sandbox") => ({ cli: { command: "/my cache/pulumi" }, target: { kind } }) as Session;
 
   it("names the last reason of a download, and the command that installs the provider, by the CLI's own path", () => {
-    const tries = ["dns", "connection refused"].map((why, at) => diagnostic("warning", `error downloading provider: Get "https://x": ${why}\nWill retry in 80ms [${at + 1}/5]`));
+    const tries = ["dns", "connection refused"].map((why, at) =>
+      diagnostic("warning", `error downloading provider: Get "https://x": ${why}\nWill retry in 80ms [${at + 1}/5]`),
+    );
     const error = createError(told(...tries, diagnostic("error", COULD_NOT, PROVIDER)), session("aws"));
     assert.deepEqual([error.code, error.class, error.exitCode], ["E_PROVIDER", "tooling", 1]);
     assert.equal(error.cause, `${COULD_NOT}\nerror downloading provider: Get "https://x": connection refused`);
     assert.match(error.next, /run `'\/my cache\/pulumi' plugin install resource aws v7\.48\.0 --reinstall`/);
-    assert.match(createError(told(diagnostic("error", "could not read plugin [/x]: exit status 1", PROVIDER)), session("aws")).next, /install resource aws --reinstall`/);
+    assert.match(
+      createError(told(diagnostic("error", "could not read plugin [/x]: exit status 1", PROVIDER)), session("aws"))
+        .next,
+      /install resource aws --reinstall`/,
+    );
   });
 
   it("sends nobody to the network for the provider of the sandbox", () => {
-    assert.match(createError(told(diagnostic("error", COULD_NOT, PROVIDER)), session("sandbox")).next, /^Restore sandbox\/provider/);
+    assert.match(
+      createError(told(diagnostic("error", COULD_NOT, PROVIDER)), session("sandbox")).next,
+      /^Restore sandbox\/provider/,
+    );
   });
 
   it("is the program's otherwise", () => {

@@ -6,7 +6,11 @@ import { packageRoot } from "../../../../project/package-root";
 
 /** What a program prints in a Node process of its own, with this project's packages at hand. */
 const said = (program: string, nodeOptions: string): string =>
-  spawnSync(process.execPath, ["-e", program], { cwd: packageRoot(), encoding: "utf8", env: { ...process.env, NODE_OPTIONS: nodeOptions } }).stdout;
+  spawnSync(process.execPath, ["-e", program], {
+    cwd: packageRoot(),
+    encoding: "utf8",
+    env: { ...process.env, NODE_OPTIONS: nodeOptions },
+  }).stdout;
 
 const COMMAND_LINE = `--require=${JSON.stringify(path.join(packageRoot(), "dist/automation/engine/lean-sdk/preload.js"))}`;
 
@@ -23,16 +27,23 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
 
   it("loads without a compiler and without npm, in less than half the modules", () => {
     const whole = loaded("");
-    assert.ok(whole.modules.some((file) => heavy.test(file)), "otherwise there is nothing to spare");
+    assert.ok(
+      whole.modules.some((file) => heavy.test(file)),
+      "otherwise there is nothing to spare",
+    );
     for (const lean of [loaded(COMMAND_LINE), loaded(leanSdk(undefined))]) {
       assert.equal(lean.output, "function");
-      assert.deepEqual(lean.modules.filter((file) => heavy.test(file)), []);
+      assert.deepEqual(
+        lean.modules.filter((file) => heavy.test(file)),
+        [],
+      );
       assert.ok(lean.modules.length < whole.modules.length / 2, `${lean.modules.length} of ${whole.modules.length}`);
     }
   });
 
   it("leaves the Automation API to the command line", () => {
-    const parts = (nodeOptions: string) => loaded(nodeOptions).modules.filter((file) => /@pulumi\/pulumi\/automation\//.test(file)).length;
+    const parts = (nodeOptions: string) =>
+      loaded(nodeOptions).modules.filter((file) => /@pulumi\/pulumi\/automation\//.test(file)).length;
     assert.ok(parts(COMMAND_LINE) > 5, "it runs the engine by it");
     assert.equal(parts(leanSdk(undefined)), 1, "in its place something empty");
   });
@@ -57,7 +68,10 @@ describe("the Pulumi SDK without its serialisation of functions", function () {
   });
 
   it("keeps the options that the user gave Node, whatever stands in the path", () => {
-    assert.equal(leanSdk("--max-old-space-size=4096"), `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/automation/engine/lean-sdk/preload-program.js"))}`);
+    assert.equal(
+      leanSdk("--max-old-space-size=4096"),
+      `--max-old-space-size=4096 --require=${JSON.stringify(path.join(packageRoot(), "dist/automation/engine/lean-sdk/preload-program.js"))}`,
+    );
     assert.ok(leanSdk("").startsWith("--require="));
   });
 });

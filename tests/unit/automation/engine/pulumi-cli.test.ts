@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,7 +41,10 @@ describe("obtaining the Pulumi CLI", () => {
   });
 
   /** A fake CLI that writes one line per call to `<folder>/calls`. */
-  function fakeCli(folder: string, { answer = `echo v${PULUMI_CLI_VERSION}`, host = true, padded = false } = {}): string {
+  function fakeCli(
+    folder: string,
+    { answer = `echo v${PULUMI_CLI_VERSION}`, host = true, padded = false } = {},
+  ): string {
     mkdirSync(folder, { recursive: true });
     const command = path.join(folder, "pulumi");
     executable(command, `#!/bin/sh\necho "$@" >> "${folder}/calls"\n${answer}\nexit\n${padded ? PADDING : ""}`);
@@ -45,13 +58,25 @@ describe("obtaining the Pulumi CLI", () => {
   }
 
   const inCache = () => path.join(cacheDir, "pulumi", PULUMI_CLI_VERSION, "bin");
-  const calls = (folder: string) => (existsSync(path.join(folder, "calls")) ? readFileSync(path.join(folder, "calls"), "utf8").trim().split("\n") : []);
+  const calls = (folder: string) =>
+    existsSync(path.join(folder, "calls")) ? readFileSync(path.join(folder, "calls"), "utf8").trim().split("\n") : [];
 
-  function obtain({ ways = [] as Way[], env = {}, signal = over.signal }: { ways?: Way[]; env?: NodeJS.ProcessEnv; signal?: AbortSignal } = {}) {
+  function obtain({
+    ways = [] as Way[],
+    env = {},
+    signal = over.signal,
+  }: {
+    ways?: Way[];
+    env?: NodeJS.ProcessEnv;
+    signal?: AbortSignal;
+  } = {}) {
     return obtainFrom(ways, { cacheDir, env: { PATH: "", ...env }, report: (detail) => told.push(detail), signal });
   }
 
-  const making = (origin: Way["origin"], provide: (root: string) => unknown): Way => ({ origin, provide: async ({ root }) => void (await provide(root)) });
+  const making = (origin: Way["origin"], provide: (root: string) => unknown): Way => ({
+    origin,
+    provide: async ({ root }) => void (await provide(root)),
+  });
 
   async function refused(work: Promise<unknown>, code: string): Promise<SpotError> {
     const error = await work.then(
@@ -145,7 +170,10 @@ describe("obtaining the Pulumi CLI", () => {
     });
 
     it("what a way made but cannot be used is not kept", async () => {
-      const error = await refused(obtain({ ways: [making("go", (root) => fakeCli(path.join(root, "bin"), { answer: "exit 9" }))] }), "E_PULUMI_CLI");
+      const error = await refused(
+        obtain({ ways: [making("go", (root) => fakeCli(path.join(root, "bin"), { answer: "exit 9" }))] }),
+        "E_PULUMI_CLI",
+      );
       assert.match(String(error.cause), /by building it with Go: .*version` failed/);
       assert.deepEqual(readdirSync(path.join(cacheDir, "pulumi")), []);
     });
@@ -169,7 +197,7 @@ describe("obtaining the Pulumi CLI", () => {
     });
 
     it("loads no Pulumi SDK", () => {
-      const count = 'Object.keys(require.cache).filter((file) => /@pulumi/.test(file)).length';
+      const count = "Object.keys(require.cache).filter((file) => /@pulumi/.test(file)).length";
       const script = `require(process.argv[1]); process.stdout.write(String(${count}))`;
       const module = require.resolve("../../../../automation/engine/pulumi-cli");
       assert.equal(execFileSync(process.execPath, ["-e", script, module], { encoding: "utf8" }), "0");
@@ -201,7 +229,11 @@ chmod 755 "$out"
       assert.match(cli, /tools\/pulumi-cli\/cli build .*version\.Version=v3\.255\.0 .*pkg\/v3\/cmd\/pulumi$/);
       assert.match(host, /tools\/pulumi-cli\/language-host build .*pulumi-language-nodejs$/);
       assert.ok(existsSync(path.join(cli.split(" ")[0] ?? "", "go.mod")), "the module is where the build looks for it");
-      assert.deepEqual(readdirSync(made.binDir).sort(), ["pulumi", "pulumi-language-nodejs", "pulumi-language-nodejs-host"]);
+      assert.deepEqual(readdirSync(made.binDir).sort(), [
+        "pulumi",
+        "pulumi-language-nodejs",
+        "pulumi-language-nodejs-host",
+      ]);
       assert.match(told[0] ?? "", /building the Pulumi CLI with Go \(part 1 of 2/);
     });
 
@@ -240,7 +272,11 @@ chmod 755 "$out"
       writeFileSync(path.join(dir, "go-on"), "");
       const origins = (await Promise.all(both)).map(({ origin }) => origin);
       assert.deepEqual(origins.sort(), ["cache", "go"]);
-      assert.equal(readFileSync(path.join(dir, "go-calls"), "utf8").trim().split("\n").length, 2, "one build of two parts");
+      assert.equal(
+        readFileSync(path.join(dir, "go-calls"), "utf8").trim().split("\n").length,
+        2,
+        "one build of two parts",
+      );
     });
   });
 });

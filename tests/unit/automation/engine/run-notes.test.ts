@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { KeptState } from "../../../../automation/engine/kept-state";
@@ -7,7 +16,12 @@ import { RunNotes } from "../../../../automation/engine/run-notes";
 import type { PendingOperation } from "../../../../automation/engine/state";
 
 const FLEET = "0123456789abcdef";
-const step = (urn: string, id = "", node = "us-west-2-0") => ({ urn, type: "aws:ec2/instance:Instance", id, inputs: { region: "us-west-2", tags: { "spot-deployer:node": node } } });
+const step = (urn: string, id = "", node = "us-west-2-0") => ({
+  urn,
+  type: "aws:ec2/instance:Instance",
+  id,
+  inputs: { region: "us-west-2", tags: { "spot-deployer:node": node } },
+});
 const pending = (urn: string, creating = true): PendingOperation => ({ ...step(urn), region: "us-west-2", creating });
 
 describe("what runs write down", () => {
@@ -20,7 +34,10 @@ describe("what runs write down", () => {
     notes.begin(FLEET, { "us-west-2": ["i-0"] });
     return notes;
   };
-  const attempts = () => next().of(FLEET).map((note) => note.attempts.map(({ urn, id }) => (id === undefined ? urn : `${urn}=${id}`)));
+  const attempts = () =>
+    next()
+      .of(FLEET)
+      .map((note) => note.attempts.map(({ urn, id }) => (id === undefined ? urn : `${urn}=${id}`)));
 
   beforeEach(() => {
     dir = mkdtempSync(path.join(os.tmpdir(), "spot-notes-"));
@@ -37,9 +54,17 @@ describe("what runs write down", () => {
     notes.refused(step("c"));
     notes.deleted(step("d", "i-9"));
     const [note] = next().of(FLEET);
-    assert.deepEqual({ seen: note!.seen, deleted: note!.deleted, ended: note!.ended }, { seen: { "us-west-2": ["i-0"] }, deleted: ["i-9"], ended: false });
+    assert.deepEqual(
+      { seen: note!.seen, deleted: note!.deleted, ended: note!.ended },
+      { seen: { "us-west-2": ["i-0"] }, deleted: ["i-9"], ended: false },
+    );
     assert.deepEqual(attempts(), [["a", "b=i-2"]]);
-    assert.deepEqual(note!.attempts[0], { urn: "a", type: "aws:ec2/instance:Instance", region: "us-west-2", node: "us-west-2-0" });
+    assert.deepEqual(note!.attempts[0], {
+      urn: "a",
+      type: "aws:ec2/instance:Instance",
+      region: "us-west-2",
+      node: "us-west-2-0",
+    });
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.deepEqual(next().of("fedcba9876543210"), [], "another fleet's are not this one's");
   });
@@ -63,7 +88,11 @@ describe("what runs write down", () => {
   it("what a killed run left pending is taken over; of a run that came to its end, nothing is", () => {
     begun().attempt(step("a"));
     next().adopt(FLEET, [pending("a"), pending("b"), pending("c", false)]);
-    assert.deepEqual(attempts(), [["a", "b"]], "what is noted already is not noted twice, and a deletion makes nothing");
+    assert.deepEqual(
+      attempts(),
+      [["a", "b"]],
+      "what is noted already is not noted twice, and a deletion makes nothing",
+    );
     const ended = begun();
     ended.attempt(step("d"));
     ended.end(new Set());
@@ -91,7 +120,13 @@ describe("what runs write down", () => {
     begun().attempt(step("a"));
     next().settle();
     assert.deepEqual(attempts(), [["a"]]);
-    writeFileSync(file, readFileSync(file, "utf8").replaceAll(/"at":"[^"]+"/g, `"at":"${new Date(Date.now() - 11 * 60_000).toISOString()}"`));
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replaceAll(
+        /"at":"[^"]+"/g,
+        `"at":"${new Date(Date.now() - 11 * 60_000).toISOString()}"`,
+      ),
+    );
     next().settle();
     assert.equal(existsSync(file), false);
   });
@@ -111,7 +146,12 @@ describe("what runs write down", () => {
 });
 
 describe("the copy of the last whole state", () => {
-  const exported = (id: string) => ({ version: 3, deployment: { resources: [{ urn: "urn:pulumi:fleet::spot-deployer::aws:ec2/vpc:Vpc::us-west-2", id, custom: true }] } });
+  const exported = (id: string) => ({
+    version: 3,
+    deployment: {
+      resources: [{ urn: "urn:pulumi:fleet::spot-deployer::aws:ec2/vpc:Vpc::us-west-2", id, custom: true }],
+    },
+  });
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-kept-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
@@ -121,7 +161,10 @@ describe("the copy of the last whole state", () => {
     assert.equal(kept.read(), undefined);
     kept.keep(exported("vpc-1"));
     kept.keep(exported("vpc-2"));
-    assert.deepEqual(kept.read()!.state.resources.map(({ id }) => id), ["vpc-2"]);
+    assert.deepEqual(
+      kept.read()!.state.resources.map(({ id }) => id),
+      ["vpc-2"],
+    );
     assert.equal(statSync(kept.file).mode & 0o777, 0o600);
   });
 
@@ -135,7 +178,13 @@ describe("the copy of the last whole state", () => {
     const kept = new KeptState(path.join(dir, "below/state.json"));
     kept.keep(exported("vpc-1"));
     mkdirSync(`${kept.file}.${process.pid}.tmp`);
-    assert.throws(() => kept.keep(exported("vpc-2")), { code: "E_BACKEND", message: /copy of the stack's state cannot be written/ });
-    assert.deepEqual(kept.read()!.state.resources.map(({ id }) => id), ["vpc-1"]);
+    assert.throws(() => kept.keep(exported("vpc-2")), {
+      code: "E_BACKEND",
+      message: /copy of the stack's state cannot be written/,
+    });
+    assert.deepEqual(
+      kept.read()!.state.resources.map(({ id }) => id),
+      ["vpc-1"],
+    );
   });
 });

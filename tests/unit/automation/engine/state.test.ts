@@ -13,7 +13,13 @@ import { SSH_RULE } from "../../../../fleet/aws/network";
 import type { Pins } from "../../../../fleet/model";
 
 const urn = (type: string, name: string) => `urn:pulumi:s::spot-deployer::x:y:Z$${type}::${name}`;
-const resource = (type: string, name: string, id: string, inputs: object, outputs: object = {}) => ({ urn: urn(type, name), custom: true, id, inputs: { region: "us-west-2", ...inputs }, outputs });
+const resource = (type: string, name: string, id: string, inputs: object, outputs: object = {}) => ({
+  urn: urn(type, name),
+  custom: true,
+  id,
+  inputs: { region: "us-west-2", ...inputs },
+  outputs,
+});
 const TAGS = { "spot-deployer:lineage": "abc", "spot-deployer:node": "us-west-2-0", "spot-deployer:generation": "g1" };
 
 const EXPORTED = {
@@ -24,9 +30,21 @@ const EXPORTED = {
       resource("aws:ec2/subnet:Subnet", "us-west-2b", "subnet-2", { availabilityZone: "us-west-2b" }),
       resource("aws:ec2/subnet:Subnet", "us-west-2a", "subnet-1", { availabilityZone: "us-west-2a" }),
       resource("aws:ec2/securityGroup:SecurityGroup", "us-west-2", "sg-1", { vpcId: "vpc-1" }),
-      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "a", "sgr-1", { cidrIpv4: "203.0.113.7/32", description: SSH_RULE.caller }),
-      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "b", "sgr-2", { cidrIpv4: "198.51.100.0/24", description: SSH_RULE.configured }),
-      resource("aws:ec2/instance:Instance", "us-west-2-0-spot", "i-1", { ami: "ami-1", instanceType: "t3.medium", subnetId: "subnet-1", tags: TAGS }, { availabilityZone: "us-west-2a", publicIp: "203.0.113.9" }),
+      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "a", "sgr-1", {
+        cidrIpv4: "203.0.113.7/32",
+        description: SSH_RULE.caller,
+      }),
+      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "b", "sgr-2", {
+        cidrIpv4: "198.51.100.0/24",
+        description: SSH_RULE.configured,
+      }),
+      resource(
+        "aws:ec2/instance:Instance",
+        "us-west-2-0-spot",
+        "i-1",
+        { ami: "ami-1", instanceType: "t3.medium", subnetId: "subnet-1", tags: TAGS },
+        { availabilityZone: "us-west-2a", publicIp: "203.0.113.9" },
+      ),
     ],
     pending_operations: [{}],
   },
@@ -35,23 +53,45 @@ const EXPORTED = {
 describe("the state as exported", () => {
   it("tells nodes, lineage, regions and what was left unfinished", () => {
     const state = stateOf(EXPORTED);
-    assert.deepEqual(state.nodes.map(({ name, instanceId, generation, pin, address }) => ({ name, instanceId, generation, pin, address })), [
-      { name: "us-west-2-0", instanceId: "i-1", generation: "g1", address: "203.0.113.9", pin: { ami: "ami-1", pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" } } },
-    ]);
+    assert.deepEqual(
+      state.nodes.map(({ name, instanceId, generation, pin, address }) => ({
+        name,
+        instanceId,
+        generation,
+        pin,
+        address,
+      })),
+      [
+        {
+          name: "us-west-2-0",
+          instanceId: "i-1",
+          generation: "g1",
+          address: "203.0.113.9",
+          pin: {
+            ami: "ami-1",
+            pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" },
+          },
+        },
+      ],
+    );
     assert.equal(state.lineage, "abc");
     assert.deepEqual(state.regions, ["us-west-2"]);
     assert.equal(state.pending.length, 1);
   });
 
   it("does not take a node for one that was deleted to be made anew and is not made yet", () => {
-    const resources = EXPORTED.deployment.resources.map((entry) => (entry.urn.includes("instance") ? { ...entry, pendingReplacement: true } : entry));
+    const resources = EXPORTED.deployment.resources.map((entry) =>
+      entry.urn.includes("instance") ? { ...entry, pendingReplacement: true } : entry,
+    );
     const state = stateOf({ deployment: { resources } });
     assert.deepEqual([state.nodes, state.resources.length], [[], resources.length]);
   });
 
   it("is enough to rebuild the pins, and only a caller's confirmed address counts as one", () => {
     const pins = recordedPins(stateOf(EXPORTED));
-    assert.deepEqual(pins.regions, { "us-west-2": { network: "create", availabilityZones: ["us-west-2a", "us-west-2b"], securityGroups: [] } });
+    assert.deepEqual(pins.regions, {
+      "us-west-2": { network: "create", availabilityZones: ["us-west-2a", "us-west-2b"], securityGroups: [] },
+    });
     assert.deepEqual(Object.keys(pins.nodes), ["us-west-2-0"]);
     assert.deepEqual(pins.callers, ["203.0.113.7/32"]);
   });
@@ -65,7 +105,16 @@ describe("the state as exported", () => {
       const checkpoint = { stack: "s", latest: EXPORTED.deployment };
       writeFileSync(files.state, JSON.stringify({ version: 3, checkpoint }));
       assert.deepEqual(files.read(), stateOf(EXPORTED));
-      for (const other of [JSON.stringify({ version: 4, checkpoint }), JSON.stringify({ checkpoint }), '{"version":3,"checkpoint":{"stack":"s"}}', "{}", "null", "[]", "", '{"version":3,"che']) {
+      for (const other of [
+        JSON.stringify({ version: 4, checkpoint }),
+        JSON.stringify({ checkpoint }),
+        '{"version":3,"checkpoint":{"stack":"s"}}',
+        "{}",
+        "null",
+        "[]",
+        "",
+        '{"version":3,"che',
+      ]) {
         writeFileSync(files.state, other);
         assert.equal(files.read(), undefined, other);
       }
@@ -81,14 +130,26 @@ describe("the state as exported", () => {
       assert.equal(isUnused(backend), true);
       mkdirSync(path.join(backend, ".pulumi"));
       writeFileSync(path.join(backend, "file"), "");
-      assert.deepEqual([backend, path.join(backend, "file"), path.join(backend, "missing")].map(isUnused), [false, false, false]);
+      assert.deepEqual([backend, path.join(backend, "file"), path.join(backend, "missing")].map(isUnused), [
+        false,
+        false,
+        false,
+      ]);
     } finally {
       rmSync(backend, { recursive: true, force: true });
     }
   });
 
   it("of nothing is empty", () => {
-    assert.deepEqual(stateOf({}), { resources: [], nodes: [], lineage: undefined, account: undefined, endpoints: undefined, regions: [], pending: [] });
+    assert.deepEqual(stateOf({}), {
+      resources: [],
+      nodes: [],
+      lineage: undefined,
+      account: undefined,
+      endpoints: undefined,
+      regions: [],
+      pending: [],
+    });
   });
 
   it("keeps an existing network unless another one is named", () => {
@@ -109,7 +170,8 @@ describe("the engine's lock", () => {
     }
   });
 
-  const REFUSAL = "the stack is currently locked by 1 lock(s). … file:///x/y.json: created by ada@box (pid 4711) at 2026-11-22T10:00:00Z";
+  const REFUSAL =
+    "the stack is currently locked by 1 lock(s). … file:///x/y.json: created by ada@box (pid 4711) at 2026-11-22T10:00:00Z";
   const since = new Date("2026-11-22T10:00:00Z");
 
   it("names its owner", () => {
@@ -119,16 +181,34 @@ describe("the engine's lock", () => {
 
   it("is dead when the process is gone, or when its id belongs to a younger one; never by guess", () => {
     const owner = lockOwners(REFUSAL)[0]!;
-    assert.equal(lockState(owner, "box", () => "none"), "dead");
-    assert.equal(lockState(owner, "box", () => new Date("2026-11-22T11:00:00Z")), "dead");
-    assert.equal(lockState(owner, "box", () => new Date("2026-11-22T09:59:59Z")), "alive");
-    assert.equal(lockState(owner, "box", () => "unknown"), "alive");
-    assert.equal(lockState(owner, "elsewhere", () => "none"), "unknown");
+    assert.equal(
+      lockState(owner, "box", () => "none"),
+      "dead",
+    );
+    assert.equal(
+      lockState(owner, "box", () => new Date("2026-11-22T11:00:00Z")),
+      "dead",
+    );
+    assert.equal(
+      lockState(owner, "box", () => new Date("2026-11-22T09:59:59Z")),
+      "alive",
+    );
+    assert.equal(
+      lockState(owner, "box", () => "unknown"),
+      "alive",
+    );
+    assert.equal(
+      lockState(owner, "elsewhere", () => "none"),
+      "unknown",
+    );
   });
 
   it("knows when a process began", () => {
     const started = processStartedAt(process.pid);
-    assert.ok(started instanceof Date && Math.abs(Date.now() - process.uptime() * 1000 - started.getTime()) < 5000, String(started));
+    assert.ok(
+      started instanceof Date && Math.abs(Date.now() - process.uptime() * 1000 - started.getTime()) < 5000,
+      String(started),
+    );
     assert.equal(processStartedAt(2 ** 22 + 1), "none");
   });
 });
@@ -139,7 +219,10 @@ describe("what the CLI says when it cannot begin", () => {
     ["error: the stack is currently locked by 1 lock(s)", "E_LOCKED"],
     ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "E_PASSPHRASE"],
     ["error: failed to decrypt: incorrect passphrase", "E_PASSPHRASE"],
-    ["error: could not deserialize deployment: constructing secrets manager: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file", "E_KEY_LOST"],
+    [
+      "error: could not deserialize deployment: constructing secrets manager: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file",
+      "E_KEY_LOST",
+    ],
     ["error: no resource plugin 'pulumi-resource-aws' found", "E_PROVIDER"],
     ["error: could not automatically download and install resource plugin: connection refused", "E_PROVIDER"],
     ["error: getting stack configuration: invalid YAML file: x", "E_CONFIG_SYNTAX"],
@@ -152,15 +235,33 @@ describe("what the CLI says when it cannot begin", () => {
 });
 
 describe("Pulumi.<stack>.yaml", () => {
-  const pins: Pins = { version: 1, regions: {}, nodes: {}, launches: {}, unplaced: {}, ssh: { allow: [], callers: ["203.0.113.7/32"], publicKey: "ssh-ed25519 AAAA" } };
+  const pins: Pins = {
+    version: 1,
+    regions: {},
+    nodes: {},
+    launches: {},
+    unplaced: {},
+    ssh: { allow: [], callers: ["203.0.113.7/32"], publicKey: "ssh-ed25519 AAAA" },
+  };
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-settings-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   it("keeps what is not ours, and comes back as it was written", () => {
     const file = path.join(dir, "Pulumi.x.yaml");
-    writeFileSync(file, "encryptionsalt: v1:abc\nconfig:\n  aws:region: us-east-1 # mine\n  spot-deployer:fleetSecret:\n    secure: v1:zzz\n  spot-deployer:endpoint: http://127.0.0.1:1\n");
-    const settings = { lineage: "0123456789abcdef", configFile: "config.yaml", endpoint: undefined, endpoints: { ec2: "http://127.0.0.1:4566" }, account: "123456789012", providerRegion: "us-west-2", pins };
+    writeFileSync(
+      file,
+      "encryptionsalt: v1:abc\nconfig:\n  aws:region: us-east-1 # mine\n  spot-deployer:fleetSecret:\n    secure: v1:zzz\n  spot-deployer:endpoint: http://127.0.0.1:1\n",
+    );
+    const settings = {
+      lineage: "0123456789abcdef",
+      configFile: "config.yaml",
+      endpoint: undefined,
+      endpoints: { ec2: "http://127.0.0.1:4566" },
+      account: "123456789012",
+      providerRegion: "us-west-2",
+      pins,
+    };
     writeStackSettings(file, settings);
     const text = readFileSync(file, "utf8");
     assert.match(text, /encryptionsalt: v1:abc/);

@@ -15,7 +15,12 @@ import { hostKeyToken } from "../../../../fleet/identity/generation";
 /** Nothing in them looks like a secret: only who knows them can hide them. */
 const FLEET_SECRET = "seven grey herons";
 const WORKLOAD_TOKEN = "zebra-crossing-41";
-const NODE = { name: "us-west-2-0", instanceId: "i-0a", generation: "g1", pin: { pool: { region: "us-west-2" } } } as StateNode;
+const NODE = {
+  name: "us-west-2-0",
+  instanceId: "i-0a",
+  generation: "g1",
+  pin: { pool: { region: "us-west-2" } },
+} as StateNode;
 const HOST_KEY_TOKEN = hostKeyToken(FLEET_SECRET, NODE);
 
 describe("the fleet's own secrets", () => {
@@ -32,9 +37,22 @@ describe("the fleet's own secrets", () => {
 
   function fleetOf(tokenFile: string | undefined): { fleet: FleetNodes; session: FleetAccess["session"] } {
     const cloud = { ec2: () => ({ send: () => Promise.resolve({ Output: Buffer.from(babble).toString("base64") }) }) };
-    const session = { cloud, lineage: "l", target: { scratch: dir, stack: "s" }, reporter: { emit: () => undefined }, interrupts: neverInterrupted() } as unknown as FleetAccess["session"];
-    const definition = { config: tokenFile === undefined ? {} : { bacalhau: { tokenFile } } } as FleetAccess["definition"];
-    const connection = { isOpen: true, run: () => Promise.resolve({ code: 0, stdout: babble, stderr: babble }), close: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() };
+    const session = {
+      cloud,
+      lineage: "l",
+      target: { scratch: dir, stack: "s" },
+      reporter: { emit: () => undefined },
+      interrupts: neverInterrupted(),
+    } as unknown as FleetAccess["session"];
+    const definition = {
+      config: tokenFile === undefined ? {} : { bacalhau: { tokenFile } },
+    } as FleetAccess["definition"];
+    const connection = {
+      isOpen: true,
+      run: () => Promise.resolve({ code: 0, stdout: babble, stderr: babble }),
+      close: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
     const target: VerifyTarget = {
       ref: { name: NODE.name, region: "us-west-2", instanceId: NODE.instanceId },
       expectation: { units: { installed: {}, enabled: [], workloads: [], own: [] } } as unknown as NodeExpectation,
@@ -46,29 +64,58 @@ describe("the fleet's own secrets", () => {
         return Promise.resolve([target]);
       }
     }
-    return { session, fleet: new Scripted({ session, definition, pins: {} as FleetAccess["pins"], account: "1", fleetSecret: FLEET_SECRET, privateKeyPath: path.join(dir, "key") }, { wait: true }) };
+    return {
+      session,
+      fleet: new Scripted(
+        {
+          session,
+          definition,
+          pins: {} as FleetAccess["pins"],
+          account: "1",
+          fleetSecret: FLEET_SECRET,
+          privateKeyPath: path.join(dir, "key"),
+        },
+        { wait: true },
+      ),
+    };
   }
 
   const telling: Check = {
-    id: "X1", title: "tells", phase: "files", where: "node", needs: [], severity: "fail", deadlineMs: 1000, cause: babble, next: babble,
+    id: "X1",
+    title: "tells",
+    phase: "files",
+    where: "node",
+    needs: [],
+    severity: "fail",
+    deadlineMs: 1000,
+    cause: babble,
+    next: babble,
     command: () => `echo ${WORKLOAD_TOKEN}`,
     judge: ({ stdout }) => ({ ok: false, expected: babble, actual: stdout }),
   };
 
   function assertHidden(text: string): void {
-    for (const secret of [FLEET_SECRET, HOST_KEY_TOKEN, WORKLOAD_TOKEN]) assert.ok(!text.includes(secret), `shows ${secret}: ${text}`);
+    for (const secret of [FLEET_SECRET, HOST_KEY_TOKEN, WORKLOAD_TOKEN])
+      assert.ok(!text.includes(secret), `shows ${secret}: ${text}`);
     assert.match(text, /joined with \*\*\*/);
   }
 
   it("are those of the nodes asked for, and the workload's token as its file holds it", () => {
-    assert.deepEqual(fleetOf(path.join(dir, "token")).fleet.secretsOf([NODE]), [FLEET_SECRET, HOST_KEY_TOKEN, WORKLOAD_TOKEN]);
+    assert.deepEqual(fleetOf(path.join(dir, "token")).fleet.secretsOf([NODE]), [
+      FLEET_SECRET,
+      HOST_KEY_TOKEN,
+      WORKLOAD_TOKEN,
+    ]);
     assert.deepEqual(fleetOf(undefined).fleet.secretsOf([NODE]), [FLEET_SECRET, HOST_KEY_TOKEN]);
   });
 
   it("are in no report, whichever part of a result holds them", async () => {
     const { fleet } = fleetOf(path.join(dir, "token"));
     const told: string[] = [];
-    const verification = await fleet.verify([NODE], { checks: [telling], onResult: (_, result) => told.push(JSON.stringify(result)) });
+    const verification = await fleet.verify([NODE], {
+      checks: [telling],
+      onResult: (_, result) => told.push(JSON.stringify(result)),
+    });
     assertHidden(JSON.stringify(verificationReport(verification, { stack: "s", at: new Date(0) })));
     assertHidden(told.join());
   });
@@ -78,7 +125,8 @@ describe("the fleet's own secrets", () => {
     const { archive, summary } = await debugBundle(session, fleet, NODE, { checks: [telling], at: new Date(0) });
     assertHidden(summary);
     const files = gunzipSync(archive).toString();
-    for (const name of ["cloud/facts.json", "cloud/console.txt", "verification.json", "logs/deployment.log"]) assert.ok(files.includes(name), name);
+    for (const name of ["cloud/facts.json", "cloud/console.txt", "verification.json", "logs/deployment.log"])
+      assert.ok(files.includes(name), name);
     assertHidden(files);
   });
 });

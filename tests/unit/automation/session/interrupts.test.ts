@@ -10,7 +10,11 @@ describe("interrupts", () => {
   beforeEach(() => {
     now = 10_000;
     told.length = 0;
-    interrupts = watchSignals((stage) => told.push(stage), source as never, () => now);
+    interrupts = watchSignals(
+      (stage) => told.push(stage),
+      source as never,
+      () => now,
+    );
   });
   afterEach(() => interrupts.release());
 

@@ -1,11 +1,28 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { isSpotError } from "../../../../fleet/errors";
 import type { Question } from "../../../../fleet/report/events";
-import { lastConfigText, otherConfigWords, parseLastConfig, type OtherConfig } from "../../../../fleet/config/last-config";
+import {
+  lastConfigText,
+  otherConfigWords,
+  parseLastConfig,
+  type OtherConfig,
+} from "../../../../fleet/config/last-config";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
 import { forgetConfig, rememberConfig, settleConfig, wordsOnConfig } from "../../../../automation/session/last-config";
 import { pathsOf } from "../../../../automation/target/paths";
@@ -30,14 +47,22 @@ describe("which configuration changed a default stack last (O8)", () => {
   const memory = (stack = "fleet") => path.join(backend(), ".pulumi/stacks/spot-deployer", `${stack}.json.last-config`);
 
   /** As much of a session as is looked at. */
-  function session(configFile: string, given: { target?: Partial<Target>; backendUrl?: string; answer?: boolean } = {}): Session {
+  function session(
+    configFile: string,
+    given: { target?: Partial<Target>; backendUrl?: string; answer?: boolean } = {},
+  ): Session {
     const target = { kind: "aws", stack: "fleet", isChosen: false, ...given.target };
     const stateFiles = stateFilesOf(given.backendUrl ?? pathToFileURL(backend()).href, target.stack!);
-    const reporter = { emit: () => undefined, confirm: async (question: Question) => (asked.push(question), given.answer ?? false) };
+    const reporter = {
+      emit: () => undefined,
+      confirm: async (question: Question) => (asked.push(question), given.answer ?? false),
+    };
     return { configFile, target, stack: { stateFiles }, stackExists: true, reporter } as unknown as Session;
   }
-  const isAsked = (configFile: string, given?: Parameters<typeof session>[1]) => wordsOnConfig(session(configFile, given)) !== undefined;
-  const remember = (configFile: string, given?: Parameters<typeof session>[1]) => rememberConfig(session(configFile, given));
+  const isAsked = (configFile: string, given?: Parameters<typeof session>[1]) =>
+    wordsOnConfig(session(configFile, given)) !== undefined;
+  const remember = (configFile: string, given?: Parameters<typeof session>[1]) =>
+    rememberConfig(session(configFile, given));
 
   it("nothing is remembered: nothing is asked, and asking writes nothing down", async () => {
     await settleConfig(session(at("a")));
@@ -54,10 +79,14 @@ describe("which configuration changed a default stack last (O8)", () => {
       assert.ok(isSpotError(error));
       assert.deepEqual([error.code, error.exitCode], ["E_CONFIG_OTHER", 2]);
       assert.equal(error.message, `stack fleet was last changed with ${at("a")}; this is ${at("b")}`);
-      for (const way of ["--stack NEW", "--take-over", `--config ${at("a")}`]) assert.ok(error.next.includes(way), error.next);
+      for (const way of ["--stack NEW", "--take-over", `--config ${at("a")}`])
+        assert.ok(error.next.includes(way), error.next);
       return true;
     });
-    assert.deepEqual(asked.map(({ unattended, answeredBy }) => [unattended, answeredBy]), [[false, "take-over"]]);
+    assert.deepEqual(
+      asked.map(({ unattended, answeredBy }) => [unattended, answeredBy]),
+      [[false, "take-over"]],
+    );
     await settleConfig(session(at("b"), { answer: true }));
     assert.equal(readFileSync(memory(), "utf8"), lastConfigText(at("a")), "a yes changes nothing yet");
     remember(at("b"));
@@ -127,7 +156,14 @@ describe("which configuration changed a default stack last (O8)", () => {
     rmSync(memory());
     mkdirSync(memory());
     assert.ok(wordsOnConfig(session(at("a")))?.fact.includes(memory()), "a folder in its place");
-    assert.throws(() => remember(at("a")), (error: unknown) => isSpotError(error) && error.code === "E_BACKEND" && error.message.includes(memory()) && error.next.includes(path.dirname(memory())));
+    assert.throws(
+      () => remember(at("a")),
+      (error: unknown) =>
+        isSpotError(error) &&
+        error.code === "E_BACKEND" &&
+        error.message.includes(memory()) &&
+        error.next.includes(path.dirname(memory())),
+    );
   });
 
   it("a place that cannot be written stops the command before it changes anything, and names it", function () {
@@ -136,7 +172,10 @@ describe("which configuration changed a default stack last (O8)", () => {
       mkdirSync(backend());
       chmodSync(backend(), 0o500);
     }
-    assert.throws(() => remember(at("a")), (error: unknown) => isSpotError(error) && error.code === "E_BACKEND" && error.cause !== undefined);
+    assert.throws(
+      () => remember(at("a")),
+      (error: unknown) => isSpotError(error) && error.code === "E_BACKEND" && error.cause !== undefined,
+    );
   });
 
   it("a stack is chosen by its name on the command line or in config.yaml, and by PULUMI_STACK outside the sandbox", () => {

@@ -13,13 +13,24 @@ import { manifestOf } from "../../../../fleet/node/payload";
 
 const content = readFileSync(__filename);
 const payload = {
-  manifest: manifestOf([{ path: "a.js", type: "file", mode: "0644", size: content.length, sha256: createHash("sha256").update(content).digest("hex") }]),
+  manifest: manifestOf([
+    {
+      path: "a.js",
+      type: "file",
+      mode: "0644",
+      size: content.length,
+      sha256: createHash("sha256").update(content).digest("hex"),
+    },
+  ]),
   sources: new Map([["a.js", __filename]]),
   size: content.length,
 };
 const digest = payload.manifest.digest;
 
-type Change = Partial<Omit<NodeRecords, "cloudInit" | "deployment">> & { cloudInit?: Partial<NodeRecords["cloudInit"]>; deployment?: Partial<NodeRecords["deployment"]> };
+type Change = Partial<Omit<NodeRecords, "cloudInit" | "deployment">> & {
+  cloudInit?: Partial<NodeRecords["cloudInit"]>;
+  deployment?: Partial<NodeRecords["deployment"]>;
+};
 const records = ({ cloudInit, deployment, ...rest }: Change = {}): NodeRecords => ({
   bootId: "boot-1",
   payloadDigest: null,
@@ -30,27 +41,61 @@ const records = ({ cloudInit, deployment, ...rest }: Change = {}): NodeRecords =
 const booting = records({ cloudInit: { isDone: false, stage: "modules-final" } });
 const fresh = records();
 const uploaded = records({ payloadDigest: digest });
-const working = records({ payloadDigest: digest, deployment: { isActive: true, steps: [{ name: "units", status: "running", detail: "" }] } });
-const complete = records({ payloadDigest: digest, deployment: { complete: { digest, bootId: "boot-1" }, result: "success" } });
+const working = records({
+  payloadDigest: digest,
+  deployment: { isActive: true, steps: [{ name: "units", status: "running", detail: "" }] },
+});
+const complete = records({
+  payloadDigest: digest,
+  deployment: { complete: { digest, bootId: "boot-1" }, result: "success" },
+});
 const rebooted = { ...complete, bootId: "boot-2" };
-const failed = records({ payloadDigest: digest, deployment: { steps: [{ name: "units", status: "failed", detail: "sensor.service: bad" }], result: "exit-code" } });
+const failed = records({
+  payloadDigest: digest,
+  deployment: { steps: [{ name: "units", status: "failed", detail: "sensor.service: bad" }], result: "exit-code" },
+});
 const lost = new SpotError("E_SSH", "The connection was lost.");
 
 describe("where a node stands, by its records", () => {
   const cases: Array<[string, NodeRecords, string, RegExp?]> = [
     ["cloud-init at work", booting, "booting", /cloud-init \(modules-final\)/],
-    ["cloud-init with an error", records({ cloudInit: { errors: ["no such package", "more"] } }), "failed", /cloud-init: no such package$/],
+    [
+      "cloud-init with an error",
+      records({ cloudInit: { errors: ["no such package", "more"] } }),
+      "failed",
+      /cloud-init: no such package$/,
+    ],
     ["nothing uploaded", fresh, "fresh"],
     ["another payload uploaded, not deployed", records({ payloadDigest: "other" }), "fresh"],
     ["our payload uploaded", uploaded, "uploaded"],
     ["deployment at work", working, "deploying", /step units/],
     ["a failed step", failed, "failed", /step units: sensor.service: bad/],
-    ["a failed step, its unit still ending", { ...failed, deployment: { ...failed.deployment, isActive: true } }, "failed", /step units/],
-    ["a deployment killed before its end", records({ deployment: { steps: [{ name: "units", status: "running", detail: "" }] } }), "failed", /in the middle, at step units/],
-    ["a deployment that timed out", records({ deployment: { steps: [], result: "timeout" } }), "failed", /ended: timeout/],
+    [
+      "a failed step, its unit still ending",
+      { ...failed, deployment: { ...failed.deployment, isActive: true } },
+      "failed",
+      /step units/,
+    ],
+    [
+      "a deployment killed before its end",
+      records({ deployment: { steps: [{ name: "units", status: "running", detail: "" }] } }),
+      "failed",
+      /in the middle, at step units/,
+    ],
+    [
+      "a deployment that timed out",
+      records({ deployment: { steps: [], result: "timeout" } }),
+      "failed",
+      /ended: timeout/,
+    ],
     ["complete, not rebooted", complete, "rebooting"],
     ["complete and rebooted", rebooted, "rebooted"],
-    ["complete with another payload", records({ deployment: { complete: { digest: "other", bootId: "x" } } }), "failed", /another payload/],
+    [
+      "complete with another payload",
+      records({ deployment: { complete: { digest: "other", bootId: "x" } } }),
+      "failed",
+      /another payload/,
+    ],
   ];
   for (const [title, given, state, words] of cases) {
     it(`${title}: ${state}`, () => {
@@ -68,7 +113,11 @@ interface Ways {
 }
 
 /** A node that shows these records, one after another (the last one for ever), on a clock that only waiting moves. */
-function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDeps> = {}, { uploadMs = 0, isSilent = false }: Ways = {}) {
+function journey(
+  shown: Array<NodeRecords | SpotError>,
+  more: Partial<BringUpDeps> = {},
+  { uploadMs = 0, isSilent = false }: Ways = {},
+) {
   const events: FleetEvent[] = [];
   const done: string[] = [];
   let now = 0;
@@ -92,7 +141,12 @@ function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDep
     return { code: 0, stdout: JSON.stringify(next), stderr: "" };
   };
   const deps: BringUpDeps = {
-    knownHosts: { lookup: () => assert.fail(), pin: () => assert.fail(), forget: () => assert.fail(), file: () => assert.fail() },
+    knownHosts: {
+      lookup: () => assert.fail(),
+      pin: () => assert.fail(),
+      forget: () => assert.fail(),
+      file: () => assert.fail(),
+    },
     dial: openDialPolicy(),
     reporter: { emit: (event) => void events.push(event), confirm: () => Promise.resolve(true) },
     wait: true,
@@ -111,7 +165,10 @@ function journey(shown: Array<NodeRecords | SpotError>, more: Partial<BringUpDep
   return {
     run: () => bringUp({ ref, username: "ubuntu", privateKey: "", token: "", payload }, deps),
     done,
-    said: () => events.map((event) => (event.type === "waiting" ? event.reason : event.type === "node" ? `[${event.phase}]` : event.type)),
+    said: () =>
+      events.map((event) =>
+        event.type === "waiting" ? event.reason : event.type === "node" ? `[${event.phase}]` : event.type,
+      ),
     reached: () => events.flatMap((event) => (event.type === "node" ? event.message : [])),
     logins: () => logins,
     open: () => open,
@@ -126,10 +183,29 @@ const failsWith = (code: string, words: RegExp) => (error: unknown) => {
 
 describe("bringing a node up", () => {
   it("goes all the way, and says what it waits for once", async () => {
-    const node = journey([booting, booting, fresh, uploaded, uploaded, working, working, working, complete, lost, rebooted]);
+    const node = journey([
+      booting,
+      booting,
+      fresh,
+      uploaded,
+      uploaded,
+      working,
+      working,
+      working,
+      complete,
+      lost,
+      rebooted,
+    ]);
     assert.deepEqual(await node.run(), { state: "rebooted" });
     assert.deepEqual(node.done, ["upload", "start"]);
-    assert.deepEqual(node.said(), ["cloud-init (modules-final)", "[uploaded]", "[deploying]", "step units", "its reboot", "[rebooted]"]);
+    assert.deepEqual(node.said(), [
+      "cloud-init (modules-final)",
+      "[uploaded]",
+      "[deploying]",
+      "step units",
+      "its reboot",
+      "[rebooted]",
+    ]);
     assert.equal(node.open(), 0);
   });
 
@@ -196,9 +272,15 @@ describe("bringing a node up", () => {
   });
 
   it("gives up at each deadline with what it waited for", async () => {
-    await assert.rejects(journey([booting]).run(), failsWith("E_DEPLOYMENT", /cloud-init did not finish in time.*modules-final/));
+    await assert.rejects(
+      journey([booting]).run(),
+      failsWith("E_DEPLOYMENT", /cloud-init did not finish in time.*modules-final/),
+    );
     await assert.rejects(journey([uploaded]).run(), failsWith("E_DEPLOYMENT", /did not start in time/));
-    await assert.rejects(journey([complete]).run(), failsWith("E_DEPLOYMENT", /did not finish its deployment in time.*its reboot/));
+    await assert.rejects(
+      journey([complete]).run(),
+      failsWith("E_DEPLOYMENT", /did not finish its deployment in time.*its reboot/),
+    );
   });
 
   it("ends when the run is interrupted", async () => {

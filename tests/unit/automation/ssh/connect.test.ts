@@ -168,7 +168,9 @@ describe("connecting to a node", () => {
           if (polls === 3) cleanUp.use(await startFakeHost({ hostKey, userKey, answer: telling(rightProof), port }));
         },
       };
-      cleanUp.use(await connectNode({ ...options(port), deadlineMs: 10_000, clock, onWaiting: (reason) => reasons.push(reason) }));
+      cleanUp.use(
+        await connectNode({ ...options(port), deadlineMs: 10_000, clock, onWaiting: (reason) => reasons.push(reason) }),
+      );
       assert.equal(polls, 3);
       assert.deepEqual(reasons, ["127.0.0.1 does not answer: nothing listens on its SSH port yet."]);
     });
@@ -177,7 +179,10 @@ describe("connecting to a node", () => {
       const port = await listen((socket) => void socket.destroy());
       let now = 0;
       const clock = { now: () => now, sleep: (ms: number) => Promise.resolve(void (now += ms)) };
-      await assert.rejects(connectNode({ ...options(port), deadlineMs: 2_000, clock }), failsWith("E_SSH", /within 2 s.*before its SSH banner/));
+      await assert.rejects(
+        connectNode({ ...options(port), deadlineMs: 2_000, clock }),
+        failsWith("E_SSH", /within 2 s.*before its SSH banner/),
+      );
     });
 
     it("stops being waited for when the run is interrupted", async () => {
@@ -190,7 +195,10 @@ describe("connecting to a node", () => {
 
     it("with our key: says who was refused", async () => {
       const { port } = await host(telling(rightProof));
-      await assert.rejects(connect(port, { privateKey: makeKey().privateKey }), failsWith("E_SSH", /refuses the login of ubuntu/));
+      await assert.rejects(
+        connect(port, { privateKey: makeKey().privateKey }),
+        failsWith("E_SSH", /refuses the login of ubuntu/),
+      );
     });
   });
 
@@ -211,13 +219,22 @@ describe("connecting to a node", () => {
           channel.end();
         }, 20);
       });
-      assert.deepEqual(await connection.run("x", { deadlineMs: 20_000 }), { code: 3, stdout: "grün\n", stderr: "warning\n" });
+      assert.deepEqual(await connection.run("x", { deadlineMs: 20_000 }), {
+        code: 3,
+        stdout: "grün\n",
+        stderr: "warning\n",
+      });
     });
 
     it("is asked for again while the node has no room for one more", async () => {
       let refusals = 3;
       let asked = 0;
-      const more = await startFakeHost({ hostKey, userKey, answer: telling(rightProof, () => ({ code: 0, stdout: "here" })), admits: () => ++asked === 1 || refusals-- <= 0 });
+      const more = await startFakeHost({
+        hostKey,
+        userKey,
+        answer: telling(rightProof, () => ({ code: 0, stdout: "here" })),
+        admits: () => ++asked === 1 || refusals-- <= 0,
+      });
       cleanUp.use(more);
       const connection = await connect(more.port);
       assert.equal((await connection.run("x", { deadlineMs: 20_000 })).stdout, "here");
@@ -241,14 +258,21 @@ describe("connecting to a node", () => {
     });
 
     it("on a frozen peer ends by keepalive", async () => {
-      const connection = await running(({ socket }) => void socket.pause(), { keepalive: { intervalMs: 50, countMax: 2 } });
+      const connection = await running(({ socket }) => void socket.pause(), {
+        keepalive: { intervalMs: 50, countMax: 2 },
+      });
       await assert.rejects(connection.run("x", { deadlineMs: 60_000 }), failsWith("E_SSH", /lost.*[Kk]eepalive/));
     });
 
     it("ends at its deadline and leaves the connection usable", async () => {
-      const { port } = await host(telling(rightProof, (command) => (command === "hang" ? () => undefined : { code: 0, stdout: "here" })));
+      const { port } = await host(
+        telling(rightProof, (command) => (command === "hang" ? () => undefined : { code: 0, stdout: "here" })),
+      );
       const connection = await connect(port);
-      await assert.rejects(connection.run("hang", { deadlineMs: 50 }), failsWith("E_SSH", /did not end within 0.05 s: hang/));
+      await assert.rejects(
+        connection.run("hang", { deadlineMs: 50 }),
+        failsWith("E_SSH", /did not end within 0.05 s: hang/),
+      );
       assert.equal((await connection.run("next", { deadlineMs: 20_000 })).stdout, "here");
     });
 
@@ -265,7 +289,10 @@ describe("connecting to a node", () => {
     it("survive being written for many nodes at once", async () => {
       const ids = Array.from({ length: 60 }, (_, n) => `i-${n.toString(16).padStart(17, "0")}`);
       await Promise.all(ids.map((id, n) => openKnownHosts(join(folder, "known_hosts")).pin(id, key(n))));
-      assert.deepEqual(await Promise.all(ids.map((id) => knownHosts.lookup(id))), ids.map((_, n) => key(n)));
+      assert.deepEqual(
+        await Promise.all(ids.map((id) => knownHosts.lookup(id))),
+        ids.map((_, n) => key(n)),
+      );
       assert.deepEqual((await readdir(join(folder, "known_hosts"))).sort(), ids);
     });
 
@@ -297,7 +324,18 @@ describe("the sandbox's dial policy", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "198.18.0.1", "198.19.255.254"]) {
     it(`allows ${address}`, () => policy.assertAllowed(address));
   }
-  for (const address of ["198.20.0.1", "198.17.255.255", "8.8.8.8", "::ffff:8.8.8.8", "2001:db8::1", "localhost", "example.com", "", "0.0.0.0"]) {
-    it(`refuses "${address}"`, () => assert.throws(() => policy.assertAllowed(address), failsWith("E_ADDRESS_REFUSED")));
+  for (const address of [
+    "198.20.0.1",
+    "198.17.255.255",
+    "8.8.8.8",
+    "::ffff:8.8.8.8",
+    "2001:db8::1",
+    "localhost",
+    "example.com",
+    "",
+    "0.0.0.0",
+  ]) {
+    it(`refuses "${address}"`, () =>
+      assert.throws(() => policy.assertAllowed(address), failsWith("E_ADDRESS_REFUSED")));
   }
 });

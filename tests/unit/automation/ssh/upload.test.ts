@@ -57,7 +57,8 @@ describe("uploading the payload", () => {
       await startFakeHost({
         hostKey,
         userKey,
-        answer: (command) => (command === `cat ${PROOF_FILE}` ? { code: 0, stdout: proof } : (session) => meddle(session)),
+        answer: (command) =>
+          command === `cat ${PROOF_FILE}` ? { code: 0, stdout: proof } : (session) => meddle(session),
       }),
     );
     return cleanUp.use(
@@ -94,13 +95,22 @@ describe("uploading the payload", () => {
     return { manifest: manifestOf(entries), sources, size };
   }
   const sourceOf = (given: Payload, path: string): string => String(given.sources.get(path) ?? assert.fail(path));
-  const usual = () => payload({ "scripts/run.py": "print('hello')\n", [LONG_NAME]: "x", "files/empty.txt": "", "files/big": randomBytes(3_000_000) });
+  const usual = () =>
+    payload({
+      "scripts/run.py": "print('hello')\n",
+      [LONG_NAME]: "x",
+      "files/empty.txt": "",
+      "files/big": randomBytes(3_000_000),
+    });
   const tree = async (): Promise<string[]> => (await readdir(paths.uploadRoot, { recursive: true })).sort();
 
   it("puts every file, directory and link in place, with content and mode, and nothing else", async () => {
     const upload = await usual();
     const progress: number[] = [];
-    assert.equal(await uploadPayload(connection, upload, { paths, onProgress: (sent) => progress.push(sent) }), "stored");
+    assert.equal(
+      await uploadPayload(connection, upload, { paths, onProgress: (sent) => progress.push(sent) }),
+      "stored",
+    );
     assert.deepEqual(
       await tree(),
       ["manifest.json", "scripts", "config", "files", ...upload.manifest.entries.map((entry) => entry.path)].sort(),
@@ -114,7 +124,10 @@ describe("uploading the payload", () => {
     }
     assert.equal(await readFile(join(paths.uploadRoot, "manifest.json"), "utf8"), manifestText(upload.manifest));
     assert.equal(progress.at(-1), 3_000_000 + 15 + 1);
-    assert.deepEqual(progress, [...progress].sort((a, b) => a - b));
+    assert.deepEqual(
+      progress,
+      [...progress].sort((a, b) => a - b),
+    );
   });
 
   it("sends nothing when the node holds the same payload", async () => {
@@ -122,7 +135,10 @@ describe("uploading the payload", () => {
     await uploadPayload(connection, upload, { paths });
     const before = await lstat(join(paths.uploadRoot, "manifest.json"));
     let sent = 0;
-    assert.equal(await uploadPayload(connection, upload, { paths, onProgress: (bytes) => (sent = bytes) }), "unchanged");
+    assert.equal(
+      await uploadPayload(connection, upload, { paths, onProgress: (bytes) => (sent = bytes) }),
+      "unchanged",
+    );
     assert.equal(sent, 0);
     assert.equal((await lstat(join(paths.uploadRoot, "manifest.json"))).ino, before.ino);
   });
@@ -131,7 +147,14 @@ describe("uploading the payload", () => {
     await uploadPayload(connection, await payload({ "scripts/old.py": "1" }), { paths });
     await mkdir(join(paths.uploadRoot, ".incoming", "new-left", "scripts"), { recursive: true });
     assert.equal(await uploadPayload(connection, await payload({ "scripts/new.py": "2" }), { paths }), "stored");
-    assert.deepEqual(await tree(), ["files", "files/empty", "files/link", "manifest.json", "scripts", "scripts/new.py"]);
+    assert.deepEqual(await tree(), [
+      "files",
+      "files/empty",
+      "files/link",
+      "manifest.json",
+      "scripts",
+      "scripts/new.py",
+    ]);
   });
 
   it("cut off in the middle leaves what was there before, and the next one succeeds", async () => {
@@ -148,7 +171,10 @@ describe("uploading the payload", () => {
     const upload = await usual();
     await assert.rejects(uploadPayload(connection, upload, { paths }), failsWith("E_SSH", /lost/));
     // Not the whole tree: what is just being removed cannot be listed.
-    await until(async () => !(await readdir(paths.uploadRoot)).includes(".incoming"), "the receiver cleans up behind itself");
+    await until(
+      async () => !(await readdir(paths.uploadRoot)).includes(".incoming"),
+      "the receiver cleans up behind itself",
+    );
     assert.deepEqual(await tree(), before);
     meddle = really;
     assert.equal(await uploadPayload(await login(), upload, { paths }), "stored");
@@ -157,7 +183,10 @@ describe("uploading the payload", () => {
   it("with a byte changed on the way is refused, and the file named", async () => {
     const upload = await payload({ "scripts/run.py": "AAAAAAAA" });
     await writeFile(sourceOf(upload, "scripts/run.py"), "AAAABAAA");
-    await assert.rejects(uploadPayload(connection, upload, { paths }), failsWith("E_UPLOAD", /scripts\/run.py: its sha256 differs/));
+    await assert.rejects(
+      uploadPayload(connection, upload, { paths }),
+      failsWith("E_UPLOAD", /scripts\/run.py: its sha256 differs/),
+    );
     assert.deepEqual(await tree(), []);
   });
 
@@ -174,7 +203,9 @@ describe("uploading the payload", () => {
     cleanUp.defer(() => void stdin.destroy());
     const command = python(receiver, paths.uploadRoot, paths.records, digest);
     return await new Promise((resolve, reject) => {
-      const ended = connection.run(command, { stdin, deadlineMs: 50_000, onStdout: () => resolve({ stdin, ended }) }).then(({ stdout }) => stdout);
+      const ended = connection
+        .run(command, { stdin, deadlineMs: 50_000, onStdout: () => resolve({ stdin, ended }) })
+        .then(({ stdout }) => stdout);
       ended.catch(reject);
     });
   }
@@ -202,7 +233,14 @@ describe("uploading the payload", () => {
       assert.match(await earlier.ended, /"broken"/);
       archiveOf(second.manifest, "2").pipe(later.stdin);
       assert.match(await later.ended, /"stored"/);
-      assert.deepEqual(await tree(), ["files", "files/empty", "files/link", "manifest.json", "scripts", "scripts/second"]);
+      assert.deepEqual(await tree(), [
+        "files",
+        "files/empty",
+        "files/link",
+        "manifest.json",
+        "scripts",
+        "scripts/second",
+      ]);
     });
   }
 
@@ -239,14 +277,20 @@ describe("uploading the payload", () => {
   }
 
   for (const [title, prepare] of [
-    ["has begun", () => mkdir(join(paths.records, "steps")).then(() => writeFile(join(paths.records, "steps", "01-x.json"), "{}"))],
+    [
+      "has begun",
+      () => mkdir(join(paths.records, "steps")).then(() => writeFile(join(paths.records, "steps", "01-x.json"), "{}")),
+    ],
     ["is complete", () => writeFile(join(paths.records, "deployment-complete.json"), "{}")],
   ] as const) {
     it(`is refused once the deployment ${title}`, async () => {
       await uploadPayload(connection, await payload({ "scripts/old.py": "1" }), { paths });
       await prepare();
       const before = await tree();
-      await assert.rejects(uploadPayload(connection, await usual(), { paths }), failsWith("E_DEPLOYMENT", /never changed/));
+      await assert.rejects(
+        uploadPayload(connection, await usual(), { paths }),
+        failsWith("E_DEPLOYMENT", /never changed/),
+      );
       assert.deepEqual(await tree(), before);
     });
   }
@@ -264,7 +308,10 @@ describe("uploading the payload", () => {
       channel.exit(127);
       channel.end();
     };
-    await assert.rejects(uploadPayload(connection, await usual(), { paths }), failsWith("E_UPLOAD", /python3: not found/));
+    await assert.rejects(
+      uploadPayload(connection, await usual(), { paths }),
+      failsWith("E_UPLOAD", /python3: not found/),
+    );
   });
 });
 

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { verificationReport } from "../../../../automation/verify/report";
-import { verify, wavesOf, type NextStep, type VerifyOptions, type VerifyTarget } from "../../../../automation/verify/runner";
+import {
+  verify,
+  wavesOf,
+  type NextStep,
+  type VerifyOptions,
+  type VerifyTarget,
+} from "../../../../automation/verify/runner";
 import { selectChecks, selectNames } from "../../../../automation/verify/select";
 import type { CheckResult } from "../../../../automation/verify/result";
 import { ConnectError } from "../../../../automation/ssh/connect";
@@ -9,10 +15,22 @@ import { checks, type Check, type InstanceFacts, type NodeCheck, type NodeExpect
 import { diagnose, type DiagnosisStep } from "../../../../fleet/checks/diagnosis";
 import { isSpotError, SpotError } from "../../../../fleet/errors";
 
-const expectation = { name: "us-west-2-0", username: "ubuntu", units: { installed: {}, enabled: [], workloads: [] } } as unknown as NodeExpectation;
+const expectation = {
+  name: "us-west-2-0",
+  username: "ubuntu",
+  units: { installed: {}, enabled: [], workloads: [] },
+} as unknown as NodeExpectation;
 
 const onNode = (id: string, needs: string[] = [], more: Partial<NodeCheck> = {}): Check => ({
-  id, title: id, phase: "files", where: "node", needs, severity: "fail", deadlineMs: 1_000, cause: `why ${id}`, next: `do ${id}`,
+  id,
+  title: id,
+  phase: "files",
+  where: "node",
+  needs,
+  severity: "fail",
+  deadlineMs: 1_000,
+  cause: `why ${id}`,
+  next: `do ${id}`,
   command: () => `run ${id}`,
   judge: ({ stdout }) => ({ ok: stdout === "good", pending: stdout === "soon", expected: "good", actual: stdout }),
   ...more,
@@ -55,9 +73,21 @@ function scripted(script: Script, more: Partial<VerifyTarget> = {}) {
   const run = async (list: Check[], options: Partial<VerifyOptions> = {}) => {
     const { nodes, isVerified } = await verify([target], { checks: list, clock, ...options });
     assert.ok(nodes[0]);
-    return { node: nodes[0], isVerified, of: (id: string): CheckResult => nodes[0]?.results.find((r) => r.id === id) ?? assert.fail(id) };
+    return {
+      node: nodes[0],
+      isVerified,
+      of: (id: string): CheckResult => nodes[0]?.results.find((r) => r.id === id) ?? assert.fail(id),
+    };
   };
-  return { run, target, ran, deadlines, connection, counts: () => ({ connections, closed }), advance: (ms: number) => (now += ms) };
+  return {
+    run,
+    target,
+    ran,
+    deadlines,
+    connection,
+    counts: () => ({ connections, closed }),
+    advance: (ms: number) => (now += ms),
+  };
 }
 
 describe("running the check list", () => {
@@ -67,27 +97,51 @@ describe("running the check list", () => {
     assert.equal(isVerified, true);
     assert.deepEqual(node.ran.sort(), ["X1", "X2", "X3"]);
     assert.deepEqual(node.counts(), { connections: 1, closed: 1 });
-    assert.deepEqual(result.results.map(({ id, status }) => `${id} ${status}`), ["X1 ok", "X2 ok", "X3 ok"]);
+    assert.deepEqual(
+      result.results.map(({ id, status }) => `${id} ${status}`),
+      ["X1 ok", "X2 ok", "X3 ok"],
+    );
   });
 
   it("skips what needs a failed check, names the one at the root, and runs the rest", async () => {
     const node = scripted({ X1: "bad" });
     const { isVerified, of } = await node.run([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["X2"]), onNode("X4")]);
     assert.equal(isVerified, false);
-    assert.deepEqual([of("X2"), of("X3")].map(({ status, because }) => [status, because]), [["skipped", "X1"], ["skipped", "X1"]]);
+    assert.deepEqual(
+      [of("X2"), of("X3")].map(({ status, because }) => [status, because]),
+      [
+        ["skipped", "X1"],
+        ["skipped", "X1"],
+      ],
+    );
     assert.equal(of("X4").status, "ok");
     assert.deepEqual(node.ran.sort(), ["X1", "X4"]);
   });
 
   it("tells what was run, expected and found, the cause and what to do", async () => {
     const { of } = await scripted({ X1: "bad" }).run([onNode("X1")]);
-    assert.deepEqual({ ...of("X1"), milliseconds: 0 }, {
-      id: "X1", title: "X1", phase: "files", status: "failed", command: "run X1", expected: "good", actual: "bad", cause: "why X1", next: "do X1", milliseconds: 0,
-    });
+    assert.deepEqual(
+      { ...of("X1"), milliseconds: 0 },
+      {
+        id: "X1",
+        title: "X1",
+        phase: "files",
+        status: "failed",
+        command: "run X1",
+        expected: "good",
+        actual: "bad",
+        cause: "why X1",
+        next: "do X1",
+        milliseconds: 0,
+      },
+    );
   });
 
   it("a warning neither fails the node nor stops what needs it", async () => {
-    const { isVerified, of } = await scripted({ X1: "bad" }).run([onNode("X1", [], { severity: "warn" }), onNode("X2", ["X1"])]);
+    const { isVerified, of } = await scripted({ X1: "bad" }).run([
+      onNode("X1", [], { severity: "warn" }),
+      onNode("X2", ["X1"]),
+    ]);
     assert.equal(of("X1").status, "warning");
     assert.equal(of("X2").status, "ok");
     assert.equal(isVerified, true);
@@ -111,7 +165,10 @@ describe("running the check list", () => {
   });
 
   it("a command that does not end fails its own check only", async () => {
-    const { of } = await scripted({ X1: new SpotError("E_SSH", "did not end within 1 s") }).run([onNode("X1"), onNode("X2")]);
+    const { of } = await scripted({ X1: new SpotError("E_SSH", "did not end within 1 s") }).run([
+      onNode("X1"),
+      onNode("X2"),
+    ]);
     assert.match(of("X1").actual ?? "", /did not end within 1 s/);
     assert.equal(of("X2").status, "ok");
   });
@@ -123,7 +180,9 @@ describe("running the check list", () => {
         return Promise.reject(new SpotError("E_SSH", "The connection was lost."));
       },
     });
-    const { of } = await node.run([onNode("X1"), onNode("X2", [], { needs: ["X0"] }), onNode("X3", ["X1"])], { after: () => "next" });
+    const { of } = await node.run([onNode("X1"), onNode("X2", [], { needs: ["X0"] }), onNode("X3", ["X1"])], {
+      after: () => "next",
+    });
     assert.equal(of("X1").status, "failed");
     assert.equal(of("X2").because, "the connection was lost during X1");
   });
@@ -136,8 +195,15 @@ describe("running the check list", () => {
 
   it("calls unknown what is left when the time for the node is over", async () => {
     const node = scripted({ X1: () => (node.advance(5_000), "good") });
-    const { of, isVerified, node: result } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
-    assert.deepEqual([of("X2").status, of("X2").cause, node.ran], ["unknown", "the time for this node is over", ["X1"]]);
+    const {
+      of,
+      isVerified,
+      node: result,
+    } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
+    assert.deepEqual(
+      [of("X2").status, of("X2").cause, node.ran],
+      ["unknown", "the time for this node is over", ["X1"]],
+    );
     assert.equal(isVerified, false);
     assert.equal(result.outcome, "unknown", "time that ran out says nothing of the node");
   });
@@ -176,24 +242,51 @@ describe("running the check list", () => {
     it("proves the node as far as it can be proven, and calls it unknown: neither verified nor failed", async () => {
       const node = scripted(told, { cloud, expectation: here });
       const { of, isVerified, node: result } = await node.run(list);
-      assert.deepEqual(["A1", "A2", "A3", "A4", "A5", "A6"].map((id) => of(id).status), ["ok", "unknown", "unknown", "unknown", "unknown", "unknown"]);
-      assert.deepEqual([of("A2").cause, of("A2").next], [unanswered, "It passes by itself: run the command again, finished work is kept."]);
-      assert.deepEqual(["B1", "B2", "B3"].map((id) => of(id).status), ["ok", "ok", "ok"]);
+      assert.deepEqual(
+        ["A1", "A2", "A3", "A4", "A5", "A6"].map((id) => of(id).status),
+        ["ok", "unknown", "unknown", "unknown", "unknown", "unknown"],
+      );
+      assert.deepEqual(
+        [of("A2").cause, of("A2").next],
+        [unanswered, "It passes by itself: run the command again, finished work is kept."],
+      );
+      assert.deepEqual(
+        ["B1", "B2", "B3"].map((id) => of(id).status),
+        ["ok", "ok", "ok"],
+      );
       assert.deepEqual([isVerified, result.isVerified, result.outcome], [false, false, "unknown"]);
     });
 
     it("what fails on the node itself fails it all the same", async () => {
-      const { of, node: result } = await scripted({ ...told, X1: "bad" }, { cloud, expectation: here }).run([...list, onNode("X1", ["B3"])]);
+      const { of, node: result } = await scripted({ ...told, X1: "bad" }, { cloud, expectation: here }).run([
+        ...list,
+        onNode("X1", ["B3"]),
+      ]);
       assert.deepEqual([of("A2").status, of("X1").status, result.outcome], ["unknown", "failed", "failed"]);
     });
 
-    for (const [stage, id] of [["banner", "B1"], ["host-key", "B2"], ["login", "B3"]] as const) {
+    for (const [stage, id] of [
+      ["banner", "B1"],
+      ["host-key", "B2"],
+      ["login", "B3"],
+    ] as const) {
       it(`a connection to the recorded address that ends at its ${stage} is unknown, too: it may be another machine's by now`, async () => {
         const diagnosis: DiagnosisStep[] = [{ subject: "banner", state: "problem", evidence: "silence" }];
-        const node = scripted({}, { cloud, expectation: here, connect: () => Promise.reject(new ConnectError(stage, new SpotError("E_SSH", "no"))), diagnose: () => Promise.resolve(diagnosis) });
+        const node = scripted(
+          {},
+          {
+            cloud,
+            expectation: here,
+            connect: () => Promise.reject(new ConnectError(stage, new SpotError("E_SSH", "no"))),
+            diagnose: () => Promise.resolve(diagnosis),
+          },
+        );
         const { of, node: result } = await node.run([...list, onNode("X1", ["B3"])]);
         assert.equal(of(id).status, "unknown");
-        assert.match(of(id).cause ?? "", /^AWS did not say whether the node is still at the address that is recorded: DescribeInstances in us-west-2 failed/);
+        assert.match(
+          of(id).cause ?? "",
+          /^AWS did not say whether the node is still at the address that is recorded: DescribeInstances in us-west-2 failed/,
+        );
         assert.deepEqual(of(id).diagnosis, diagnosis);
         assert.deepEqual([of("X1").status, of("X1").because], ["skipped", id]);
         assert.equal(result.outcome, "unknown");
@@ -208,12 +301,17 @@ describe("running the check list", () => {
 
   it("leaves out what does not apply", async () => {
     const { node } = await scripted({}).run([onNode("X1", [], { applies: () => false }), onNode("X2", ["X1"])]);
-    assert.deepEqual(node.results.map(({ id, status }) => [id, status]), [["X2", "ok"]]);
+    assert.deepEqual(
+      node.results.map(({ id, status }) => [id, status]),
+      [["X2", "ok"]],
+    );
   });
 
   it("stops when told to, and says after which check", async () => {
     const node = scripted({ X2: "bad" });
-    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], { after: (_, { status }) => (status === "ok" ? "next" : "quit") });
+    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], {
+      after: (_, { status }) => (status === "ok" ? "next" : "quit"),
+    });
     assert.deepEqual(node.ran, ["X1", "X2"]);
     assert.equal(of("X3").because, "the run was stopped after X2 of us-west-2-0");
   });
@@ -223,15 +321,22 @@ describe("running the check list", () => {
     const node = scripted({ X1: () => answers.shift() ?? "good" });
     const steps: NextStep[] = ["repeat", "skip-next", "next"];
     const shown: string[] = [];
-    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], { after: (_, { id, status }) => (shown.push(`${id} ${status}`), steps.shift() ?? "next") });
+    const { of } = await node.run([onNode("X1"), onNode("X2"), onNode("X3")], {
+      after: (_, { id, status }) => (shown.push(`${id} ${status}`), steps.shift() ?? "next"),
+    });
     assert.deepEqual(shown, ["X1 failed", "X1 ok", "X3 ok"]);
     assert.equal(of("X2").because, "it was left out");
   });
 
   it("runs what needs a check that a person left out", async () => {
     const node = scripted({});
-    const { of, isVerified } = await node.run([onNode("X1"), onNode("X2"), onNode("X3", ["X2"])], { after: (_, { id }) => (id === "X1" ? "skip-next" : "next") });
-    assert.deepEqual(["X1", "X2", "X3"].map((id) => of(id).status), ["ok", "skipped", "ok"]);
+    const { of, isVerified } = await node.run([onNode("X1"), onNode("X2"), onNode("X3", ["X2"])], {
+      after: (_, { id }) => (id === "X1" ? "skip-next" : "next"),
+    });
+    assert.deepEqual(
+      ["X1", "X2", "X3"].map((id) => of(id).status),
+      ["ok", "skipped", "ok"],
+    );
     assert.equal(isVerified, false, "what was left out is not proven");
   });
 
@@ -255,7 +360,9 @@ describe("running the check list", () => {
   });
 
   it("a verdict can say what it means when it does not hold, and why", async () => {
-    const { of, isVerified } = await scripted({}).run([onNode("X1", [], { judge: () => ({ ok: false, expected: "", actual: "", severity: "warn", cause: "because" }) })]);
+    const { of, isVerified } = await scripted({}).run([
+      onNode("X1", [], { judge: () => ({ ok: false, expected: "", actual: "", severity: "warn", cause: "because" }) }),
+    ]);
     assert.deepEqual([of("X1").status, of("X1").cause, isVerified], ["warning", "because", true]);
   });
 
@@ -265,7 +372,13 @@ describe("running the check list", () => {
       asked += 1;
       return Promise.resolve([{ subject: "route", state: "problem", evidence: "none" }]);
     };
-    const node = scripted({}, { connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "nothing listens"))), diagnose });
+    const node = scripted(
+      {},
+      {
+        connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "nothing listens"))),
+        diagnose,
+      },
+    );
     const { of } = await node.run(checks.filter(({ id }) => /^B[1-3]$/.test(id)));
     assert.equal(asked, 1);
     assert.deepEqual([of("B1").cause, of("B1").diagnosis?.length, of("B3").because], ["route: none", 1, "B1"]);
@@ -273,19 +386,42 @@ describe("running the check list", () => {
 
   describe("when no group admits the address that a web service saw", () => {
     const list = checks.filter(({ id }) => /^(A4|B[1-3])$/.test(id));
-    const cloud = { caller: { cidr: "203.0.113.9/32", isCertain: false }, groups: { value: [{ id: "sg-1", isOwn: false, ingress: [] }] } };
+    const cloud = {
+      caller: { cidr: "203.0.113.9/32", isCertain: false },
+      groups: { value: [{ id: "sg-1", isOwn: false, ingress: [] }] },
+    };
 
     it("SSH that comes through all the same is proof enough", async () => {
-      const { of, isVerified } = await scripted({ "sudo -n true && id -un": "ubuntu" }, { cloud, expectation: { ...expectation, sshFrom: [] } }).run(list);
-      assert.deepEqual(["A4", "B1", "B2", "B3"].map((id) => of(id).status), ["warning", "ok", "ok", "ok"]);
+      const { of, isVerified } = await scripted(
+        { "sudo -n true && id -un": "ubuntu" },
+        { cloud, expectation: { ...expectation, sshFrom: [] } },
+      ).run(list);
+      assert.deepEqual(
+        ["A4", "B1", "B2", "B3"].map((id) => of(id).status),
+        ["warning", "ok", "ok", "ok"],
+      );
       assert.equal(isVerified, true);
     });
 
     it("SSH that does not come through is the failure, with that as its cause and `allow-me` as what to do", async () => {
       const failure = { stage: "banner", failure: "no answer", console: { failure: "not asked" } } as const;
-      const node = scripted({}, { cloud, expectation: { ...expectation, sshFrom: [] }, connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "no answer"))), diagnose: () => Promise.resolve(diagnose({ ...failure, cloud: { ...cloud, instance: { state: "running" } as InstanceFacts } })) });
+      const node = scripted(
+        {},
+        {
+          cloud,
+          expectation: { ...expectation, sshFrom: [] },
+          connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "no answer"))),
+          diagnose: () =>
+            Promise.resolve(
+              diagnose({ ...failure, cloud: { ...cloud, instance: { state: "running" } as InstanceFacts } }),
+            ),
+        },
+      );
       const { of } = await node.run(list);
-      assert.deepEqual(["A4", "B1", "B2", "B3"].map((id) => of(id).status), ["warning", "failed", "skipped", "skipped"]);
+      assert.deepEqual(
+        ["A4", "B1", "B2", "B3"].map((id) => of(id).status),
+        ["warning", "failed", "skipped", "skipped"],
+      );
       assert.match(of("B1").cause ?? "", /^security group: no group admits SSH from 203\.0\.113\.9/);
       assert.match(of("B1").next ?? "", /allow-me/);
     });
@@ -296,10 +432,26 @@ describe("running the check list", () => {
       ...scripted({ X1: value }).target,
       ref: { name, region: "us-west-2", instanceId: `i-${name}` },
     });
-    const compared: Check = { ...onNode("X1"), where: "fleet", valueOf: ({ stdout }) => stdout, judge: (value, others) => ({ ok: ![...others.values()].includes(value ?? ""), expected: "", actual: [...others.keys()].join() }) } as Check;
+    const compared: Check = {
+      ...onNode("X1"),
+      where: "fleet",
+      valueOf: ({ stdout }) => stdout,
+      judge: (value, others) => ({
+        ok: ![...others.values()].includes(value ?? ""),
+        expected: "",
+        actual: [...others.keys()].join(),
+      }),
+    } as Check;
     const seen: string[] = [];
-    const { nodes, isVerified } = await verify([target("a", "1"), target("b", "2"), target("c", "1")], { checks: [compared], concurrency: 1, onResult: ({ name }, { status }) => seen.push(`${name} ${status}`) });
-    assert.deepEqual(nodes.map(({ results }) => results[0]?.status), ["failed", "ok", "failed"]);
+    const { nodes, isVerified } = await verify([target("a", "1"), target("b", "2"), target("c", "1")], {
+      checks: [compared],
+      concurrency: 1,
+      onResult: ({ name }, { status }) => seen.push(`${name} ${status}`),
+    });
+    assert.deepEqual(
+      nodes.map(({ results }) => results[0]?.status),
+      ["failed", "ok", "failed"],
+    );
     assert.equal(isVerified, false);
     assert.ok(seen.includes("a failed"));
   });
@@ -307,17 +459,23 @@ describe("running the check list", () => {
   it("stops the whole run, not one node alone", async () => {
     const first = scripted({ X1: "bad" });
     const second = scripted({});
-    const { nodes } = await verify([first.target, { ...second.target, ref: { ...second.target.ref, name: "us-west-2-1" } }], { checks: [onNode("X1")], after: () => "quit" });
+    const { nodes } = await verify(
+      [first.target, { ...second.target, ref: { ...second.target.ref, name: "us-west-2-1" } }],
+      { checks: [onNode("X1")], after: () => "quit" },
+    );
     assert.deepEqual(second.ran, []);
     assert.equal(nodes[1]?.results[0]?.because, "the run was stopped after X1 of us-west-2-0");
   });
 
   it("shows no secret", async () => {
     const seen: CheckResult[] = [];
-    const { of } = await scripted({ X1: "the token is hunter22" }).run([onNode("X1", [], { command: () => "run X1" })], {
-      secrets: ["hunter22", ""],
-      onResult: (_, result) => seen.push(result),
-    });
+    const { of } = await scripted({ X1: "the token is hunter22" }).run(
+      [onNode("X1", [], { command: () => "run X1" })],
+      {
+        secrets: ["hunter22", ""],
+        onResult: (_, result) => seen.push(result),
+      },
+    );
     assert.equal(of("X1").actual, "the token is ***");
     assert.ok(!JSON.stringify(seen).includes("hunter22"));
   });
@@ -328,21 +486,43 @@ describe("running the check list", () => {
 
   it("makes a report that counts", async () => {
     const { node } = await scripted({ X1: "bad" }).run([onNode("X1"), onNode("X2", ["X1"]), onNode("X3")]);
-    const { node: other } = await scripted({}, { cloud: { account: "1", unanswered: "denied" } }).run(selectChecks({ only: "A2" }));
-    const report = verificationReport({ nodes: [node, other], isVerified: false, outcome: "failed" }, { stack: "dev", at: new Date(0) });
-    assert.deepEqual(report.summary, { nodes: 2, verified: 0, failed: 1, unknown: 1, checks: { ok: 2, failed: 1, unknown: 1, warning: 0, info: 0, skipped: 1 } });
+    const { node: other } = await scripted({}, { cloud: { account: "1", unanswered: "denied" } }).run(
+      selectChecks({ only: "A2" }),
+    );
+    const report = verificationReport(
+      { nodes: [node, other], isVerified: false, outcome: "failed" },
+      { stack: "dev", at: new Date(0) },
+    );
+    assert.deepEqual(report.summary, {
+      nodes: 2,
+      verified: 0,
+      failed: 1,
+      unknown: 1,
+      checks: { ok: 2, failed: 1, unknown: 1, warning: 0, info: 0, skipped: 1 },
+    });
     assert.equal(report.at, "1970-01-01T00:00:00.000Z");
   });
 });
 
 describe("choosing checks", () => {
   const ids = (only?: string): string[] => selectChecks({ only }).map(({ id }) => id);
-  it("takes all by default", () => assert.deepEqual(ids(), checks.map(({ id }) => id)));
-  it("adds what the chosen ones need, in the list's order", () => assert.deepEqual(ids("d1"), ["A1", "A2", "A3", "A4", "B1", "B2", "B3", "C1", "D1"]));
+  it("takes all by default", () =>
+    assert.deepEqual(
+      ids(),
+      checks.map(({ id }) => id),
+    ));
+  it("adds what the chosen ones need, in the list's order", () =>
+    assert.deepEqual(ids("d1"), ["A1", "A2", "A3", "A4", "B1", "B2", "B3", "C1", "D1"]));
   it("takes phases, and what both ask for", () => {
     assert.ok(selectChecks({ phase: "files" }).some(({ id }) => id === "D6"));
-    assert.deepEqual(selectChecks({ phase: "cloud", only: "A1,D*" }).map(({ id }) => id), ["A1"]);
-    assert.throws(() => selectChecks({ phase: "cloud", only: "D*" }), (error: unknown) => isSpotError(error) && error.code === "E_USAGE");
+    assert.deepEqual(
+      selectChecks({ phase: "cloud", only: "A1,D*" }).map(({ id }) => id),
+      ["A1"],
+    );
+    assert.throws(
+      () => selectChecks({ phase: "cloud", only: "D*" }),
+      (error: unknown) => isSpotError(error) && error.code === "E_USAGE",
+    );
   });
   it("knows patterns", () => {
     assert.deepEqual(selectNames("D2,E*", ["D1", "D2", "E1", "E2"], "check"), ["D2", "E1", "E2"]);
@@ -350,10 +530,16 @@ describe("choosing checks", () => {
   });
   for (const wrong of ["Z9", "D2,Z*", "", " , "]) {
     it(`refuses "${wrong}", which chooses nothing`, () =>
-      assert.throws(() => selectChecks({ only: wrong }), (error: unknown) => isSpotError(error) && error.code === "E_USAGE"));
+      assert.throws(
+        () => selectChecks({ only: wrong }),
+        (error: unknown) => isSpotError(error) && error.code === "E_USAGE",
+      ));
   }
   it("puts what is independent into one wave", () => {
     const waves = wavesOf([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["gone"]), onNode("X4", ["X2", "X1"])]);
-    assert.deepEqual(waves.map((wave) => wave.map(({ id }) => id)), [["X1", "X3"], ["X2"], ["X4"]]);
+    assert.deepEqual(
+      waves.map((wave) => wave.map(({ id }) => id)),
+      [["X1", "X3"], ["X2"], ["X4"]],
+    );
   });
 });

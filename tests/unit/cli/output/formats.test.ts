@@ -19,16 +19,35 @@ describe("the report's forms", () => {
   it("JUnit: a suite for each node, a case for each check, failures in full, skipped with their reason", () => {
     const text = junit(report);
     assert.equal(XMLValidator.validate(text), true);
-    const { testsuites } = new XMLParser({ ignoreAttributes: false, isArray: (name) => ["testsuite", "testcase"].includes(name) }).parse(text) as { testsuites: Record<string, unknown> & { testsuite: Record<string, unknown>[] } };
+    const { testsuites } = new XMLParser({
+      ignoreAttributes: false,
+      isArray: (name) => ["testsuite", "testcase"].includes(name),
+    }).parse(text) as { testsuites: Record<string, unknown> & { testsuite: Record<string, unknown>[] } };
     assert.deepEqual([testsuites["@_tests"], testsuites["@_failures"], testsuites["@_errors"]], ["9", "1", "1"]);
-    const [well, broken, unknown] = testsuites.testsuite as { "@_name": string; "@_failures": string; "@_errors": string; "@_skipped": string; testcase: Record<string, unknown>[] }[];
-    assert.deepEqual([well?.["@_name"], well?.["@_failures"], broken?.["@_failures"], broken?.["@_skipped"]], ["us-west-2-0", "0", "1", "1"]);
-    const failed = broken?.testcase.find((entry) => "failure" in entry) as { "@_name": string; failure: { "@_message": string; "#text": string } };
+    const [well, broken, unknown] = testsuites.testsuite as {
+      "@_name": string;
+      "@_failures": string;
+      "@_errors": string;
+      "@_skipped": string;
+      testcase: Record<string, unknown>[];
+    }[];
+    assert.deepEqual(
+      [well?.["@_name"], well?.["@_failures"], broken?.["@_failures"], broken?.["@_skipped"]],
+      ["us-west-2-0", "0", "1", "1"],
+    );
+    const failed = broken?.testcase.find((entry) => "failure" in entry) as {
+      "@_name": string;
+      failure: { "@_message": string; "#text": string };
+    };
     assert.equal(failed["@_name"], "D2 every file of the payload");
     assert.match(failed.failure["@_message"], /<script>alert\(1\)<\/script> & "quoted"/);
     assert.match(failed.failure["#text"], /run: cd \/opt.*\n.*expected: all in order/s);
     assert.ok(broken?.testcase.some((entry) => "skipped" in entry));
-    assert.deepEqual([unknown?.["@_failures"], unknown?.["@_errors"]], ["0", "1"], "what could not be looked at is no failure");
+    assert.deepEqual(
+      [unknown?.["@_failures"], unknown?.["@_errors"]],
+      ["0", "1"],
+      "what could not be looked at is no failure",
+    );
     const [notCarriedOut] = unknown?.testcase as { error: { "@_message": string; "#text": string } }[];
     assert.match(notCarriedOut?.error["@_message"] ?? "", /^unknown: DescribeInstances failed: UnauthorizedOperation$/);
     assert.match(notCarriedOut?.error["#text"] ?? "", /next: Allow it\./);
@@ -37,7 +56,15 @@ describe("the report's forms", () => {
 
   it("JUnit holds no character that XML has no place for", () => {
     const [node] = report.nodes;
-    const odd = { ...report, nodes: [{ ...node!, results: [{ ...node!.results[0]!, status: "failed" as const, actual: "a\u0000\u001b[31mb\ud800\u{1f600}" }] }] };
+    const odd = {
+      ...report,
+      nodes: [
+        {
+          ...node!,
+          results: [{ ...node!.results[0]!, status: "failed" as const, actual: "a\u0000\u001b[31mb\ud800\u{1f600}" }],
+        },
+      ],
+    };
     assert.equal(XMLValidator.validate(junit(odd)), true);
     assert.match(junit(odd), /message="a\[31mb\u{1f600}"/u);
   });
@@ -69,9 +96,15 @@ describe("the report's forms", () => {
   it("the table: unknown is neither yes nor no, and told with its reason once, however many checks have it", () => {
     const node = report.nodes[2]!;
     const [a2] = node.results;
-    const text = verificationText({ stdout: {}, env: {} } as Terminal, { ...report, nodes: [{ ...node, results: [a2!, { ...a2!, id: "A3" }] }] });
+    const text = verificationText({ stdout: {}, env: {} } as Terminal, {
+      ...report,
+      nodes: [{ ...node, results: [a2!, { ...a2!, id: "A3" }] }],
+    });
     assert.match(text, /^us-west-2-2 +2 unknown +unknown +2\.5 s$/m);
-    assert.match(text, /^us-west-2-2 A2, A3: UNKNOWN\n {2}actual: +not looked at\n {2}cause: +DescribeInstances failed: UnauthorizedOperation\n {2}next: +Allow it\.$/m);
+    assert.match(
+      text,
+      /^us-west-2-2 A2, A3: UNKNOWN\n {2}actual: +not looked at\n {2}cause: +DescribeInstances failed: UnauthorizedOperation\n {2}next: +Allow it\.$/m,
+    );
   });
 
   it("JSON: as its schema says", () => {
@@ -81,7 +114,13 @@ describe("the report's forms", () => {
 
   it("the timeline begins at the launch and counts from there", () => {
     const { bars, seconds } = timelineOf(report.nodes[0]!);
-    assert.deepEqual(bars.map(({ name, from, length, isMoment }) => [name, from, length, isMoment]), [["launched", 0, 0, true], ["directories", 10, 2, false]]);
+    assert.deepEqual(
+      bars.map(({ name, from, length, isMoment }) => [name, from, length, isMoment]),
+      [
+        ["launched", 0, 0, true],
+        ["directories", 10, 2, false],
+      ],
+    );
     assert.equal(seconds, 12);
     assert.deepEqual(timelineOf({ ...report.nodes[0]!, results: [] }), { bars: [], seconds: 0 });
   });
@@ -90,10 +129,16 @@ describe("the report's forms", () => {
 describe("how many nodes make a healthy fleet", () => {
   const fleetOf = (...ofNodes: Outcome[]): VerificationReport => {
     const outcome = together(ofNodes);
-    const nodes = ofNodes.map((ofNode, n) => ({ ...report.nodes[0]!, node: `n-${n}`, isVerified: ofNode === "verified", outcome: ofNode }));
+    const nodes = ofNodes.map((ofNode, n) => ({
+      ...report.nodes[0]!,
+      node: `n-${n}`,
+      isVerified: ofNode === "verified",
+      outcome: ofNode,
+    }));
     return verificationReport({ nodes, isVerified: outcome === "verified", outcome }, { stack: "s", at: new Date(0) });
   };
-  const fleet = (...verified: boolean[]): VerificationReport => fleetOf(...verified.map((isVerified): Outcome => (isVerified ? "verified" : "failed")));
+  const fleet = (...verified: boolean[]): VerificationReport =>
+    fleetOf(...verified.map((isVerified): Outcome => (isVerified ? "verified" : "failed")));
   for (const [min, verified, healthy] of [
     [undefined, [true, true], true],
     [undefined, [true, false], false],
@@ -127,12 +172,27 @@ describe("how many nodes make a healthy fleet", () => {
   for (const [nodes, all, line] of [
     [["verified", "verified"], undefined, /^VERIFIED: 2 of 2 nodes\.$/],
     [["verified", "verified", "unknown"], undefined, /^NOT VERIFIED: 2 of 3 nodes verified, 1 unknown; /],
-    [["verified", "failed", "unknown", "skipped"], 5, /^NOT VERIFIED: 1 of 5 nodes verified, 1 failed, 1 unknown, 2 not looked at; /],
+    [
+      ["verified", "failed", "unknown", "skipped"],
+      5,
+      /^NOT VERIFIED: 1 of 5 nodes verified, 1 failed, 1 unknown, 2 not looked at; /,
+    ],
     [[], 0, /^NOT VERIFIED: 0 of 0 nodes verified; /],
   ] as const) {
-    it(`says in one line: ${nodes.join(", ") || "no nodes"}`, () => assert.match(verdictLine(nodes.map((outcome) => ({ outcome })), all), line));
+    it(`says in one line: ${nodes.join(", ") || "no nodes"}`, () =>
+      assert.match(
+        verdictLine(
+          nodes.map((outcome) => ({ outcome })),
+          all,
+        ),
+        line,
+      ));
   }
   for (const wrong of ["", "101%", "-1", "80 %", "most"]) {
-    it(`refuses "${wrong}"`, () => assert.throws(() => parseMinHealthy(wrong), (error: unknown) => isSpotError(error) && error.code === "E_USAGE"));
+    it(`refuses "${wrong}"`, () =>
+      assert.throws(
+        () => parseMinHealthy(wrong),
+        (error: unknown) => isSpotError(error) && error.code === "E_USAGE",
+      ));
   }
 });

@@ -33,7 +33,15 @@ describe("the log of a run", () => {
     writeFileSync(path.join(dir, "logs"), "");
     let told = "";
     const stream = { isTTY: false, write: (text: string) => void (told += text) };
-    const context = { command: "up", args: [], positionals: [], rest: [], options: { sandbox: "api" }, terminal: { stdout: stream, stderr: stream, env: {} }, env: { SPOT_SANDBOX_HOME: dir } } as unknown as CommandContext;
+    const context = {
+      command: "up",
+      args: [],
+      positionals: [],
+      rest: [],
+      options: { sandbox: "api" },
+      terminal: { stdout: stream, stderr: stream, env: {} },
+      env: { SPOT_SANDBOX_HOME: dir },
+    } as unknown as CommandContext;
     const reporter = reporterFor(context, true);
     for (const message of ["one", "two"]) reporter.emit({ type: "message", level: "info", message });
     assert.match(told, /^\[log\] WARNING: no log is kept of this run: .*\n\[spot\] INFO: one\n\[spot\] INFO: two\n$/);

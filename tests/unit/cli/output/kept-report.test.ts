@@ -23,10 +23,16 @@ describe("the last verification's report", function () {
   it("is kept as a page and as a document, for nobody else to read, in the place of the one before", async () => {
     const report = sampleReport();
     await keepReport(folder, { ...report, stack: "earlier" });
-    const page = await keepReport(folder, report) ?? assert.fail("it is kept");
+    const page = (await keepReport(folder, report)) ?? assert.fail("it is kept");
     assert.deepEqual(keptReport(folder), { report, page });
     assert.equal(readFileSync(page, "utf8"), html(report));
-    assert.deepEqual(readdirSync(folder).map((name) => [name, statSync(path.join(folder, name)).mode & 0o777]), [["last-verification.html", 0o600], ["last-verification.json", 0o600]]);
+    assert.deepEqual(
+      readdirSync(folder).map((name) => [name, statSync(path.join(folder, name)).mode & 0o777]),
+      [
+        ["last-verification.html", 0o600],
+        ["last-verification.json", 0o600],
+      ],
+    );
   });
 
   it("is none where nothing was verified, or what was kept is not whole", async () => {
@@ -39,12 +45,27 @@ describe("the last verification's report", function () {
   it("is named by `status`, with what it says", async () => {
     const journal = new Journal({ folder, command: "verify", args: [], recorded: true });
     journal.end(ExitCode.verificationFailed);
-    const status = (...args: string[]): string => spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "status", "--sandbox=api", ...args], { encoding: "utf8", env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home } }).stdout;
+    const status = (...args: string[]): string =>
+      spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "status", "--sandbox=api", ...args], {
+        encoding: "utf8",
+        env: { PATH: process.env.PATH, HOME: home, SPOT_SANDBOX_HOME: home },
+      }).stdout;
     assert.doesNotMatch(status(), /verification/);
-    const page = await keepReport(folder, sampleReport()) ?? assert.fail("it is kept");
-    assert.match(status(), /^last verification, .* ago: 1 of 3 nodes of stack dev verified, 1 unknown; its report: .*last-verification\.html$/m);
+    const page = (await keepReport(folder, sampleReport())) ?? assert.fail("it is kept");
+    assert.match(
+      status(),
+      /^last verification, .* ago: 1 of 3 nodes of stack dev verified, 1 unknown; its report: .*last-verification\.html$/m,
+    );
     const { verification } = JSON.parse(status("--json")) as { verification: unknown };
-    assert.deepEqual(verification, { at: "2026-01-01T00:00:00.000Z", stack: "dev", nodes: 3, verified: 1, failed: 1, unknown: 1, report: page });
+    assert.deepEqual(verification, {
+      at: "2026-01-01T00:00:00.000Z",
+      stack: "dev",
+      nodes: 3,
+      verified: 1,
+      failed: 1,
+      unknown: 1,
+      report: page,
+    });
   });
 
   it("is done without where nothing can be written", async () => {

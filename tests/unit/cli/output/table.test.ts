@@ -2,30 +2,46 @@ import assert from "node:assert/strict";
 import { nodeTable, tableShape, type PricedNode } from "../../../../cli/output/table";
 import type { Terminal } from "../../../../cli/output/console";
 
-const node = (cost?: PricedNode["cost"]): PricedNode => ({
-  name: "ap-southeast-2-10",
-  instanceId: "i-0123456789abcdef0",
-  region: "ap-southeast-2",
-  availabilityZone: "ap-southeast-2a",
-  instanceType: "m7g.2xlarge",
-  market: "on-demand",
-  state: "running",
-  address: "203.113.100.100",
-  launchedAt: "2030-01-01T00:00:00Z",
-  recorded: true,
-  ...(cost ? { cost } : {}),
-} as PricedNode);
+const node = (cost?: PricedNode["cost"]): PricedNode =>
+  ({
+    name: "ap-southeast-2-10",
+    instanceId: "i-0123456789abcdef0",
+    region: "ap-southeast-2",
+    availabilityZone: "ap-southeast-2a",
+    instanceType: "m7g.2xlarge",
+    market: "on-demand",
+    state: "running",
+    address: "203.113.100.100",
+    launchedAt: "2030-01-01T00:00:00Z",
+    recorded: true,
+    ...(cost ? { cost } : {}),
+  }) as PricedNode;
 const priced = node({ hourly: 0.0147, onDemandHourly: 0.0416, soFar: 12.5 } as PricedNode["cost"]);
 const NOW = Date.parse("2030-01-02T03:00:00Z");
 
-const on = (columns: number | undefined): Pick<Terminal, "stdout" | "env"> => ({ stdout: { isTTY: columns !== undefined, columns } as NodeJS.WriteStream, env: { NO_COLOR: "1" } });
+const on = (columns: number | undefined): Pick<Terminal, "stdout" | "env"> => ({
+  stdout: { isTTY: columns !== undefined, columns } as NodeJS.WriteStream,
+  env: { NO_COLOR: "1" },
+});
 const linesOf = (text: string): string[] => text.split("\n");
 
 describe("the table of nodes", () => {
   it("shows all standard columns where there is room, and where nobody looks", () => {
     for (const columns of [200, undefined]) {
       const [head, row, ...more] = linesOf(nodeTable(on(columns), [priced], tableShape({}), NOW));
-      assert.deepEqual(head!.split(/ {2,}/), ["NODE", "INSTANCE", "REGION", "AZ", "TYPE", "MARKET", "STATE", "ADDRESS", "AGE", "$/H", "SO FAR"]);
+      assert.deepEqual(head!.split(/ {2,}/), [
+        "NODE",
+        "INSTANCE",
+        "REGION",
+        "AZ",
+        "TYPE",
+        "MARKET",
+        "STATE",
+        "ADDRESS",
+        "AGE",
+        "$/H",
+        "SO FAR",
+      ]);
       assert.match(row!, /ap-southeast-2-10 {2}i-0123456789abcdef0 .* 1d 3h/);
       assert.deepEqual(more, []);
     }
@@ -33,8 +49,23 @@ describe("the table of nodes", () => {
 
   for (const width of [80, 100, 120]) {
     it(`keeps to ${width} columns of a terminal, and says what is left out`, () => {
-      const lines = linesOf(nodeTable(on(width), [node(), priced].map((one) => ({ ...one, availabilityZone: "us-west-2a", name: "us-west-2-10", region: "us-west-2" })), tableShape({}), NOW));
-      assert.deepEqual(lines.filter((line) => line.length > width), []);
+      const lines = linesOf(
+        nodeTable(
+          on(width),
+          [node(), priced].map((one) => ({
+            ...one,
+            availabilityZone: "us-west-2a",
+            name: "us-west-2-10",
+            region: "us-west-2",
+          })),
+          tableShape({}),
+          NOW,
+        ),
+      );
+      assert.deepEqual(
+        lines.filter((line) => line.length > width),
+        [],
+      );
       for (const head of ["NODE", "INSTANCE", "STATE", "ADDRESS", "AGE"]) assert.ok(lines[0]!.includes(head), head);
       assert.match(lines.at(-1)!, /^left out: region.*`list --columns all` shows them$/);
     });

@@ -15,9 +15,19 @@ describe("--yes", () => {
   /** Asks a question as a command does; nobody is there to answer. */
   async function answer(command: string, given: Partial<ParsedOptions>, answeredBy?: "take-over"): Promise<boolean> {
     const stream = () => Object.assign(new PassThrough(), { isTTY: false });
-    const terminal = { stdin: stream(), stdout: stream(), stderr: stream(), env: {} } as unknown as CommandContext["terminal"];
+    const terminal = {
+      stdin: stream(),
+      stdout: stream(),
+      stderr: stream(),
+      env: {},
+    } as unknown as CommandContext["terminal"];
     const context: CommandContext = {
-      command, args: [], positionals: [], rest: [], terminal, env: { HOME: home, SPOT_SANDBOX_HOME: home },
+      command,
+      args: [],
+      positionals: [],
+      rest: [],
+      terminal,
+      env: { HOME: home, SPOT_SANDBOX_HOME: home },
       options: { sandbox: "api", yes: false, json: false, verbose: false, debug: false, ...given },
     };
     const reporter = reporterFor(context, false);
@@ -41,7 +51,10 @@ describe("--yes", () => {
 
   it("is no answer where a question has an option of its own: --take-over is, for that question alone", async () => {
     const asking = COMMANDS.filter(({ options }) => options.includes("take-over"));
-    assert.deepEqual(asking.map(({ name }) => name), ["up", "down", "replace", "repair", "recover", "allow-me", "cleanup-vpcs"]);
+    assert.deepEqual(
+      asking.map(({ name }) => name),
+      ["up", "down", "replace", "repair", "recover", "allow-me", "cleanup-vpcs"],
+    );
     for (const { name } of asking) {
       for (const form of [{}, { json: true }, { quiet: true }]) {
         assert.equal(await answer(name, { ...form, yes: true }, "take-over"), false, `${name} with --yes`);

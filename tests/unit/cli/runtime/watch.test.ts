@@ -11,7 +11,10 @@ describe("--watch", () => {
     const told: FleetEvent[] = [];
     let printed = "";
     let seen = 0;
-    const context = { options: { json }, terminal: { stdout: { write: (text: string) => (printed += text) } } } as unknown as CommandContext;
+    const context = {
+      options: { json },
+      terminal: { stdout: { write: (text: string) => (printed += text) } },
+    } as unknown as CommandContext;
     const ended = await watching(context, {
       reporter: { emit: (event) => told.push(event), confirm: () => Promise.resolve(false) },
       everyMs: 1,
@@ -33,7 +36,14 @@ describe("--watch", () => {
     const { ended, told, printed, seen } = await watch(["fine", throttled, silent, cutOff, "fine"]);
     assert.equal(seen, 6);
     assert.equal(ended.name, "AbortError", "only the user's wish ended it");
-    assert.deepEqual(told.map((event) => event.type === "message" && [event.level, event.message, event.error?.next]), [throttled, silent, cutOff].map(({ message }) => ["error", message, "Nothing: the next look follows in 0.001 s."]));
+    assert.deepEqual(
+      told.map((event) => event.type === "message" && [event.level, event.message, event.error?.next]),
+      [throttled, silent, cutOff].map(({ message }) => [
+        "error",
+        message,
+        "Nothing: the next look follows in 0.001 s.",
+      ]),
+    );
     assert.equal(printed, "");
   });
 
@@ -59,7 +69,15 @@ describe("--watch", () => {
       return Promise.reject(silent);
     };
     const context = { options: {}, terminal: {} } as unknown as CommandContext;
-    await assert.rejects(watching(context, { reporter: { emit: (event) => told.push(event), confirm: () => Promise.resolve(false) }, everyMs: 1, signal: stop.signal, look }), { name: "E_INTERRUPTED" });
+    await assert.rejects(
+      watching(context, {
+        reporter: { emit: (event) => told.push(event), confirm: () => Promise.resolve(false) },
+        everyMs: 1,
+        signal: stop.signal,
+        look,
+      }),
+      { name: "E_INTERRUPTED" },
+    );
     assert.deepEqual(told, []);
   });
 });

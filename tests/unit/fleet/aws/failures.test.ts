@@ -13,18 +13,23 @@ describe("classifyFailure", () => {
         `<Response><Errors><Error><Code>${code}</Code><Message>We are sorry.</Message></Error></Errors></Response>`,
         `Server.${code}: We are sorry.`,
       ];
-      for (const text of texts) assert.deepEqual(classifyFailure(text), { awsCode: code, next: hint, ...expected }, text);
+      for (const text of texts)
+        assert.deepEqual(classifyFailure(text), { awsCode: code, next: hint, ...expected }, text);
     });
   }
 
   it("takes the innermost code", () => {
-    const text = "api error UnauthorizedOperation: while creating the role: api error InsufficientInstanceCapacity: no room";
+    const text =
+      "api error UnauthorizedOperation: while creating the role: api error InsufficientInstanceCapacity: no room";
     assert.equal(classifyFailure(text).awsCode, "InsufficientInstanceCapacity");
   });
 
   it("finds a known code in the midst of a sentence", () => {
     assert.equal(classifyFailure("the fleet got InsufficientInstanceCapacity in us-west-2a").class, "capacity");
-    assert.equal(classifyFailure("instance ended with Server.InsufficientInstanceCapacity").awsCode, "InsufficientInstanceCapacity");
+    assert.equal(
+      classifyFailure("instance ended with Server.InsufficientInstanceCapacity").awsCode,
+      "InsufficientInstanceCapacity",
+    );
   });
 
   it("does not take a common word for a code", () => {
@@ -34,7 +39,14 @@ describe("classifyFailure", () => {
 
   it("tells that the record is out of date where a part of our network is not there", () => {
     const lost = ["InvalidVpcID", "InvalidSubnetID", "InvalidRouteTableID", "InvalidInternetGatewayID"];
-    for (const name of lost) assert.deepEqual([classifyFailure(`api error ${name}.NotFound: none`).class, classifyFailure(`api error ${name}.NotFound: none`).outdated], ["transient", true]);
+    for (const name of lost)
+      assert.deepEqual(
+        [
+          classifyFailure(`api error ${name}.NotFound: none`).class,
+          classifyFailure(`api error ${name}.NotFound: none`).outdated,
+        ],
+        ["transient", true],
+      );
     assert.equal(classifyFailure("api error InvalidInstanceID.NotFound: none").outdated, undefined);
   });
 
@@ -71,19 +83,52 @@ describe("classifyFailure", () => {
   });
 
   it("has a row for each code of the peers' next-pool sets", () => {
-    const sets = ["InsufficientInstanceCapacity", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "UnfulfillableCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet", "MaxFleetCountExceeded", "ReservationCapacityExceeded", "SpotMaxPriceTooLow", "InsufficientCapacity"];
+    const sets = [
+      "InsufficientInstanceCapacity",
+      "MaxSpotInstanceCountExceeded",
+      "VcpuLimitExceeded",
+      "UnfulfillableCapacity",
+      "Unsupported",
+      "InsufficientFreeAddressesInSubnet",
+      "MaxFleetCountExceeded",
+      "ReservationCapacityExceeded",
+      "SpotMaxPriceTooLow",
+      "InsufficientCapacity",
+    ];
     for (const code of sets) assert.ok(["capacity", "quota", "price"].includes(awsFailures[code]?.class ?? ""), code);
   });
 
   for (const [message, nothing] of [
-    ["creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, RequestID: x, api error InsufficientInstanceCapacity: no", true],
-    ["creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no", true],
-    ["creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 503, RequestID: x, api error RequestLimitExceeded: slow", true],
-    ["creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 500, RequestID: x, api error InternalError: oh", false],
-    ["creating EC2 Instance: operation error EC2: RunInstances, request send failed, dial tcp: connection reset by peer", false],
-    ["waiting for EC2 Instance (i-1) create: operation error EC2: DescribeInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no", false],
-    ["creating EC2 VPC: operation error EC2: CreateVpc, https response error StatusCode: 400, RequestID: x, api error VpcLimitExceeded: no", false],
+    [
+      "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, RequestID: x, api error InsufficientInstanceCapacity: no",
+      true,
+    ],
+    [
+      "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no",
+      true,
+    ],
+    [
+      "creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 503, RequestID: x, api error RequestLimitExceeded: slow",
+      true,
+    ],
+    [
+      "creating EC2 Instance: operation error EC2: RunInstances, exceeded maximum number of attempts, 3, https response error StatusCode: 500, RequestID: x, api error InternalError: oh",
+      false,
+    ],
+    [
+      "creating EC2 Instance: operation error EC2: RunInstances, request send failed, dial tcp: connection reset by peer",
+      false,
+    ],
+    [
+      "waiting for EC2 Instance (i-1) create: operation error EC2: DescribeInstances, https response error StatusCode: 403, RequestID: x, api error UnauthorizedOperation: no",
+      false,
+    ],
+    [
+      "creating EC2 VPC: operation error EC2: CreateVpc, https response error StatusCode: 400, RequestID: x, api error VpcLimitExceeded: no",
+      false,
+    ],
   ] as const) {
-    it(`${nothing ? "surely launched nothing" : "may have made something"}: ${message.slice(0, 110)}`, () => assert.equal(launchedNothing(message), nothing));
+    it(`${nothing ? "surely launched nothing" : "may have made something"}: ${message.slice(0, 110)}`, () =>
+      assert.equal(launchedNothing(message), nothing));
   }
 });

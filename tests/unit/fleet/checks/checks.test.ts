@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { applicationDirectories, checks, phases, type CloudFacts, type CommandOutput, type GroupFacts, type InstanceFacts, type NodeExpectation, type Verdict } from "../../../../fleet/checks";
+import {
+  applicationDirectories,
+  checks,
+  phases,
+  type CloudFacts,
+  type CommandOutput,
+  type GroupFacts,
+  type InstanceFacts,
+  type NodeExpectation,
+  type Verdict,
+} from "../../../../fleet/checks";
 import { manifestOf } from "../../../../fleet/node/payload";
 
 const sha = (letter: string): string => letter.repeat(64);
@@ -25,19 +35,37 @@ const node: NodeExpectation = {
   userDataSha256: sha("d"),
   packages: ["curl", "jq"],
   directories: applicationDirectories,
-  units: { installed: { "sensor.service": "services/sensor.service" }, enabled: ["sensor.service", "bacalhau-startup.service"], workloads: ["sensor.service"], own: ["mine.service"] },
-  bacalhau: { version: "1.6.0", orchestrators: ["nats://one.example:4222", "nats://two.example:4222"], api: "http://one.example:1234" },
+  units: {
+    installed: { "sensor.service": "services/sensor.service" },
+    enabled: ["sensor.service", "bacalhau-startup.service"],
+    workloads: ["sensor.service"],
+    own: ["mine.service"],
+  },
+  bacalhau: {
+    version: "1.6.0",
+    orchestrators: ["nats://one.example:4222", "nats://two.example:4222"],
+    api: "http://one.example:1234",
+  },
 };
 const machineFacts = {
   account: "123456789012",
   instance: {
-    instanceId: node.instanceId, state: "running", instanceType: "t3.small", availabilityZone: "us-west-2a", market: "spot" as const,
-    publicAddress: "198.18.0.2", httpTokens: "required",
+    instanceId: node.instanceId,
+    state: "running",
+    instanceType: "t3.small",
+    availabilityZone: "us-west-2a",
+    market: "spot" as const,
+    publicAddress: "198.18.0.2",
+    httpTokens: "required",
     tags: { ManagedBy: "spot-deployer", "spot-deployer:lineage": "lineage-1", "spot-deployer:node": "us-west-2-0" },
   },
 };
 
-const group = (port: number): GroupFacts => ({ id: `sg-${port}`, isOwn: true, ingress: [{ protocol: "tcp", fromPort: port, toPort: port, source: "198.18.0.1/32" }] });
+const group = (port: number): GroupFacts => ({
+  id: `sg-${port}`,
+  isOwn: true,
+  ingress: [{ protocol: "tcp", fromPort: port, toPort: port, source: "198.18.0.1/32" }],
+});
 const cloud: CloudFacts & { instance: InstanceFacts } = {
   ...machineFacts,
   caller: { cidr: "198.18.0.1/32", isCertain: true },
@@ -53,43 +81,115 @@ function judge(id: string, output: string | Partial<CommandOutput>): Verdict {
   const check = checkOf(id);
   assert.equal(check.where, "node");
   assert.ok(check.where === "node");
-  return check.judge({ code: 0, stdout: "", stderr: "", at: 1_700_000_000_000, ...(typeof output === "string" ? { stdout: output } : output) }, node);
+  return check.judge(
+    {
+      code: 0,
+      stdout: "",
+      stderr: "",
+      at: 1_700_000_000_000,
+      ...(typeof output === "string" ? { stdout: output } : output),
+    },
+    node,
+  );
 }
 
 const step = (name: string, status: string, detail = ""): string => JSON.stringify({ name, status, detail });
 const tree = (...without: string[]): string =>
   [
-    "d\t0755\t60\t\tscripts", "f\t0755\t5\t\tscripts/run.py", "d\t0755\t60\t\tfiles", "f\t0644\t0\t\tfiles/a name.txt",
-    "l\t0777\t17\t../scripts/run.py\tfiles/link", "d\t0755\t60\t\tservices", "f\t0644\t9\t\tservices/sensor.service",
-  ].filter((line) => !without.some((path) => line.endsWith(`\t${path}`))).join("\n");
-const sums = (first = sha("a")): string => `${first}  ./scripts/run.py\n${sha("b")}  ./files/a name.txt\n${sha("c")}  ./services/sensor.service\n`;
+    "d\t0755\t60\t\tscripts",
+    "f\t0755\t5\t\tscripts/run.py",
+    "d\t0755\t60\t\tfiles",
+    "f\t0644\t0\t\tfiles/a name.txt",
+    "l\t0777\t17\t../scripts/run.py\tfiles/link",
+    "d\t0755\t60\t\tservices",
+    "f\t0644\t9\t\tservices/sensor.service",
+  ]
+    .filter((line) => !without.some((path) => line.endsWith(`\t${path}`)))
+    .join("\n");
+const sums = (first = sha("a")): string =>
+  `${first}  ./scripts/run.py\n${sha("b")}  ./files/a name.txt\n${sha("c")}  ./services/sensor.service\n`;
 const RUNNING = '{"status": "running"}\n';
-const stages = (more: object): string => JSON.stringify({ v1: { stage: null, "modules-final": { errors: [], finished: 1, ...more } } });
-const unit = (properties: Record<string, string>): string => Object.entries(properties).map(([key, value]) => `${key}=${value}`).join("\n");
-const startup = (active: string, sub: string, status = "0"): string => unit({ ActiveState: active, SubState: sub, Result: status === "0" ? "success" : "exit-code", ExecMainStatus: status });
+const stages = (more: object): string =>
+  JSON.stringify({ v1: { stage: null, "modules-final": { errors: [], finished: 1, ...more } } });
+const unit = (properties: Record<string, string>): string =>
+  Object.entries(properties)
+    .map(([key, value]) => `${key}=${value}`)
+    .join("\n");
+const startup = (active: string, sub: string, status = "0"): string =>
+  unit({
+    ActiveState: active,
+    SubState: sub,
+    Result: status === "0" ? "success" : "exit-code",
+    ExecMainStatus: status,
+  });
 /** `systemctl show` of units that are well but for what is given. */
 const shown = (...units: Record<string, string>[]): string =>
   `1000.00\n${units.map((properties) => unit({ ActiveState: "active", SubState: "running", Result: "success", NRestarts: "0", Type: "simple", UnitFileState: "enabled", ActiveEnterTimestamp: "Tue 2023-11-14 22:13:20 UTC", ActiveEnterTimestampMonotonic: "100000000", ...properties })).join("\n\n")}\n`;
-const orchestrator = (instanceId: string, status: string): string => JSON.stringify({ Nodes: [{ Info: { NodeID: "n-1", Labels: { instance_id: instanceId } }, ConnectionState: { Status: status } }] });
+const orchestrator = (instanceId: string, status: string): string =>
+  JSON.stringify({
+    Nodes: [{ Info: { NodeID: "n-1", Labels: { instance_id: instanceId } }, ConnectionState: { Status: status } }],
+  });
 const journal = (entry: Record<string, string>): string => `${JSON.stringify(entry)}\n`;
-const machine = ({ disk = 12, inodes = 3, available = 900, load = 0.5 } = {}): string => ` ${disk}%   ${inodes}% /\nMemTotal:        1000 kB\nMemAvailable:     ${available} kB\n${load}\n2\n`;
-const identity = { sensor_id: "SENSOR_AZ_PHO_5441", location: {}, device_info: {}, deployment: {}, metadata: { instance_id: node.instanceId } };
+const machine = ({ disk = 12, inodes = 3, available = 900, load = 0.5 } = {}): string =>
+  ` ${disk}%   ${inodes}% /\nMemTotal:        1000 kB\nMemAvailable:     ${available} kB\n${load}\n2\n`;
+const identity = {
+  sensor_id: "SENSOR_AZ_PHO_5441",
+  location: {},
+  device_info: {},
+  deployment: {},
+  metadata: { instance_id: node.instanceId },
+};
 const directories = applicationDirectories.map(({ path, owner, mode }) => `${path} ${owner} ${mode} directory`);
 
 /** For each check: outputs that hold, and outputs that do not with what must be named. */
-const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; bad: Array<[string | Partial<CommandOutput>, RegExp]> }> = {
-  B3: { good: ["ubuntu\n"], bad: [["root\n", /root/], [{ code: 1, stderr: "sudo: a password is required" }, /password/]] },
-  B4: { good: [`${node.instanceId}`], bad: [["i-0ffffffffffffffff", /i-0ff/], [{ code: 22 }, /curl ended with 22/], ["<html>401", /401/]] },
+const samples: Record<
+  string,
+  { good: Array<string | Partial<CommandOutput>>; bad: Array<[string | Partial<CommandOutput>, RegExp]> }
+> = {
+  B3: {
+    good: ["ubuntu\n"],
+    bad: [
+      ["root\n", /root/],
+      [{ code: 1, stderr: "sudo: a password is required" }, /password/],
+    ],
+  },
+  B4: {
+    good: [`${node.instanceId}`],
+    bad: [
+      ["i-0ffffffffffffffff", /i-0ff/],
+      [{ code: 22 }, /curl ended with 22/],
+      ["<html>401", /401/],
+    ],
+  },
   B5: {
     good: [`boot-2\n${JSON.stringify({ bootId: "boot-1" }, null, 2)}\n`],
-    bad: [[`boot-1\n${JSON.stringify({ bootId: "boot-1" })}`, /still boot-1/], [{ code: 1, stdout: "boot-1\n", stderr: "cat: deployment-complete.json: No such file" }, /No such file/]],
+    bad: [
+      [`boot-1\n${JSON.stringify({ bootId: "boot-1" })}`, /still boot-1/],
+      [{ code: 1, stdout: "boot-1\n", stderr: "cat: deployment-complete.json: No such file" }, /No such file/],
+    ],
   },
-  B6: { good: ["1700000001.500"], bad: [["1700000009.000", /9.0 s off/], ["", /NaN/]] },
+  B6: {
+    good: ["1700000001.500"],
+    bad: [
+      ["1700000009.000", /9.0 s off/],
+      ["", /NaN/],
+    ],
+  },
   B7: {
     good: ["default via 198.18.0.1 dev eth0\nip-10-0-0-10 ok\n"],
-    bad: [["default via 198.18.0.1 dev eth0\nip-10-0-0-10\n", /^ip-10-0-0-10 is not resolved$/], ["ip-10-0-0-10 ok\norchestrator\n", /^no default route; orchestrator is not resolved$/]],
+    bad: [
+      ["default via 198.18.0.1 dev eth0\nip-10-0-0-10\n", /^ip-10-0-0-10 is not resolved$/],
+      ["ip-10-0-0-10 ok\norchestrator\n", /^no default route; orchestrator is not resolved$/],
+    ],
   },
-  C1: { good: ['{"status": "done", "errors": []}', '{"status": "error"}'], bad: [['{"status": "running"}', /running/], ['{"status": "disabled"}', /disabled/], [{ code: 127, stderr: "cloud-init: not found" }, /not found/]] },
+  C1: {
+    good: ['{"status": "done", "errors": []}', '{"status": "error"}'],
+    bad: [
+      ['{"status": "running"}', /running/],
+      ['{"status": "disabled"}', /disabled/],
+      [{ code: 127, stderr: "cloud-init: not found" }, /not found/],
+    ],
+  },
   C2: {
     good: [stages({}), stages({ recoverable_errors: {} }), stages({ recoverable_errors: { DEPRECATED: ["old key"] } })],
     bad: [
@@ -100,13 +200,30 @@ const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; ba
     ],
   },
   C3: { good: [`${sha("d")}  /var/lib/cloud/instance/user-data.txt`], bad: [[`${sha("e")}  x`, /eee/]] },
-  C4: { good: ["ii  curl\nii  jq\n"], bad: [["ii  curl\n", /jq: not installed/], ["ii  curl\niU  jq\n", /jq/]] },
+  C4: {
+    good: ["ii  curl\nii  jq\n"],
+    bad: [
+      ["ii  curl\n", /jq: not installed/],
+      ["ii  curl\niU  jq\n", /jq/],
+    ],
+  },
   C5: { good: [""], bad: [["The following packages are only half configured", /half configured/]] },
   C6: {
-    good: [JSON.stringify({ v1: { stage: null, init: { start: 1_700_000_000.5, finished: 1_700_000_002, errors: [] } } })],
-    bad: [[JSON.stringify({ v1: { init: { start: 1_700_000_000, finished: null } } }), /init not finished/], [{ stderr: "cat: No such file" }, /No such file/]],
+    good: [
+      JSON.stringify({ v1: { stage: null, init: { start: 1_700_000_000.5, finished: 1_700_000_002, errors: [] } } }),
+    ],
+    bad: [
+      [JSON.stringify({ v1: { init: { start: 1_700_000_000, finished: null } } }), /init not finished/],
+      [{ stderr: "cat: No such file" }, /No such file/],
+    ],
   },
-  D1: { good: ["ubuntu 755 directory\n"], bad: [["root 755 directory", /root/], [{ stderr: "stat: cannot statx: No such file or directory" }, /No such file/]] },
+  D1: {
+    good: ["ubuntu 755 directory\n"],
+    bad: [
+      ["root 755 directory", /root/],
+      [{ stderr: "stat: cannot statx: No such file or directory" }, /No such file/],
+    ],
+  },
   D2: {
     good: [`${tree()}\n\n${sums()}`],
     bad: [
@@ -117,59 +234,177 @@ const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; ba
       [{ code: 1, stderr: "cd: No such file or directory" }, /missing/],
     ],
   },
-  D3: { good: ["manifest.json\nscripts\nscripts/run.py\nfiles\n"], bad: [["manifest.json\nscripts/__pycache__\n.incoming\n", /scripts\/__pycache__; .incoming/]] },
+  D3: {
+    good: ["manifest.json\nscripts\nscripts/run.py\nfiles\n"],
+    bad: [["manifest.json\nscripts/__pycache__\n.incoming\n", /scripts\/__pycache__; .incoming/]],
+  },
   D4: {
     good: [directories.join("\n")],
-    bad: [[directories.slice(1).join("\n"), /^\/opt\/sensor: missing$/], [directories.join("\n").replace("/bacalhau_data root 700", "/bacalhau_data root 755"), /\/bacalhau_data root 755/]],
+    bad: [
+      [directories.slice(1).join("\n"), /^\/opt\/sensor: missing$/],
+      [
+        directories.join("\n").replace("/bacalhau_data root 700", "/bacalhau_data root 755"),
+        /\/bacalhau_data root 755/,
+      ],
+    ],
   },
-  D5: { good: [JSON.stringify(manifest)], bad: [[JSON.stringify({ digest: "other" }), /other/], [{ stderr: "cat: No such file" }, /No such file/]] },
+  D5: {
+    good: [JSON.stringify(manifest)],
+    bad: [
+      [JSON.stringify({ digest: "other" }), /other/],
+      [{ stderr: "cat: No such file" }, /No such file/],
+    ],
+  },
   D6: { good: [""], bad: [[{ code: 1, stderr: "Traceback\nSyntaxError: invalid syntax" }, /SyntaxError/]] },
-  E1: { good: ['{"SERVICE_RESULT": "success"}'], bad: [['{"SERVICE_RESULT": "exit-code"}', /exit-code/], [{ stderr: "cat: No such file" }, /No such file/]] },
+  E1: {
+    good: ['{"SERVICE_RESULT": "success"}'],
+    bad: [
+      ['{"SERVICE_RESULT": "exit-code"}', /exit-code/],
+      [{ stderr: "cat: No such file" }, /No such file/],
+    ],
+  },
   E2: {
     good: [`${step("verify-manifest", "ok")}\n${step("directories", "ok")}\n`],
-    bad: [[`${step("verify-manifest", "ok")}\n${step("directories", "failed", "disk full")}`, /^directories: failed: disk full$/], ["", /no step/]],
+    bad: [
+      [
+        `${step("verify-manifest", "ok")}\n${step("directories", "failed", "disk full")}`,
+        /^directories: failed: disk full$/,
+      ],
+      ["", /no step/],
+    ],
   },
-  E3: { good: [JSON.stringify({ digest: manifest.digest })], bad: [[JSON.stringify({ digest: "other" }), /other/], [{ stderr: "No such file" }, /No such file/]] },
-  E4: { good: ["[2026-01-01 00:00:00] STEP deployment-complete: ok: payload x"], bad: [["[2026-01-01 00:00:00] STEP units: failed: x", /units: failed/]] },
-  F1: { good: [`${sha("c")}  sensor.service`], bad: [[`${sha("f")}  sensor.service`, /differs from services\/sensor.service/], ["", /sensor.service: missing/]] },
-  F2: { good: ["", "/lib/systemd/system/other.service:3: Unknown key"], bad: [["/etc/systemd/system/sensor.service:7: Unknown key name 'Exec'", /Unknown key name/]] },
-  F3: { good: ["enabled\nenabled\n"], bad: [["enabled\ndisabled\n", /bacalhau-startup.service: disabled/], ["", /unknown/]] },
+  E3: {
+    good: [JSON.stringify({ digest: manifest.digest })],
+    bad: [
+      [JSON.stringify({ digest: "other" }), /other/],
+      [{ stderr: "No such file" }, /No such file/],
+    ],
+  },
+  E4: {
+    good: ["[2026-01-01 00:00:00] STEP deployment-complete: ok: payload x"],
+    bad: [["[2026-01-01 00:00:00] STEP units: failed: x", /units: failed/]],
+  },
+  F1: {
+    good: [`${sha("c")}  sensor.service`],
+    bad: [
+      [`${sha("f")}  sensor.service`, /differs from services\/sensor.service/],
+      ["", /sensor.service: missing/],
+    ],
+  },
+  F2: {
+    good: ["", "/lib/systemd/system/other.service:3: Unknown key"],
+    bad: [["/etc/systemd/system/sensor.service:7: Unknown key name 'Exec'", /Unknown key name/]],
+  },
+  F3: {
+    good: ["enabled\nenabled\n"],
+    bad: [
+      ["enabled\ndisabled\n", /bacalhau-startup.service: disabled/],
+      ["", /unknown/],
+    ],
+  },
   F4: { good: [""], bad: [["sensor.service: Found ordering cycle on multi-user.target/start", /ordering cycle/]] },
-  F5: { good: [startup("active", "exited")], bad: [[startup("failed", "failed", "1"), /failed \(failed\), exit-code, status 1/], [startup("inactive", "dead"), /inactive/]] },
-  F6: { good: [step("identity", "ok")], bad: [[step("metadata", "failed", "401 from the metadata service"), /metadata: failed: 401/]] },
+  F5: {
+    good: [startup("active", "exited")],
+    bad: [
+      [startup("failed", "failed", "1"), /failed \(failed\), exit-code, status 1/],
+      [startup("inactive", "dead"), /inactive/],
+    ],
+  },
+  F6: {
+    good: [step("identity", "ok")],
+    bad: [[step("metadata", "failed", "401 from the metadata service"), /metadata: failed: 401/]],
+  },
   F7: {
     good: [shown({ Id: "sensor.service" })],
     bad: [
-      [shown({ Id: "sensor.service", ActiveState: "failed", SubState: "failed", Result: "exit-code" }), /sensor.service: failed \(failed\), exit-code/],
+      [
+        shown({ Id: "sensor.service", ActiveState: "failed", SubState: "failed", Result: "exit-code" }),
+        /sensor.service: failed \(failed\), exit-code/,
+      ],
       ["", /unknown/],
     ],
   },
   F8: {
-    good: [shown({ Id: "sensor.service" }), shown({ Id: "bacalhau-startup.service", ActiveEnterTimestampMonotonic: "999000000" }, { Id: "sensor.service", ActiveEnterTimestampMonotonic: "999500000" })],
+    good: [
+      shown({ Id: "sensor.service" }),
+      shown(
+        { Id: "bacalhau-startup.service", ActiveEnterTimestampMonotonic: "999000000" },
+        { Id: "sensor.service", ActiveEnterTimestampMonotonic: "999500000" },
+      ),
+    ],
     bad: [
       [shown({ Id: "sensor.service", NRestarts: "3" }), /sensor.service: 3 restarts/],
-      [shown({ Id: "bacalhau-startup.service" }, { Id: "sensor.service", ActiveEnterTimestampMonotonic: "999000000" }), /active for 1.0 s only, long after the boot/],
+      [
+        shown({ Id: "bacalhau-startup.service" }, { Id: "sensor.service", ActiveEnterTimestampMonotonic: "999000000" }),
+        /active for 1.0 s only, long after the boot/,
+      ],
     ],
   },
-  F9: { good: ["", "sensor.service loaded failed failed x"], bad: [["networkd.service loaded failed failed x", /networkd/]] },
+  F9: {
+    good: ["", "sensor.service loaded failed failed x"],
+    bad: [["networkd.service loaded failed failed x", /networkd/]],
+  },
   F10: { good: [""], bad: [["database is locked", /database is locked/]] },
-  G1: { good: [`644\n${JSON.stringify(identity)}`], bad: [[`600\n${JSON.stringify(identity)}`, /mode 600/], [`644\n${JSON.stringify({ ...identity, location: undefined })}`, /parts device_info/], [{ code: 1, stderr: "No such file" }, /No such file/]] },
-  G2: { good: [JSON.stringify(identity)], bad: [[JSON.stringify({ metadata: { instance_id: "i-test" } }), /i-test/], ["{}", /no instance id/]] },
+  G1: {
+    good: [`644\n${JSON.stringify(identity)}`],
+    bad: [
+      [`600\n${JSON.stringify(identity)}`, /mode 600/],
+      [`644\n${JSON.stringify({ ...identity, location: undefined })}`, /parts device_info/],
+      [{ code: 1, stderr: "No such file" }, /No such file/],
+    ],
+  },
+  G2: {
+    good: [JSON.stringify(identity)],
+    bad: [
+      [JSON.stringify({ metadata: { instance_id: "i-test" } }), /i-test/],
+      ["{}", /no instance id/],
+    ],
+  },
   G3: { good: ["identical\n"], bad: [["- /opt/x differ: byte 3, line 1", /differ/]] },
-  G5: { good: ["looked\n"], bad: [["a placeholder in /bacalhau_node/config.yaml\nlooked\n", /^a placeholder in \/bacalhau_node\/config.yaml$/], ["", /could not be looked at/]] },
+  G5: {
+    good: ["looked\n"],
+    bad: [
+      ["a placeholder in /bacalhau_node/config.yaml\nlooked\n", /^a placeholder in \/bacalhau_node\/config.yaml$/],
+      ["", /could not be looked at/],
+    ],
+  },
   H2: { good: ['{"Status":"OK"}'], bad: [[{ code: 7 }, /curl ended with 7/]] },
-  H1: { good: ['{"GitVersion":"v1.6.0"}'], bad: [['{"GitVersion":"v1.5.0"}', /1.5.0/], [{ code: 7 }, /curl ended with 7/]] },
-  H3: { good: ["ok\nok\n"], bad: [["ok\n[Errno 111] Connection refused\n", /^two.example:4222: \[Errno 111\] Connection refused$/], ["", /no answer/]] },
+  H1: {
+    good: ['{"GitVersion":"v1.6.0"}'],
+    bad: [
+      ['{"GitVersion":"v1.5.0"}', /1.5.0/],
+      [{ code: 7 }, /curl ended with 7/],
+    ],
+  },
+  H3: {
+    good: ["ok\nok\n"],
+    bad: [
+      ["ok\n[Errno 111] Connection refused\n", /^two.example:4222: \[Errno 111\] Connection refused$/],
+      ["", /no answer/],
+    ],
+  },
   H4: {
     good: [orchestrator(node.instanceId, "CONNECTED")],
-    bad: [[orchestrator(node.instanceId, "DISCONNECTED"), /DISCONNECTED/], [orchestrator("i-other", "CONNECTED"), /not among its 1 node$/], [{ code: 28 }, /curl ended with 28/]],
+    bad: [
+      [orchestrator(node.instanceId, "DISCONNECTED"), /DISCONNECTED/],
+      [orchestrator("i-other", "CONNECTED"), /not among its 1 node$/],
+      [{ code: 28 }, /curl ended with 28/],
+    ],
   },
   H5: {
     good: ["2026-01-01T00:00:00.500Z 7\n2026-01-01T00:00:01.000Z\n"],
-    bad: [["2026-01-01T00:00:00.000Z 7\n2026-01-01T00:01:00.000Z\n", /60.0 s old/], ["none\n2026-01-01T00:01:00.000Z\n", /no reading/], [{ code: 1, stderr: "sqlite3.OperationalError: unable to open database file" }, /unable to open/]],
+    bad: [
+      ["2026-01-01T00:00:00.000Z 7\n2026-01-01T00:01:00.000Z\n", /60.0 s old/],
+      ["none\n2026-01-01T00:01:00.000Z\n", /no reading/],
+      [{ code: 1, stderr: "sqlite3.OperationalError: unable to open database file" }, /unable to open/],
+    ],
   },
   H6: {
-    good: [shown({ Id: "mine.service" }), shown({ Id: "mine.service", Type: "oneshot", ActiveState: "inactive" }), shown({ Id: "mine.service", UnitFileState: "static", ActiveState: "inactive" })],
+    good: [
+      shown({ Id: "mine.service" }),
+      shown({ Id: "mine.service", Type: "oneshot", ActiveState: "inactive" }),
+      shown({ Id: "mine.service", UnitFileState: "static", ActiveState: "inactive" }),
+    ],
     bad: [
       [shown({ Id: "mine.service", ActiveState: "inactive", SubState: "dead" }), /mine.service: inactive \(dead\)/],
       [shown({ Id: "mine.service", Type: "oneshot", ActiveState: "failed", Result: "exit-code" }), /exit-code/],
@@ -177,32 +412,65 @@ const samples: Record<string, { good: Array<string | Partial<CommandOutput>>; ba
     ],
   },
   H7: {
-    good: [`${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "ok" }, null, 2)}\n2026-01-01T00:00:04.000Z\n`],
+    good: [
+      `${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "ok" }, null, 2)}\n2026-01-01T00:00:04.000Z\n`,
+    ],
     bad: [
-      [`${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "error", detail: "timed out" })}\n2026-01-01T00:00:04.000Z\n`, /metadata error: timed out/],
-      [`${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "ok" })}\n2026-01-01T00:05:00.000Z\n`, /300 s ago/],
+      [
+        `${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "error", detail: "timed out" })}\n2026-01-01T00:00:04.000Z\n`,
+        /metadata error: timed out/,
+      ],
+      [
+        `${JSON.stringify({ checkedAt: "2026-01-01T00:00:00.000Z", metadata: "ok" })}\n2026-01-01T00:05:00.000Z\n`,
+        /300 s ago/,
+      ],
       [{ code: 1, stderr: "cat: /run/spot-deployer/interruption.json: No such file" }, /No such file/],
     ],
   },
   K1: {
     good: [machine()],
-    bad: [[machine({ disk: 95 }), /\/ 95 % used/], [machine({ inodes: 91 }), /\/ 91 % of its inodes used/], [machine({ available: 20 }), /memory 98 % used/], [machine({ load: 17 }), /load 17 on 2/], ["", /nothing/]],
+    bad: [
+      [machine({ disk: 95 }), /\/ 95 % used/],
+      [machine({ inodes: 91 }), /\/ 91 % of its inodes used/],
+      [machine({ available: 20 }), /memory 98 % used/],
+      [machine({ load: 17 }), /load 17 on 2/],
+      ["", /nothing/],
+    ],
   },
   K2: {
-    good: ["", journal({ MESSAGE: "boom", _SYSTEMD_UNIT: "sensor.service" }), journal({ MESSAGE: "error: kex_exchange_identification: Connection closed", SYSLOG_IDENTIFIER: "sshd" })],
-    bad: [[journal({ MESSAGE: "oom-kill: task_memcg=/system.slice/sensor.service", _TRANSPORT: "kernel" }), /oom-kill/], [journal({ MESSAGE: "disk error", _TRANSPORT: "kernel" }), /disk error/]],
+    good: [
+      "",
+      journal({ MESSAGE: "boom", _SYSTEMD_UNIT: "sensor.service" }),
+      journal({ MESSAGE: "error: kex_exchange_identification: Connection closed", SYSLOG_IDENTIFIER: "sshd" }),
+    ],
+    bad: [
+      [journal({ MESSAGE: "oom-kill: task_memcg=/system.slice/sensor.service", _TRANSPORT: "kernel" }), /oom-kill/],
+      [journal({ MESSAGE: "disk error", _TRANSPORT: "kernel" }), /disk error/],
+    ],
   },
-  K3: { good: ["", JSON.stringify({ completedAt: "2023-11-14T22:00:00Z" })], bad: [['*** System restart required ***\n{"completedAt": "2023-11-14T22:00:00Z"}', /restart required.*; deployed 13 minutes ago/]] },
+  K3: {
+    good: ["", JSON.stringify({ completedAt: "2023-11-14T22:00:00Z" })],
+    bad: [
+      [
+        '*** System restart required ***\n{"completedAt": "2023-11-14T22:00:00Z"}',
+        /restart required.*; deployed 13 minutes ago/,
+      ],
+    ],
+  },
 };
 
 describe("the check list", () => {
   it("has a sample for every check on a node", () => {
-    assert.deepEqual(Object.keys(samples), checks.filter(({ where }) => where === "node").map(({ id }) => id));
+    assert.deepEqual(
+      Object.keys(samples),
+      checks.filter(({ where }) => where === "node").map(({ id }) => id),
+    );
   });
 
   for (const [id, { good, bad }] of Object.entries(samples)) {
     it(`${id} (${checkOf(id).title}) tells good from bad, and names what is bad`, () => {
-      for (const output of good) assert.equal(judge(id, output).ok, true, JSON.stringify({ output, verdict: judge(id, output) }));
+      for (const output of good)
+        assert.equal(judge(id, output).ok, true, JSON.stringify({ output, verdict: judge(id, output) }));
       for (const [output, words] of bad) {
         const verdict = judge(id, output);
         assert.equal(verdict.ok, false, `should not hold: ${JSON.stringify(output)}`);
@@ -214,15 +482,21 @@ describe("the check list", () => {
   it("tells since when a workload runs, as every systemd writes it, and nothing of one that never ran", () => {
     // Ubuntu 22.04 has systemd 249, which knows no --timestamp=unix.
     assert.match(checkOf("F7").command(node), /; TZ=UTC systemctl show -p /);
-    const spans = (ActiveEnterTimestamp: string) => judge("F7", { stdout: shown({ Id: "sensor.service", ActiveEnterTimestamp }) }).spans;
-    assert.deepEqual(spans("Tue 2023-11-14 22:13:20 UTC"), [{ name: "sensor.service", start: "2023-11-14T22:13:20.000Z" }]);
+    const spans = (ActiveEnterTimestamp: string) =>
+      judge("F7", { stdout: shown({ Id: "sensor.service", ActiveEnterTimestamp }) }).spans;
+    assert.deepEqual(spans("Tue 2023-11-14 22:13:20 UTC"), [
+      { name: "sensor.service", start: "2023-11-14T22:13:20.000Z" },
+    ]);
     assert.deepEqual(spans(""), []);
   });
 
   it("looks again only at what may still come true", () => {
     assert.equal(judge("C1", '{"status": "running"}').pending, true);
     assert.equal(judge("C1", '{"status": "disabled"}').pending, false);
-    assert.equal(judge("C1", `${RUNNING}93 multi-user.target start waiting\n105 sensor.service start running\n`).pending, true);
+    assert.equal(
+      judge("C1", `${RUNNING}93 multi-user.target start waiting\n105 sensor.service start running\n`).pending,
+      true,
+    );
     assert.equal(judge("F5", startup("activating", "start")).pending, true);
     assert.equal(judge("F6", step("a", "running")).pending, true);
     assert.equal(judge("F6", `${step("a", "failed")}\n${step("b", "pending")}`).pending, false);
@@ -231,13 +505,30 @@ describe("the check list", () => {
   it("goes on to the unit for which the boot waits, when one of the payload's hangs in its start", () => {
     const held = judge("C1", `${RUNNING} 93 multi-user.target   start waiting\n105 sensor.service start running\n`);
     assert.deepEqual([held.ok, held.severity], [false, "warn"]);
-    assert.match(`${held.actual}, ${held.cause}`, /the boot waits for sensor\.service, sensor\.service hangs in its start/);
-    for (const jobs of ["105 sensor.service start running\n 97 cloud-config.service start running\n", "105 sensor.service start waiting\n", "105 sensor.service stop running\n", ""]) {
+    assert.match(
+      `${held.actual}, ${held.cause}`,
+      /the boot waits for sensor\.service, sensor\.service hangs in its start/,
+    );
+    for (const jobs of [
+      "105 sensor.service start running\n 97 cloud-config.service start running\n",
+      "105 sensor.service start waiting\n",
+      "105 sensor.service stop running\n",
+      "",
+    ]) {
       assert.equal(judge("C1", RUNNING + jobs).severity, undefined, jobs);
     }
-    assert.match(judge("C1", `${RUNNING}97 cloud-config.service start running\n`).actual, /the boot waits for cloud-config\.service/);
-    const hanging = judge("H6", shown({ Id: "mine.service", Type: "oneshot", ActiveState: "activating", SubState: "start" }));
-    assert.match(`${hanging.actual}, ${hanging.cause}`, /^mine\.service: activating \(start\), success, mine\.service hangs in its start/);
+    assert.match(
+      judge("C1", `${RUNNING}97 cloud-config.service start running\n`).actual,
+      /the boot waits for cloud-config\.service/,
+    );
+    const hanging = judge(
+      "H6",
+      shown({ Id: "mine.service", Type: "oneshot", ActiveState: "activating", SubState: "start" }),
+    );
+    assert.match(
+      `${hanging.actual}, ${hanging.cause}`,
+      /^mine\.service: activating \(start\), success, mine\.service hangs in its start/,
+    );
   });
 
   for (const [what, change] of [
@@ -259,12 +550,41 @@ describe("the check list", () => {
     ["A3", "no route", { internetRoute: { value: null } }, /no route to the internet/],
     ["A3", "a route elsewhere", { internetRoute: { value: "nat-1" } }, /nat-1/],
     ["A3", "no address", { instance: { ...cloud.instance, publicAddress: undefined } }, /no address/],
-    ["A4", "our address shut out", { caller: { cidr: "198.18.0.9/32", isCertain: true } }, /^no group admits SSH from 198.18.0.9\/32$/],
-    ["A4", "a port too many", { groups: { value: [group(22), group(80)] } }, /^sg-80 admits tcp 80-80 from 198.18.0.1\/32$/],
-    ["A4", "the whole world", { groups: { value: [{ ...group(22), ingress: [{ protocol: "-1", fromPort: 0, toPort: 65_535, source: "0.0.0.0/0" }] }] } }, /admits everything from 0.0.0.0\/0/],
+    [
+      "A4",
+      "our address shut out",
+      { caller: { cidr: "198.18.0.9/32", isCertain: true } },
+      /^no group admits SSH from 198.18.0.9\/32$/,
+    ],
+    [
+      "A4",
+      "a port too many",
+      { groups: { value: [group(22), group(80)] } },
+      /^sg-80 admits tcp 80-80 from 198.18.0.1\/32$/,
+    ],
+    [
+      "A4",
+      "the whole world",
+      {
+        groups: {
+          value: [{ ...group(22), ingress: [{ protocol: "-1", fromPort: 0, toPort: 65_535, source: "0.0.0.0/0" }] }],
+        },
+      },
+      /admits everything from 0.0.0.0\/0/,
+    ],
     ["A5", "IMDSv1", { instance: { ...cloud.instance, httpTokens: "optional" } }, /^tokens optional$/],
-    ["A5", "a bare volume", { rootVolume: { value: { encrypted: false, tags: {} } } }, /^encrypted no, the volume's fleet ID none$/],
-    ["A6", "an interruption", { spotRequest: { value: { id: "sir-1", state: "active", status: "marked-for-termination" } } }, /marked-for-termination/],
+    [
+      "A5",
+      "a bare volume",
+      { rootVolume: { value: { encrypted: false, tags: {} } } },
+      /^encrypted no, the volume's fleet ID none$/,
+    ],
+    [
+      "A6",
+      "an interruption",
+      { spotRequest: { value: { id: "sir-1", state: "active", status: "marked-for-termination" } } },
+      /marked-for-termination/,
+    ],
   ] as [string, string, Partial<CloudFacts>, RegExp][]) {
     it(`${id} holds, and names ${what}`, () => {
       const check = checkOf(id);
@@ -290,7 +610,11 @@ describe("the check list", () => {
   it("A4 leaves groups of the user's alone, and lets them admit us", () => {
     const check = checkOf("A4");
     assert.ok(check.where === "cloud");
-    const theirs = { id: "sg-theirs", isOwn: false, ingress: [{ protocol: "tcp", fromPort: 0, toPort: 1024, source: "198.18.0.0/15" }] };
+    const theirs = {
+      id: "sg-theirs",
+      isOwn: false,
+      ingress: [{ protocol: "tcp", fromPort: 0, toPort: 1024, source: "198.18.0.0/15" }],
+    };
     assert.equal(check.judge({ ...cloud, groups: { value: [{ ...group(22), ingress: [] }, theirs] } }, node).ok, true);
   });
 
@@ -301,24 +625,44 @@ describe("the check list", () => {
   };
 
   for (const [how, failure, next] of [
-    ["refused", "DescribeInstances in us-west-2 failed: UnauthorizedOperation: You are not authorized to perform: ec2:DescribeInstances", /^Allow the action named/],
-    ["throttled", "DescribeInstances in us-west-2 failed: RequestLimitExceeded: Request limit exceeded.", /run the command again/],
+    [
+      "refused",
+      "DescribeInstances in us-west-2 failed: UnauthorizedOperation: You are not authorized to perform: ec2:DescribeInstances",
+      /^Allow the action named/,
+    ],
+    [
+      "throttled",
+      "DescribeInstances in us-west-2 failed: RequestLimitExceeded: Request limit exceeded.",
+      /run the command again/,
+    ],
     ["timed out", "DescribeInstances in us-west-2 failed: TimeoutError: connect ETIMEDOUT", /run the command again/],
   ] as const) {
     for (const id of ["A2", "A3", "A4", "A5", "A6"]) {
       it(`${id} is unknown, with AWS's words and a next step, where the region's answer was ${how}`, () => {
         const verdict = judgeCloud(id, { account: "123456789012", unanswered: failure });
-        assert.deepEqual([verdict.ok, verdict.severity, verdict.actual, verdict.cause], [false, "unknown", "not looked at", failure]);
+        assert.deepEqual(
+          [verdict.ok, verdict.severity, verdict.actual, verdict.cause],
+          [false, "unknown", "not looked at", failure],
+        );
         assert.match(verdict.next ?? "", next);
       });
     }
   }
 
-  for (const [id, fact] of [["A3", "internetRoute"], ["A4", "groups"], ["A5", "rootVolume"], ["A6", "spotRequest"]] as const) {
+  for (const [id, fact] of [
+    ["A3", "internetRoute"],
+    ["A4", "groups"],
+    ["A5", "rootVolume"],
+    ["A6", "spotRequest"],
+  ] as const) {
     it(`${id} is unknown where its own call was refused, and no other is`, () => {
       const facts: CloudFacts = { ...cloud, [fact]: { failure: "UnauthorizedOperation: not allowed" } };
-      assert.deepEqual([judgeCloud(id, facts).severity, judgeCloud(id, facts).cause], ["unknown", "UnauthorizedOperation: not allowed"]);
-      for (const other of ["A1", "A2", "A3", "A4", "A5", "A6"].filter((candidate) => candidate !== id)) assert.equal(judgeCloud(other, facts).ok, true, other);
+      assert.deepEqual(
+        [judgeCloud(id, facts).severity, judgeCloud(id, facts).cause],
+        ["unknown", "UnauthorizedOperation: not allowed"],
+      );
+      for (const other of ["A1", "A2", "A3", "A4", "A5", "A6"].filter((candidate) => candidate !== id))
+        assert.equal(judgeCloud(other, facts).ok, true, other);
     });
   }
 
@@ -328,7 +672,8 @@ describe("the check list", () => {
   });
 
   it("credentials that are refused say nothing of the node", () => {
-    for (const id of ["A1", "A2"]) assert.deepEqual([judgeCloud(id, {}).ok, judgeCloud(id, {}).severity], [false, "unknown"], id);
+    for (const id of ["A1", "A2"])
+      assert.deepEqual([judgeCloud(id, {}).ok, judgeCloud(id, {}).severity], [false, "unknown"], id);
   });
 
   it("G4 compares with the other nodes, and names those that are alike", () => {
@@ -338,7 +683,16 @@ describe("the check list", () => {
     assert.equal(check.valueOf(output), "u-1");
     assert.equal(check.valueOf({ ...output, stdout: "{}" }), undefined);
     assert.equal(check.judge("u-1", new Map([["b", "u-2"]])).ok, true);
-    assert.match(check.judge("u-1", new Map([["b", "u-2"], ["c", "u-1"]])).actual, /as c$/);
+    assert.match(
+      check.judge(
+        "u-1",
+        new Map([
+          ["b", "u-2"],
+          ["c", "u-1"],
+        ]),
+      ).actual,
+      /as c$/,
+    );
     assert.equal(check.judge(undefined, new Map()).ok, false);
   });
 
@@ -379,7 +733,11 @@ describe("the check list", () => {
     for (const check of checks) {
       if (check.where !== "node" && check.where !== "fleet") continue;
       const command = check.command(node);
-      assert.doesNotMatch(command, /\b(rm|mv|cp|tee|touch|mkdir|chmod|chown|systemctl (re)?start|apt(-get)?|kill)\b/, check.id);
+      assert.doesNotMatch(
+        command,
+        /\b(rm|mv|cp|tee|touch|mkdir|chmod|chown|systemctl (re)?start|apt(-get)?|kill)\b/,
+        check.id,
+      );
       assert.doesNotMatch(command.replaceAll("2>&1", "").replaceAll(/[12]?>\/dev\/null/g, ""), />\s*\//, check.id);
     }
   });

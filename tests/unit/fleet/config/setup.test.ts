@@ -11,7 +11,12 @@ import { packageRoot } from "../../../../project/package-root";
 
 describe("what setup proposes", () => {
   it("the regions that answered fastest, and says so", () => {
-    const measured = new Map([["us-east-1", 91.4], ["eu-west-1", 12.2], ["eu-west-2", 18.7], ["eu-central-1", 30]]);
+    const measured = new Map([
+      ["us-east-1", 91.4],
+      ["eu-west-1", 12.2],
+      ["eu-west-2", 18.7],
+      ["eu-central-1", 30],
+    ]);
     assert.deepEqual(proposedRegions(measured, "America/New_York"), {
       regions: ["eu-west-1", "eu-west-2", "eu-central-1"],
       because: "nearest by latency: eu-west-1 12 ms, eu-west-2 19 ms, eu-central-1 30 ms",
@@ -19,7 +24,13 @@ describe("what setup proposes", () => {
   });
 
   it("by the time zone where fewer answered than are proposed, and says why", () => {
-    for (const measured of [new Map<string, number>(), new Map([["us-east-1", 91], ["us-east-2", 99]])]) {
+    for (const measured of [
+      new Map<string, number>(),
+      new Map([
+        ["us-east-1", 91],
+        ["us-east-2", 99],
+      ]),
+    ]) {
       const { regions, because } = proposedRegions(measured, "Europe/Dublin");
       assert.deepEqual(regions, ["eu-west-1", "eu-central-1", "eu-north-1"]);
       assert.match(because, /time zone Europe\/Dublin: the latency .* could not be measured/);
@@ -27,11 +38,23 @@ describe("what setup proposes", () => {
   });
 
   it("a configuration that is valid, of regions that every account has, from every corner of the world", () => {
-    for (const zone of ["UTC", "Europe/Paris", "Africa/Lagos", "Asia/Kolkata", "Asia/Tokyo", "Australia/Perth", "America/Santiago", "America/Denver"]) {
+    for (const zone of [
+      "UTC",
+      "Europe/Paris",
+      "Africa/Lagos",
+      "Asia/Kolkata",
+      "Asia/Tokyo",
+      "Australia/Perth",
+      "America/Santiago",
+      "America/Denver",
+    ]) {
       const { regions } = proposedRegions(new Map(), zone);
       assert.equal(new Set(regions).size, 3);
       for (const region of regions) assert.ok(isAwsRegion(region) && !awsRegions[region].optIn, `${zone}: ${region}`);
-      const { problems } = parseConfig(setupText({ regions, count: 3, machineType: "t3.medium", privateKey: undefined }), "config.yaml");
+      const { problems } = parseConfig(
+        setupText({ regions, count: 3, machineType: "t3.medium", privateKey: undefined }),
+        "config.yaml",
+      );
       assert.equal(problems, undefined);
     }
   });
@@ -44,7 +67,10 @@ describe("measuring latency", () => {
 
   it("tells the time of a connection that opens, and leaves out what refuses", async () => {
     const { port } = server.address() as AddressInfo;
-    const measured = await latencies(["answers", "refuses"], 5000, (region) => ({ host: "127.0.0.1", port: region === "answers" ? port : 1 }));
+    const measured = await latencies(["answers", "refuses"], 5000, (region) => ({
+      host: "127.0.0.1",
+      port: region === "answers" ? port : 1,
+    }));
     assert.deepEqual([...measured.keys()], ["answers"]);
     assert.ok(measured.get("answers")! >= 0 && measured.get("answers")! < 5000);
   });
@@ -57,7 +83,14 @@ describe("measuring latency", () => {
 
   it("is over at the deadline, whatever does not answer", async () => {
     // It accepts nobody: with its queue full, the kernel answers no further SYN.
-    const deaf = spawn("python3", ["-c", "import socket, sys\ns = socket.create_server(('127.0.0.1', 0), backlog=0)\nprint(s.getsockname()[1], flush=True)\nsys.stdin.read()"], { stdio: ["pipe", "pipe", "inherit"] });
+    const deaf = spawn(
+      "python3",
+      [
+        "-c",
+        "import socket, sys\ns = socket.create_server(('127.0.0.1', 0), backlog=0)\nprint(s.getsockname()[1], flush=True)\nsys.stdin.read()",
+      ],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
     const callers: Socket[] = [];
     try {
       const [line] = (await once(deaf.stdout, "data")) as [Buffer];

@@ -14,8 +14,15 @@ describe("the launches of a fleet's slots", () => {
   };
 
   it("are kept for what stays, new for what is to be made, and none for who is in no slot", () => {
-    const staying = [{ name: "a-0", launch: LAUNCHES[0] }, { name: "gone", launch: LAUNCHES[1] }];
-    assert.deepEqual(launchesOf(["a-0", "a-1", "b-0"], staying, count()), { "a-0": LAUNCHES[0], "a-1": "0".repeat(16), "b-0": "1".repeat(16) });
+    const staying = [
+      { name: "a-0", launch: LAUNCHES[0] },
+      { name: "gone", launch: LAUNCHES[1] },
+    ];
+    assert.deepEqual(launchesOf(["a-0", "a-1", "b-0"], staying, count()), {
+      "a-0": LAUNCHES[0],
+      "a-1": "0".repeat(16),
+      "b-0": "1".repeat(16),
+    });
   });
 
   it("are none for nodes of an earlier version, as long as they stay", () => {
@@ -40,12 +47,16 @@ describe("the tag of what an instance was made as", () => {
   });
 
   it("with anything else behind it is no generation of ours: the node differs and is replaced", () => {
-    for (const value of ["", `${GENERATION}-`, `${GENERATION}-0123`, `${GENERATION}-${LAUNCHES[0].toUpperCase()}`]) assert.deepEqual(parseGenerationTag(value), { generation: value });
+    for (const value of ["", `${GENERATION}-`, `${GENERATION}-0123`, `${GENERATION}-${LAUNCHES[0].toUpperCase()}`])
+      assert.deepEqual(parseGenerationTag(value), { generation: value });
   });
 
   it("takes no more room among the tags than before", () => {
     const owner = { lineage: "l", stack: "s", extra: {} };
-    assert.deepEqual(Object.keys(nodeTags(owner, "a-0", GENERATION, LAUNCHES[0])), Object.keys(nodeTags(owner, "a-0", GENERATION, undefined)));
+    assert.deepEqual(
+      Object.keys(nodeTags(owner, "a-0", GENERATION, LAUNCHES[0])),
+      Object.keys(nodeTags(owner, "a-0", GENERATION, undefined)),
+    );
   });
 });
 
@@ -58,17 +69,27 @@ describe("a host key token", () => {
   });
 
   it("is another one for another slot, generation, launch or fleet, and the same for the same", () => {
-    const holders = [NODE, { ...NODE, name: "us-west-2-1" }, { ...NODE, generation: GENERATION }, ...LAUNCHES.map((launch) => ({ ...NODE, launch }))];
+    const holders = [
+      NODE,
+      { ...NODE, name: "us-west-2-1" },
+      { ...NODE, generation: GENERATION },
+      ...LAUNCHES.map((launch) => ({ ...NODE, launch })),
+    ];
     const tokens = [...holders.map((holder) => hostKeyToken(SECRET, holder)), hostKeyToken("6f".repeat(32), NODE)];
     assert.equal(new Set(tokens).size, tokens.length);
     for (const token of tokens) assert.match(token, /^[0-9a-f]{64}$/);
-    assert.deepEqual(holders.map((holder) => hostKeyToken(SECRET, { ...holder })), tokens.slice(0, -1));
+    assert.deepEqual(
+      holders.map((holder) => hostKeyToken(SECRET, { ...holder })),
+      tokens.slice(0, -1),
+    );
   });
 });
 
 describe("pins", () => {
   const written = { version: 1, regions: {}, nodes: {}, unplaced: {}, ssh: { allow: [], callers: [], publicKey: "" } };
 
-  it("of an earlier version have no launches, and are whole", () => assert.deepEqual(parsePins(written), { ...written, launches: {} }));
-  it("with a launch that nobody minted are none", () => assert.equal(parsePins({ ...written, launches: { "a-0": "first" } }), undefined));
+  it("of an earlier version have no launches, and are whole", () =>
+    assert.deepEqual(parsePins(written), { ...written, launches: {} }));
+  it("with a launch that nobody minted are none", () =>
+    assert.equal(parsePins({ ...written, launches: { "a-0": "first" } }), undefined));
 });

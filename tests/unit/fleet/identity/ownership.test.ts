@@ -18,8 +18,10 @@ describe("whose a thing in AWS is (L42, L44)", () => {
     [{}, "nobody"],
   ];
   for (const [tags, owner] of rows) {
-    it(`${JSON.stringify(tags)} is ${owner}`, () => assert.equal(ownerOf(tags, { lineage: "mine", stack: "dev" }), owner));
+    it(`${JSON.stringify(tags)} is ${owner}`, () =>
+      assert.equal(ownerOf(tags, { lineage: "mine", stack: "dev" }), owner));
   }
 
-  it("a name alone never makes it ours", () => assert.notEqual(ownerOf({ Name: "fleet-us-west-2" }, { lineage: "mine" }), "ours"));
+  it("a name alone never makes it ours", () =>
+    assert.notEqual(ownerOf({ Name: "fleet-us-west-2" }, { lineage: "mine" }), "ours"));
 });

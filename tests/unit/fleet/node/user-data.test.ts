@@ -7,7 +7,12 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { isSpotError } from "../../../../fleet/errors";
 import { hostKeyProof } from "../../../../fleet/identity/host-key-proof";
-import { assertUserDataSize, MAX_USER_DATA_BYTES, readUserDataTemplate, renderUserData } from "../../../../fleet/node/user-data";
+import {
+  assertUserDataSize,
+  MAX_USER_DATA_BYTES,
+  readUserDataTemplate,
+  renderUserData,
+} from "../../../../fleet/node/user-data";
 import type { UserDataValues } from "../../../../fleet/node/user-data";
 import { packageRoot } from "../../../../project/package-root";
 
@@ -36,11 +41,39 @@ interface CloudConfig {
 
 /** As cloud-init reads it: YAML 1.1. */
 const read = (rendered: string): CloudConfig => parse(rendered, { version: "1.1" }) as CloudConfig;
-const render = (changes: Partial<UserDataValues> = {}): CloudConfig => read(renderUserData(template, { ...values, ...changes }));
-const fileOf = (config: CloudConfig, name: string): string => config.write_files.find((file) => file.path === name)?.content ?? assert.fail(`no ${name}`);
+const render = (changes: Partial<UserDataValues> = {}): CloudConfig =>
+  read(renderUserData(template, { ...values, ...changes }));
+const fileOf = (config: CloudConfig, name: string): string =>
+  config.write_files.find((file) => file.path === name)?.content ?? assert.fail(`no ${name}`);
 
 /** Texts that YAML 1.1 takes for something else when they are not quoted. */
-const lookalikes = ["no", "on", "y", "0755", "0o17", "1e5", "1.0e+5", "1_000", "12:30:45", "~", "null", ".inf", "# x", "a: b", "a #b", "'\"", "- x", "{a}", "$", "${username}", "$&", "@x", "2026-01-01", "=", "<<"];
+const lookalikes = [
+  "no",
+  "on",
+  "y",
+  "0755",
+  "0o17",
+  "1e5",
+  "1.0e+5",
+  "1_000",
+  "12:30:45",
+  "~",
+  "null",
+  ".inf",
+  "# x",
+  "a: b",
+  "a #b",
+  "'\"",
+  "- x",
+  "{a}",
+  "$",
+  "${username}",
+  "$&",
+  "@x",
+  "2026-01-01",
+  "=",
+  "<<",
+];
 
 describe("user data", () => {
   it("begins with the line by which cloud-init knows it, and carries no comment and no placeholder", () => {
@@ -81,9 +114,15 @@ describe("user data", () => {
 
   it("has one kind of host key, made once per instance", () => {
     const config = render();
-    assert.deepEqual(config.bootcmd.map((command) => command.slice(0, 4)), [["cloud-init-per", "instance", "spot-host-key", "/usr/bin/python3"]]);
+    assert.deepEqual(
+      config.bootcmd.map((command) => command.slice(0, 4)),
+      [["cloud-init-per", "instance", "spot-host-key", "/usr/bin/python3"]],
+    );
     assert.deepEqual([config.ssh_deletekeys, config.ssh_genkeytypes], [false, ["ed25519"]]);
-    assert.match(fileOf(config, "/etc/ssh/sshd_config.d/00-spot-deployer.conf"), /^HostKey \/etc\/ssh\/ssh_host_ed25519_key$/m);
+    assert.match(
+      fileOf(config, "/etc/ssh/sshd_config.d/00-spot-deployer.conf"),
+      /^HostKey \/etc\/ssh\/ssh_host_ed25519_key$/m,
+    );
   });
 
   it("gives commands as lists, so that no shell reads them (L8)", () => {
@@ -94,7 +133,9 @@ describe("user data", () => {
   });
 
   it("makes the upload directory the user's and waits for nothing (L1, L10)", () => {
-    assert.deepEqual(render({ username: "admin" }).runcmd, [["install", "-d", "-m", "0755", "-o", "admin", "/opt/uploaded_files"]]);
+    assert.deepEqual(render({ username: "admin" }).runcmd, [
+      ["install", "-d", "-m", "0755", "-o", "admin", "/opt/uploaded_files"],
+    ]);
   });
 
   it("has the deployment's unit as one that is never enabled (L9)", () => {
@@ -108,9 +149,13 @@ describe("user data", () => {
     const dir = mkdtempSync(path.join(tmpdir(), "spot-result-"));
     try {
       const file = path.join(dir, "spot-deploy.result.json");
-      const script = /^ExecStopPost=\/usr\/bin\/python3 -c '(.*)'$/m.exec(fileOf(render(), "/etc/systemd/system/spot-deploy.service"))?.[1]?.replace("/var/lib/spot-deployer", dir);
+      const script = /^ExecStopPost=\/usr\/bin\/python3 -c '(.*)'$/m
+        .exec(fileOf(render(), "/etc/systemd/system/spot-deploy.service"))?.[1]
+        ?.replace("/var/lib/spot-deployer", dir);
       const end = (SERVICE_RESULT: string, EXIT_STATUS: string): unknown => {
-        execFileSync("python3", ["-c", script ?? assert.fail("no ExecStopPost")], { env: { SERVICE_RESULT, EXIT_CODE: "exited", EXIT_STATUS } });
+        execFileSync("python3", ["-c", script ?? assert.fail("no ExecStopPost")], {
+          env: { SERVICE_RESULT, EXIT_CODE: "exited", EXIT_STATUS },
+        });
         return JSON.parse(readFileSync(file, "utf8"));
       };
       const failed = { SERVICE_RESULT: "exit-code", EXIT_CODE: "exited", EXIT_STATUS: "1" };
@@ -124,10 +169,20 @@ describe("user data", () => {
 
   it("brings every value through unchanged, whatever it looks like in YAML 1.1", function () {
     this.timeout(60_000);
-    const awkward = fc.oneof(fc.constantFrom(...lookalikes), fc.string({ unit: "grapheme", minLength: 1 }), fc.stringMatching(/^[0-9a-f]{8}$/));
+    const awkward = fc.oneof(
+      fc.constantFrom(...lookalikes),
+      fc.string({ unit: "grapheme", minLength: 1 }),
+      fc.stringMatching(/^[0-9a-f]{8}$/),
+    );
     fc.assert(
       fc.property(awkward, fc.array(awkward, { minLength: 1 }), awkward, (name, list, token) => {
-        const config = render({ username: name, sshPublicKeys: list, packages: list, hostKeyToken: token, node: { ...values.node, node: name } });
+        const config = render({
+          username: name,
+          sshPublicKeys: list,
+          packages: list,
+          hostKeyToken: token,
+          node: { ...values.node, node: name },
+        });
         assert.equal(config.user.name, name);
         assert.deepEqual([config.ssh_authorized_keys, config.packages], [list, list]);
         assert.equal(config.bootcmd[0]?.at(-1), token);
@@ -138,8 +193,14 @@ describe("user data", () => {
   });
 
   it("refuses a template with a placeholder that nobody fills", () => {
-    assert.throws(() => renderUserData(readUserDataTemplate("a: x ${nobody} y"), values), /unknown placeholder: nobody/);
-    assert.throws(() => renderUserData(readUserDataTemplate("a: ${toString}"), values), /unknown placeholder: toString/);
+    assert.throws(
+      () => renderUserData(readUserDataTemplate("a: x ${nobody} y"), values),
+      /unknown placeholder: nobody/,
+    );
+    assert.throws(
+      () => renderUserData(readUserDataTemplate("a: ${toString}"), values),
+      /unknown placeholder: toString/,
+    );
   });
 });
 
@@ -155,7 +216,9 @@ describe("the size of user data (L13)", () => {
   });
 
   it("is counted in bytes, not in characters", () => {
-    assert.throws(() => assertUserDataSize(`#cloud-config\na: ${"ü".repeat(8192)}\n`), { code: "E_USER_DATA_TOO_LARGE" });
+    assert.throws(() => assertUserDataSize(`#cloud-config\na: ${"ü".repeat(8192)}\n`), {
+      code: "E_USER_DATA_TOO_LARGE",
+    });
   });
 
   it("names what is large, where the configuration says it", () => {
@@ -167,7 +230,10 @@ describe("the size of user data (L13)", () => {
     } catch (error) {
       assert.ok(isSpotError(error), String(error));
       assert.deepEqual(error.location, { file: "config.yaml", line: 1, column: 1 });
-      assert.match(error.message, new RegExp(`has ${Buffer.byteLength(rendered)} bytes, .* packages \\(\\d+ bytes\\), bootcmd`));
+      assert.match(
+        error.message,
+        new RegExp(`has ${Buffer.byteLength(rendered)} bytes, .* packages \\(\\d+ bytes\\), bootcmd`),
+      );
     }
   });
 });
@@ -176,7 +242,11 @@ describe("the host key's proof", () => {
   it("covers exactly the token, the instance and the key", () => {
     const proof = hostKeyProof("ab12", "i-0abc", "AAAAC3Nz");
     assert.equal(proof, "3532ef8843ab261c6f30c2101438fccb97eec6454116d0a36f9345f87cf77eda");
-    for (const other of [hostKeyProof("ab13", "i-0abc", "AAAAC3Nz"), hostKeyProof("ab12", "i-0abd", "AAAAC3Nz"), hostKeyProof("ab12", "i-0abc", "AAAAC3Ny")]) {
+    for (const other of [
+      hostKeyProof("ab13", "i-0abc", "AAAAC3Nz"),
+      hostKeyProof("ab12", "i-0abd", "AAAAC3Nz"),
+      hostKeyProof("ab12", "i-0abc", "AAAAC3Ny"),
+    ]) {
       assert.notEqual(other, proof);
     }
   });

@@ -4,16 +4,26 @@ import { changesBetween, replacementBatches } from "../../../../fleet/plan/chang
 import type { DesiredNode, NodeChange, RecordedNode } from "../../../../fleet/plan/changes";
 import type { NodePin } from "../../../../fleet/model";
 
-const pin: NodePin = { ami: "ami-a", pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" } };
+const pin: NodePin = {
+  ami: "ami-a",
+  pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" },
+};
 const desired = (ordinal: number, over: Partial<DesiredNode> = {}): DesiredNode => ({
   slot: { name: `us-west-2-${ordinal}`, homeRegion: "us-west-2", ordinal },
   pin,
   generation: "g1",
   ...over,
 });
-const recorded = (ordinal: number, over: Partial<RecordedNode> = {}): RecordedNode => ({ name: `us-west-2-${ordinal}`, instanceId: `i-${ordinal}`, pin, generation: "g1", ...over });
+const recorded = (ordinal: number, over: Partial<RecordedNode> = {}): RecordedNode => ({
+  name: `us-west-2-${ordinal}`,
+  instanceId: `i-${ordinal}`,
+  pin,
+  generation: "g1",
+  ...over,
+});
 const inPool = (pool: Partial<NodePin["pool"]>): NodePin => ({ ...pin, pool: { ...pin.pool, ...pool } });
-const summary = (changes: NodeChange[]): [string, string, string?][] => changes.map(({ name, kind, reason }) => (reason === undefined ? [name, kind] : [name, kind, reason]));
+const summary = (changes: NodeChange[]): [string, string, string?][] =>
+  changes.map(({ name, kind, reason }) => (reason === undefined ? [name, kind] : [name, kind, reason]));
 
 describe("changesBetween", () => {
   it("finds what to create, to keep and to delete", () => {
@@ -30,8 +40,14 @@ describe("changesBetween", () => {
     [{ pin: { ...pin, ami: "ami-b" } }, "AMI ami-b -> ami-a"],
     [{ pin: inPool({ instanceType: "t3.small" }) }, "machine type t3.small -> t3.medium"],
     [{ pin: inPool({ market: "on-demand" }) }, "market on-demand -> spot"],
-    [{ pin: inPool({ region: "us-east-1", availabilityZone: "us-east-1b" }) }, "region us-east-1 -> us-west-2, zone us-east-1b -> us-west-2a"],
-    [{ pin: inPool({ instanceType: "t3.small" }), generation: "g0" }, "machine type t3.small -> t3.medium, payload, user data or launch settings changed"],
+    [
+      { pin: inPool({ region: "us-east-1", availabilityZone: "us-east-1b" }) },
+      "region us-east-1 -> us-west-2, zone us-east-1b -> us-west-2a",
+    ],
+    [
+      { pin: inPool({ instanceType: "t3.small" }), generation: "g0" },
+      "machine type t3.small -> t3.medium, payload, user data or launch settings changed",
+    ],
   ];
   for (const [was, reason] of reasons) {
     it(`replaces, and says why: ${reason}`, () => {
@@ -44,17 +60,25 @@ describe("changesBetween", () => {
 
   it("names each node once, and changes nothing when all is as desired", () => {
     const ordinals = fc.uniqueArray(fc.nat(30));
-    fc.assert(fc.property(ordinals, ordinals, (want, have) => {
-      const changes = changesBetween(want.map((n) => desired(n)), have.map((n) => recorded(n)));
-      assert.equal(changes.length, new Set([...want, ...have]).size);
-      assert.equal(changes.filter(({ kind }) => kind === "same").length, want.filter((n) => have.includes(n)).length);
-    }));
+    fc.assert(
+      fc.property(ordinals, ordinals, (want, have) => {
+        const changes = changesBetween(
+          want.map((n) => desired(n)),
+          have.map((n) => recorded(n)),
+        );
+        assert.equal(changes.length, new Set([...want, ...have]).size);
+        assert.equal(changes.filter(({ kind }) => kind === "same").length, want.filter((n) => have.includes(n)).length);
+      }),
+    );
   });
 });
 
 describe("replacementBatches", () => {
   const replacing = (count: number): NodeChange[] =>
-    changesBetween(Array.from({ length: count }, (_, i) => desired(i)), Array.from({ length: count }, (_, i) => recorded(i, { generation: "g0" })));
+    changesBetween(
+      Array.from({ length: count }, (_, i) => desired(i)),
+      Array.from({ length: count }, (_, i) => recorded(i, { generation: "g0" })),
+    );
   const sizes = (batches: string[][]): number[] => batches.map((batch) => batch.length);
 
   it("begins with one canary and goes on with the share allowed, rounded down", () => {
@@ -72,19 +96,27 @@ describe("replacementBatches", () => {
   });
 
   it("holds replacements only, and is empty without any", () => {
-    const mixed = changesBetween([desired(0), desired(1), desired(2)], [recorded(1), recorded(2, { generation: "g0" }), recorded(3)]);
+    const mixed = changesBetween(
+      [desired(0), desired(1), desired(2)],
+      [recorded(1), recorded(2, { generation: "g0" }), recorded(3)],
+    );
     assert.deepEqual(replacementBatches(mixed, 1, 3), [["us-west-2-2"]]);
     assert.deepEqual(replacementBatches([], 1, 3), []);
   });
 
   it("never takes more than allowed, and takes each once", () => {
-    fc.assert(fc.property(fc.nat(50), fc.integer({ min: 1, max: 100 }), fc.boolean(), (count, allowed, percent) => {
-      const changes = replacing(count);
-      const batches = replacementBatches(changes, percent ? `${allowed}%` : allowed, count);
-      const limit = Math.max(1, percent ? (count * allowed) / 100 : allowed);
-      assert.ok(batches.every((batch) => batch.length > 0 && batch.length <= limit));
-      assert.deepEqual(batches.flat(), changes.map(({ name }) => name));
-      assert.ok(count === 0 || batches[0]?.length === 1);
-    }));
+    fc.assert(
+      fc.property(fc.nat(50), fc.integer({ min: 1, max: 100 }), fc.boolean(), (count, allowed, percent) => {
+        const changes = replacing(count);
+        const batches = replacementBatches(changes, percent ? `${allowed}%` : allowed, count);
+        const limit = Math.max(1, percent ? (count * allowed) / 100 : allowed);
+        assert.ok(batches.every((batch) => batch.length > 0 && batch.length <= limit));
+        assert.deepEqual(
+          batches.flat(),
+          changes.map(({ name }) => name),
+        );
+        assert.ok(count === 0 || batches[0]?.length === 1);
+      }),
+    );
   });
 });

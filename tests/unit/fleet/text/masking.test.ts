@@ -4,7 +4,11 @@ import { withoutSecrets } from "../../../../fleet/text/masking";
 describe("masking secrets", () => {
   for (const [what, text, shown] of [
     ["what is known", "the word is hunter22, hunter22", "the word is ***, ***"],
-    ["a private key", "a\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\nz", "a\n***\nz"],
+    [
+      "a private key",
+      "a\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\nz",
+      "a\n***\nz",
+    ],
     ["a private key that is cut off", "-----BEGIN PRIVATE KEY-----\nb3Bl", "***"],
     ["an access key", "id AKIAIOSFODNN7EXAMPLE.", "id AKIA***."],
     ["a setting", '{"Token": "abcdef", "a": 1}', '{"Token": "***", "a": 1}'],
@@ -15,7 +19,8 @@ describe("masking secrets", () => {
     it(`hides ${what}`, () => assert.equal(withoutSecrets(text, ["hunter22", ""]), shown));
   }
   it("leaves the rest as it is", () => {
-    const text = "TOKEN=$(curl -X PUT http://169.254.169.254) \"token: $TOKEN\"\nsshd[1]: Accepted publickey for ubuntu from 198.18.0.1\nSTEP units: ok: 4 units\n";
+    const text =
+      'TOKEN=$(curl -X PUT http://169.254.169.254) "token: $TOKEN"\nsshd[1]: Accepted publickey for ubuntu from 198.18.0.1\nSTEP units: ok: 4 units\n';
     assert.equal(withoutSecrets(text, []), text);
   });
 });

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepMarked, pruneCache, rotateLog } from "../../../../sandbox/daemon/housekeeping";
@@ -57,11 +67,22 @@ describe("the sandbox's housekeeping", () => {
     for (const kind of ["moto", "images"]) {
       it(`removes ${kind} of other versions that nothing has used for 30 days, and says so`, async () => {
         const current = version(kind, "a", 400, 100);
-        const [forgotten, neverUsed, used, fresh] = [version(kind, "b", 400, 31), version(kind, "c", 31), version(kind, "d", 400, 29), version(kind, "e", 29)];
+        const [forgotten, neverUsed, used, fresh] = [
+          version(kind, "b", 400, 31),
+          version(kind, "c", 31),
+          version(kind, "d", 400, 29),
+          version(kind, "e", 29),
+        ];
         await prune(current);
-        assert.deepEqual([current, forgotten, neverUsed, used, fresh].map((folder) => existsSync(folder)), [true, false, false, true, true]);
+        assert.deepEqual(
+          [current, forgotten, neverUsed, used, fresh].map((folder) => existsSync(folder)),
+          [true, false, false, true, true],
+        );
         assert.ok(!existsSync(`${forgotten}.used`));
-        assert.deepEqual(told.sort(), [`removed ${forgotten}: nothing has used it since 2020-05-30`, `removed ${neverUsed}: nothing has used it since 2020-05-30`]);
+        assert.deepEqual(told.sort(), [
+          `removed ${forgotten}: nothing has used it since 2020-05-30`,
+          `removed ${neverUsed}: nothing has used it since 2020-05-30`,
+        ]);
       });
     }
 
@@ -75,7 +96,11 @@ describe("the sandbox's housekeeping", () => {
       await prune();
       release?.();
       assert.deepEqual(told, []);
-      assert.deepEqual(readdirSync(join(dir, "images")).sort(), ["b".repeat(16), `${"c".repeat(16)}.building`, "notes"]);
+      assert.deepEqual(readdirSync(join(dir, "images")).sort(), [
+        "b".repeat(16),
+        `${"c".repeat(16)}.building`,
+        "notes",
+      ]);
       assert.ok(existsSync(join(dir, "pulumi/3.0.0")));
     });
 

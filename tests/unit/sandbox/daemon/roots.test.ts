@@ -6,8 +6,18 @@ import { rootsOf } from "../../../../sandbox/daemon/roots";
 
 const REGION = "eu-west-1";
 const hostOf = (amiId: string): HostSpec => ({
-  instanceId: "i-0", region: REGION, availabilityZone: "eu-west-1a", amiId, instanceType: "t3.micro", market: "spot", publicAddress: "198.18.0.10",
-  privateAddress: "10.0.0.10", userData: Buffer.alloc(0), publicKeys: [], httpTokens: "required", tags: {},
+  instanceId: "i-0",
+  region: REGION,
+  availabilityZone: "eu-west-1a",
+  amiId,
+  instanceType: "t3.micro",
+  market: "spot",
+  publicAddress: "198.18.0.10",
+  privateAddress: "10.0.0.10",
+  userData: Buffer.alloc(0),
+  publicKeys: [],
+  httpTokens: "required",
+  tags: {},
 });
 
 describe("the releases that hosts boot", () => {
@@ -19,7 +29,11 @@ describe("the releases that hosts boot", () => {
 
   it("are those of their images in mode images", () => {
     assert.deepEqual(rootsOf.images.releases, ["debian-12", "ubuntu-22.04", "ubuntu-24.04"]);
-    for (const [words, release] of [["ubuntu-jammy-22.04-amd64", "ubuntu-22.04"], ["ubuntu-noble-24.04-amd64", "ubuntu-24.04"], ["debian-12-amd64", "debian-12"]] as const) {
+    for (const [words, release] of [
+      ["ubuntu-jammy-22.04-amd64", "ubuntu-22.04"],
+      ["ubuntu-noble-24.04-amd64", "ubuntu-24.04"],
+      ["debian-12-amd64", "debian-12"],
+    ] as const) {
       const found = images.filter(({ name }) => name.includes(words));
       assert.ok(found.length > 0, words);
       for (const image of found) assert.equal(rootsOf.images.of(hostOf(imageId(image, REGION))), release);

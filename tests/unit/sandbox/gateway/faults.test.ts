@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { parseFaults } from "../../../../sandbox/gateway/fault-schema";
 import { Faults, type CallFacts, type FaultRule } from "../../../../sandbox/gateway/faults";
 
-const launch: CallFacts = { action: "RunInstances", region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium" };
+const launch: CallFacts = {
+  action: "RunInstances",
+  region: "us-west-2",
+  availabilityZone: "us-west-2a",
+  instanceType: "t3.medium",
+};
 const drop = { drop: true } as const;
 
 function hits(rule: Omit<FaultRule, "when" | "effect">, calls: CallFacts[]): boolean[] {
@@ -22,14 +27,26 @@ describe("fault rules", () => {
     assert.deepEqual(hits({ action: "*" }, [{ action: "DescribeVpcs", region: "eu-west-1" }]), [true]);
   });
 
-  for (const [name, other] of [["region", "eu-west-1"], ["availabilityZone", "us-west-2b"], ["instanceType", "m7g.large"]] as const) {
+  for (const [name, other] of [
+    ["region", "eu-west-1"],
+    ["availabilityZone", "us-west-2b"],
+    ["instanceType", "m7g.large"],
+  ] as const) {
     it(`are narrowed by ${name}`, () => {
-      assert.deepEqual(hits({ action: "RunInstances", [name]: launch[name] }, [launch, { ...launch, [name]: other }]), [true, false]);
+      assert.deepEqual(hits({ action: "RunInstances", [name]: launch[name] }, [launch, { ...launch, [name]: other }]), [
+        true,
+        false,
+      ]);
     });
   }
 
   it("do not meet a call whose zone is unknown when they name one", () => {
-    assert.deepEqual(hits({ action: "RunInstances", availabilityZone: "us-west-2a" }, [{ action: "RunInstances", region: "us-west-2" }]), [false]);
+    assert.deepEqual(
+      hits({ action: "RunInstances", availabilityZone: "us-west-2a" }, [
+        { action: "RunInstances", region: "us-west-2" },
+      ]),
+      [false],
+    );
   });
 
   it("hit the nth call alone", () => {
@@ -44,7 +61,10 @@ describe("fault rules", () => {
     const faults = new Faults();
     faults.add([{ action: "*", nth: 2, forMs: 1_000, when: "before", effect: drop }]);
     const at = [0, 5_000, 5_001, 5_999, 6_000, 9_000];
-    assert.deepEqual(at.map((now) => faults.meet(launch, now).length > 0), [false, true, true, true, false, false]);
+    assert.deepEqual(
+      at.map((now) => faults.meet(launch, now).length > 0),
+      [false, true, true, true, false, false],
+    );
   });
 
   it("hit the first calls when only times is given", () => {
@@ -70,7 +90,10 @@ describe("fault rules", () => {
     faults.meet(launch, 0);
     faults.meet(launch, 0);
     faults.meet(launch, 0);
-    assert.deepEqual(faults.list().map(({ id, seen, hit }) => ({ id, seen, hit })), [{ id: "fault-1", seen: 3, hit: 1 }]);
+    assert.deepEqual(
+      faults.list().map(({ id, seen, hit }) => ({ id, seen, hit })),
+      [{ id: "fault-1", seen: 3, hit: 1 }],
+    );
     faults.clear();
     assert.deepEqual(faults.meet(launch, 0), []);
   });

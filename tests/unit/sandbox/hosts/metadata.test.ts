@@ -20,7 +20,11 @@ const launchedAt = new Date("2026-01-02T03:04:05.678Z");
 const secret = Buffer.alloc(32, 7);
 const now = new Date("2026-01-02T04:00:00Z");
 
-const instance = (changes: Partial<MetadataInstance> = {}, host: Partial<HostSpec> = {}): MetadataInstance => ({ spec: { ...spec, ...host }, launchedAt, ...changes });
+const instance = (changes: Partial<MetadataInstance> = {}, host: Partial<HostSpec> = {}): MetadataInstance => ({
+  spec: { ...spec, ...host },
+  launchedAt,
+  ...changes,
+});
 
 interface Asking {
   method?: string;
@@ -29,8 +33,10 @@ interface Asking {
   at?: Date;
 }
 
-const ask = (path: string, { method = "GET", headers = {}, from = instance(), at = now }: Asking = {}): MetadataResponse =>
-  answerMetadata({ method, path, headers }, from, { secret, now: at });
+const ask = (
+  path: string,
+  { method = "GET", headers = {}, from = instance(), at = now }: Asking = {},
+): MetadataResponse => answerMetadata({ method, path, headers }, from, { secret, now: at });
 
 function token(ttl: string | undefined = "60", asking: Asking = {}): MetadataResponse {
   const headers: Record<string, string> = ttl === undefined ? {} : { "x-aws-ec2-metadata-token-ttl-seconds": ttl };
@@ -105,7 +111,12 @@ describe("metadata service", () => {
       assert.equal(ask("/latest/meta-data/instance-id", { from, headers: withToken("bad") }).status, 401);
     });
 
-    for (const [agent, status] of [["Cloud-Init/22.4.2", 200], ["python-requests/2.28.1", 200], ["curl/7.88.1", 401], ["my Cloud-Init/1", 401]] as const) {
+    for (const [agent, status] of [
+      ["Cloud-Init/22.4.2", 200],
+      ["python-requests/2.28.1", 200],
+      ["curl/7.88.1", 401],
+      ["my Cloud-Init/1", 401],
+    ] as const) {
       it(`answers ${agent} with ${status}`, () => {
         assert.equal(ask("/2021-03-23/meta-data/instance-id", { headers: { "user-agent": agent } }).status, status);
       });
@@ -114,11 +125,15 @@ describe("metadata service", () => {
 
   describe("who asks", () => {
     it("tells nothing to an address that is no instance's", () => {
-      const unknown = answerMetadata({ method: "GET", path: "/latest/meta-data/instance-id", headers: {} }, undefined, { secret, now });
+      const unknown = answerMetadata({ method: "GET", path: "/latest/meta-data/instance-id", headers: {} }, undefined, {
+        secret,
+        now,
+      });
       assert.equal(unknown.status, 404);
     });
 
-    it("refuses other methods", () => assert.equal(ask("/latest/meta-data/", { method: "POST", headers: withToken() }).status, 405));
+    it("refuses other methods", () =>
+      assert.equal(ask("/latest/meta-data/", { method: "POST", headers: withToken() }).status, 405));
 
     it("refuses a broken path", () => assert.equal(ask("/latest/meta-data/%zz", { headers: withToken() }).status, 400));
   });
@@ -126,7 +141,8 @@ describe("metadata service", () => {
   describe("the tree", () => {
     it("is the same in every version", () => {
       assert.deepEqual(read("/").split("\n"), ["2009-04-04", "2021-03-23", "latest"]);
-      for (const version of read("/").split("\n")) assert.equal(read(`/${version}/meta-data/instance-id`), spec.instanceId);
+      for (const version of read("/").split("\n"))
+        assert.equal(read(`/${version}/meta-data/instance-id`), spec.instanceId);
       assert.equal(ask("/1999-01-01/meta-data/", { headers: withToken() }).status, 404);
     });
 
@@ -155,7 +171,10 @@ describe("metadata service", () => {
 
     it("lists folders with a slash, keys by number and name", () => {
       const top = read("/latest/meta-data/").split("\n");
-      assert.ok(top.includes("instance-id") && top.includes("placement/") && top.includes("public-keys/"), top.join(" "));
+      assert.ok(
+        top.includes("instance-id") && top.includes("placement/") && top.includes("public-keys/"),
+        top.join(" "),
+      );
       assert.equal(read("/latest/meta-data"), read("/latest/meta-data/"));
       assert.equal(read("/latest/meta-data/public-keys/"), "0=fleet");
       assert.equal(read("/latest/meta-data/public-keys/0/"), "openssh-key");
@@ -163,13 +182,22 @@ describe("metadata service", () => {
 
     it("shows every path that it lists", () => {
       const walk = (path: string): number =>
-        read(path).split("\n").map((name) => name.replace(/=.*$/, path.endsWith("public-keys/") ? "/" : "$&"))
-          .reduce((sum, name) => sum + (name.endsWith("/") ? walk(path + name) : read(path + name).length > 0 ? 1 : 0), 0);
+        read(path)
+          .split("\n")
+          .map((name) => name.replace(/=.*$/, path.endsWith("public-keys/") ? "/" : "$&"))
+          .reduce(
+            (sum, name) => sum + (name.endsWith("/") ? walk(path + name) : read(path + name).length > 0 ? 1 : 0),
+            0,
+          );
       assert.ok(walk("/latest/meta-data/") > 25);
     });
 
     it("does not show tags that cannot be a path, nor what JavaScript objects inherit", () => {
-      assert.deepEqual(read("/latest/meta-data/tags/instance").split("\n").sort(), ["Name", "__proto__", "spot-deployer:lineage"]);
+      assert.deepEqual(read("/latest/meta-data/tags/instance").split("\n").sort(), [
+        "Name",
+        "__proto__",
+        "spot-deployer:lineage",
+      ]);
       for (const name of ["constructor", "toString", "instance-id/length"]) {
         assert.equal(ask(`/latest/meta-data/${name}`, { headers: withToken() }).status, 404, name);
       }
@@ -177,8 +205,14 @@ describe("metadata service", () => {
 
     it("gives user data as it is, 404 where there is none", () => {
       const bytes = Buffer.from([0, 255, 10]);
-      assert.deepEqual(ask("/latest/user-data", { headers: withToken(), from: instance({}, { userData: bytes }) }).body, bytes);
-      assert.equal(ask("/latest/user-data", { headers: withToken(), from: instance({}, { userData: Buffer.alloc(0) }) }).status, 404);
+      assert.deepEqual(
+        ask("/latest/user-data", { headers: withToken(), from: instance({}, { userData: bytes }) }).body,
+        bytes,
+      );
+      assert.equal(
+        ask("/latest/user-data", { headers: withToken(), from: instance({}, { userData: Buffer.alloc(0) }) }).status,
+        404,
+      );
     });
 
     it("has no keys and tags folders where there are none", () => {
@@ -199,18 +233,24 @@ describe("metadata service", () => {
     const at = new Date("2026-01-02T04:02:00.500Z");
 
     it("are not there before they are given", () => {
-      for (const path of paths) assert.equal(ask(`/latest/meta-data/${path}`, { headers: withToken() }).status, 404, path);
+      for (const path of paths)
+        assert.equal(ask(`/latest/meta-data/${path}`, { headers: withToken() }).status, 404, path);
     });
 
     it("tell of an interruption and when", () => {
       const from = instance({ interruption: { action: "terminate", at } });
-      assert.deepEqual(JSON.parse(read("/latest/meta-data/spot/instance-action", from)), { action: "terminate", time: "2026-01-02T04:02:00Z" });
+      assert.deepEqual(JSON.parse(read("/latest/meta-data/spot/instance-action", from)), {
+        action: "terminate",
+        time: "2026-01-02T04:02:00Z",
+      });
       assert.equal(read("/latest/meta-data/spot/termination-time", from), "2026-01-02T04:02:00Z");
     });
 
     it("tell of a rebalance recommendation", () => {
       const from = instance({ rebalance: at });
-      assert.deepEqual(JSON.parse(read("/latest/meta-data/events/recommendations/rebalance", from)), { noticeTime: "2026-01-02T04:02:00Z" });
+      assert.deepEqual(JSON.parse(read("/latest/meta-data/events/recommendations/rebalance", from)), {
+        noticeTime: "2026-01-02T04:02:00Z",
+      });
     });
   });
 });

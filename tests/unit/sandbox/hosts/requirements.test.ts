@@ -25,7 +25,10 @@ describe("host requirements", () => {
   it("name each missing package once", () => {
     const lacking = new Set(["systemd-nspawn", "unshare", "setpriv"]);
     const result = hostRequirements(machine({ hasCommand: (name) => !lacking.has(name), hasFile: () => false }));
-    assert.deepEqual(result, { possible: true, missingPackages: ["systemd-container", "util-linux", "debian-archive-keyring"] });
+    assert.deepEqual(result, {
+      possible: true,
+      missingPackages: ["systemd-container", "util-linux", "debian-archive-keyring"],
+    });
   });
 
   const impossible: [string, Partial<Machine>, RegExp][] = [
@@ -46,7 +49,13 @@ describe("names of a sandbox's network", () => {
   it("fit the kernel's 15 characters and differ between sandboxes and hosts", () => {
     const id = "i-0123456789abcdef0";
     const long = "a-very-long-sandbox-id-of-somebody";
-    const links = [networkRecord(long).bridge, linkRecord(long, id).link, networkRecord("b").bridge, linkRecord("b", id).link, linkRecord("b", "i-1").link];
+    const links = [
+      networkRecord(long).bridge,
+      linkRecord(long, id).link,
+      networkRecord("b").bridge,
+      linkRecord("b", id).link,
+      linkRecord("b", "i-1").link,
+    ];
     for (const link of links) assert.ok(link.length <= 15, link);
     assert.equal(new Set(links).size, links.length);
     assert.notEqual(networkRecord("b").table, networkRecord(long).table);

@@ -16,7 +16,11 @@ describe("configuring the sandbox's provider", () => {
       asked.push(/Credential=[^,]*/.exec(request.headers.authorization ?? "")![0]);
       const refusal = refusals.shift();
       response.writeHead(refusal?.status ?? 200);
-      response.end(refusal ? `<ErrorResponse><Error><Code>${refusal.code}</Code><Message>no</Message></Error></ErrorResponse>` : `<R><Account>${ACCOUNT}</Account></R>`);
+      response.end(
+        refusal
+          ? `<ErrorResponse><Error><Code>${refusal.code}</Code><Message>no</Message></Error></ErrorResponse>`
+          : `<R><Account>${ACCOUNT}</Account></R>`,
+      );
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -27,7 +31,11 @@ describe("configuring the sandbox's provider", () => {
   });
   after(() => server.close());
 
-  const configured = (args: Record<string, unknown> = {}) => configure({ url, accessKeyId: "sandbox", secretAccessKey: "sandbox" }, { region: "eu-west-1", version: "7.48.0", ...args });
+  const configured = (args: Record<string, unknown> = {}) =>
+    configure(
+      { url, accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+      { region: "eu-west-1", version: "7.48.0", ...args },
+    );
 
   it("asks STS in its own region whose credentials it has", async () => {
     await configured({ allowedAccountIds: JSON.stringify([ACCOUNT]), maxRetries: "3" });
@@ -35,14 +43,22 @@ describe("configuring the sandbox's provider", () => {
   });
 
   it("refuses an account that is not allowed", async () => {
-    await assert.rejects(configured({ allowedAccountIds: '["210987654321"]' }), { message: `AWS account ID not allowed: ${ACCOUNT}` });
+    await assert.rejects(configured({ allowedAccountIds: '["210987654321"]' }), {
+      message: `AWS account ID not allowed: ${ACCOUNT}`,
+    });
   });
 
   it("asks again after a throttle or an accident, three times in all", async () => {
-    refusals = [{ status: 400, code: "Throttling" }, { status: 503, code: "ServiceUnavailable" }];
+    refusals = [
+      { status: 400, code: "Throttling" },
+      { status: 503, code: "ServiceUnavailable" },
+    ];
     await configured();
     refusals = Array.from({ length: 3 }, () => ({ status: 503, code: "ServiceUnavailable" }));
-    await assert.rejects(configured(), /retrieving caller identity from STS: .* StatusCode: 503, api error ServiceUnavailable: no/);
+    await assert.rejects(
+      configured(),
+      /retrieving caller identity from STS: .* StatusCode: 503, api error ServiceUnavailable: no/,
+    );
     assert.equal(asked.length, 6);
   });
 

@@ -8,7 +8,10 @@ import { Work } from "../../../../sandbox/provider/work";
 const secret = (value: unknown) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
 
 describe("the sandbox's provider: what a change means", () => {
-  const provider = new SandboxProvider({ url: "http://127.0.0.1:9", accessKeyId: "a", secretAccessKey: "b" }, new Work());
+  const provider = new SandboxProvider(
+    { url: "http://127.0.0.1:9", accessKeyId: "a", secretAccessKey: "b" },
+    new Work(),
+  );
   const inputs = {
     region: "us-west-2",
     ami: "ami-1",
@@ -43,7 +46,11 @@ describe("the sandbox's provider: what a change means", () => {
     ["the region", { region: "us-east-1" }, ["region"]],
     ["the subnet, not known yet", { subnetId: UNKNOWN }, ["subnetId"]],
     ["user data", { userDataBase64: secret("aG8=") }, ["userDataBase64"]],
-    ["encryption of the root volume", { rootBlockDevice: { encrypted: false, volumeSize: 20 } }, ["rootBlockDevice.encrypted"]],
+    [
+      "encryption of the root volume",
+      { rootBlockDevice: { encrypted: false, volumeSize: 20 } },
+      ["rootBlockDevice.encrypted"],
+    ],
     ["a root volume that is not known yet", { rootBlockDevice: UNKNOWN }, ["rootBlockDevice.encrypted"]],
     ["user data, without the wish for a replacement", { userDataBase64: "aG8=", userDataReplaceOnChange: false }, []],
     ["the type", { instanceType: "t3.small" }, []],
@@ -57,7 +64,10 @@ describe("the sandbox's provider: what a change means", () => {
   }
 
   it("leaving out what AWS chose, or the market options, is none (as in the official provider)", async () => {
-    assert.deepEqual(await diff({ instanceMarketOptions: undefined, vpcSecurityGroupIds: undefined }), { changes: false, replaces: [] });
+    assert.deepEqual(await diff({ instanceMarketOptions: undefined, vpcSecurityGroupIds: undefined }), {
+      changes: false,
+      replaces: [],
+    });
   });
 
   it("replaces a rule whose source becomes one of another kind, and only then", async () => {
@@ -65,7 +75,10 @@ describe("the sandbox's provider: what a change means", () => {
     const rest = { region: "r", securityGroupId: "sg-1", ipProtocol: "tcp", fromPort: 22, toPort: 22 };
     const known = { ...rest, cidrIpv4: "192.0.2.1/32" };
     assert.deepEqual((await provider.diff("sgr-1", rule, known, { ...rest, cidrIpv4: "192.0.2.2/32" })).replaces, []);
-    assert.notDeepEqual((await provider.diff("sgr-1", rule, known, { ...rest, cidrIpv6: "2001:db8::1/128" })).replaces, []);
+    assert.notDeepEqual(
+      (await provider.diff("sgr-1", rule, known, { ...rest, cidrIpv6: "2001:db8::1/128" })).replaces,
+      [],
+    );
   });
 
   it("names a security group once, and keeps the name", async () => {
@@ -78,12 +91,22 @@ describe("the sandbox's provider: what a change means", () => {
   });
 
   it("refuses a resource without a region, and inputs that it would ignore, also inside objects", async () => {
-    const { failures } = await provider.check(instance, {}, { ami: "ami-1", hibernation: true, rootBlockDevice: { iops: 3000 } });
-    assert.deepEqual(failures?.map(({ property }) => property), ["region", "hibernation", "rootBlockDevice.iops"]);
+    const { failures } = await provider.check(
+      instance,
+      {},
+      { ami: "ami-1", hibernation: true, rootBlockDevice: { iops: 3000 } },
+    );
+    assert.deepEqual(
+      failures?.map(({ property }) => property),
+      ["region", "hibernation", "rootBlockDevice.iops"],
+    );
   });
 
   it("names the types that it serves when it meets another", async () => {
-    await assert.rejects(provider.check(urn("aws:s3/bucket:Bucket"), {}, {}), /does not serve aws:s3\/bucket:Bucket; it knows aws:ec2\/vpc:Vpc/);
+    await assert.rejects(
+      provider.check(urn("aws:s3/bucket:Bucket"), {}, {}),
+      /does not serve aws:s3\/bucket:Bucket; it knows aws:ec2\/vpc:Vpc/,
+    );
     assert.equal(resourceTypes.size, 10);
   });
 });
@@ -95,7 +118,11 @@ describe("the sandbox's provider: values", () => {
 
   it("keeps secret what was secret, in whole or in part", () => {
     const live = { a: "x", b: { c: "y" }, d: "z" };
-    assert.deepEqual(keepSecrets({ a: secret("old"), b: { c: secret("y") } }, live), { a: secret("x"), b: secret({ c: "y" }), d: "z" });
+    assert.deepEqual(keepSecrets({ a: secret("old"), b: { c: secret("y") } }, live), {
+      a: secret("x"),
+      b: secret({ c: "y" }),
+      d: "z",
+    });
   });
 
   it("an unknown is never fulfilled", () => {
@@ -108,7 +135,15 @@ describe("the sandbox's provider: guard", () => {
   for (const url of ["http://127.0.0.1:5000", "http://127.9.9.9", "http://[::1]:80/"]) {
     it(`${url} is this machine`, () => assert.ok(isLoopback(url)));
   }
-  for (const url of ["https://ec2.us-east-1.amazonaws.com", "http://127.0.0.1.example.com", "http://localhost:5000", "http://0.0.0.0", "http://10.0.0.1", "http://127.0.0.1@198.51.100.1", "nonsense"]) {
+  for (const url of [
+    "https://ec2.us-east-1.amazonaws.com",
+    "http://127.0.0.1.example.com",
+    "http://localhost:5000",
+    "http://0.0.0.0",
+    "http://10.0.0.1",
+    "http://127.0.0.1@198.51.100.1",
+    "nonsense",
+  ]) {
     it(`${url} is not`, () => assert.ok(!isLoopback(url)));
   }
 });

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import type { Remain } from "../../../../../automation/cloud/resources/remains";
-import { changedSince, choicesOf, forVpcs, planOf, refuseUnanswered, type RegionPlan, type Whose } from "../../../../../automation/operations/cleanup/cleanup-plan";
+import {
+  changedSince,
+  choicesOf,
+  forVpcs,
+  planOf,
+  refuseUnanswered,
+  type RegionPlan,
+  type Whose,
+} from "../../../../../automation/operations/cleanup/cleanup-plan";
 import { cleanupVpcs } from "../../../../../automation/operations/cleanup/cleanup-vpcs";
 import type { Session } from "../../../../../automation/session";
 import { EMPTY_STATE } from "../../../../../automation/engine/state";
@@ -9,7 +17,10 @@ import { neverInterrupted } from "../../../../../automation/session/interrupts";
 
 describe("cleanup-vpcs on an account (L42)", () => {
   const lineage = "0123456789abcdef";
-  const Tags = [{ Key: "spot-deployer:lineage", Value: lineage }, { Key: "spot-deployer:stack", Value: "fleet" }];
+  const Tags = [
+    { Key: "spot-deployer:lineage", Value: lineage },
+    { Key: "spot-deployer:stack", Value: "fleet" },
+  ];
   const answers: Record<string, object> = {
     DescribeRegions: { Regions: [{ RegionName: "us-west-2", OptInStatus: "opt-in-not-required" }] },
     DescribeVpcs: { Vpcs: [{ VpcId: "vpc-1", CidrBlock: "10.0.0.0/16", Tags }] },
@@ -31,16 +42,38 @@ describe("cleanup-vpcs on an account (L42)", () => {
       happened.push(message);
       return Promise.resolve(answer);
     };
-    return { happened, session: { cloud, identity: { account: "123456789012" }, lineage, target: { kind: "aws", stack: "fleet", isChosen: true }, state: { ...EMPTY_STATE, resources: [{ id: "vpc-1", outputs: {} }] }, stack: { notes: { of: () => [] } }, told: new Set(), interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session };
+    return {
+      happened,
+      session: {
+        cloud,
+        identity: { account: "123456789012" },
+        lineage,
+        target: { kind: "aws", stack: "fleet", isChosen: true },
+        state: { ...EMPTY_STATE, resources: [{ id: "vpc-1", outputs: {} }] },
+        stack: { notes: { of: () => [] } },
+        told: new Set(),
+        interrupts: neverInterrupted(),
+        reporter: { emit: () => undefined, confirm },
+      } as unknown as Session,
+    };
   }
 
   const clean = ({ session, happened }: ReturnType<typeof account>) =>
-    cleanupVpcs(session, { legacy: false, dryRun: false, onPlan: ({ plan }) => void happened.push(`plan of ${plan.flatMap(({ planned }) => planned.map(({ id }) => id)).join()}`) });
+    cleanupVpcs(session, {
+      legacy: false,
+      dryRun: false,
+      onPlan: ({ plan }) =>
+        void happened.push(`plan of ${plan.flatMap(({ planned }) => planned.map(({ id }) => id)).join()}`),
+    });
 
   it("shows what it would delete, then asks, then deletes", async () => {
     const ours = account(true);
     assert.equal((await clean(ours)).deleted, 1);
-    assert.deepEqual(ours.happened, ["plan of vpc-1", "Account 123456789012: delete 1 resource in 1 region?", "DeleteVpc"]);
+    assert.deepEqual(ours.happened, [
+      "plan of vpc-1",
+      "Account 123456789012: delete 1 resource in 1 region?",
+      "DeleteVpc",
+    ]);
   });
 
   it("deletes nothing after a no", async () => {
@@ -54,10 +87,22 @@ describe("the plan of cleanup-vpcs", () => {
   const OURS = { "spot-deployer:lineage": "ours", ManagedBy: "spot-deployer" };
   const ANOTHER = { "spot-deployer:lineage": "theirs", ManagedBy: "spot-deployer" };
   const LEGACY = { ManagedBy: "SpotDeployer", Name: "SpotInstance-us-west-2" };
-  const thing = (kind: string, id: string, tags: Record<string, string> = {}, more: Partial<Remain> = {}): Remain => ({ kind, region: "us-west-2", id, detail: "", tags, ...more });
+  const thing = (kind: string, id: string, tags: Record<string, string> = {}, more: Partial<Remain> = {}): Remain => ({
+    kind,
+    region: "us-west-2",
+    id,
+    detail: "",
+    tags,
+    ...more,
+  });
   const inside = (...things: Remain[]): Remain[] => things.map((one) => ({ ...one, vpc: "vpc-1" }));
   const look = (whose: Whose, tags: Record<string, string>, contents: Remain[], more: Remain[] = []): RegionPlan =>
-    planOf(whose, { region: "us-west-2", fleet: { lineage: "ours" }, tagged: [thing("vpc", "vpc-1", tags), ...contents.filter((one) => Object.keys(one.tags).length > 0), ...more], contents: new Map([["vpc-1", contents]]) });
+    planOf(whose, {
+      region: "us-west-2",
+      fleet: { lineage: "ours" },
+      tagged: [thing("vpc", "vpc-1", tags), ...contents.filter((one) => Object.keys(one.tags).length > 0), ...more],
+      contents: new Map([["vpc-1", contents]]),
+    });
   const ids = (remains: { id: string }[]): string[] => remains.map(({ id }) => id);
 
   it("of the predecessor's VPC takes everything in it, tagged or not, in any spelling of its tag", () => {
@@ -77,24 +122,49 @@ describe("the plan of cleanup-vpcs", () => {
     );
     for (const ManagedBy of ["SpotDeployer", "spotdeployer", "spot_deployer", "Spot-Deployer", "aws-spot-deployer"]) {
       const { planned, blocked, notOurs } = look("predecessor", { ManagedBy }, contents);
-      assert.deepEqual(ids(planned), ["i-1", "nat-1", "vpce-1", "eipalloc-1", "pcx-1", "vgw-1", "sg-1", "rtb-1", "vpc-1"]);
+      assert.deepEqual(ids(planned), [
+        "i-1",
+        "nat-1",
+        "vpce-1",
+        "eipalloc-1",
+        "pcx-1",
+        "vgw-1",
+        "sg-1",
+        "rtb-1",
+        "vpc-1",
+      ]);
       assert.deepEqual([blocked, notOurs], [[], []]);
       assert.equal(planned.find(({ id }) => id === "sg-1")?.why, "lies in vpc-1");
     }
   });
 
   const STRANGERS: [what: string, contents: Remain[]][] = [
-    ["an instance without the predecessor's tag", inside(thing("instance", "x-1", { Name: "spot-deployer-1" }), thing("network-interface", "eni-1", {}, { managed: "ends with x-1", endsWith: "x-1" }))],
+    [
+      "an instance without the predecessor's tag",
+      inside(
+        thing("instance", "x-1", { Name: "spot-deployer-1" }),
+        thing("network-interface", "eni-1", {}, { managed: "ends with x-1", endsWith: "x-1" }),
+      ),
+    ],
     ["a free interface", inside(thing("network-interface", "x-1"))],
-    ["an interface that stays when its instance ends", inside(thing("instance", "i-1", LEGACY), thing("network-interface", "x-1"))],
-    ["an interface of somebody's load balancer", inside(thing("network-interface", "x-1", {}, { managed: "of network_load_balancer" }))],
+    [
+      "an interface that stays when its instance ends",
+      inside(thing("instance", "i-1", LEGACY), thing("network-interface", "x-1")),
+    ],
+    [
+      "an interface of somebody's load balancer",
+      inside(thing("network-interface", "x-1", {}, { managed: "of network_load_balancer" })),
+    ],
     ["a group of a fleet of this program", inside(thing("security-group", "x-1", ANOTHER))],
   ];
   for (const [what, contents] of STRANGERS) {
     it(`of the predecessor's VPC with ${what} takes nothing, and names that`, () => {
       const { planned, blocked } = look("predecessor", LEGACY, [...contents, ...inside(thing("subnet", "subnet-1"))]);
       assert.deepEqual(ids(planned), []);
-      assert.deepEqual(blocked.map(({ id, by }) => [id, ids(by)]), [["vpc-1", ["x-1"]]]);
+      assert.deepEqual(
+        blocked.map(({ id, by }) => [id, ids(by)]),
+        [["vpc-1", ["x-1"]]],
+      );
     });
   }
 
@@ -111,24 +181,53 @@ describe("the plan of cleanup-vpcs", () => {
   }
 
   it("asks about a VPC with all that goes with it, and about what lies elsewhere alone", () => {
-    const plan = look("predecessor", { ManagedBy: "SpotDeployer" }, inside(thing("subnet", "subnet-1")), [thing("key-pair", "key-1", { Name: "spot-deployer-key" })]);
-    assert.deepEqual(choicesOf(plan).map(({ message, planned }) => [message, ids(planned)]), [
-      ["us-west-2: delete vpc vpc-1 (; tag ManagedBy=SpotDeployer) with subnet subnet-1?", ["subnet-1", "vpc-1"]],
-      ["us-west-2: delete key-pair key-1 (; name spot-deployer-key)?", ["key-1"]],
+    const plan = look("predecessor", { ManagedBy: "SpotDeployer" }, inside(thing("subnet", "subnet-1")), [
+      thing("key-pair", "key-1", { Name: "spot-deployer-key" }),
     ]);
+    assert.deepEqual(
+      choicesOf(plan).map(({ message, planned }) => [message, ids(planned)]),
+      [
+        ["us-west-2: delete vpc vpc-1 (; tag ManagedBy=SpotDeployer) with subnet subnet-1?", ["subnet-1", "vpc-1"]],
+        ["us-west-2: delete key-pair key-1 (; name spot-deployer-key)?", ["key-1"]],
+      ],
+    );
   });
 
   it("of a VPC of ours that holds something of somebody's takes the instances, and leaves its network", () => {
-    const contents = inside(thing("instance", "i-1", OURS), thing("subnet", "subnet-1", OURS), thing("network-interface", "eni-1"), thing("nat-gateway", "nat-1", OURS, { interfaces: ["eni-2"] }), thing("network-interface", "eni-2", {}, { managed: "of nat_gateway" }));
+    const contents = inside(
+      thing("instance", "i-1", OURS),
+      thing("subnet", "subnet-1", OURS),
+      thing("network-interface", "eni-1"),
+      thing("nat-gateway", "nat-1", OURS, { interfaces: ["eni-2"] }),
+      thing("network-interface", "eni-2", {}, { managed: "of nat_gateway" }),
+    );
     const { planned, blocked, notOurs } = look("ours", OURS, contents, [thing("volume", "vol-1", OURS)]);
     assert.deepEqual([ids(planned), ids(blocked), ids(notOurs)], [["i-1", "vol-1"], ["vpc-1"], ["eni-1"]]);
-    assert.deepEqual(ids(look("ours", OURS, contents.filter(({ id }) => id !== "eni-1")).planned), ["i-1", "subnet-1", "nat-1", "vpc-1"]);
+    assert.deepEqual(
+      ids(
+        look(
+          "ours",
+          OURS,
+          contents.filter(({ id }) => id !== "eni-1"),
+        ).planned,
+      ),
+      ["i-1", "subnet-1", "nat-1", "vpc-1"],
+    );
   });
 
   it("is made for the VPCs that are named, and refuses one that was not found", () => {
-    const plan = [look("predecessor", LEGACY, inside(thing("subnet", "subnet-1")), [thing("key-pair", "key-1", LEGACY)])];
-    assert.deepEqual(forVpcs(plan, ["vpc-1"]).flatMap(({ planned }) => ids(planned)), ["subnet-1", "vpc-1"]);
-    assert.throws(() => forVpcs(plan, ["vpc-1", "vpc-9"]), { name: "E_USAGE", message: "vpc-9 is not among the predecessor's VPCs; nothing was deleted", next: "It left vpc-1 in us-west-2." });
+    const plan = [
+      look("predecessor", LEGACY, inside(thing("subnet", "subnet-1")), [thing("key-pair", "key-1", LEGACY)]),
+    ];
+    assert.deepEqual(
+      forVpcs(plan, ["vpc-1"]).flatMap(({ planned }) => ids(planned)),
+      ["subnet-1", "vpc-1"],
+    );
+    assert.throws(() => forVpcs(plan, ["vpc-1", "vpc-9"]), {
+      name: "E_USAGE",
+      message: "vpc-9 is not among the predecessor's VPCs; nothing was deleted",
+      next: "It left vpc-1 in us-west-2.",
+    });
   });
 
   it("is not carried out where nobody can be asked, and says what to type", () => {
@@ -160,7 +259,10 @@ describe("the plan of cleanup-vpcs", () => {
     assert.match(changedSince(planned, { tags: { a: "2" } }) ?? "", /its tags .*: a$/);
     assert.match(changedSince(planned, { tags: { a: "1", owner: "me" } }) ?? "", /owner$/);
     assert.match(changedSince(planned, { tags: { a: "1" }, heldBy: "eni-2" }) ?? "", /on eni-2 now/);
-    assert.match(changedSince(planned, { tags: { a: "1" }, managed: "goes with its VPC" }) ?? "", /goes with its VPC now/);
+    assert.match(
+      changedSince(planned, { tags: { a: "1" }, managed: "goes with its VPC" }) ?? "",
+      /goes with its VPC now/,
+    );
   });
 });
 
@@ -195,22 +297,40 @@ describe("cleanup-vpcs between its question and its deletions", () => {
       now = later;
       return Promise.resolve(true);
     };
-    const session = { cloud, identity: { account: "123456789012" }, lineage: "ours", target: { kind: "aws", isChosen: true }, interrupts: neverInterrupted(), reporter: { emit: () => undefined, confirm } } as unknown as Session;
+    const session = {
+      cloud,
+      identity: { account: "123456789012" },
+      lineage: "ours",
+      target: { kind: "aws", isChosen: true },
+      interrupts: neverInterrupted(),
+      reporter: { emit: () => undefined, confirm },
+    } as unknown as Session;
     const { left } = await cleanupVpcs(session, { legacy: true, dryRun: false });
     return { left: left.map(({ id, reason }) => `${id}: ${reason}`), changes };
   }
 
-  it("deletes a VPC that is as it was", async () => assert.deepEqual(await cleaned({}), { left: [], changes: ["DeleteSubnet", "DeleteVpc"] }));
+  it("deletes a VPC that is as it was", async () =>
+    assert.deepEqual(await cleaned({}), { left: [], changes: ["DeleteSubnet", "DeleteVpc"] }));
 
   it("leaves one alone into which an interface came, and names it without a try", async () => {
-    const { left, changes } = await cleaned({ interfaces: [{ NetworkInterfaceId: "eni-1", Status: "in-use", Description: "ELB app/web/1", RequesterManaged: true }] });
+    const { left, changes } = await cleaned({
+      interfaces: [
+        { NetworkInterfaceId: "eni-1", Status: "in-use", Description: "ELB app/web/1", RequesterManaged: true },
+      ],
+    });
     assert.deepEqual(changes, []);
-    assert.match(left.join("\n"), /vpc-1: since the plan was made, network-interface eni-1 \(in-use, ELB app\/web\/1\) came into vpc-1/);
+    assert.match(
+      left.join("\n"),
+      /vpc-1: since the plan was made, network-interface eni-1 \(in-use, ELB app\/web\/1\) came into vpc-1/,
+    );
   });
 
   it("leaves one alone that is somebody else's by now", async () => {
     const { left, changes } = await cleaned({ vpcTags: [{ Key: "ManagedBy", Value: "me" }] });
     assert.deepEqual(changes, []);
-    assert.deepEqual(left, ["subnet-1: vpc-1: its tags are no longer those of the plan: ManagedBy", "vpc-1: subnet subnet-1 is still there"]);
+    assert.deepEqual(left, [
+      "subnet-1: vpc-1: its tags are no longer those of the plan: ManagedBy",
+      "vpc-1: subnet subnet-1 is still there",
+    ]);
   });
 });

@@ -22,9 +22,22 @@ const WRONG: [what: string, content: string | Buffer, code: ErrorCode, cause: Re
   ["holds null", `[${one}, null]`, SYNTAX, /entry 2 is null, no object/],
   ["misses an id", `[${one}, {"region": "us-east-1"}]`, SYNTAX, /entry 2: instance missing, region us-east-1/],
   ["misses a region", '[{"instance_id": "i-0123"}]', SYNTAX, /entry 1: instance i-0123, region missing/],
-  ["has a number for an id", '[{"instance_id": 7, "region": "us-east-1"}]', SYNTAX, /entry 1: instance 7, region us-east-1/],
+  [
+    "has a number for an id",
+    '[{"instance_id": 7, "region": "us-east-1"}]',
+    SYNTAX,
+    /entry 1: instance 7, region us-east-1/,
+  ],
   ["names a region of another world", '[{"instance_id": "i-0123", "region": "moon-1"}]', SYNTAX, /region moon-1/],
-  ["is wrong in its last of many entries", JSON.stringify([...Array.from({ length: 20_000 }, () => ({ instance_id: "i-0123", region: "us-east-1" })), { instance_id: "x", region: "us-east-1" }]), SYNTAX, /entry 20001: instance x/],
+  [
+    "is wrong in its last of many entries",
+    JSON.stringify([
+      ...Array.from({ length: 20_000 }, () => ({ instance_id: "i-0123", region: "us-east-1" })),
+      { instance_id: "x", region: "us-east-1" },
+    ]),
+    SYNTAX,
+    /entry 20001: instance x/,
+  ],
 ];
 
 describe("the predecessor's instances.json", () => {
@@ -48,7 +61,13 @@ describe("the predecessor's instances.json", () => {
 
   it("is read bare or wrapped, under both names of an id, with a byte order mark, and without entries", () => {
     const entry = { instanceId: "i-0123", region: "us-east-1" };
-    for (const content of [`[${one}]`, `{"instances": [${one}]}`, '[{"id": "i-0123", "region": "us-east-1"}]', `\uFEFF[${one}]`]) assert.deepEqual(read(content), [entry]);
+    for (const content of [
+      `[${one}]`,
+      `{"instances": [${one}]}`,
+      '[{"id": "i-0123", "region": "us-east-1"}]',
+      `\uFEFF[${one}]`,
+    ])
+      assert.deepEqual(read(content), [entry]);
     assert.deepEqual(read("[]"), []);
   });
 

@@ -3,7 +3,11 @@ import { InstanceWatch } from "../../../../../automation/operations/nodes/instan
 import type { Instance } from "../../../../../automation/cloud/resources/inventory";
 import { isSpotError, SpotError } from "../../../../../fleet/errors";
 
-const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({ InstanceId, State: { Name }, ...(Message ? { StateReason: { Message } } : {}) });
+const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({
+  InstanceId,
+  State: { Name },
+  ...(Message ? { StateReason: { Message } } : {}),
+});
 const ref = (instanceId: string, region = "us-west-2") => ({ instanceId, region });
 
 /** Work that ends only when it is told that the instance is gone. */
@@ -43,7 +47,10 @@ describe("watching instances that are set up", () => {
       while (looks < 4) await new Promise((resolve) => setTimeout(resolve, 1));
       return gone.aborted;
     };
-    assert.deepEqual(await Promise.all([watch.during(ref("i-1"), work), watch.during(ref("i-2", "eu-west-1"), work)]), [false, false]);
+    assert.deepEqual(await Promise.all([watch.during(ref("i-1"), work), watch.during(ref("i-2", "eu-west-1"), work)]), [
+      false,
+      false,
+    ]);
   });
 
   it("asks after a lost connection whether the instance ended, which EC2 may show a moment later", async function () {
@@ -52,8 +59,12 @@ describe("watching instances that are set up", () => {
     const lost = () => Promise.reject(new SpotError("E_SSH", "The connection was lost."));
     // The last looks come a tenth of it apart, and are over long before the next usual one, also on a busy machine.
     const everyMs = 5_000;
-    const endsAt = (look: number) => new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], everyMs);
-    await assert.rejects(endsAt(3).during(ref("i-1"), lost), (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE");
+    const endsAt = (look: number) =>
+      new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], everyMs);
+    await assert.rejects(
+      endsAt(3).during(ref("i-1"), lost),
+      (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE",
+    );
     looks = 0;
     await assert.rejects(endsAt(Infinity).during(ref("i-1"), lost), /The connection was lost/);
     assert.equal(looks, 4, "and not for ever");
@@ -62,7 +73,10 @@ describe("watching instances that are set up", () => {
   it("asks nothing once the work is over, and throws what the work throws", async () => {
     let looks = 0;
     const watch = new InstanceWatch(async () => ((looks += 1), []), 1);
-    await assert.rejects(watch.during(ref("i-1"), () => Promise.reject(new Error("its own"))), /its own/);
+    await assert.rejects(
+      watch.during(ref("i-1"), () => Promise.reject(new Error("its own"))),
+      /its own/,
+    );
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(looks, 0);
   });

@@ -23,21 +23,63 @@ describe("permission probes", () => {
 
   it("ask for nothing but a dry run, and take DryRunOperation for a yes", async () => {
     const asked: { action: string; dryRun: unknown }[] = [];
-    assert.deepEqual(await deniedActions(awsThat(() => "DryRunOperation", asked), "us-west-2", launch, true), []);
-    assert.deepEqual(asked.map(({ action }) => action).sort(), ["CreateInternetGateway", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateVpc", "RunInstances", "TerminateInstances"]);
+    assert.deepEqual(
+      await deniedActions(
+        awsThat(() => "DryRunOperation", asked),
+        "us-west-2",
+        launch,
+        true,
+      ),
+      [],
+    );
+    assert.deepEqual(asked.map(({ action }) => action).sort(), [
+      "CreateInternetGateway",
+      "CreateRouteTable",
+      "CreateSecurityGroup",
+      "CreateSubnet",
+      "CreateVpc",
+      "RunInstances",
+      "TerminateInstances",
+    ]);
     assert.ok(asked.every(({ dryRun }) => dryRun === true));
   });
 
   it("name each action that is refused, with AWS's code and what to do", async () => {
-    const denied = await deniedActions(awsThat((action) => (/^Run|Vpc$/.test(action) ? "UnauthorizedOperation" : "DryRunOperation")), "us-west-2", launch, true);
-    assert.deepEqual(denied.map(({ action, awsCode }) => [action, awsCode]), [["RunInstances", "UnauthorizedOperation"], ["CreateVpc", "UnauthorizedOperation"]]);
+    const denied = await deniedActions(
+      awsThat((action) => (/^Run|Vpc$/.test(action) ? "UnauthorizedOperation" : "DryRunOperation")),
+      "us-west-2",
+      launch,
+      true,
+    );
+    assert.deepEqual(
+      denied.map(({ action, awsCode }) => [action, awsCode]),
+      [
+        ["RunInstances", "UnauthorizedOperation"],
+        ["CreateVpc", "UnauthorizedOperation"],
+      ],
+    );
     assert.ok(denied.every(({ next }) => next !== ""));
   });
 
   it("take no other refusal for a missing permission, and leave the network alone when it is not ours to make", async () => {
     const asked: { action: string; dryRun: unknown }[] = [];
-    assert.deepEqual(await deniedActions(awsThat((action) => (action === "TerminateInstances" ? "InvalidInstanceID.NotFound" : "VcpuLimitExceeded"), asked), "us-west-2", launch, false), []);
-    assert.deepEqual(asked.map(({ action }) => action).sort(), ["CreateSecurityGroup", "RunInstances", "TerminateInstances"]);
+    assert.deepEqual(
+      await deniedActions(
+        awsThat(
+          (action) => (action === "TerminateInstances" ? "InvalidInstanceID.NotFound" : "VcpuLimitExceeded"),
+          asked,
+        ),
+        "us-west-2",
+        launch,
+        false,
+      ),
+      [],
+    );
+    assert.deepEqual(asked.map(({ action }) => action).sort(), [
+      "CreateSecurityGroup",
+      "RunInstances",
+      "TerminateInstances",
+    ]);
   });
 });
 
@@ -69,21 +111,41 @@ describe("the quota that a type counts against", () => {
   });
 
   it("is an error when AWS does not tell it", async () => {
-    await assert.rejects(vcpuQuota(quotas(() => refusal("AccessDeniedException")).cloud, "us-west-2", "t3.medium", "spot"), { name: "E_PERMISSION" });
+    await assert.rejects(
+      vcpuQuota(quotas(() => refusal("AccessDeniedException")).cloud, "us-west-2", "t3.medium", "spot"),
+      { name: "E_PERMISSION" },
+    );
   });
 });
 
 describe("what `check` says", () => {
-  const problem = (check: string, level: Finding["level"], message: string, next: string): Finding => ({ ...findingOf(check, errorInfo(new SpotError("E_AWS", { message, next }))), level });
+  const problem = (check: string, level: Finding["level"], message: string, next: string): Finding => ({
+    ...findingOf(check, errorInfo(new SpotError("E_AWS", { message, next }))),
+    level,
+  });
   const region = (name: string, ...findings: Finding[]) => ({ region: name, nodes: 1, findings });
-  const found = (regions: Preflight["regions"], local: Finding[] = []): Preflight => ({ account: "123456789012", arn: "arn:aws:iam::123456789012:user/a", local, regions });
+  const found = (regions: Preflight["regions"], local: Finding[] = []): Preflight => ({
+    account: "123456789012",
+    arn: "arn:aws:iam::123456789012:user/a",
+    local,
+    regions,
+  });
 
   it("is one line for each region, and each problem with its next step", () => {
     const text = preflightText(
       found([
-        { ...region("us-west-2"), nodes: 2, pool: "us-west-2b t3.medium spot, 0.0125 USD/h", vcpus: { wanted: 4, free: 32 } },
+        {
+          ...region("us-west-2"),
+          nodes: 2,
+          pool: "us-west-2b t3.medium spot, 0.0125 USD/h",
+          vcpus: { wanted: 4, free: 32 },
+        },
         region("us-east-1", problem("quota", "warning", "the quota leaves 0 vCPUs", "Ask for more.")),
-        region("me-south-1", problem("offer", "error", "me-south-1 is not enabled", "Enable it."), problem("key pair", "error", "no key pair k", "Import it.")),
+        region(
+          "me-south-1",
+          problem("offer", "error", "me-south-1 is not enabled", "Enable it."),
+          problem("key pair", "error", "no key pair k", "Import it."),
+        ),
       ]),
     );
     assert.deepEqual(text.split("\n"), [
@@ -104,7 +166,12 @@ describe("what `check` says", () => {
   it("ends with 0 when every region can be used, 4 when some can, 2 when none can or this machine lacks something (L41)", () => {
     const warned = region("a", problem("quota", "warning", "x", "y"));
     const bad = region("b", problem("offer", "error", "x", "y"));
-    const cases: [Preflight, number][] = [[found([warned]), 0], [found([warned, bad]), 4], [found([bad]), 2], [found([warned], [problem("keys", "error", "x", "y")]), 2]];
+    const cases: [Preflight, number][] = [
+      [found([warned]), 0],
+      [found([warned, bad]), 4],
+      [found([bad]), 2],
+      [found([warned], [problem("keys", "error", "x", "y")]), 2],
+    ];
     for (const [preflight, code] of cases) assert.equal(preflightExitCode(preflight), code);
   });
 });

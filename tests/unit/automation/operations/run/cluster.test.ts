@@ -10,7 +10,10 @@ describe("leaving the cluster (L22)", () => {
   let server: Server;
   let api: string;
   let answer: object;
-  const access = { reporter: { emit: (event: FleetEvent) => void events.push(event), confirm: () => Promise.resolve(true) }, target: { sandbox: { network: "198.18.7.0/24" } } };
+  const access = {
+    reporter: { emit: (event: FleetEvent) => void events.push(event), confirm: () => Promise.resolve(true) },
+    target: { sandbox: { network: "198.18.7.0/24" } },
+  };
   const warnings = (): string[] => events.flatMap((event) => (event.type === "message" ? [event.message] : []));
 
   before(async () => {
@@ -20,7 +23,13 @@ describe("leaving the cluster (L22)", () => {
       request.on("data", (chunk: Buffer) => (body += chunk.toString()));
       request.on("end", () => {
         if (request.method === "PUT") puts.push({ path: request.url ?? "", body: JSON.parse(body) });
-        response.end(JSON.stringify(request.method === "PUT" ? answer : { Nodes: [node("n-1", "i-01"), node("n-2", "i-02"), { Info: { NodeID: "another's" } }] }));
+        response.end(
+          JSON.stringify(
+            request.method === "PUT"
+              ? answer
+              : { Nodes: [node("n-1", "i-01"), node("n-2", "i-02"), { Info: { NodeID: "another's" } }] },
+          ),
+        );
       });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -34,7 +43,12 @@ describe("leaving the cluster (L22)", () => {
 
   it("removes exactly the nodes of the instances that ended", async () => {
     await leaveCluster(access, api, ["i-02", "i-03"]);
-    assert.deepEqual(puts, [{ path: "/api/v1/orchestrator/nodes/n-2", body: { Action: "delete", Message: "its instance has ended", NodeID: "n-2" } }]);
+    assert.deepEqual(puts, [
+      {
+        path: "/api/v1/orchestrator/nodes/n-2",
+        body: { Action: "delete", Message: "its instance has ended", NodeID: "n-2" },
+      },
+    ]);
     assert.deepEqual(warnings(), []);
   });
 
@@ -46,7 +60,10 @@ describe("leaving the cluster (L22)", () => {
       return Promise.reject(failure);
     };
     await assert.rejects(leavingCluster(access, api, work), failure);
-    assert.deepEqual(puts.map(({ path }) => path), ["/api/v1/orchestrator/nodes/n-1"]);
+    assert.deepEqual(
+      puts.map(({ path }) => path),
+      ["/api/v1/orchestrator/nodes/n-1"],
+    );
     await assert.rejects(leavingCluster(access, undefined, work), failure);
     assert.equal(puts.length, 1, "nobody is told where there is no orchestrator");
   });

@@ -7,10 +7,30 @@ import { advance, countText, emptyProgress, type Progress } from "../../../../..
 import { Screen } from "../../../../../cli/output/live/screen";
 
 const START = 1_000_000;
-const ref = (i: number, region = "us-west-2") => ({ name: `${region}-${i}`, region, instanceId: `i-${String(i).padStart(17, "0")}`, address: `198.18.0.${i % 250}` });
+const ref = (i: number, region = "us-west-2") => ({
+  name: `${region}-${i}`,
+  region,
+  instanceId: `i-${String(i).padStart(17, "0")}`,
+  address: `198.18.0.${i % 250}`,
+});
 
-const check = (node: number, id: string, phase: Phase, status: CheckStatus, [done, total]: [number, number], [inDone, inTotal]: [number, number]): FleetEvent => ({
-  type: "check", node: ref(node), id, title: `title of ${id}`, phase, status, done, total, inPhase: { done: inDone, total: inTotal },
+const check = (
+  node: number,
+  id: string,
+  phase: Phase,
+  status: CheckStatus,
+  [done, total]: [number, number],
+  [inDone, inTotal]: [number, number],
+): FleetEvent => ({
+  type: "check",
+  node: ref(node),
+  id,
+  title: `title of ${id}`,
+  phase,
+  status,
+  done,
+  total,
+  inPhase: { done: inDone, total: inTotal },
 });
 
 function after(events: FleetEvent[], progress: Progress = emptyProgress(START)): Progress {
@@ -18,8 +38,12 @@ function after(events: FleetEvent[], progress: Progress = emptyProgress(START)):
   return progress;
 }
 
-const lines = (progress: Progress, width: number, height: number, events = [] as Parameters<typeof frame>[0]["events"]): string[] =>
-  frame({ title: "up", progress, events, now: START + 60_000, width, height }).map(lineText);
+const lines = (
+  progress: Progress,
+  width: number,
+  height: number,
+  events = [] as Parameters<typeof frame>[0]["events"],
+): string[] => frame({ title: "up", progress, events, now: START + 60_000, width, height }).map(lineText);
 
 describe("the live view", () => {
   it("follows a node from planned to verified, with the reason why it waits and its own time", () => {
@@ -29,15 +53,21 @@ describe("the live view", () => {
       { type: "waiting", node: ref(0), reason: "nothing listens" },
     ]);
     assert.match(lines(progress, 80, 24)[2]!, /^us-west-2-0 {2}created {5}0:59 {2}waits: nothing listens$/);
-    advance(progress, { type: "node", level: "success", node: ref(0), phase: "verified", message: "Verified" }, START + 31_000);
-    assert.match(lines(progress, 80, 24)[2]!, /^us-west-2-0 {2}verified {4}0:30/, "the time stands still when it is done");
+    advance(
+      progress,
+      { type: "node", level: "success", node: ref(0), phase: "verified", message: "Verified" },
+      START + 31_000,
+    );
+    assert.match(
+      lines(progress, 80, 24)[2]!,
+      /^us-west-2-0 {2}verified {4}0:30/,
+      "the time stands still when it is done",
+    );
     assert.equal(lines(progress, 80, 24)[1], "1 node: 1 verified");
   });
 
   it("shows checks as they come, and the node as failed with what did not hold", () => {
-    const progress = after([
-      check(0, "B1", "reach", "ok", [1, 3], [1, 1]),
-    ]);
+    const progress = after([check(0, "B1", "reach", "ok", [1, 3], [1, 1])]);
     assert.match(lines(progress, 80, 24)[3]!, /checks 1 of 3/);
     advance(progress, check(0, "D2", "files", "failed", [2, 3], [1, 2]), START);
     advance(progress, check(0, "D6", "files", "skipped", [3, 3], [2, 2]), START);
@@ -63,36 +93,80 @@ describe("the live view", () => {
     const [names, wide] = lines(progress, 170, 24).slice(2);
     assert.match(names!, /cloud reach files deployment/);
     assert.equal(wide!.indexOf("✗"), names!.indexOf("files"));
-    assert.doesNotMatch(lines(after([{ type: "expected", nodes: [ref(0)] }]), 170, 24).join("\n"), /cloud/, "no matrix before");
+    assert.doesNotMatch(
+      lines(after([{ type: "expected", nodes: [ref(0)] }]), 170, 24).join("\n"),
+      /cloud/,
+      "no matrix before",
+    );
   });
 
   it("a node of which checks were only skipped is not verified", () => {
-    const progress = after([check(0, "A1", "cloud", "ok", [1, 2], [1, 1]), check(0, "B1", "reach", "skipped", [2, 2], [1, 1])]);
+    const progress = after([
+      check(0, "A1", "cloud", "ok", [1, 2], [1, 1]),
+      check(0, "B1", "reach", "skipped", [2, 2], [1, 1]),
+    ]);
     assert.equal(countText(progress.nodes.values()), "1 failed");
   });
 
   it("a node of which something could not be looked at is unknown, and says what", () => {
-    const progress = after([check(0, "A2", "cloud", "unknown", [1, 3], [1, 1]), check(0, "B1", "reach", "ok", [2, 3], [1, 2]), check(0, "B2", "reach", "skipped", [3, 3], [2, 2])]);
+    const progress = after([
+      check(0, "A2", "cloud", "unknown", [1, 3], [1, 1]),
+      check(0, "B1", "reach", "ok", [2, 3], [1, 2]),
+      check(0, "B2", "reach", "skipped", [3, 3], [2, 2]),
+    ]);
     assert.equal(countText(progress.nodes.values()), "1 unknown");
     assert.match(lines(progress, 80, 24)[3]!, /^us-west-2-0 {2}unknown .* \? – +A2 title of A2$/);
-    advance(progress, { type: "node", level: "warning", node: ref(0), phase: "unknown", message: "Not verified, could not be looked at: A2" }, START + 5_000);
+    advance(
+      progress,
+      {
+        type: "node",
+        level: "warning",
+        node: ref(0),
+        phase: "unknown",
+        message: "Not verified, could not be looked at: A2",
+      },
+      START + 5_000,
+    );
     assert.equal(countText(progress.nodes.values()), "1 unknown");
     assert.match(lines(progress, 80, 24)[3]!, /could not be looked at/);
   });
 
-  for (const [count, width, height] of [[3, 80, 24], [3, 200, 50], [200, 80, 24], [200, 200, 50], [200, 200, 300], [200, 30, 8], [1, 1, 1], [0, 80, 24]] as const) {
+  for (const [count, width, height] of [
+    [3, 80, 24],
+    [3, 200, 50],
+    [200, 80, 24],
+    [200, 200, 50],
+    [200, 200, 300],
+    [200, 30, 8],
+    [1, 1, 1],
+    [0, 80, 24],
+  ] as const) {
     it(`fits ${count} nodes into ${width} x ${height}`, () => {
       const regions = ["eu-west-1", "us-east-1", "us-west-2"];
       const nodes = Array.from({ length: count }, (_, i) => ref(i, regions[i % 3]!));
-      const progress = after([{ type: "expected", nodes }, ...nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: "x".repeat(300) }))]);
-      const told = Array.from({ length: 20 }, (_, i) => ({ level: "info" as const, prefix: "[spot]", message: `event ${i} ${"y".repeat(300)}` }));
+      const progress = after([
+        { type: "expected", nodes },
+        ...nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: "x".repeat(300) })),
+      ]);
+      const told = Array.from({ length: 20 }, (_, i) => ({
+        level: "info" as const,
+        prefix: "[spot]",
+        message: `event ${i} ${"y".repeat(300)}`,
+      }));
       const shown = lines(progress, width, height, told);
       assert.ok(shown.length <= Math.max(1, height - 1), `${shown.length} lines`);
-      assert.ok(shown.every((line) => [...line].length <= width), "no line is wider than the terminal");
+      assert.ok(
+        shown.every((line) => [...line].length <= width),
+        "no line is wider than the terminal",
+      );
       if (height < 5) return;
       const isFolded = count > height - 6;
-      assert.equal(shown.some((line) => /^us-west-2-\d/.test(line)), count > 2 && !isFolded);
-      if (count === 200 && isFolded && width >= 80) assert.match(shown.join("\n"), /us-west-2 {2}66 kept {2}longest: us-west-2-\d+/);
+      assert.equal(
+        shown.some((line) => /^us-west-2-\d/.test(line)),
+        count > 2 && !isFolded,
+      );
+      if (count === 200 && isFolded && width >= 80)
+        assert.match(shown.join("\n"), /us-west-2 {2}66 kept {2}longest: us-west-2-\d+/);
       if (count > 0 && width >= 80) assert.ok(shown.at(-1)!.includes("event 19"), "the last event is there");
     });
   }
@@ -108,7 +182,12 @@ describe("the live view", () => {
 
   it("writes a node's line in the predecessor's form, exactly (L31)", () => {
     const tell = teller();
-    const node = { name: "us-west-2-0", region: "us-west-2", instanceId: "i-0a1b2c3d4e5f67890", address: "52.34.56.78" };
+    const node = {
+      name: "us-west-2-0",
+      region: "us-west-2",
+      instanceId: "i-0a1b2c3d4e5f67890",
+      address: "52.34.56.78",
+    };
     const [told] = tell({ type: "node", level: "success", node, phase: "created", message: "Created" });
     assert.equal(toldText(told!), "[i-0a1b2c3d4e5f67890 @ 52.34.56.78] SUCCESS: Created");
     assert.equal(tell({ type: "waiting", node, reason: "x" }).length, 1);

@@ -44,9 +44,14 @@ describe("the guard on addresses", () => {
     ["a private address", "<privateIpAddress>10.0.0.4</privateIpAddress>", undefined],
     ["a stranger's address", "<publicIp>54.214.3.4</publicIp>", "54.214.3.4"],
     ["a neighbour sandbox's address", "<ipAddress>198.18.8.10</ipAddress>", "198.18.8.10"],
-    ["a public name", "<dnsName>ec2-54-214-3-4.us-west-2.compute.amazonaws.com</dnsName>", "ec2-54-214-3-4.us-west-2.compute.amazonaws.com"],
+    [
+      "a public name",
+      "<dnsName>ec2-54-214-3-4.us-west-2.compute.amazonaws.com</dnsName>",
+      "ec2-54-214-3-4.us-west-2.compute.amazonaws.com",
+    ],
   ];
   for (const [what, body, expected] of cases) {
-    it(`${expected === undefined ? "passes" : "stops"} ${what}`, () => assert.equal(foreignAddress(body, network), expected));
+    it(`${expected === undefined ? "passes" : "stops"} ${what}`, () =>
+      assert.equal(foreignAddress(body, network), expected));
   }
 });
