@@ -14,6 +14,9 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+// Before anything else is loaded: a stack trace that was asked for names lines of the sources. It costs time to start.
+if (process.argv.includes("--debug")) process.setSourceMapsEnabled(true);
+
 /** argv -> one command, loaded when it is run; the only place that sets the exit code. */
 async function main(argv: string[]): Promise<ExitCode> {
   let context: CommandContext | undefined;

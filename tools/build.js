@@ -14,8 +14,8 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 // What was compiled from a source that is gone would be run and tested still.
 const output = path.join(root, "dist");
-for (const file of fs.readdirSync(output, { recursive: true }).filter((name) => /\.(js|d\.ts)$/.test(name))) {
-  if (!fs.existsSync(path.join(root, file.replace(/\.(js|d\.ts)$/, ".ts")))) fs.rmSync(path.join(output, file));
+for (const file of fs.readdirSync(output, { recursive: true }).filter((name) => /\.(js|js\.map|d\.ts)$/.test(name))) {
+  if (!fs.existsSync(path.join(root, file.replace(/\.(js|js\.map|d\.ts)$/, ".ts")))) fs.rmSync(path.join(output, file));
 }
 
 const { sourceDigest, STAMP_FILE } = require(path.join(root, "dist/project/build-stamp.js"));

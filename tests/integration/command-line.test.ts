@@ -355,6 +355,6 @@ describe("commands that need neither AWS nor a stack", function () {
     assert.ok(log, stderr);
     assert.match(readFileSync(log, "utf8"), /TypeError: boom\n\s+at /);
     assert.doesNotMatch(stderr, /\n\s+at /);
-    assert.match(run("--debug").stderr, /\n\s+at /);
+    assert.match(run("--debug").stderr, /\n\s+at .*\/cli\/[\w/-]+\.ts:\d+/);
   });
 });

@@ -7,6 +7,9 @@
  */
 const { inspect } = require("node:util");
 
+// A failure names the line of the source, not of what was compiled from it.
+process.setSourceMapsEnabled(true);
+
 /** An error's message and what caused it, as far as it fits: mocha leaves out a cause that is text, as our errors have. */
 function whyOf(error) {
   if (typeof error?.message !== "string") return inspect(error);
