@@ -41,14 +41,14 @@ export class Fleet {
 
   /** Creates the fleet, or brings it to what the configuration says, and verifies every node. */
   up(options: { wait?: boolean } = {}): Promise<UpResult> {
-    return this.within({ start: true, changes: true, founds: true }, (session) =>
+    return this.within({ starts: true, changes: true, founds: true }, (session) =>
       up(session, { ...this.definition(), wait: options.wait ?? true }),
     );
   }
 
   /** What `up` would change. */
   preview(): Promise<UpPlan> {
-    return this.within({ start: true }, (session) => preview(session, { ...this.definition(), wait: false }));
+    return this.within({ starts: true }, (session) => preview(session, { ...this.definition(), wait: false }));
   }
 
   list(): Promise<Listing> {
@@ -74,28 +74,25 @@ export class Fleet {
   }
 
   private async within<T>(
-    { start = false, ...kind }: { start?: boolean } & Pick<SessionOptions, "changes" | "founds" | "withoutState">,
+    kind: Pick<SessionOptions, "starts" | "changes" | "founds" | "withoutState">,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     const { config, configFile } = this.definition();
     const place = placeIn(config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
-    const session = await openSession(
-      {
-        projectDir: packageRoot(),
-        configFile,
-        env,
-        reporter,
-        interrupts,
-        sandbox,
-        profile,
-        ...place,
-        stack: this.options.stack ?? place.stack,
-        ...kind,
-      },
-      start,
-    );
+    const session = await openSession({
+      projectDir: packageRoot(),
+      configFile,
+      env,
+      reporter,
+      interrupts,
+      sandbox,
+      profile,
+      ...place,
+      stack: this.options.stack ?? place.stack,
+      ...kind,
+    });
     try {
       return await work(session);
     } finally {

@@ -71,19 +71,16 @@ async function main(): Promise<void> {
     if (up.code !== 0) throw new Error(up.stdout + up.stderr);
     const never = new AbortController().signal;
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-    const session = await openSession(
-      {
-        projectDir: bench.root,
-        configFile: bench.configFile,
-        env: bench.env,
-        reporter,
-        interrupts: { soft: never, hard: never },
-        sandbox: "hosts",
-        stack: bench.stack,
-        reading: true,
-      },
-      false,
-    );
+    const session = await openSession({
+      projectDir: bench.root,
+      configFile: bench.configFile,
+      env: bench.env,
+      reporter,
+      interrupts: { soft: never, hard: never },
+      sandbox: "hosts",
+      stack: bench.stack,
+      reading: true,
+    });
     try {
       const config = loadConfig(bench.configFile);
       const [target] = await (await openFleet(session, { config, configFile: bench.configFile })).targets(

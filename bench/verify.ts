@@ -49,19 +49,16 @@ async function main(): Promise<void> {
   const never = new AbortController().signal;
   setMaxListeners(0, never);
   const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-  const session = await openSession(
-    {
-      projectDir: bench.root,
-      configFile: bench.configFile,
-      env: bench.env,
-      reporter,
-      interrupts: { soft: never, hard: never },
-      sandbox: "hosts",
-      stack: bench.stack,
-      reading: true,
-    },
-    false,
-  );
+  const session = await openSession({
+    projectDir: bench.root,
+    configFile: bench.configFile,
+    env: bench.env,
+    reporter,
+    interrupts: { soft: never, hard: never },
+    sandbox: "hosts",
+    stack: bench.stack,
+    reading: true,
+  });
   try {
     const config = loadConfig(bench.configFile);
     const fleet = await openFleet(session, { config, configFile: bench.configFile });

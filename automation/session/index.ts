@@ -33,6 +33,8 @@ export interface SessionOptions {
   configFile: string;
   /** Those of the configuration: where a stack that has none yet asks whose the credentials are. */
   regions?: string[];
+  /** A sandbox that does not run is started. */
+  starts?: boolean;
   /** The command changes nothing: the first wish to stop ends its calls at once. */
   reading?: boolean;
   /** The command changes the stack, and asks what others only warn of (run-lock.ts). */
@@ -79,12 +81,12 @@ export interface Session {
 export type Opened = Omit<Session, "identity" | "lost">;
 
 /**
- * Opens a stack for a command that changes it (`start`: a sandbox is started on demand) or only reads, once it is proven
- * that the credentials are of the account that its fleet is in, and that its state can be believed.
+ * Opens a stack for a command that changes it or only reads, once it is proven that the credentials are of the account
+ * that its fleet is in, and that its state can be believed.
  * @throws SpotError E_ACCOUNT, E_CREDENTIALS, E_DECLINED, and what `openPlace` throws
  */
-export async function openSession(options: SessionOptions, start: boolean): Promise<Session> {
-  const place = await openPlace({ ...options, withoutState: true }, start);
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const place = await openPlace({ ...options, withoutState: true });
   try {
     const elsewhere = newEndpoints(place, options.founds === true);
     if (elsewhere !== undefined) await settle(place, elsewhere, options.founds === true);
@@ -122,10 +124,10 @@ async function settle({ reporter, target }: Opened, { question, notice }: NewEnd
  * Opens a stack without asking AWS anything.
  * @throws SpotError E_STACK_MISMATCH when the stack belongs elsewhere, E_PULUMI_CLI, E_STATE, E_BACKEND, E_SANDBOX_*
  */
-export async function openPlace(options: SessionOptions, start: boolean): Promise<Opened> {
+export async function openPlace(options: SessionOptions): Promise<Opened> {
   const { projectDir, env, reporter, interrupts } = options;
   const paths = pathsOf(env);
-  const target = await resolveTarget({ ...options, paths, start, signal: interrupts.soft });
+  const target = await resolveTarget({ ...options, paths, start: options.starts === true, signal: interrupts.soft });
   const cli = await obtainCli(paths, target.env, reporter, interrupts.soft);
   const engineEnv: NodeJS.ProcessEnv = {
     ...target.env,

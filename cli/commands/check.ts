@@ -2,27 +2,18 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
 import { preflight, type Preflight } from "../../automation/operations/inspect/check";
 import type { Finding, RegionReport } from "../../automation/operations/plan/region-checks";
-import { openSession } from "../../automation/session";
-import { placeIn } from "../../automation/target";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
-import { configFor, configPath, interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
-  const reporter = reporterFor(context, false);
-  const { config } = configFor(context, reporter);
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
-    try {
-      const found = await preflight(session, { config, configFile: configPath(context) });
-      const exitCode = preflightExitCode(found);
-      if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
-      else terminal.stdout.write(`${preflightText(found)}\n`);
-      return exitCode;
-    } finally {
-      session.cloud.close();
-    }
+  return withSession(context, { needs: "config", starts: true }, async ({ session, given }) => {
+    const found = await preflight(session, given);
+    const exitCode = preflightExitCode(found);
+    if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
+    else terminal.stdout.write(`${preflightText(found)}\n`);
+    return exitCode;
   });
 }
 

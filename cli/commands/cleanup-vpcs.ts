@@ -2,13 +2,11 @@ import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup/cleanup-vpcs";
-import { openSession } from "../../automation/session";
 import { isAttended } from "../output/console";
 import { jsonLine } from "../output/json";
 import { tableText } from "../output/table";
 import type { CommandContext } from "../runtime/context";
-import { placeFrom } from "./list";
-import { interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options } = context;
@@ -20,21 +18,12 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       next: "Leave it out, or add --legacy.",
     });
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
-  const reporter = reporterFor(context, false);
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(
-      { ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), changes: !dryRun },
-      false,
-    );
-    try {
-      const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
-      const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
-      const exitCode = exitCodeFor(result, dryRun);
-      report(context, result, exitCode, dryRun);
-      return exitCode;
-    } finally {
-      session.cloud.close();
-    }
+  return withSession(context, { needs: "place", changes: !dryRun }, async ({ session }) => {
+    const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
+    const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
+    const exitCode = exitCodeFor(result, dryRun);
+    report(context, result, exitCode, dryRun);
+    return exitCode;
   });
 }
 

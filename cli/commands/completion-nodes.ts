@@ -4,7 +4,7 @@ import { readStackSettings } from "../../automation/engine/stack-config";
 import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
 import type { CommandContext } from "../runtime/context";
-import { placeFrom } from "./list";
+import { placeFrom } from "../runtime/place";
 
 /**
  * The nodes of the fleet that a half-typed command line is about, from the stack's own file: nobody is asked. Where

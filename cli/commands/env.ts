@@ -1,15 +1,13 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { openPlace } from "../../automation/session";
 import type { CommandContext } from "../runtime/context";
-import { placeFrom } from "./list";
-import { interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+import { withSessions } from "../runtime/with-session";
 
 /** Prints the variables in which a run of the engine differs from the caller's shell, as `export` lines. */
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { terminal, env } = context;
-  const reporter = reporterFor(context, false);
-  return interruptible(reporter, async (interrupts) => {
-    const place = await openPlace(sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }), false);
+  return withSessions(context, { needs: "place" }, async ({ options }) => {
+    const place = await openPlace(options);
     place.cloud.close();
     const wanted: NodeJS.ProcessEnv = { ...place.target.env, PULUMI_STACK: place.target.stack };
     for (const name of [...new Set([...Object.keys(wanted), ...Object.keys(env)])].sort()) {

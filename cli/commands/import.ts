@@ -12,15 +12,17 @@ import {
 } from "../../automation/operations/inspect/import";
 import { pathsOf } from "../../automation/target/paths";
 import { resolveTarget } from "../../automation/target";
+import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
 import { tableText } from "../output/table";
 import type { CommandContext } from "../runtime/context";
-import { exitCodeOf, interruptible, reporterFor } from "../runtime/shell";
+import { reporterFor } from "../runtime/reporter";
+import { interruptible } from "../runtime/signals";
 
 /** The instances are listed, and ended after a yes; they never become nodes of a fleet here: nothing about them is proven. */
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, positionals, terminal, env } = context;
-  const reporter = reporterFor(context, false);
+  const reporter = reporterFor(context, "answer");
   const entries = readLegacyState(path.resolve(positionals[0]!));
   return interruptible(reporter, async (interrupts) => {
     const target = await resolveTarget({

@@ -1,14 +1,14 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { costOf, pricesOf } from "../../automation/operations/inspect/cost";
 import { list, type ListedNode } from "../../automation/operations/inspect/list";
-import { openSession, type Session } from "../../automation/session";
+import type { Session } from "../../automation/session";
 import { CLEAR } from "../output/live/screen";
 import type { PricedNode } from "../output/table";
 import { keepIfPossible } from "../../system/atomic-file";
 import type { CommandContext } from "../runtime/context";
-import { cacheFile, placeFrom, type Seen } from "./list";
-import { reading, reporterFor, sessionOptions } from "../runtime/shell";
 import { watching } from "../runtime/watch";
+import { withSessions } from "../runtime/with-session";
+import { cacheFile, type Seen } from "./list";
 
 /** Between two looks of `--watch`. */
 const WATCH_MS = 5000;
@@ -16,18 +16,10 @@ const WATCH_MS = 5000;
 /** Looks, shows and keeps what was seen; with --watch again and again. */
 export async function watchList(context: CommandContext, show: (seen: Seen) => ExitCode): Promise<ExitCode> {
   const { options, terminal } = context;
-  const reporter = reporterFor(context, false);
-  return reading(reporter, async (interrupts) => {
-    const once = async (): Promise<ExitCode> => {
-      const session = await openSession(
-        {
-          ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }),
-          reading: true,
-          withoutState: true,
-        },
-        false,
-      );
-      try {
+  const access = { needs: "place", reads: true, withoutState: true } as const;
+  return withSessions(context, access, async ({ open, reporter, interrupts }) => {
+    const once = () =>
+      open(async (session) => {
         const seen = await look(session);
         interrupts.soft.throwIfAborted();
         keep(session, seen);
@@ -44,10 +36,7 @@ export async function watchList(context: CommandContext, show: (seen: Seen) => E
             error: seen.problem,
           });
         return exitCode;
-      } finally {
-        session.cloud.close();
-      }
-    };
+      });
     if (options.watch) return watching(context, { reporter, everyMs: WATCH_MS, signal: interrupts.soft, look: once });
     return once();
   });

@@ -1,19 +1,18 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { dollars, fleetCost } from "../../fleet/plan/cost";
-import { exitCodeOfClass, isSpotError, SpotError } from "../../fleet/errors";
+import { exitCodeOfClass, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { didYouMean } from "../../fleet/text/suggest";
-import { isAbsent } from "../../system/absent";
-import { readConfig } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import type { Listing } from "../../automation/operations/inspect/list";
 import { pathsOf } from "../../automation/target/paths";
-import { placeIn, targetPlace, type Place } from "../../automation/target";
+import { targetPlace } from "../../automation/target";
+import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
 import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../output/table";
 import type { CommandContext } from "../runtime/context";
-import { configPath, exitCodeOf } from "../runtime/shell";
+import { placeFrom } from "../runtime/place";
 
 /** What `list` shows, with the moment at which it was so. */
 export type Seen = Omit<Listing, "nodes"> & { at: string; nodes: PricedNode[] };
@@ -114,36 +113,3 @@ function remarks({ nodes, foreign }: Listing): string[] {
 }
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
-
-/** What config.yaml says of the place that a command acts on. */
-export type NamedPlace = Partial<Place> & { clusterApi?: string };
-
-/**
- * Stack, backend and orchestrator as config.yaml names them. Commands that need nothing else work without it, or with a broken one
- * when the command line names the stack; a file that was asked for by name must be there.
- * @throws SpotError E_CONFIG_*
- */
-export function placeFrom(context: CommandContext): NamedPlace {
-  return namedPlace(configPath(context), context.options);
-}
-
-/** `placeFrom` for a file and what the command line names. */
-export function namedPlace(file: string, named: { config?: string; stack?: string }): NamedPlace {
-  if (named.config === undefined && isAbsent(file)) return {};
-  try {
-    const { config } = readConfig(file);
-    return { ...placeIn(config), clusterApi: config.bacalhau?.api };
-  } catch (error) {
-    if (named.config !== undefined || !isSpotError(error)) throw error;
-    if (named.stack !== undefined) return {};
-    // The usual stack in the place of the one that the file names would be another fleet.
-    const { code, message, cause, next, location, problems } = error;
-    throw new SpotError(code, {
-      message,
-      cause,
-      next: `${next} Or name the stack with --stack: then the file is not needed.`,
-      location,
-      problems: [...problems],
-    });
-  }
-}

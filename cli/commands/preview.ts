@@ -1,58 +1,45 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
 import { preview, refuseStaleBuild } from "../../automation/operations/plan/plan-up";
-import { openSession } from "../../automation/session";
-import { placeIn } from "../../automation/target";
+import { exitCodeOf } from "../output/exit-code";
 import { changeLine } from "../output/lines";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
-import { configFor, configPath, exitCodeOf, interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
-  const reporter = reporterFor(context, false);
   refuseStaleBuild();
-  const { config, locate } = configFor(context, reporter);
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), true);
-    try {
-      const { changes, account, decisions } = await preview(session, {
-        config,
-        configFile: configPath(context),
-        locate,
-        wait: false,
+  return withSession(context, { needs: "config", starts: true }, async ({ session, given, reporter }) => {
+    const { changes, account, decisions } = await preview(session, { ...given, wait: false });
+    const failures = decisions.failedRegions.map(({ error }) => error);
+    const changed = changes.filter(({ kind }) => kind !== "same");
+    if (options.json) {
+      jsonLine(terminal, {
+        stack: session.target.stack,
+        account,
+        changes: changes.map(({ name, kind, reason, to, from }) => ({
+          name,
+          kind,
+          reason,
+          pool: (to ?? from).pin.pool,
+          ami: (to ?? from).pin.ami,
+        })),
+        failedRegions: decisions.failedRegions,
       });
-      const failures = decisions.failedRegions.map(({ error }) => error);
-      const changed = changes.filter(({ kind }) => kind !== "same");
-      if (options.json) {
-        jsonLine(terminal, {
-          stack: session.target.stack,
-          account,
-          changes: changes.map(({ name, kind, reason, to, from }) => ({
-            name,
-            kind,
-            reason,
-            pool: (to ?? from).pin.pool,
-            ami: (to ?? from).pin.ami,
-          })),
-          failedRegions: decisions.failedRegions,
-        });
-      } else {
-        terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
-        for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
-        terminal.stdout.write(
-          changed.length === 0
-            ? failures.length > 0
-              ? "Nothing can be planned: see the errors.\n"
-              : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`
-            : `${changed.length} of ${counted(changes.length, "node")} would change.\n`,
-        );
-        for (const { region, error } of decisions.failedRegions)
-          reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
-      }
-      return exitCodeOf(failures, changes.length);
-    } finally {
-      session.cloud.close();
+    } else {
+      terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
+      for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
+      terminal.stdout.write(
+        changed.length === 0
+          ? failures.length > 0
+            ? "Nothing can be planned: see the errors.\n"
+            : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`
+          : `${changed.length} of ${counted(changes.length, "node")} would change.\n`,
+      );
+      for (const { region, error } of decisions.failedRegions)
+        reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
     }
+    return exitCodeOf(failures, changes.length);
   });
 }

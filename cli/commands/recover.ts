@@ -4,16 +4,13 @@ import { asFleetId } from "../../fleet/identity/fleet-id";
 import { counted } from "../../fleet/text/words";
 import { dealWith, type NamedResult } from "../../automation/operations/down/named-objects";
 import { endFleet, recoverState, type RecoverResult } from "../../automation/operations/down/recover-fleet";
-import { openSession } from "../../automation/session";
+import { reportDown } from "../output/down";
 import { jsonLine } from "../output/json";
 import { tableText } from "../output/table";
 import type { CommandContext } from "../runtime/context";
-import { exitCodeFor, report } from "./down";
-import { placeFrom } from "./list";
-import { interruptible, reporterFor, sessionOptions } from "../runtime/shell";
+import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const reporter = reporterFor(context, true);
   const { "fleet-id": given, end, release } = context.options;
   if ([given, end, release].filter((option) => option !== undefined).length > 1)
     throw new SpotError("E_USAGE", {
@@ -21,26 +18,13 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       next: "Run the command once for each.",
     });
   const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(
-      {
-        ...sessionOptions(context, { reporter, interrupts, ...placeFrom(context) }),
-        changes: true,
-        withoutState: true,
-      },
-      false,
-    );
-    try {
-      if (end) return reportNamed(context, await dealWith(session, "end", end));
-      if (release) return reportNamed(context, await dealWith(session, "release", release));
-      if (fleetId === undefined) return reportRecovered(context, await recoverState(session));
-      const result = await endFleet(session, fleetId);
-      const exitCode = exitCodeFor(result);
-      report(context, result, exitCode, `recover --fleet-id ${fleetId}`);
-      return exitCode;
-    } finally {
-      session.cloud.close();
-    }
+  const access = { needs: "place", shows: "progress", changes: true, withoutState: true } as const;
+  return withSession(context, access, async ({ session }) => {
+    if (end) return reportNamed(context, await dealWith(session, "end", end));
+    if (release) return reportNamed(context, await dealWith(session, "release", release));
+    if (fleetId === undefined) return reportRecovered(context, await recoverState(session));
+    const result = await endFleet(session, fleetId);
+    return reportDown(context, result, `recover --fleet-id ${fleetId}`);
   });
 }
 

@@ -11,7 +11,7 @@ import { ec2Endpoint, latencies } from "../../automation/cloud/latency";
 import { askText } from "../output/console";
 import { diffText } from "../output/diff";
 import type { CommandContext } from "../runtime/context";
-import { configPath } from "../runtime/shell";
+import { configPath } from "../runtime/place";
 
 /** How long `setup` listens for the nearest regions; the farthest answer within half of it. */
 const LATENCY_DEADLINE_MS = 1000;

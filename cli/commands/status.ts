@@ -10,7 +10,7 @@ import { countText } from "../output/progress";
 import { ageText, tableText } from "../output/table";
 import { keptReport } from "../output/kept-report";
 import type { CommandContext } from "../runtime/context";
-import { logsOf } from "../runtime/shell";
+import { logsOf } from "../runtime/reporter";
 
 /** What is told of the last verification. */
 interface Verified {

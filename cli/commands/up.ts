@@ -6,8 +6,8 @@ import { list } from "../../automation/operations/inspect/list";
 import { refuseStaleBuild, type Part } from "../../automation/operations/plan/plan-up";
 import { up } from "../../automation/operations/up/up";
 import type { UpResult } from "../../automation/operations/up/up-run";
-import { bootsHosts, openSession } from "../../automation/session";
-import { placeIn } from "../../automation/target";
+import { bootsHosts } from "../../automation/session";
+import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
 import { nodeTable, tableText } from "../output/table";
 import { verdictLine, verificationText } from "../output/verification";
@@ -15,15 +15,8 @@ import { unhealthyCode } from "../../automation/verify/health";
 import { keepReport } from "../output/kept-report";
 import { verificationReport } from "../../automation/verify/report";
 import type { CommandContext } from "../runtime/context";
-import {
-  configFor,
-  configPath,
-  exitCodeOf,
-  interruptible,
-  logsOf,
-  reporterFor,
-  sessionOptions,
-} from "../runtime/shell";
+import { logsOf } from "../runtime/reporter";
+import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return runUp(context);
@@ -31,31 +24,22 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 /** `up` on the whole fleet, or on a part of it (`replace`, `repair`). */
 export async function runUp(context: CommandContext, part?: Part): Promise<ExitCode> {
-  const reporter = reporterFor(context, true);
   refuseStaleBuild();
-  const { config, locate } = configFor(context, reporter);
-  return interruptible(reporter, async (interrupts) => {
-    const session = await openSession(
-      {
-        ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }),
-        changes: true,
-        founds: part === undefined,
-      },
-      true,
-    );
-    try {
-      const result = await up(session, {
-        config,
-        configFile: configPath(context),
-        locate,
-        wait: !context.options["no-wait"],
-        rollback: context.options["rollback-on-failure"],
-        part,
-      });
-      return await report(context, result);
-    } finally {
-      session.cloud.close();
-    }
+  const access = {
+    needs: "config",
+    shows: "progress",
+    starts: true,
+    changes: true,
+    founds: part === undefined,
+  } as const;
+  return withSession(context, access, async ({ session, given }) => {
+    const result = await up(session, {
+      ...given,
+      wait: !context.options["no-wait"],
+      rollback: context.options["rollback-on-failure"],
+      part,
+    });
+    return report(context, result);
   });
 }
 

@@ -3,8 +3,6 @@ import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify";
-import { openSession, type SessionOptions } from "../../automation/session";
-import { placeIn } from "../../automation/target";
 import { jsonLine } from "../output/json";
 import { OneAtATime } from "../output/one-at-a-time";
 import { CLEAR } from "../output/live/screen";
@@ -16,8 +14,10 @@ import { checkRows, verificationReport, type VerificationReport } from "../../au
 import type { Verification } from "../../automation/verify/result";
 import { selectChecks } from "../../automation/verify/select";
 import type { CommandContext, ParsedOptions } from "../runtime/context";
-import { configFor, configPath, logsOf, placeWords, reading, reporterFor, sessionOptions } from "../runtime/shell";
+import { placeWords } from "../runtime/place";
+import { logsOf } from "../runtime/reporter";
 import { watching } from "../runtime/watch";
+import { withSessions } from "../runtime/with-session";
 
 /** Between two looks of --watch. */
 const WATCH_MS = 10_000;
@@ -49,17 +49,18 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   const { min, deadlineMs } = understood(options);
   if (options.list) return listChecks(context);
-  // A person who goes through the list sees it alone, and so does who reads the result as it comes again and again.
-  const reporter = reporterFor(context, false, !options["one-at-a-time"] && !options.watch);
-  const { config } = configFor(context, reporter);
-  return reading(reporter, async (interrupts) => {
-    const place = { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true };
+  const access = {
+    needs: "config",
+    // A person who goes through the list sees it alone, and so does who reads the result as it comes again and again.
+    shows: options["one-at-a-time"] || options.watch ? "answer" : "nodes",
+    reads: true,
+  } as const;
+  return withSessions(context, access, async ({ given, open, reporter, interrupts }) => {
     const person = options["one-at-a-time"]
       ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`)
       : undefined;
     const request: VerifyRequest = {
-      config,
-      configFile: configPath(context),
+      ...given,
       choice: { only: options.only, phase: options.phase },
       nodes: options.node,
       deadlineMs,
@@ -73,7 +74,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     // What waits for an answer would wait for ever.
     interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
     const once = async (): Promise<Verification> => {
-      const { verification, stack } = await look(place, request);
+      const { verification, stack } = await open(async (session) => ({
+        verification: await verifyFleet(session, request),
+        stack: session.target.stack,
+      }));
       interrupts.soft.throwIfAborted();
       await tell(context, verification, stack);
       return verification;
@@ -87,19 +91,6 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       person?.close();
     }
   });
-}
-
-/** Opens the stack for one look: a node that was replaced meanwhile is the new one in the next. */
-async function look(
-  place: SessionOptions,
-  request: VerifyRequest,
-): Promise<{ verification: Verification; stack: string }> {
-  const session = await openSession(place, false);
-  try {
-    return { verification: await verifyFleet(session, request), stack: session.target.stack };
-  } finally {
-    session.cloud.close();
-  }
 }
 
 /** What must be wrong before anything is done. @throws SpotError E_USAGE */

@@ -1,17 +1,14 @@
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError, type SpotErrorInput } from "../../fleet/errors";
-import type { Reporter } from "../../fleet/report/events";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { quote } from "../../fleet/text/quote";
 import { nearest } from "../../fleet/text/suggest";
 import type { StateNode } from "../../automation/engine/state";
-import type { Interrupts } from "../../automation/session/interrupts";
 import type { FleetNodes } from "../../automation/operations/nodes/fleet-nodes";
 import { openFleet } from "../../automation/operations/nodes/verify";
-import { openSession, type Session } from "../../automation/session";
-import { placeIn } from "../../automation/target";
+import type { Session } from "../../automation/session";
 import type { CommandContext } from "./context";
-import { configFor, configPath, reading, reporterFor, sessionOptions } from "./shell";
+import { withSession } from "./with-session";
 
 /** What a command that logs in on nodes works with. */
 export interface OnNodes {
@@ -19,41 +16,20 @@ export interface OnNodes {
   /** Opens the way to the nodes; what was typed wrongly is found before. */
   fleet(): Promise<FleetNodes>;
   config: FleetConfig;
-  reporter: Reporter;
-  interrupts: Interrupts;
 }
 
 /**
  * Opens the fleet for a command that logs in on nodes and changes no record.
  * @param interrupted what is told of an interrupt, when the command may have changed a node
  */
-export async function onNodes(
+export function onNodes(
   context: CommandContext,
   work: (on: OnNodes) => Promise<ExitCode>,
   interrupted?: SpotErrorInput,
 ): Promise<ExitCode> {
-  const reporter = reporterFor(context, false);
-  const { config } = configFor(context, { ...reporter, emit: () => undefined });
-  return reading(
-    reporter,
-    async (interrupts) => {
-      const session = await openSession(
-        { ...sessionOptions(context, { reporter, interrupts, ...placeIn(config) }), reading: true },
-        false,
-      );
-      try {
-        return await work({
-          session,
-          fleet: () => openFleet(session, { config, configFile: configPath(context) }),
-          config,
-          reporter,
-          interrupts,
-        });
-      } finally {
-        session.cloud.close();
-      }
-    },
-    interrupted,
+  const access = { needs: "config", reads: interrupted ?? true, withoutWarnings: true } as const;
+  return withSession(context, access, ({ session, given }) =>
+    work({ session, fleet: () => openFleet(session, given), config: given.config }),
   );
 }
 

@@ -69,19 +69,16 @@ describeHosts("the gallery of broken nodes", () => {
     const never = new AbortController().signal;
     setMaxListeners(0, never);
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
-    session = await openSession(
-      {
-        projectDir: bench.root,
-        configFile: bench.configFile,
-        env: bench.env,
-        reporter,
-        interrupts: { soft: never, hard: never },
-        sandbox: "hosts",
-        stack: bench.stack,
-        reading: true,
-      },
-      false,
-    );
+    session = await openSession({
+      projectDir: bench.root,
+      configFile: bench.configFile,
+      env: bench.env,
+      reporter,
+      interrupts: { soft: never, hard: never },
+      sandbox: "hosts",
+      stack: bench.stack,
+      reading: true,
+    });
     const config = loadConfig(bench.configFile);
     fleet = await openFleet(session, { config, configFile: bench.configFile });
     checks = checksFor(config);

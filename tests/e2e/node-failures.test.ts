@@ -54,9 +54,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
   }
 
   /** A node whose group lets everybody in at PORT until the test has ended. `serve` starts a server and waits for it. */
-  async function serving(
-    name: string,
-  ): Promise<{
+  async function serving(name: string): Promise<{
     address: string;
     run: (command: string) => Promise<string>;
     serve: (command: string) => Promise<void>;

@@ -22,16 +22,14 @@ export async function spotPrices(cloud: Cloud, region: string, types: string[], 
   try {
     let NextToken: string | undefined;
     do {
-      const page = await cloud
-        .ec2(region)
-        .send(
-          new DescribeSpotPriceHistoryCommand({
-            InstanceTypes: types as never[],
-            ProductDescriptions: ["Linux/UNIX"],
-            StartTime,
-            NextToken,
-          }),
-        );
+      const page = await cloud.ec2(region).send(
+        new DescribeSpotPriceHistoryCommand({
+          InstanceTypes: types as never[],
+          ProductDescriptions: ["Linux/UNIX"],
+          StartTime,
+          NextToken,
+        }),
+      );
       for (const { AvailabilityZone, InstanceType, SpotPrice, Timestamp } of page.SpotPriceHistory ?? []) {
         (prices[poolKey(AvailabilityZone ?? "", InstanceType ?? "")] ??= []).push({
           at: Timestamp?.getTime() ?? 0,

@@ -46,15 +46,13 @@ export async function vcpusOfOthers(cloud: Cloud, region: string, lineage: strin
     let NextToken: string | undefined;
     let vcpus = 0;
     do {
-      const page = await cloud
-        .ec2(region)
-        .send(
-          new DescribeInstancesCommand({
-            Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
-            MaxResults: 1000,
-            NextToken,
-          }),
-        );
+      const page = await cloud.ec2(region).send(
+        new DescribeInstancesCommand({
+          Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
+          MaxResults: 1000,
+          NextToken,
+        }),
+      );
       for (const { InstanceLifecycle, Tags, CpuOptions } of (page.Reservations ?? []).flatMap(
         ({ Instances }) => Instances ?? [],
       )) {

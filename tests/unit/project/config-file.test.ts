@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
-import { namedPlace } from "../../../cli/commands/list";
+import { namedPlace } from "../../../cli/runtime/place";
 import { SpotError } from "../../../fleet/errors";
 import { ExitCode } from "../../../fleet/errors/exit-codes";
 import { loadConfig, readConfig } from "../../../project/config-file";

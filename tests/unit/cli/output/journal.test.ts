@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { reporterFor } from "../../../../cli/runtime/shell";
+import { reporterFor } from "../../../../cli/runtime/reporter";
 import type { CommandContext } from "../../../../cli/runtime/context";
 import { Journal } from "../../../../cli/output/journal";
 
@@ -42,7 +42,7 @@ describe("the log of a run", () => {
       terminal: { stdout: stream, stderr: stream, env: {} },
       env: { SPOT_SANDBOX_HOME: dir },
     } as unknown as CommandContext;
-    const reporter = reporterFor(context, true);
+    const reporter = reporterFor(context, "progress");
     for (const message of ["one", "two"]) reporter.emit({ type: "message", level: "info", message });
     assert.match(told, /^\[log\] WARNING: no log is kept of this run: .*\n\[spot\] INFO: one\n\[spot\] INFO: two\n$/);
     assert.deepEqual(context.end?.(0), {});

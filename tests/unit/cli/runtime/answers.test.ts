@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
 import type { CommandContext, ParsedOptions } from "../../../../cli/runtime/context";
-import { reporterFor } from "../../../../cli/runtime/shell";
+import { reporterFor } from "../../../../cli/runtime/reporter";
 import { COMMANDS } from "../../../../cli/table";
 
 describe("--yes", () => {
@@ -30,7 +30,7 @@ describe("--yes", () => {
       env: { HOME: home, SPOT_SANDBOX_HOME: home },
       options: { sandbox: "api", yes: false, json: false, verbose: false, debug: false, ...given },
     };
-    const reporter = reporterFor(context, false);
+    const reporter = reporterFor(context, "answer");
     try {
       return await reporter.confirm({ message: "End the fleet?", unattended: false, answeredBy });
     } finally {
