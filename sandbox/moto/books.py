@@ -60,11 +60,15 @@ def spot_request_id(instance: Any) -> str | None:
     return "sir-" + hashlib.sha256(instance.id.encode()).hexdigest()[:8]
 
 
-def begin_termination(instance: Any) -> Any:
-    """EC2 shows `shutting-down`, with interfaces and address still held, until the host behind it is gone."""
+BY_USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
+
+
+def begin_termination(instance: Any, reason: tuple[str, str] = BY_USER) -> Any:
+    """EC2 shows `shutting-down` and why, with interfaces and address still held, until the host behind it is gone."""
     previous = copy.copy(instance._state)
-    if previous.name != "terminated":
+    if previous.name not in ("shutting-down", "terminated"):
         instance._state.name, instance._state.code = "shutting-down", 32
+        instance.state_reason.code, instance.state_reason.message = reason
     return previous
 
 
@@ -77,13 +81,12 @@ original_create_vpc_endpoint = VPCBackend.create_vpc_endpoint
 original_delete_subnet = SubnetBackend.delete_subnet
 
 
-def finish_termination(account: str, region: str, instance_id: str, code: str, message: str) -> None:
-    """The host is gone: release what the instance held. `code` and `message` become its state reason."""
-    instance = ec2_backends[account][region].get_instance(instance_id)
+def finish_termination(instance: Any, reason: tuple[str, str]) -> None:
+    """The host is gone: release what the instance held."""
     if instance.state == "terminated":
         return
     original_terminate(instance)
-    instance.state_reason.code, instance.state_reason.message = code, message
+    instance.state_reason.code, instance.state_reason.message = reason
 
 
 def prep_nics(instance: Any, nic_spec: list[dict[str, Any]], *args: Any, **kwargs: Any) -> None:

@@ -72,13 +72,16 @@ class Handler(MotoRequestHandler):
 
 
 def with_own_paths(app):  # type: ignore[no-untyped-def]
-    """`/_ended?account=A&region=R&id=I&code=C&message=M` is the gateway's word that the host behind an instance is gone."""
+    """`/_ending?account=A&region=R&id=I&code=C&message=M`: the gateway is about to end an instance's host; `/_ended`: it is gone."""
+    steps = {"/_ending": books.begin_termination, "/_ended": books.finish_termination}
 
     def serve(environ, start_response):  # type: ignore[no-untyped-def]
-        if environ["PATH_INFO"] != "/_ended":
+        step = steps.get(environ["PATH_INFO"])
+        if step is None:
             return app(environ, start_response)
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
-        books.finish_termination(query["account"], query["region"], query["id"], query["code"], query["message"])
+        instance = books.ec2_backends[query["account"]][query["region"]].get_instance(query["id"])
+        step(instance, (query["code"], query["message"]))
         start_response("204 No Content", [])
         return [b""]
 

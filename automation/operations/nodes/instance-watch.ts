@@ -4,7 +4,7 @@ import { isSpotError, SpotError } from "../../../fleet/errors";
 
 const EVERY_MS = 10_000;
 
-/** How often EC2 is asked about an instance whose connection was lost, at a tenth of the usual distance. */
+/** How often EC2 is asked about an instance that may have ended, at a tenth of the usual distance. */
 const LAST_LOOKS = 4;
 
 /** States from which a one-time spot instance does not come back. */
@@ -38,7 +38,7 @@ export class InstanceWatch {
     try {
       return await work(gone.signal);
     } catch (error) {
-      if (wasCutOff(error)) await this.lookForTheLastTime(gone.signal);
+      if (mayBeAnEnd(error)) await this.lookForTheLastTime(gone.signal);
       throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
       this.watched.delete(instanceId);
@@ -46,7 +46,7 @@ export class InstanceWatch {
     }
   }
 
-  /** A line that was cut may be the first sign of an end that EC2 shows a moment later. */
+  /** What failed may be the first sign of an end that EC2 shows a moment later. */
   private async lookForTheLastTime(gone: AbortSignal): Promise<void> {
     for (let looks = 0; looks < LAST_LOOKS && !gone.aborted; looks += 1) {
       if (looks > 0) await sleep(this.everyMs / 10);
@@ -79,5 +79,7 @@ export class InstanceWatch {
   }
 }
 
-const wasCutOff = (error: unknown): boolean =>
-  isSpotError(error) && (error.code === "E_SSH" || error.code === "E_UPLOAD");
+/** What an instance's end looks like from here: the line is cut, and a shutdown ends the deployment like everything else. */
+const SIGNS: ReadonlySet<string> = new Set(["E_SSH", "E_UPLOAD", "E_DEPLOYMENT"]);
+
+const mayBeAnEnd = (error: unknown): boolean => isSpotError(error) && SIGNS.has(error.code);

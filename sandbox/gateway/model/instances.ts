@@ -1,17 +1,12 @@
 import { wordsOf } from "../../../fleet/errors";
 import type { HostDriver, HostSpec } from "../../hosts/driver";
-import type { Moto } from "../protocol/moto";
+import type { Moto, StateReason } from "../protocol/moto";
 import { reachOf } from "./reach";
 
 /** Where an instance is: the region, and the emulated AWS as its account sees it. */
 export interface Place {
   region: string;
   moto: Moto;
-}
-
-interface EndReason {
-  code: string;
-  message: string;
 }
 
 /** State reasons in EC2's own words. */
@@ -25,7 +20,7 @@ export const endReasons = {
     code: "Server.SpotInstanceTermination",
     message: "Server.SpotInstanceTermination: Spot instance termination",
   },
-  failed: (cause: unknown): EndReason => ({
+  failed: (cause: unknown): StateReason => ({
     code: "Server.InternalError",
     message: `Server.InternalError: Internal error on launch: ${wordsOf(cause)}`,
   }),
@@ -66,11 +61,12 @@ export class Instances {
     this.enqueue(instanceId, () => this.driver.reboot(instanceId));
   }
 
-  /** Ends the host; the instance stays `shutting-down` until nothing of the host is left. */
-  terminate(instanceId: string, reason: EndReason = endReasons.user): void {
+  /** Ends the host; the instance is `shutting-down` until nothing of the host is left. */
+  terminate(instanceId: string, reason: StateReason = endReasons.user): void {
     this.enqueue(instanceId, async () => {
-      await this.driver.terminate(instanceId);
       const place = this.placeOf(instanceId);
+      if (place !== undefined) await place.moto.ending(place.region, instanceId, reason);
+      await this.driver.terminate(instanceId);
       if (place !== undefined) await place.moto.ended(place.region, instanceId, reason);
       this.known.delete(instanceId);
     });

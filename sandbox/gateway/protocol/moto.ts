@@ -10,6 +10,12 @@ const notPassedBack = new Set(["connection", "content-length", "transfer-encodin
 /** Which account moto acts in (moto documentation, "Multi-Account support"): it cannot tell from our access keys. */
 const ACCOUNT_HEADER = "x-moto-account-id";
 
+/** Why an instance ends, in EC2's own words. */
+export interface StateReason {
+  code: string;
+  message: string;
+}
+
 /** The emulated AWS behind the gateway, seen from one account. */
 export class Moto {
   constructor(
@@ -49,10 +55,19 @@ export class Moto {
     );
   }
 
+  /** The host behind an instance is about to end: it is shown as shutting down, unless a call has ended it already. */
+  async ending(region: string, instanceId: string, reason: StateReason): Promise<void> {
+    await this.tell("_ending", region, instanceId, reason);
+  }
+
   /** The host behind an instance is gone: what the instance held is released and it is shown as terminated. */
-  async ended(region: string, instanceId: string, reason: { code: string; message: string }): Promise<void> {
+  async ended(region: string, instanceId: string, reason: StateReason): Promise<void> {
+    await this.tell("_ended", region, instanceId, reason);
+  }
+
+  private async tell(what: string, region: string, instanceId: string, reason: StateReason): Promise<void> {
     const query = new URLSearchParams({ account: this.account, region, id: instanceId, ...reason });
-    await this.send("GET", `/_ended?${query}`, {}, "");
+    await this.send("GET", `/${what}?${query}`, {}, "");
   }
 
   /** Forgets everything of every account (moto documentation, "Reset"). */

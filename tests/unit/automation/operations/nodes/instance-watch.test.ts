@@ -70,6 +70,24 @@ describe("watching instances that are set up", () => {
     assert.equal(looks, 4, "and not for ever");
   });
 
+  it("asks after a deployment that was ended, for a shutdown ends it too", async () => {
+    const ended = () =>
+      Promise.reject(
+        new SpotError(
+          "E_DEPLOYMENT",
+          "The deployment failed at spot-deploy.service ended in the middle, at step units",
+        ),
+      );
+    const watch = new InstanceWatch(
+      async () => [instance("i-1", "terminated", "Client.UserInitiatedShutdown")],
+      60 * 60_000,
+    );
+    await assert.rejects(
+      watch.during(ref("i-1"), ended),
+      (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE",
+    );
+  });
+
   it("asks nothing once the work is over, and throws what the work throws", async () => {
     let looks = 0;
     const watch = new InstanceWatch(async () => ((looks += 1), []), 1);
