@@ -33,12 +33,12 @@ interface Source {
   required: boolean;
   /** The key of config.yaml that names the folder. */
   key?: ConfigPath;
-  /** Names that are nobody's content, whatever they are. */
-  skip?: RegExp;
+  /** Whether something in it is nobody's content. */
+  skip?(source: string): boolean;
 }
 
 /** Left behind by whoever runs a script or opens a folder. */
-const DROPPINGS = /^(__pycache__|.*\.pyc|\.DS_Store)$/;
+const isDropping = (source: string): boolean => /^(__pycache__|.*\.pyc|\.DS_Store)$/.test(path.basename(source));
 
 /** What of the configuration decides on the payload. */
 export type PayloadConfig = Pick<FleetConfig, "scriptsDirectory" | "filesDirectory" | "bacalhau">;
@@ -51,7 +51,7 @@ function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
       directory: config.scriptsDirectory ?? path.join(instance, "scripts"),
       required: true,
       key: ["aws", "scripts_directory"],
-      skip: DROPPINGS,
+      skip: isDropping,
     },
     { prefix: "config", directory: path.join(instance, "config"), required: true },
     { prefix: "services", directory: path.join(instance, "services"), required: true },
@@ -60,6 +60,8 @@ function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
       directory: config.filesDirectory ?? path.join(places.projectDir, "files"),
       required: config.filesDirectory !== undefined,
       key: ["aws", "files_directory"],
+      // It explains the folder to whoever looks into it here.
+      skip: (source) => source === path.join(places.packageRoot, "files/README.md"),
     },
   ];
 }
@@ -137,7 +139,7 @@ function walk(source: Source, problems: PayloadProblem[]): Found[] {
     });
     return [];
   }
-  const found = below(source.directory, source.prefix, source.skip, problems);
+  const found = below(source.directory, source.prefix, source, problems);
 
   const inside = (item: Found): string => item.path.slice(source.prefix.length + 1);
   const links = new Map(
@@ -153,7 +155,7 @@ function walk(source: Source, problems: PayloadProblem[]): Found[] {
   });
 }
 
-function below(directory: string, prefix: string, skip: RegExp | undefined, problems: PayloadProblem[]): Found[] {
+function below(directory: string, prefix: string, of: Pick<Source, "skip">, problems: PayloadProblem[]): Found[] {
   // As bytes: a name that is not UTF-8 would otherwise be read as another name, which does not exist.
   const names = tryTo(() => readdirSync(directory, { encoding: "buffer" }));
   if (names instanceof Error) {
@@ -162,8 +164,8 @@ function below(directory: string, prefix: string, skip: RegExp | undefined, prob
   }
   return names.flatMap((bytes): Found[] => {
     const name = bytes.toString();
-    if (skip?.test(name)) return [];
     const source = path.join(directory, name);
+    if (of.skip?.(source)) return [];
     const refuse = (fault: string): Found[] => (problems.push({ message: `${JSON.stringify(source)}: ${fault}` }), []);
     if (!Buffer.from(name).equals(bytes)) return refuse("has a name that is not UTF-8");
     const bad = nameProblem(name);
@@ -172,7 +174,7 @@ function below(directory: string, prefix: string, skip: RegExp | undefined, prob
     const status = tryTo(() => lstatSync(source));
     if (status instanceof Error) return refuse(reason(status));
     const item: Found = { path: `${prefix}/${name}`, source, status };
-    if (status.isDirectory()) return [item, ...below(source, item.path, skip, problems)];
+    if (status.isDirectory()) return [item, ...below(source, item.path, of, problems)];
     if (status.isSymbolicLink()) {
       const target = tryTo(() => readlinkSync(source));
       if (target instanceof Error) return refuse(reason(target));

@@ -297,6 +297,21 @@ describe("readPayload", () => {
     );
   });
 
+  it("never uploads this package's own files/README.md, by whatever way the folder is named", () => {
+    const without = read().manifest;
+    write("files/README.md", "about this folder");
+    assert.deepEqual(read().manifest, without);
+    assert.deepEqual(read({ filesDirectory: at("files") }).manifest, without);
+    write("files/app/README.md");
+    assert.deepEqual(
+      paths(read()).filter((name) => name.startsWith("files/")),
+      ["files/app", "files/app/README.md"],
+    );
+    write("elsewhere/files/README.md", "a user's own");
+    places = { ...places, projectDir: at("elsewhere") };
+    assert.ok(paths(read()).includes("files/README.md"), "another project's is content like any other");
+  });
+
   it("takes scripts from the folder that the configuration names, and files too", () => {
     write("mine/deploy_services.py");
     write("data/d");
