@@ -72,7 +72,7 @@ interface Settings {
 }
 
 function declare(definition: FleetDefinition, pins: Pins, { account, providerRegion, fleetSecret }: Settings): void {
-  const { config, owner } = definition;
+  const { owner } = definition;
   const placed = definition.slots.filter((slot) => !(slot.name in pins.unplaced));
   const unpinned = placed.filter((slot) => !pins.nodes[slot.name]).map((slot) => slot.name);
   if (unpinned.length > 0) {
@@ -100,31 +100,13 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
       const pin = pins.nodes[slot.name]!;
       const network = networks.get(pin.pool.region);
       if (!network) throw new pulumi.RunError(`no network decided yet for ${pin.pool.region}; run \`spot up\``);
-      const generation = definition.generationOf(slot, pin, pins.ssh.publicKey);
+      const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);
+      const { generation } = spec;
       const launch = pins.launches[slot.name];
-      new SpotNode(
-        {
-          name: slot.name,
-          pin,
-          generation,
-          launch,
-          userData: fleetSecret.apply((secret) =>
-            definition.userDataOf(
-              slot,
-              generation,
-              pins.ssh.publicKey,
-              hostKeyToken(secret, { name: slot.name, generation, launch }),
-            ),
-          ),
-          network,
-          owner,
-          storageGb: config.storageGb,
-          keyName: config.ssh.keyName,
-          iamInstanceProfile: config.instanceProfile,
-          maxPrice: config.spotPriceLimit?.toString(),
-        },
-        { provider },
+      const userData = fleetSecret.apply((secret) =>
+        spec.userData(hostKeyToken(secret, { name: slot.name, generation, launch })),
       );
+      new SpotNode({ spec, launch, userData, network, owner }, { provider });
     }
   } finally {
     Error.stackTraceLimit = limit;

@@ -1,25 +1,17 @@
 import { Instance } from "@pulumi/aws/ec2/instance";
 import * as pulumi from "@pulumi/pulumi";
-import type { NodePin } from "../fleet/model";
 import { nodeTags, type Owner } from "../fleet/identity/tags";
+import type { LaunchSpec } from "../fleet/plan/launch-spec";
 import type { RegionNetwork } from "./region-network";
 
 export interface SpotNodeArgs {
-  /** The slot's name, e.g. `us-west-2-0`. */
-  name: string;
-  pin: NodePin;
-  generation: string;
+  spec: LaunchSpec;
   /** Absent: a node that an earlier version made. */
   launch?: string;
   /** Holds the node's host-key token: always a secret. */
   userData: pulumi.Output<string>;
   network: RegionNetwork;
   owner: Owner;
-  storageGb: number;
-  keyName?: string;
-  iamInstanceProfile?: string;
-  /** US dollars an hour; absent: up to the on-demand price. */
-  maxPrice?: string;
 }
 
 /**
@@ -30,17 +22,21 @@ export class SpotNode extends pulumi.ComponentResource {
   readonly instance: Instance;
 
   constructor(args: SpotNodeArgs, options: pulumi.ComponentResourceOptions) {
-    super("spot-deployer:infra:SpotNode", args.name, {}, options);
-    const { pool, ami } = args.pin;
+    const { slot, pin, settings, generation } = args.spec;
+    super("spot-deployer:infra:SpotNode", slot.name, {}, options);
+    const { pool, ami } = pin;
+    // All settings, by name: one that is added and not used here does not compile.
+    const { storageGb, keyName, instanceProfile, maxPrice, ...unused } = settings;
+    unused satisfies Record<string, never>;
     const subnetId = args.network.subnetIds[pool.availabilityZone];
     if (!subnetId) {
       throw new pulumi.RunError(
-        `node ${args.name}: no subnet in ${pool.availabilityZone}; run \`spot up\`, which decides this anew`,
+        `node ${slot.name}: no subnet in ${pool.availabilityZone}; run \`spot up\`, which decides this anew`,
       );
     }
-    const tags = nodeTags(args.owner, args.name, args.generation, args.launch);
+    const tags = nodeTags(args.owner, slot.name, generation, args.launch);
     this.instance = new Instance(
-      `${args.name}-${pool.market}`,
+      `${slot.name}-${pool.market}`,
       {
         region: pool.region,
         ami,
@@ -48,8 +44,8 @@ export class SpotNode extends pulumi.ComponentResource {
         subnetId,
         vpcSecurityGroupIds: args.network.securityGroupIds,
         associatePublicIpAddress: true,
-        keyName: args.keyName,
-        iamInstanceProfile: args.iamInstanceProfile,
+        keyName,
+        iamInstanceProfile: instanceProfile,
         userDataBase64: args.userData.apply((text) => Buffer.from(text).toString("base64")),
         userDataReplaceOnChange: true,
         instanceInitiatedShutdownBehavior: "terminate",
@@ -60,7 +56,7 @@ export class SpotNode extends pulumi.ComponentResource {
                 spotOptions: {
                   spotInstanceType: "one-time",
                   instanceInterruptionBehavior: "terminate",
-                  maxPrice: args.maxPrice,
+                  maxPrice: maxPrice?.toString(),
                 },
               }
             : undefined,
@@ -70,7 +66,7 @@ export class SpotNode extends pulumi.ComponentResource {
           httpPutResponseHopLimit: 1,
           instanceMetadataTags: "enabled",
         },
-        rootBlockDevice: { volumeType: "gp3", volumeSize: args.storageGb, encrypted: true, deleteOnTermination: true },
+        rootBlockDevice: { volumeType: "gp3", volumeSize: storageGb, encrypted: true, deleteOnTermination: true },
         volumeTags: tags,
         tags,
       },

@@ -4,6 +4,7 @@ import type { FleetConfig, Locate } from "../fleet/config";
 import { generationOf } from "../fleet/identity/generation";
 import type { NodePin, Slot } from "../fleet/model";
 import type { Payload } from "../fleet/node/payload";
+import { launchSettingsOf, type LaunchSpec } from "../fleet/plan/launch-spec";
 import { slotsOf } from "../fleet/plan/slots";
 import type { Owner } from "../fleet/identity/tags";
 import { assertUserDataSize, readUserDataTemplate, renderUserData } from "../fleet/node/user-data";
@@ -20,9 +21,10 @@ export interface FleetDefinition {
   payload: Payload;
   slots: Slot[];
   owner: Owner;
-  /** The user data of a slot; `token` is the node's secret. */
+  /** How the node of a slot is launched. `publicKey`: who may log in. */
+  launchSpec(slot: Slot, pin: NodePin, publicKey: string): LaunchSpec;
+  /** The user data of a slot's instance of any generation; `token` is the node's secret. */
   userDataOf(slot: Slot, generation: string, publicKey: string, token: string): string;
-  generationOf(slot: Slot, pin: NodePin, publicKey: string): string;
 }
 
 export interface DefinitionInput {
@@ -41,7 +43,7 @@ const ANY_TOKEN = "0".repeat(64);
 
 /**
  * Reads the payload and the user-data template from disk and puts the definition together.
- * @throws SpotError E_PAYLOAD for a file that cannot be uploaded; `userDataOf` and `generationOf` throw
+ * @throws SpotError E_PAYLOAD for a file that cannot be uploaded; `userDataOf` and `launchSpec` throw
  *   E_USER_DATA_TOO_LARGE
  */
 export function loadDefinition(input: DefinitionInput): FleetDefinition {
@@ -69,18 +71,15 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     slots: slotsOf(config),
     owner,
     userDataOf,
-    generationOf: (slot, pin, publicKey) =>
-      generationOf({
+    launchSpec(slot, pin, publicKey) {
+      const settings = launchSettingsOf(config);
+      const generation = generationOf({
         payloadDigest: payload.manifest.digest,
         userData: userDataOf(slot, ANY_GENERATION, publicKey, ANY_TOKEN),
         ami: pin.ami,
-        launch: {
-          storageGb: config.storageGb,
-          keyName: config.ssh.keyName,
-          instanceProfile: config.instanceProfile,
-          maxPrice: config.spotPriceLimit,
-          network: config.network,
-        },
-      }),
+        launch: { ...settings, network: config.network },
+      });
+      return { slot, pin, settings, generation, userData: (token) => userDataOf(slot, generation, publicKey, token) };
+    },
   };
 }

@@ -6,7 +6,7 @@ export interface GenerationContent {
   /** Rendered without the node's secret and its generation. */
   userData: string;
   ami: string;
-  /** What the launch itself fixes: disk, key, profile, price limit, network. */
+  /** What the configuration says of the launch. What is undefined does not count. */
   launch: Record<string, string | number | undefined>;
 }
 

@@ -229,7 +229,7 @@ export class FleetNodes {
         privateKey: this.privateKey,
         token: this.token({
           name: ref.name,
-          generation: definition.generationOf(slot, pin, pins.ssh.publicKey),
+          generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation,
           launch: pins.launches[ref.name],
         }),
         payload: definition.payload,

@@ -83,7 +83,7 @@ export async function planUp(session: Session, { config, configFile, locate }: U
     .filter(({ name }) => pins.nodes[name])
     .map((slot): DesiredNode => {
       const pin = pins.nodes[slot.name]!;
-      return { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) };
+      return { slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation };
     });
   return {
     session,

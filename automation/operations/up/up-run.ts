@@ -440,5 +440,5 @@ function moved(change: NodeChange, { definition, decisions: { pins } }: UpPlan):
   const pin = pins.nodes[change.name];
   if ((change.kind !== "create" && change.kind !== "replace") || !pin || pin === change.to.pin) return change;
   const { slot } = change.to;
-  return { ...change, to: { slot, pin, generation: definition.generationOf(slot, pin, pins.ssh.publicKey) } };
+  return { ...change, to: { slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation } };
 }

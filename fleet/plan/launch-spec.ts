@@ -1,0 +1,41 @@
+import type { FleetConfig } from "../config";
+import type { NodePin, Slot } from "../model";
+
+/**
+ * What the configuration says of a launch, beside image, pool, network and user data: given to EC2 once, and fixed for the
+ * instance's life. All of it is declared (`SpotNode` uses it whole) and all of it makes the node's generation, so a
+ * setting that is added here is in both. One that is unset leaves the generation as it was before there was such a one.
+ */
+export type LaunchSettings = {
+  /** Of the root volume, in GiB. */
+  storageGb: number;
+  /** Of a key pair in EC2. */
+  keyName: string | undefined;
+  /** Name of an IAM instance profile. */
+  instanceProfile: string | undefined;
+  /** US dollars an hour; unset: up to the on-demand price. */
+  maxPrice: number | undefined;
+};
+
+export function launchSettingsOf(config: FleetConfig): LaunchSettings {
+  return {
+    storageGb: config.storageGb,
+    keyName: config.ssh.keyName,
+    instanceProfile: config.instanceProfile,
+    maxPrice: config.spotPriceLimit,
+  };
+}
+
+/** How one node is launched: all that its instance is declared from. */
+export interface LaunchSpec {
+  slot: Slot;
+  pin: NodePin;
+  settings: LaunchSettings;
+  /** What the node is made of, as one name. */
+  generation: string;
+  /**
+   * The rendered user data.
+   * @param token the node's secret
+   */
+  userData(token: string): string;
+}

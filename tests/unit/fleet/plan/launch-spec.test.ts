@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../../../fleet/config";
+import { generationOf } from "../../../../fleet/identity/generation";
+import { launchSettingsOf, type LaunchSettings } from "../../../../fleet/plan/launch-spec";
+
+const settings = (text: string): LaunchSettings => {
+  const parsed = parseConfig(text, "config.yaml");
+  assert.ok(!parsed.problems);
+  return launchSettingsOf(parsed.config);
+};
+const generation = (launch: LaunchSettings & Record<string, unknown>): string =>
+  generationOf({ payloadDigest: "p", userData: "u", ami: "ami-1", launch: launch as LaunchSettings });
+
+const PLAIN = "aws: {}\nregions:\n  - us-west-2: {machine_type: t3.medium, image: auto}\n";
+
+describe("the settings of a launch", () => {
+  it("make the generation, each of them", () => {
+    const plain = settings(PLAIN);
+    const changed: { [K in keyof LaunchSettings]: LaunchSettings[K] } = {
+      storageGb: 99,
+      keyName: "key",
+      instanceProfile: "profile",
+      maxPrice: 0.5,
+    };
+    for (const [name, value] of Object.entries(changed))
+      assert.notEqual(generation({ ...plain, [name]: value }), generation(plain), name);
+  });
+
+  it("leave the generation as it was where they are unset, and whatever their order", () => {
+    const plain = settings(PLAIN);
+    assert.equal(generation({ ...plain, added: undefined }), generation(plain));
+    assert.equal(generation(Object.fromEntries(Object.entries(plain).reverse()) as LaunchSettings), generation(plain));
+    // What nodes of earlier versions were made with: another name for the same replaces them all.
+    assert.equal(generation(plain), "854fa20f42b3d8f2");
+  });
+});
