@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 import { stateOf } from "./state";
 import type { StateBackup } from "./state-files";
 
@@ -33,7 +33,7 @@ export class KeptState {
     const text = JSON.stringify(state);
     try {
       if (text === this.text()) return;
-      writeWhole(this.file, text, 0o600);
+      writeFileAtomic(this.file, text, 0o600);
     } catch (cause) {
       throw unwritable("the copy of the stack's state", this.file, cause);
     }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { SpotError } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/identity/orphans";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 import type { EngineStep } from "./events";
 import { unwritable } from "./kept-state";
 import { tagsOf, type PendingOperation } from "./state";
@@ -143,7 +143,7 @@ export class RunNotes {
     if (dropped.size === 0) return;
     const left = lines.filter(({ run }) => !dropped.has(run));
     if (left.length === 0) rmSync(this.file, { force: true });
-    else this.guarded(() => writeWhole(this.file, left.map(textOf).join(""), 0o600));
+    else this.guarded(() => writeFileAtomic(this.file, left.map(textOf).join(""), 0o600));
   }
 
   private write(entry: DistributiveOmit<Line, "run" | "at">): void {

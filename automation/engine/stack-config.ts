@@ -4,7 +4,7 @@ import { SpotError } from "../../fleet/errors";
 import type { Pins } from "../../fleet/model";
 import { parsePins, PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 
 /** Our plain keys of `Pulumi.<stack>.yaml`. Secrets go through the engine (engine/stack.ts). */
 export interface StackSettings {
@@ -64,5 +64,5 @@ export function writeStackSettings(file: string, settings: Partial<StackSettings
   const after = document.toString();
   if (after === before) return;
   // A reader (plain `pulumi up`) sees the old file or the new one, never half of it.
-  writeWhole(file, after);
+  writeFileAtomic(file, after);
 }

@@ -1,16 +1,7 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { PROJECT } from "../../fleet/plan/stack-config";
+import { writeFileAtomic } from "../../system/atomic-file";
 import { fileBackendRoot } from "./lock";
 import type { ExportedState } from "./kept-state";
 import { stateOf, type StackState } from "./state";
@@ -68,6 +59,11 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
     const { version, checkpoint } = contentOf(state) ?? {};
     return version === KNOWN_VERSION && checkpoint?.latest ? { version, deployment: checkpoint.latest } : undefined;
   };
+  const checkpointOf = (latest: object): string =>
+    JSON.stringify({
+      version: KNOWN_VERSION,
+      checkpoint: { stack: `organization/${PROJECT}/${path.basename(state, ".json")}`, latest },
+    });
   return {
     state,
     lastConfig: `${state}.last-config`,
@@ -86,29 +82,10 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
     isWhole: () => !existsSync(state) || contentOf(state)?.checkpoint !== undefined,
     backup: () => readBackup(`${state}.bak`),
     restore({ file, exported: document }) {
-      // First under another name: a restore that is killed, or finds no space, leaves no half of a state behind.
-      const draft = `${state}.${process.pid}.tmp`;
-      mkdirSync(path.dirname(state), { recursive: true, mode: 0o700 });
-      try {
-        if (document === undefined) copyFileSync(file, draft);
-        else
-          writeFileSync(
-            draft,
-            JSON.stringify({
-              version: KNOWN_VERSION,
-              checkpoint: {
-                stack: `organization/${PROJECT}/${path.basename(state, ".json")}`,
-                latest: document.deployment,
-              },
-            }),
-            { mode: 0o600 },
-          );
-        const kept = setAside();
-        renameSync(draft, state);
-        return kept;
-      } finally {
-        rmSync(draft, { force: true });
-      }
+      const content = document === undefined ? readFileSync(file) : checkpointOf(document.deployment);
+      let kept: string | undefined;
+      writeFileAtomic(state, content, statSync(file).mode & 0o777, () => (kept = setAside()));
+      return kept;
     },
     dropCutAttributes() {
       const file = attributes(state);

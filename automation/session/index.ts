@@ -16,7 +16,7 @@ import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./owner
 import { wordsOnConfig } from "./last-config";
 import { pathsOf, type Paths } from "../target/paths";
 import { resolveTarget, type Target } from "../target";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 
 /** What the caller of the library gives. */
 export interface SessionOptions {
@@ -240,7 +240,7 @@ export async function ensurePassphrase(session: Session): Promise<boolean> {
     throw new SpotError("E_KEY_LOST", {
       message: `the passphrase of stack ${session.target.stack}, ${file}, is not there`,
     });
-  writeWhole(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
+  writeFileAtomic(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
   return true;
 }
 

@@ -12,7 +12,7 @@ import { shortName } from "../../fleet/identity/ownership";
 import { isAbsent } from "../../system/absent";
 import type { Session } from "./index";
 import { DEFAULT_STACK } from "../target";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 
 /** What of a session tells which configuration is at hand, and where the last one is remembered. */
 type Known = Pick<Session, "target" | "stack" | "stackExists" | "configFile">;
@@ -89,7 +89,7 @@ export function rememberConfig(known: Known): void {
   const text = lastConfigText(known.configFile);
   if (readMemory(memory) === text) return;
   try {
-    writeWhole(memory, text, 0o600);
+    writeFileAtomic(memory, text, 0o600);
   } catch (cause) {
     throw new SpotError("E_BACKEND", {
       message: `which configuration changes stack ${known.target.stack} cannot be written to ${memory}`,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { utils } from "ssh2";
 import { SpotError } from "../../fleet/errors";
-import { writeWhole } from "../../system/atomic-file";
+import { writeFileAtomic } from "../../system/atomic-file";
 
 /** The key pair that logs in on the nodes. */
 export interface KeyPair {
@@ -26,8 +26,8 @@ export function fleetKeyPair(folder: string, mayMake: boolean): KeyPair {
       });
     }
     const pair = newPair();
-    writeWhole(privateKeyPath, pair.private, 0o600);
-    writeWhole(publicKeyPath, `${pair.public}\n`);
+    writeFileAtomic(privateKeyPath, pair.private, 0o600);
+    writeFileAtomic(publicKeyPath, `${pair.public}\n`);
   }
   return { privateKeyPath, publicKey: readPublicKey(publicKeyPath) };
 }

@@ -56,7 +56,7 @@ export function openKnownHosts(directory: string): KnownHosts {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const whole = join(directory, `.${instanceId}.${randomBytes(6).toString("hex")}`);
       try {
-        await writeFile(whole, `${instanceId} ${KEY_TYPE} ${keyBase64}\n`, { flag: "wx", mode: 0o600 });
+        await writeFile(whole, `${instanceId} ${KEY_TYPE} ${keyBase64}\n`, { flag: "wx", mode: 0o600, flush: true });
         await link(whole, path).catch(async (error: NodeJS.ErrnoException) => {
           if (error.code !== "EEXIST") throw error;
           if ((await lookup(instanceId)) !== keyBase64) throw changedKey(instanceId);

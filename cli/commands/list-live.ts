@@ -4,7 +4,7 @@ import { list, type ListedNode } from "../../automation/operations/inspect/list"
 import type { Session } from "../../automation/session";
 import { CLEAR } from "../output/live/screen";
 import type { PricedNode } from "../output/table";
-import { keepIfPossible } from "../../system/atomic-file";
+import { tryWriteFile } from "../../system/atomic-file";
 import type { CommandContext } from "../runtime/context";
 import { watching } from "../runtime/watch";
 import { withSessions } from "../runtime/with-session";
@@ -62,5 +62,5 @@ async function look(session: Session): Promise<Seen> {
 
 /** For `list --cached`. */
 function keep({ target }: Session, seen: Seen): void {
-  keepIfPossible(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
+  tryWriteFile(cacheFile(target.scratch, target.stack), JSON.stringify(seen));
 }

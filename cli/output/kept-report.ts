@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { keepIfPossible } from "../../system/atomic-file";
+import { tryWriteFile } from "../../system/atomic-file";
 import type { VerificationReport } from "../../automation/verify/report";
 
 const pageIn = (folder: string): string => path.join(folder, "last-verification.html");
@@ -13,8 +13,8 @@ const documentIn = (folder: string): string => path.join(folder, "last-verificat
 export async function keepReport(folder: string, report: VerificationReport): Promise<string | undefined> {
   const { html } = await import("./formats/html.js");
   const isKept =
-    keepIfPossible(pageIn(folder), html(report), 0o600) &&
-    keepIfPossible(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
+    tryWriteFile(pageIn(folder), html(report), 0o600) &&
+    tryWriteFile(documentIn(folder), `${JSON.stringify(report)}\n`, 0o600);
   return isKept ? pageIn(folder) : undefined;
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { PoolPattern } from "../../../fleet/aws/pools";
-import { keepIfPossible } from "../../../system/atomic-file";
+import { tryWriteFile } from "../../../system/atomic-file";
 
 /** As long as Karpenter remembers an offering without capacity (its `unavailableOfferings` cache). */
 const REMEMBERED_MS = 3 * 60_000;
@@ -40,7 +40,7 @@ export class PoolMemory {
   remember(patterns: readonly PoolPattern[]): void {
     if (patterns.length === 0) return;
     const until = this.now() + REMEMBERED_MS;
-    keepIfPossible(this.file, JSON.stringify([...this.read(), ...patterns.map((pattern) => ({ until, pattern }))]));
+    tryWriteFile(this.file, JSON.stringify([...this.read(), ...patterns.map((pattern) => ({ until, pattern }))]));
   }
 
   private read(): z.output<typeof memorySchema> {

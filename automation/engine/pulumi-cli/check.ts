@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { writeWhole } from "../../../system/atomic-file";
+import { tryWriteFile } from "../../../system/atomic-file";
 import { run } from "./run";
 
 /** What is looked for, on every way. */
@@ -85,7 +85,9 @@ async function versionOf(command: string, { env, memoFile, signal }: CheckOption
   const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
   if (version === undefined)
     throw new Error(`\`${command} version\` answered ${JSON.stringify(answer.trim())}, which is not a version`);
-  if (size >= SMALLEST_REMEMBERED_BYTES) writeMemo(memoFile, { ...remembered, [command]: { mtimeMs, size, version } });
+  // Without it the next command spends a fifth of a second more.
+  if (size >= SMALLEST_REMEMBERED_BYTES)
+    tryWriteFile(memoFile, JSON.stringify({ ...remembered, [command]: { mtimeMs, size, version } }));
   return version;
 }
 
@@ -104,14 +106,5 @@ function readMemo(file: string): Memo {
     return JSON.parse(readFileSync(file, "utf8")) as Memo;
   } catch {
     return {};
-  }
-}
-
-/** A cache that cannot be written costs a fifth of a second each time, nothing more. */
-function writeMemo(file: string, memo: Memo): void {
-  try {
-    writeWhole(file, JSON.stringify(memo));
-  } catch {
-    return;
   }
 }

@@ -6,7 +6,7 @@ import type { Pool } from "../../../fleet/model";
 import { counted } from "../../../fleet/text/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../../cloud/offerings/prices";
 import type { Session } from "../../session";
-import { keepIfPossible } from "../../../system/atomic-file";
+import { tryWriteFile } from "../../../system/atomic-file";
 import type { ListedNode } from "./list";
 
 /** Prices change by the hour at most; within one, `list` asks for none. */
@@ -69,7 +69,7 @@ export async function pricesOf(
       }
     }),
   );
-  if (changed) keepIfPossible(file, JSON.stringify(kept));
+  if (changed) tryWriteFile(file, JSON.stringify(kept));
   return new Map(regions.flatMap((region) => (kept[region] ? [[region, kept[region].prices] as const] : [])));
 }
 

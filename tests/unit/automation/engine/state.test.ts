@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { engineError } from "../../../../automation/engine/failures";
@@ -118,6 +127,30 @@ describe("the state as exported", () => {
         writeFileSync(files.state, other);
         assert.equal(files.read(), undefined, other);
       }
+    } finally {
+      rmSync(backend, { recursive: true, force: true });
+    }
+  });
+
+  it("is restored from a backup whole or not at all, and what stood in its place is kept", () => {
+    const backend = mkdtempSync(path.join(os.tmpdir(), "spot-state-"));
+    try {
+      const files = stateFilesOf(`file://${backend}`, "s") ?? assert.fail();
+      const folder = path.dirname(files.state);
+      mkdirSync(folder, { recursive: true });
+      const whole = JSON.stringify({ version: 3, checkpoint: { stack: "s", latest: EXPORTED.deployment } });
+      writeFileSync(`${files.state}.bak`, whole, { mode: 0o640 });
+      for (const name of [files.state, `${files.state}.attrs`]) writeFileSync(name, "cut o");
+      const backup = files.backup() ?? assert.fail();
+      const before = readdirSync(folder);
+      assert.throws(() => files.restore({ ...backup, file: path.join(folder, "gone") }), { code: "ENOENT" });
+      assert.deepEqual(readdirSync(folder), before);
+      const kept = files.restore(backup) ?? assert.fail();
+      assert.equal(readFileSync(kept, "utf8"), "cut o");
+      assert.equal(readFileSync(files.state, "utf8"), whole);
+      assert.equal(statSync(files.state).mode & 0o777, 0o640);
+      const names = [files.state, `${files.state}.bak`, kept].map((name) => path.basename(name));
+      assert.deepEqual(readdirSync(folder).sort(), names.sort());
     } finally {
       rmSync(backend, { recursive: true, force: true });
     }
