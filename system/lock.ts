@@ -11,7 +11,7 @@ import { readJson } from "./json-file";
 export function tryLock(file: string, content: object = {}): (() => void) | undefined {
   mkdirSync(dirname(file), { recursive: true });
   const draft = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  writeFileSync(draft, JSON.stringify({ ...ownMark, ...content }));
+  writeFileSync(draft, JSON.stringify({ ...ownMark(), ...content }));
   try {
     for (;;) {
       if (placed(draft, file)) return () => rmSync(file, { force: true });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SpotError } from "../../fleet/errors";
 import { PROJECT } from "../../fleet/plan/stack-config";
-import { processStartedAt } from "../../system/process-times";
+import { processStartedAt } from "../../system/process";
 
 /** Who holds a stack's lock, as the engine's message tells. */
 export interface LockOwner {

@@ -7,7 +7,8 @@ const VARIABLE = "SPOT_DEPLOYER_RUN";
 
 /** The environment that marks the processes of a run of this process. `key` names the stack. */
 export function runMark(key: string): NodeJS.ProcessEnv {
-  return { [VARIABLE]: `${key}/${ownMark.pid}/${ownMark.started}` };
+  const { pid, started } = ownMark();
+  return { [VARIABLE]: `${key}/${pid}/${started}` };
 }
 
 /**

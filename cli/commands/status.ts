@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
-import { processStartedAt } from "../../system/process-times";
+import { processStartedAt } from "../../system/process";
 import { clock } from "../output/live/frame";
 import { recordFile, type RunRecord } from "../output/journal";
 import { jsonLine } from "../output/json";

@@ -113,7 +113,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
 
     if (options.sandbox.port === 0) writeJson(files.sandbox, { ...options.sandbox, port } satisfies SandboxRecord);
     const { pid, started } = server;
-    const record: DaemonRecord = { ...ownMark, port, network, mode: options.mode, startedAt, moto: { pid, started } };
+    const record: DaemonRecord = { ...ownMark(), port, network, mode: options.mode, startedAt, moto: { pid, started } };
     writeJson(files.daemon, record);
     undo.push(() => {
       if (readJson<DaemonRecord>(files.daemon)?.pid === process.pid) removeFile(files.daemon);

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { processStat } from "../../system/process";
 import { until } from "./sandbox";
 
 /** A killed process ends when the kernel next runs it, which a busy machine puts off. */
@@ -19,13 +20,7 @@ function running(group: number): string[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        // The name stands in brackets and may hold anything, so fields count from the last bracket.
-        const [state = "", , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return Number(pgrp) === group && !["Z", "X"].includes(state);
-      } catch {
-        return false; // Ended meanwhile.
-      }
+      const stat = processStat(Number(pid));
+      return stat?.group === group && !stat.hasEnded;
     });
 }

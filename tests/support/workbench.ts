@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, until } from "./sandbox";
 import { giveBack, takeHome } from "./sandbox-pool";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
-import { isRunning, markOf } from "../../system/process";
+import { isRunning, markOf, processStat } from "../../system/process";
 
 export interface Outcome {
   code: number | null;
@@ -218,13 +218,9 @@ export class Workbench {
 export function descendants(pid: number): number[] {
   const parents = new Map<number, number[]>();
   for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
-    } catch {
-      // It ended while we looked.
-    }
+    const parent = processStat(Number(name))?.parent;
+    // Else it ended while we looked.
+    if (parent !== undefined) parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
   }
   const below = (id: number): number[] => (parents.get(id) ?? []).flatMap((child) => [child, ...below(child)]);
   return below(pid);

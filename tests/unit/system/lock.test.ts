@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tryLock } from "../../../system/lock";
-import { isRunning, markOf, ownMark } from "../../../system/process";
+import { ownMark } from "../../../system/process";
 
 describe("the sandbox's lock", () => {
   let folder: string;
@@ -15,7 +15,7 @@ describe("the sandbox's lock", () => {
     const release = tryLock(file, { home: "/x" });
     assert.ok(release);
     assert.equal(tryLock(file), undefined);
-    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { ...ownMark, home: "/x" });
+    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { ...ownMark(), home: "/x" });
     release();
     const again = tryLock(file);
     assert.ok(again);
@@ -37,12 +37,4 @@ describe("the sandbox's lock", () => {
       assert.deepEqual(readdirSync(folder), []);
     });
   }
-});
-
-describe("the mark of a process", () => {
-  it("tells this process from another one with the same id", () => {
-    assert.ok(isRunning(ownMark));
-    assert.ok(!isRunning({ ...ownMark, started: "0" }));
-    assert.equal(markOf(2 ** 22 - 3), undefined);
-  });
 });

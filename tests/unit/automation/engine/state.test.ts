@@ -17,7 +17,6 @@ import { readStackSettings, writeStackSettings } from "../../../../automation/en
 import { stateOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
 import { networkFits, recordedPins } from "../../../../automation/operations/plan/pins";
-import { processStartedAt } from "../../../../system/process-times";
 import { SSH_RULE } from "../../../../fleet/aws/network";
 import type { Pins } from "../../../../fleet/model";
 
@@ -234,15 +233,6 @@ describe("the engine's lock", () => {
       lockState(owner, "elsewhere", () => "none"),
       "unknown",
     );
-  });
-
-  it("knows when a process began", () => {
-    const started = processStartedAt(process.pid);
-    assert.ok(
-      started instanceof Date && Math.abs(Date.now() - process.uptime() * 1000 - started.getTime()) < 5000,
-      String(started),
-    );
-    assert.equal(processStartedAt(2 ** 22 + 1), "none");
   });
 });
 
