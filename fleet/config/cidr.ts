@@ -1,3 +1,5 @@
+import { isIPv4 } from "node:net";
+
 export type CidrResult = { cidr: string } | { problem: string };
 
 /**
@@ -36,12 +38,8 @@ interface Family {
 
 const v4: Family = {
   bits: 32,
-  parse(address) {
-    const octets = address.split(".");
-    const valid =
-      octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256);
-    return valid ? octets.reduce((value, octet) => value * 256n + BigInt(octet), 0n) : undefined;
-  },
+  parse: (address) =>
+    isIPv4(address) ? address.split(".").reduce((value, octet) => value * 256n + BigInt(octet), 0n) : undefined,
   format: (value) => [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join("."),
 };
 

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isWithin } from "../../fleet/config/cidr";
 import { SpotError } from "../../fleet/errors";
 import { tryLock } from "../../system/lock";
 import type { SandboxMode } from "./records";
@@ -34,10 +36,7 @@ export function callerAddress(network: string): string {
 
 /** Whether a dotted IPv4 address lies in the network; false for anything else. */
 export function isInNetwork(address: string, network: string): boolean {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) return false;
-  const { base, size } = parse(network);
-  const value = toNumber(address);
-  return value >= base && value < base + size;
+  return isIPv4(address) && isWithin(`${address}/32`, network);
 }
 
 /** What instances may get, in the order in which they get it: from .10, without the broadcast address. */
