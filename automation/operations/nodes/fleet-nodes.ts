@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import pLimit from "p-limit";
 import {
   applicationDirectories,
   type Caller,
@@ -62,8 +63,8 @@ export class FleetNodes {
   private readonly privateKey: string;
   private readonly journeys = new Map<string, { name: string; outcome: Promise<BringUpOutcome> }>();
   private readonly watch: InstanceWatch;
-  private readonly queue: (() => void)[] = [];
-  private busy = 0;
+  /** Nodes come one by one while the engine works, so a map over a list does not do. */
+  private readonly limit = pLimit(NODES_AT_A_TIME);
   private caller: Promise<Caller | undefined> | undefined;
 
   constructor(
@@ -84,7 +85,7 @@ export class FleetNodes {
    */
   announce(ref: NodeRefReady, origin: "created" | "found"): void {
     if (this.journeys.has(ref.instanceId)) return;
-    this.journeys.set(ref.instanceId, { name: ref.name, outcome: this.turn(() => this.journey(ref, origin)) });
+    this.journeys.set(ref.instanceId, { name: ref.name, outcome: this.limit(() => this.journey(ref, origin)) });
   }
 
   /** Waits for every node announced so far; by slot name. */
@@ -313,18 +314,6 @@ export class FleetNodes {
       const facts = byRegion.get(pin.pool.region);
       return typeof facts === "string" ? { ...about, unanswered: facts } : (facts?.get(instanceId) ?? about);
     };
-  }
-
-  /** Waits for a free place. Nodes come one by one while the engine works, so a plain map over a list does not do. */
-  private async turn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.busy >= NODES_AT_A_TIME) await new Promise<void>((resolve) => this.queue.push(resolve));
-    this.busy += 1;
-    try {
-      return await work();
-    } finally {
-      this.busy -= 1;
-      this.queue.shift()?.();
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import pLimit, { type LimitFunction } from "p-limit";
 import { allInstances } from "../model/ask";
 import { AwsError, type Call } from "../protocol/call";
 import type { Quota } from "../model/quotas";
@@ -28,16 +29,12 @@ const refusals: Record<Quota["market"], (quota: Quota) => AwsError> = {
 };
 
 /** Launches of one region, one after the other: two at once would each see room for itself. */
-const turns = new Map<string, Promise<unknown>>();
+const launches = new Map<string, LimitFunction>();
 
-async function inTurn<T>(region: string, work: () => Promise<T>): Promise<T> {
-  const before = turns.get(region) ?? Promise.resolve();
-  const mine = before.then(work, work);
-  turns.set(
-    region,
-    mine.catch(() => undefined),
-  );
-  return mine;
+function inTurn<T>(region: string, work: () => Promise<T>): Promise<T> {
+  const limit = launches.get(region) ?? pLimit(1);
+  launches.set(region, limit);
+  return limit(work);
 }
 
 async function refuseAboveQuota(call: Call, cloud: Cloud): Promise<void> {
