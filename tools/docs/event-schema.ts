@@ -1,10 +1,14 @@
 import { z } from "zod";
 import { checkStatuses, phases } from "../../fleet/checks/types";
+import type { ErrorClass } from "../../fleet/errors";
+import type { NodeChange } from "../../fleet/plan/changes";
 import type { FleetEvent } from "../../fleet/report/events";
+import { schemaOf } from "./schema-of";
 
 const error = z.object({
   code: z.string().regex(/^E_/),
-  class: z.string(),
+  // Open: a later version may have more of them.
+  class: z.string() as unknown as z.ZodType<ErrorClass>,
   message: z.string(),
   cause: z.string().optional(),
   next: z.string(),
@@ -22,7 +26,7 @@ const node = z.object({
 });
 const time = z.iso.datetime();
 
-/** Shapes of the events, one for each type: a new type of event without one does not compile. */
+/** Shapes of the events, one for each type. */
 const events = {
   message: z.object({
     time,
@@ -76,14 +80,25 @@ const events = {
     total: z.int(),
     inPhase: z.object({ done: z.int(), total: z.int() }),
   }),
-} satisfies { [K in FleetEvent["type"]]: z.ZodType<{ type: K }> };
+};
+
+type EventOf<Type> = Extract<FleetEvent, { type: Type }>;
+
+/** An event as it is printed; of a change the fields that a reader may rely on, whatever else stands beside them. */
+type EventLine<Type> = { time: string } & (Type extends "changes"
+  ? Omit<EventOf<Type>, "changes"> & {
+      changes: (Pick<NodeChange, "name" | "kind" | "reason"> & Record<string, unknown>)[];
+    }
+  : EventOf<Type>);
+
+const { shape } = schemaOf<{ [Type in FleetEvent["type"]]: EventLine<Type> }>()(z.object(events));
 
 /** The last line: how the run ended, or the error that ended it. */
 const result = z.looseObject({ type: z.literal("result"), command: z.string(), exitCode: z.int() });
 const failed = z.object({ type: z.literal("error"), error, log: z.string().optional() });
 
 /** One line of `up --json` and `down --json`. */
-export const eventLine = z.union([...Object.values(events), result, failed]);
+export const eventLine = z.union([...Object.values(shape), result, failed]);
 
 /** The same for programs in other languages: docs/events.schema.json. */
 export function eventJsonSchema(): string {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { checkStatuses, phases } from "../../fleet/checks";
 import { outcomes } from "../../automation/verify/outcome";
 import type { VerificationReport } from "../../automation/verify/report";
+import { schemaOf } from "./schema-of";
 
 const time = z.iso.datetime();
 const text = z.string();
@@ -37,8 +38,7 @@ const node = z.strictObject({
   milliseconds: z.number().min(0),
 });
 
-/** The shape of `verify --json`; the published schema (docs/verification.schema.json) is made from it. */
-export const reportSchema: z.ZodType<VerificationReport> = z.strictObject({
+const report = z.strictObject({
   version: z.literal(1),
   at: time,
   stack: text,
@@ -53,6 +53,9 @@ export const reportSchema: z.ZodType<VerificationReport> = z.strictObject({
   isVerified: z.boolean(),
   outcome,
 });
+
+/** The shape of `verify --json`; the published schema (docs/verification.schema.json) is made from it. */
+export const reportSchema = schemaOf<VerificationReport>()(report);
 
 /** JSON Schema, draft 2020-12. */
 export function reportJsonSchema(): string {
