@@ -48,7 +48,7 @@ function writeThrough(file: string, content: string | Uint8Array, mode: number):
 }
 
 /** Where a folder may not be read, or its file system has no such thing. */
-const NO_FOLDER_SYNC = ["EACCES", "EPERM", "EINVAL", "ENOTSUP"];
+const NO_FOLDER_SYNC = ["EACCES", "EPERM", "EINVAL", "EISDIR", "ENOTSUP"];
 
 /** Makes the rename itself survive a loss of power. */
 function syncFolder(folder: string): void {
