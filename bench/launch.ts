@@ -195,11 +195,11 @@ async function bareFloor(nodes: number): Promise<{ boot: number; reboot: number 
 
 /** Looks at a process and all below it until it is stopped. */
 function watchMemory(pid: number): { stop(): Promise<{ clientMiB: number; treeMiB: number }> } {
-  let running = true;
+  const over = new AbortController();
   let client = 0;
   let tree = 0;
   const watching = (async () => {
-    while (running) {
+    while (!over.signal.aborted) {
       client = Math.max(client, memoryOf(pid, "VmHWM"));
       tree = Math.max(
         tree,
@@ -210,7 +210,7 @@ function watchMemory(pid: number): { stop(): Promise<{ clientMiB: number; treeMi
   })();
   return {
     stop: async () => {
-      running = false;
+      over.abort();
       await watching;
       return { clientMiB: client / 1024, treeMiB: tree / 1024 };
     },

@@ -21,7 +21,7 @@ const NODES = 100;
 interface Subject {
   args: string[];
   /** What was promised of its median, beside that of an empty Node. */
-  isKept(ms: number, base: number): boolean;
+  isKept: (ms: number, base: number) => boolean;
 }
 
 const cli = path.join(packageRoot(), "dist/cli/main.js");

@@ -83,7 +83,7 @@ function withValues(
   const owner = without.length === 1 && positionals.length === 1 ? without[0] : undefined;
   return {
     options: lost.map((kept) => spelt(kept, kept === owner ? word : kept.value)),
-    words: owner ? words.filter((_, at) => at !== words.indexOf(word!)) : words,
+    words: owner && word !== undefined ? words.filter((_, at) => at !== words.indexOf(word)) : words,
   };
 }
 

@@ -44,8 +44,8 @@ export function parseCommandLine(argv: string[], env: NodeJS.ProcessEnv = {}): P
       `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``,
     );
   }
-  if (positionals.length < (command.positionals?.min ?? 0)) {
-    throw usage(command, `\`${command.name}\` needs ${command.positionals!.usage}`);
+  if (command.positionals && positionals.length < (command.positionals.min ?? 0)) {
+    throw usage(command, `\`${command.name}\` needs ${command.positionals.usage}`);
   }
   return { command, options: parsed(values), positionals, rest };
 }
@@ -91,15 +91,15 @@ function read(command: CommandDefinition, args: string[]): { values: Record<stri
     ) {
       throw usage(command, `--${token.name} needs a value: --${token.name} ${definition.value}`);
     }
-    if (definition.many) {
-      values[name] = [...((values[name] as string[] | undefined) ?? []), token.value!];
+    if (definition.many && token.value !== undefined) {
+      values[name] = [...((values[name] as string[] | undefined) ?? []), token.value];
       continue;
     }
     if (values[name] !== undefined) throw usage(command, `--${name} stands twice`);
     values[name] = token.value ?? true;
   }
-  if (values.sandbox !== undefined && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
-    throw usage(command, `--sandbox=${String(values.sandbox)}: only ${SANDBOX_MODES.join(", ")} are known`);
+  if (typeof values.sandbox === "string" && !SANDBOX_MODES.some((mode) => mode === values.sandbox)) {
+    throw usage(command, `--sandbox=${values.sandbox}: only ${SANDBOX_MODES.join(", ")} are known`);
   }
   if (typeof values.stack === "string" && !STACK_NAME.test(values.stack))
     throw usage(

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import path from "node:path";
 import { asFleetId } from "../fleet/identity/fleet-id";
 import { hostKeyToken } from "../fleet/identity/generation";
-import type { Pins } from "../fleet/model";
+import type { NodePin, Pins, Slot } from "../fleet/model";
 import { parsePins, StackKey } from "../fleet/plan/stack-config";
 import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
@@ -73,8 +73,13 @@ interface Settings {
 
 function declare(definition: FleetDefinition, pins: Pins, { account, providerRegion, fleetSecret }: Settings): void {
   const { owner } = definition;
-  const placed = definition.slots.filter((slot) => !(slot.name in pins.unplaced));
-  const unpinned = placed.filter((slot) => !pins.nodes[slot.name]).map((slot) => slot.name);
+  const placed: { slot: Slot; pin: NodePin }[] = [];
+  const unpinned: string[] = [];
+  for (const slot of definition.slots.filter(({ name }) => !(name in pins.unplaced))) {
+    const pin = pins.nodes[slot.name];
+    if (pin) placed.push({ slot, pin });
+    else unpinned.push(slot.name);
+  }
   if (unpinned.length > 0) {
     throw new pulumi.RunError(`no zone and image decided yet for ${unpinned.join(", ")}; run \`spot up\``);
   }
@@ -96,8 +101,7 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
         new RegionNetwork({ region, pin, ssh: pins.ssh, owner }, { provider }),
       ]),
     );
-    for (const slot of placed) {
-      const pin = pins.nodes[slot.name]!;
+    for (const { slot, pin } of placed) {
       const network = networks.get(pin.pool.region);
       if (!network) throw new pulumi.RunError(`no network decided yet for ${pin.pool.region}; run \`spot up\``);
       const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);

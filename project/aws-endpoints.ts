@@ -44,9 +44,9 @@ export async function foreignEndpoints(env: NodeJS.ProcessEnv): Promise<Endpoint
 /** One line for people: `ec2 http://localhost:4566, sts http://localhost:4566`; `AWS` for none. */
 export function endpointsText(endpoints: Endpoints): string {
   const entries = Object.entries(endpoints).sort();
-  const urls = new Set(entries.map(([, url]) => url));
-  if (urls.size === 0) return "AWS";
-  if (urls.size === 1 && entries.length === SERVICES.length) return [...urls][0]!;
+  const [first, ...others] = new Set(entries.map(([, url]) => url));
+  if (first === undefined) return "AWS";
+  if (others.length === 0 && entries.length === SERVICES.length) return first;
   return entries.map(([service, url]) => `${service} at ${url}`).join(", ");
 }
 

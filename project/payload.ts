@@ -87,7 +87,7 @@ export function readPayload(config: PayloadConfig, places: PayloadPlaces, locate
       ...found.filter(({ status }) => status.isFile()).map(({ source, status }) => ({ source, size: status.size })),
       ...added.map(({ entry, source }) => ({ source, size: entry.size })),
     ];
-    const largest = files.sort((a, b) => b.size - a.size)[0]!;
+    const largest = files.reduce((one, other) => (other.size > one.size ? other : one));
     problems.push({
       message: `the payload has ${megabytes(size)}, above the limit of ${megabytes(MAX_PAYLOAD_SIZE)}; the largest file is ${String(largest.source)} (${megabytes(largest.size)})`,
     });

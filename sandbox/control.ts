@@ -39,9 +39,9 @@ export interface SandboxOptions {
   /** Where what is installed once is kept for all sandboxes. */
   cacheDir: string;
   mode: SandboxMode;
-  report(detail: string): void;
+  report: (detail: string) => void;
   /** Asked once, with what would be installed. */
-  confirmInstall(what: string[]): Promise<boolean>;
+  confirmInstall: (what: string[]) => Promise<boolean>;
   signal?: AbortSignal;
 }
 
@@ -68,7 +68,7 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
     const reason = await cleanUp(o.home);
     const { python, installed } = await installMissing(o);
     o.report("starting the sandbox");
-    const sandbox = readJson<SandboxRecord>(homeFiles(o.home).sandbox) ?? {
+    const sandbox = (readJson(homeFiles(o.home).sandbox) as SandboxRecord | undefined) ?? {
       id: randomBytes(4).toString("hex"),
       port: 0,
     };
@@ -163,6 +163,12 @@ export async function stopSandbox(home: string): Promise<{ stopped: boolean }> {
   });
 }
 
+/** It always has credentials, those of one of the sandbox's accounts. */
+export interface SandboxEnvironment extends NodeJS.ProcessEnv {
+  AWS_ACCESS_KEY_ID: string;
+  AWS_SECRET_ACCESS_KEY: string;
+}
+
 /**
  * The environment for children that talk to the sandbox: its endpoint, fake credentials, and nothing of the user's AWS.
  * What is undefined must not be set: the AWS CLI takes an empty profile or certificate file for one that does not exist.
@@ -174,7 +180,7 @@ export function sandboxEnvironment(
   s: Sandbox,
   env: NodeJS.ProcessEnv = {},
   account = DEFAULT_ACCOUNT,
-): NodeJS.ProcessEnv {
+): SandboxEnvironment {
   const noProxy = `127.0.0.1,localhost,${s.network}`;
   return {
     ...Object.fromEntries(
@@ -197,13 +203,13 @@ export function sandboxEnvironment(
 const KEPT: ReadonlySet<string> = new Set(["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"]);
 
 function runningDaemon(home: string): DaemonRecord | undefined {
-  const record = readJson<DaemonRecord>(homeFiles(home).daemon);
+  const record = readJson(homeFiles(home).daemon) as DaemonRecord | undefined;
   return record !== undefined && isRunning(record) ? record : undefined;
 }
 
 function describe(home: string, record: DaemonRecord): Sandbox {
   const { mode, network, pid, startedAt } = record;
-  const id = readJson<SandboxRecord>(homeFiles(home).sandbox)?.id ?? "";
+  const id = (readJson(homeFiles(home).sandbox) as SandboxRecord | undefined)?.id ?? "";
   return {
     id,
     home,
@@ -235,8 +241,8 @@ async function withLock<T>(home: string, signal: AbortSignal | undefined, work: 
 /** Removes what a daemon that ended without cleaning has left. Its reason, or undefined when there was none. */
 async function cleanUp(home: string): Promise<string | undefined> {
   const files = homeFiles(home);
-  const record = readJson<DaemonRecord>(files.daemon);
-  const exit = readJson<ExitRecord>(files.exit);
+  const record = readJson(files.daemon) as DaemonRecord | undefined;
+  const exit = readJson(files.exit) as ExitRecord | undefined;
   if (record !== undefined) {
     await endProcess(record.moto, MOTO_PATIENCE_MS);
     releaseDeadClaim(record.network);
@@ -257,7 +263,7 @@ async function cleanUp(home: string): Promise<string | undefined> {
 async function installMissing(o: SandboxOptions): Promise<Pick<DaemonOptions, "python" | "installed">> {
   const moto = await findMoto(o.cacheDir);
   const hosts =
-    o.mode === "api" ? { what: [], images: [], install: async () => undefined } : await missingForHosts(o, o.mode);
+    o.mode === "api" ? { what: [], images: [], install: () => Promise.resolve() } : await missingForHosts(o, o.mode);
   const what = [
     ...(moto.installed ? [] : [`moto (the emulated AWS, from PyPI, 350 MB) into ${o.cacheDir}`]),
     ...hosts.what,

@@ -2,9 +2,9 @@ import { readFileSync, rmSync } from "node:fs";
 import { writeFileAtomic } from "./atomic-file";
 
 /** Undefined when the file is missing or not JSON: such a file is as good as none. */
-export function readJson<T>(file: string): T | undefined {
+export function readJson(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as T;
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
     return undefined;
   }

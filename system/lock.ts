@@ -15,7 +15,7 @@ export function tryLock(file: string, content: object = {}): (() => void) | unde
   try {
     for (;;) {
       if (placed(draft, file)) return () => rmSync(file, { force: true });
-      const owner = readJson<ProcessMark>(file);
+      const owner = readJson(file) as ProcessMark | undefined;
       if (owner !== undefined && isRunning(owner)) return undefined;
       if (!removedStale(file, `${draft}.stale`)) return undefined;
     }
@@ -41,7 +41,7 @@ function removedStale(file: string, aside: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
-  const owner = readJson<ProcessMark>(aside);
+  const owner = readJson(aside) as ProcessMark | undefined;
   const alive = owner !== undefined && isRunning(owner);
   if (alive) placed(aside, file);
   unlinkSync(aside);

@@ -25,7 +25,11 @@ export function processStat(pid: number): ProcessStat | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name stands in brackets and may hold anything, so fields count from the last bracket; numbers as in proc(5).
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const field = (number: number): string => fields[number - 3]!;
+    const field = (number: number): string => {
+      const value = fields[number - 3];
+      if (value === undefined) throw new RangeError(`/proc/${pid}/stat has no field ${number}`);
+      return value;
+    };
     return {
       hasEnded: ["Z", "X"].includes(field(3)),
       parent: Number(field(4)),

@@ -104,10 +104,11 @@ function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credent
 }
 
 /** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
-function cliOf({ endpoint, credentials, env }: Target): string {
-  if (endpoint === undefined)
-    return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
-  return `AWS_ACCESS_KEY_ID=${env.AWS_ACCESS_KEY_ID!} AWS_SECRET_ACCESS_KEY=${env.AWS_SECRET_ACCESS_KEY!} aws --endpoint-url ${endpoint}`;
+function cliOf({ endpoint, credentials }: Target): string {
+  if (credentials.kind === "profile") return `aws --profile ${quote(credentials.profile)}`;
+  if (endpoint === undefined || credentials.kind !== "keys") return "aws";
+  const { accessKeyId, secretAccessKey } = credentials;
+  return `AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} aws --endpoint-url ${endpoint}`;
 }
 
 /** The SDK takes an abort signal with each call only; a run has one for all of them. */

@@ -30,8 +30,10 @@ export async function callerIdentity(cloud: Cloud, regions: readonly string[]): 
   for (const region of asked) answers.push(turn(answers.at(-1), over.signal).then(() => ask(cloud, region)));
   try {
     return await Promise.any(answers);
-  } catch {
-    return await answers.at(-1)!;
+  } catch (failure) {
+    const last = answers.at(-1);
+    if (last === undefined) throw failure;
+    return await last;
   } finally {
     over.abort();
   }

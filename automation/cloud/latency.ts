@@ -38,7 +38,8 @@ function connectTime({ host, port }: Place, resolver: Resolver, deadlineMs: numb
       timeout: deadlineMs,
       autoSelectFamily: false,
       lookup: (name, _options, found) =>
-        resolver.resolve4(name, (error, addresses) => found(error, addresses?.[0] ?? "", 4)),
+        // A name that is not found has no addresses, whatever the types say.
+        resolver.resolve4(name, (error, addresses: string[] | undefined) => found(error, addresses?.[0] ?? "", 4)),
     });
     const settle = (ms?: number) => {
       socket.destroy();

@@ -19,7 +19,7 @@ interface Probe {
   action: string;
   /** False: needed only when the fleet makes its own network. */
   always: boolean;
-  ask(client: EC2Client, launch: ProbeLaunch): Promise<unknown>;
+  ask: (client: EC2Client, launch: ProbeLaunch) => Promise<unknown>;
 }
 
 export interface ProbeLaunch {

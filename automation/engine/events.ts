@@ -71,8 +71,8 @@ const CANCELED = /^(error: )?(update|destroy|refresh) cancell?ed/i;
  * diagnostic with the same URN (shape measured in the project's engine notes, docs/decisions/0003).
  */
 export function collectEvents(listener: EngineListener = {}): {
-  onEvent(event: EngineEvent): void;
-  report(): EngineReport;
+  onEvent: (event: EngineEvent) => void;
+  report: () => EngineReport;
 } {
   const diagnostics = new Map<string, string[]>();
   const failed = new Set<string>();

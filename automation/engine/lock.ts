@@ -24,12 +24,12 @@ export type LockState = "alive" | "dead" | "unknown";
  * The same text comes from every self-managed backend (file, S3, …).
  */
 export function lockOwners(message: string): LockOwner[] {
-  return [...message.matchAll(/created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)/g)].map(([, user, host, pid, since]) => ({
-    user: user!,
-    host: host!,
-    pid: Number(pid),
-    since: new Date(since!.replace(/[.,;]$/, "")),
-  }));
+  return [...message.matchAll(/created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)/g)].flatMap(
+    ([, user, host, pid, since]) =>
+      user && host && pid && since
+        ? { user, host, pid: Number(pid), since: new Date(since.replace(/[.,;]$/, "")) }
+        : [],
+  );
 }
 
 /** Who holds a stack in a file backend. */

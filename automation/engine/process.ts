@@ -27,21 +27,20 @@ export interface ProcessOptions {
  */
 export function runProcess(command: string, args: string[], options: ProcessOptions): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd,
-      env: options.env,
-      detached: true,
-      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    });
+    const place = { cwd: options.cwd, env: options.env, detached: true };
+    const child =
+      options.stdin === undefined
+        ? spawn(command, args, { ...place, stdio: ["ignore", "pipe", "pipe"] })
+        : spawn(command, args, { ...place, stdio: ["pipe", "pipe", "pipe"] });
     const interrupt = () => void child.kill("SIGINT");
     for (const signal of options.interrupts ?? []) signal.addEventListener("abort", interrupt, { once: true });
     const out: string[] = [];
     const err: string[] = [];
-    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       out.push(chunk);
       options.onStdout?.(chunk);
     });
-    child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       err.push(chunk);
       options.onStderr?.(chunk);
     });
@@ -56,6 +55,6 @@ export function runProcess(command: string, args: string[], options: ProcessOpti
       release();
       resolve({ code, signal, stdout: out.join(""), stderr: err.join("") });
     });
-    if (options.stdin !== undefined) child.stdin!.on("error", () => undefined).end(options.stdin);
+    child.stdin?.on("error", () => undefined).end(options.stdin);
   });
 }

@@ -80,7 +80,10 @@ export class RunNotes {
         (one) =>
           one.id === undefined && one.type === thing.type && one.region === thing.region && one.node === thing.node,
       );
-      if (attempt) return this.append({ run, at: now(), later: true, made: { urn: attempt.urn, id } });
+      if (attempt) {
+        this.append({ run, at: now(), later: true, made: { urn: attempt.urn, id } });
+        return;
+      }
     }
   }
 
@@ -147,7 +150,7 @@ export class RunNotes {
   }
 
   private write(entry: DistributiveOmit<Line, "run" | "at">): void {
-    if (this.run !== undefined) this.append({ run: this.run, at: now(), ...entry } as Line);
+    if (this.run !== undefined) this.append({ run: this.run, at: now(), ...entry });
   }
 
   private append(line: Line): void {
@@ -220,9 +223,15 @@ function notesIn(lines: readonly Line[]): KeptNote[] {
     if (note === undefined) continue;
     if (!line.later) note.last = at;
     if ("attempt" in line) note.attempts.push({ ...line.attempt });
-    const open = (wanted: string) => note.attempts.findIndex(({ urn, id }) => urn === wanted && id === undefined);
-    if ("made" in line && open(line.made.urn) >= 0) note.attempts[open(line.made.urn)]!.id = line.made.id;
-    if ("refused" in line && open(line.refused.urn) >= 0) note.attempts.splice(open(line.refused.urn), 1);
+    const open = (wanted: string) => note.attempts.find(({ urn, id }) => urn === wanted && id === undefined);
+    if ("made" in line) {
+      const attempt = open(line.made.urn);
+      if (attempt) attempt.id = line.made.id;
+    }
+    if ("refused" in line) {
+      const attempt = open(line.refused.urn);
+      if (attempt) note.attempts.splice(note.attempts.indexOf(attempt), 1);
+    }
     if ("deleted" in line) note.deleted.push(line.deleted);
     if ("ended" in line) note.ended = true;
     if ("looked" in line) note.looked = true;

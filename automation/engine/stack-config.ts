@@ -56,7 +56,7 @@ export function readStackSettings(file: string): Partial<StackSettings> {
 export function writeStackSettings(file: string, settings: Partial<StackSettings>): void {
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const document = parseDocument(before);
-  for (const [key, value] of Object.entries(settings)) {
+  for (const [key, value] of Object.entries<StackSettings[keyof StackSettings] | undefined>(settings)) {
     const place = ["config", `${PROJECT}:${StackKey[key as keyof StackSettings]}`];
     if (value === undefined) document.deleteIn(place);
     else document.setIn(place, document.createNode(value));

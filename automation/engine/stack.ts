@@ -1,4 +1,4 @@
-import type { Stack } from "@pulumi/pulumi/automation";
+import type { PulumiCommand as Command, Stack } from "@pulumi/pulumi/automation";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -36,7 +36,7 @@ export interface EngineOptions {
   /** Where notes and copies of states are kept for backends that are no folder of this machine. */
   keptDir: string;
   /** First abort: finish what is in flight, start nothing new. Second: stop now. */
-  interrupts: AbortSignal[];
+  interrupts: [soft: AbortSignal, ...harder: AbortSignal[]];
 }
 
 export interface UpOptions {
@@ -107,9 +107,9 @@ export class EngineStack {
     const exported = await this.export();
     if (exported === undefined) return undefined;
     const state = stateOf(exported);
-    const isEmptied = state.resources.length === 0 && this.stateFiles?.isWhole() === false;
-    if (isEmptied)
-      throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${this.stateFiles?.state}`);
+    const { stateFiles } = this;
+    if (state.resources.length === 0 && stateFiles?.isWhole() === false)
+      throw new SpotError("E_STATE", `the state of stack ${this.options.stack} is no state: ${stateFiles.state}`);
     return state;
   }
 
@@ -312,16 +312,22 @@ export class EngineStack {
     stop: AbortSignal | undefined,
     operation: (stack: Stack, onEvent: ReturnType<typeof collectEvents>["onEvent"]) => Promise<unknown>,
   ): Promise<EngineOutcome> {
-    const { LocalWorkspace, Stack: AutomationStack } = await import("@pulumi/pulumi/automation/index.js");
+    const {
+      LocalWorkspace,
+      PulumiCommand,
+      Stack: AutomationStack,
+    } = await import("@pulumi/pulumi/automation/index.js");
     const { SemVer } = await import("semver");
     const { cli, projectDir, env, interrupts, stack: name } = this.options;
+    const [soft, ...harder] = interrupts;
     // A wish to stop that came before the engine began would never reach it.
     if (interrupts.some(({ aborted }) => aborted))
       throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
     let last: ProcessResult | undefined;
     const noting = this.noting(listener);
     const stops = [stop, noting.stop].flatMap((signal) => signal ?? []);
-    const pulumiCommand = {
+    // Its own constructor is private, and its factory would run the CLI once more to ask for its version.
+    const pulumiCommand = Object.assign(Object.create(PulumiCommand.prototype) as Command, {
       command: cli.command,
       version: new SemVer(cli.version),
       run: async (
@@ -338,17 +344,15 @@ export class EngineStack {
           env: { ...env, ...extra, ...runMark(this.key), NODE_OPTIONS: leanSdk(env.NODE_OPTIONS) },
           onStdout: onOut,
           onStderr: onErr,
-          interrupts: [AbortSignal.any([interrupts[0]!, ...stops]), ...interrupts.slice(1)],
+          interrupts: [AbortSignal.any([soft, ...stops]), ...harder],
         });
         if (last.code !== 0) throw new Error("the operation failed");
         return answer(last.stdout, last.stderr);
       },
-    };
+    });
     const workspace = await LocalWorkspace.create({
       workDir: projectDir,
-      pulumiCommand: pulumiCommand as unknown as NonNullable<
-        Parameters<typeof LocalWorkspace.create>[0]
-      >["pulumiCommand"],
+      pulumiCommand,
     });
     const events = collectEvents(noting.listener);
     const stack = await AutomationStack.select(name, workspace);

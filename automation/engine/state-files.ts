@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT } from "../../fleet/plan/stack-config";
 import { writeFileAtomic } from "../../system/atomic-file";
 import { fileBackendRoot } from "./lock";
@@ -46,7 +47,7 @@ export interface StateFiles {
 export function stateFilesOf(backendUrl: string, stack: string): StateFiles | undefined {
   if (!backendUrl.startsWith("file://")) return undefined;
   const root = fileBackendRoot(backendUrl);
-  const state = path.join(root, ".pulumi/stacks", PROJECT, `${stack.split("/").pop()!}.json`);
+  const state = path.join(root, ".pulumi/stacks", PROJECT, `${shortName(stack)}.json`);
   const attributes = (file: string) => `${file}.attrs`;
   const setAside = (): string | undefined => {
     if (!existsSync(state)) return undefined;

@@ -189,17 +189,17 @@ async function obtainCli(
 ): Promise<PulumiCli> {
   const task = "pulumi";
   const started = Date.now();
-  let told = false;
+  const told: string[] = [];
   const cli = await obtainPulumiCli({
     cacheDir: paths.cache,
     env,
     signal,
     report: (detail) => {
-      told = true;
+      told.push(detail);
       reporter.emit({ type: "task", task, state: "progress", detail });
     },
   });
-  if (told) reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
+  if (told.length > 0) reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
   return cli;
 }
 

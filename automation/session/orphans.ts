@@ -44,14 +44,13 @@ export function orphansAmong(
   );
   if (unrecorded.length === 0) return { explained: [], unexplained: [] };
   const own = new Set(objects.map(({ id }) => id));
-  const goesWith = ({ heldBy }: CloudObject): boolean =>
-    heldBy !== undefined && (own.has(heldBy) || recorded.has(heldBy));
+  const isKnown = (id: string | undefined): id is string => id !== undefined && (own.has(id) || recorded.has(id));
   const { explained, unexplained } = judged(
-    unrecorded.filter((object) => !goesWith(object)),
+    unrecorded.filter(({ heldBy }) => !isKnown(heldBy)),
     fleet.stack.notes.of(fleet.lineage),
   );
   const strange = new Set(unexplained.map(({ id }) => id));
-  const attached = unrecorded.filter((object) => goesWith(object) && strange.has(object.heldBy!));
+  const attached = unrecorded.filter(({ heldBy }) => isKnown(heldBy) && strange.has(heldBy));
   return {
     explained,
     unexplained: [

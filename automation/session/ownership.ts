@@ -30,7 +30,7 @@ interface Known {
  *   of another stack
  */
 export function fleetIdOf(
-  { configFile }: EngineStack,
+  { configFile }: Pick<EngineStack, "configFile">,
   stack: string,
   state: StackState,
   settings: Partial<StackSettings>,

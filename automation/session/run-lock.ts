@@ -18,7 +18,7 @@ export async function exclusively<T>(session: Session, work: () => Promise<T>): 
   const owner: LockOwner = { user: os.userInfo().username, host: os.hostname(), pid: process.pid, since: new Date() };
   const release = tryLock(file, owner);
   if (release === undefined) {
-    const holder = readJson<LockOwner>(file);
+    const holder = readJson(file) as LockOwner | undefined;
     throw lockedError(session.target.stack, holder ? { ...holder, since: new Date(holder.since) } : owner, "alive");
   }
   try {

@@ -61,7 +61,8 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
   if (client === null) throw new SpotError("E_SSH", `The connection to ${name} was lost right after the login.`);
 
   let cause: unknown;
-  let isClosed = false;
+  let closed = false;
+  const isClosed = (): boolean => closed;
   const pending = new Set<(reason: SpotError) => void>();
   const lost = (): SpotError =>
     signal?.aborted
@@ -73,7 +74,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
 
   client.on("error", (error) => (cause ??= error));
   client.on("close", () => {
-    isClosed = true;
+    closed = true;
     signal?.removeEventListener("abort", onAbort);
     for (const reject of pending) reject(lost());
     pending.clear();
@@ -83,7 +84,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
   if (signal?.aborted) client.destroy();
 
   async function run(command: string, { deadlineMs, stdin, onStdout }: RunOptions): Promise<CommandResult> {
-    if (isClosed) throw lost();
+    if (isClosed()) throw lost();
     // Collected as bytes: the library decodes each chunk alone and so breaks characters that span two.
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
@@ -130,7 +131,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
       return { code, stdout: Buffer.concat(stdout).toString("utf8"), stderr: Buffer.concat(stderr).toString("utf8") };
     } catch (error) {
       if (isSpotError(error)) throw error;
-      if (isClosed || cause !== undefined) throw lost();
+      if (isClosed() || cause !== undefined) throw lost();
       throw new SpotError("E_SSH", {
         message: `A command could not be run on ${name}: ${wordsOf(error)}`,
         cause: error,
@@ -143,7 +144,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
   }
 
   async function close(): Promise<void> {
-    if (isClosed) return;
+    if (isClosed()) return;
     await new Promise<void>((resolve) => {
       const force = setTimeout(() => client?.destroy(), GOODBYE_MS);
       client?.once("close", () => {
@@ -158,7 +159,7 @@ export function wrapConnection(ssh: NodeSSH, name: string, signal?: AbortSignal)
     run,
     close,
     get isOpen() {
-      return !isClosed;
+      return !isClosed();
     },
     [Symbol.asyncDispose]: close,
   };

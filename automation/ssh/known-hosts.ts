@@ -33,8 +33,8 @@ export function openKnownHosts(directory: string): KnownHosts {
 
   async function lookup(instanceId: string): Promise<string | undefined> {
     const path = file(instanceId);
-    const line = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
+    const line = await readFile(path, "utf8").catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new SpotError("E_HOST_KEY", { message: `The pinned host key ${path} cannot be read.`, cause: error });
     });
     if (line === undefined) return undefined;
@@ -57,8 +57,8 @@ export function openKnownHosts(directory: string): KnownHosts {
       const whole = join(directory, `.${instanceId}.${randomBytes(6).toString("hex")}`);
       try {
         await writeFile(whole, `${instanceId} ${KEY_TYPE} ${keyBase64}\n`, { flag: "wx", mode: 0o600, flush: true });
-        await link(whole, path).catch(async (error: NodeJS.ErrnoException) => {
-          if (error.code !== "EEXIST") throw error;
+        await link(whole, path).catch(async (error: unknown) => {
+          if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
           if ((await lookup(instanceId)) !== keyBase64) throw changedKey(instanceId);
         });
       } finally {

@@ -226,7 +226,7 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     scratch,
     endpoint: sandbox.endpoint,
     sandbox,
-    credentials: { kind: "keys", accessKeyId: aws.AWS_ACCESS_KEY_ID!, secretAccessKey: aws.AWS_SECRET_ACCESS_KEY! },
+    credentials: { kind: "keys", accessKeyId: aws.AWS_ACCESS_KEY_ID, secretAccessKey: aws.AWS_SECRET_ACCESS_KEY },
     foreignEndpoints: {},
     env: {
       ...commonEnv(options.env),

@@ -27,9 +27,9 @@ export interface VerifyTarget {
    * Opens the one connection that all checks of this node share; called at most once, and only when a check needs it.
    * `deadlineMs` is all the time there is.
    */
-  connect(deadlineMs: number): Promise<NodeConnection>;
+  connect: (deadlineMs: number) => Promise<NodeConnection>;
   /** When there is no connection: looks at everything on the way to the node. Asked at most once. */
-  diagnose?(stage: ReachStage, failure: string): Promise<DiagnosisStep[]>;
+  diagnose?: (stage: ReachStage, failure: string) => Promise<DiagnosisStep[]>;
 }
 
 /**
@@ -245,8 +245,9 @@ class NodeRun {
     const { expectation } = this.target;
     const command = check.command(expectation);
     const patience = Math.min(start + this.patienceFor(check.patienceMs ?? 0), this.end);
+    const isLost = (): boolean => !connection.isOpen;
     for (;;) {
-      if (!connection.isOpen)
+      if (isLost())
         return skipped(check, `the connection was lost${this.lostIn ? ` during ${this.lostIn}` : ""}`, command);
       const asked = this.clock.now();
       const deadlineMs = Math.max(1, Math.min(check.deadlineMs, this.end - asked));
@@ -255,7 +256,7 @@ class NodeRun {
         const output = await connection.run(command, { deadlineMs });
         verdict = this.verdictOn(check, { ...output, at: (asked + this.clock.now()) / 2 });
       } catch (error) {
-        if (!connection.isOpen) this.lostIn ??= check.id;
+        if (isLost()) this.lostIn ??= check.id;
         verdict = { ok: false, expected: "an answer", actual: wordsOf(error) };
       }
       if (verdict.ok || !verdict.pending || this.clock.now() + RETRY_MS > patience)
@@ -308,5 +309,5 @@ export function wavesOf(checks: readonly Check[]): Check[][] {
     depth.set(check.id, own);
     (waves[own] ??= []).push(check);
   }
-  return waves.filter((wave) => wave !== undefined);
+  return waves;
 }

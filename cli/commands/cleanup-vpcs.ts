@@ -19,7 +19,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     });
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   return withSession(context, { needs: "place", changes: !dryRun }, async ({ session }) => {
-    const onPlan = (plan: CleanupPlan): void => void (options.json || context.terminal.stdout.write(planText(plan)));
+    const onPlan = (plan: CleanupPlan): void => {
+      if (!options.json) context.terminal.stdout.write(planText(plan));
+    };
     const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
     const exitCode = exitCodeFor(result, dryRun);
     report(context, result, exitCode, dryRun);
@@ -72,8 +74,10 @@ function report(
   exitCode: ExitCode,
   dryRun: boolean,
 ): void {
-  if (options.json)
-    return jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
+  if (options.json) {
+    jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
+    return;
+  }
   const blocks: string[] = [];
   const planned = plan.flatMap((region) => region.planned);
   if (left.length > 0)

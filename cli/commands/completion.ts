@@ -1,31 +1,32 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import type { CommandDefinition } from "../runtime/command";
-import type { CommandContext } from "../runtime/context";
+import { firstWord, type CommandContext } from "../runtime/context";
 import { OPTIONS, type OptionDefinition } from "../runtime/options";
 
 type Commands = readonly CommandDefinition[];
 
 /** A shell and the script that completes our commands in it, made from the command table. */
-const SHELLS: Record<string, (commands: Commands) => string> = { bash, zsh, fish };
+const SHELLS = new Map(Object.entries({ bash, zsh, fish }));
 
 /** What the scripts ask for when a node's name is wanted; the words typed so far stand behind `--`. */
 const NODES = "nodes";
 
 export async function run(context: CommandContext, commands: Commands): Promise<ExitCode> {
-  const { positionals, rest, terminal } = context;
-  const name = positionals[0]!;
+  const { rest, terminal } = context;
+  const name = firstWord(context);
   if (name === NODES) {
     const { knownNodes } = await import("./completion-nodes.js");
     for (const node of knownNodes(context, rest)) terminal.stdout.write(`${node}\n`);
     return ExitCode.ok;
   }
-  if (!Object.hasOwn(SHELLS, name))
+  const script = SHELLS.get(name);
+  if (script === undefined)
     throw new SpotError("E_USAGE", {
       message: `there is no completion for ${name}`,
-      next: `Use one of: ${Object.keys(SHELLS).join(", ")}.`,
+      next: `Use one of: ${[...SHELLS.keys()].join(", ")}.`,
     });
-  terminal.stdout.write(`${SHELLS[name]!(commands)}\n`);
+  terminal.stdout.write(`${script(commands)}\n`);
   return ExitCode.ok;
 }
 
@@ -44,7 +45,7 @@ const waysOf = ({ positionals }: CommandDefinition): string[][] =>
 /** Words that may stand after a command and are known beforehand. */
 function wordsOf(command: CommandDefinition, commands: Commands): string[] {
   if (command.name === "help") return commands.map(({ name }) => name);
-  return waysOf(command).flatMap(([word]) => (/^[a-z]+$/.test(word!) ? [word!] : []));
+  return waysOf(command).flatMap(([word]) => (word !== undefined && /^[a-z]+$/.test(word) ? [word] : []));
 }
 
 const isNode = (word: string | undefined): boolean => /^\[?NODES?\]?$/.test(word ?? "");
@@ -56,7 +57,9 @@ const beforeNode = (commands: Commands): string[] => [
   ...Object.entries(OPTIONS).flatMap(([name, option]) =>
     "value" in option && option.value === "NODES" ? [`--${name}`] : [],
   ),
-  ...commands.flatMap((command) => waysOf(command).flatMap(([word, next]) => (isNode(next) ? [word!] : []))),
+  ...commands.flatMap((command) =>
+    waysOf(command).flatMap(([word, next]) => (word !== undefined && isNode(next) ? [word] : [])),
+  ),
 ];
 
 /** Options behind which a file stands. */

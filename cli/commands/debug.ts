@@ -5,14 +5,14 @@ import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { debugBundle } from "../../automation/operations/inspect/debug";
 import { jsonLine } from "../output/json";
-import type { CommandContext } from "../runtime/context";
+import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 
 /** Writes all that can be found out about a node into one archive, where the user stands. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { options, positionals, terminal } = context;
+  const { options, terminal } = context;
   return onNodes(context, async ({ session, fleet, config }) => {
-    const node = nodeNamed(session, positionals[0]!);
+    const node = nodeNamed(session, firstWord(context));
     const at = new Date();
     const { archive, summary } = await debugBundle(session, await fleet(), node, { checks: checksFor(config), at });
     const file = path.resolve(`debug-${node.name}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}.tar.gz`);

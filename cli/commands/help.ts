@@ -5,7 +5,7 @@ import { commandNamed, type CommandDefinition } from "../runtime/command";
 import type { CommandContext } from "../runtime/context";
 import { optionRows, usageOf } from "../runtime/usage";
 
-export async function run(
+export function run(
   { positionals, terminal }: CommandContext,
   commands: readonly CommandDefinition[],
 ): Promise<ExitCode> {
@@ -19,7 +19,7 @@ export async function run(
       )}`,
     });
   terminal.stdout.write(`${command ? commandHelp(command) : overview(commands)}\n`);
-  return ExitCode.ok;
+  return Promise.resolve(ExitCode.ok);
 }
 
 function overview(commands: readonly CommandDefinition[]): string {

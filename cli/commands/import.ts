@@ -15,15 +15,15 @@ import { resolveTarget } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
 import { tableText } from "../output/table";
-import type { CommandContext } from "../runtime/context";
+import { firstWord, type CommandContext } from "../runtime/context";
 import { reporterFor } from "../runtime/reporter";
 import { interruptible } from "../runtime/signals";
 
 /** The instances are listed, and ended after a yes; they never become nodes of a fleet here: nothing about them is proven. */
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { options, positionals, terminal, env } = context;
+  const { options, terminal, env } = context;
   const reporter = reporterFor(context, "answer");
-  const entries = readLegacyState(path.resolve(positionals[0]!));
+  const entries = readLegacyState(path.resolve(firstWord(context)));
   return interruptible(reporter, async (interrupts) => {
     const target = await resolveTarget({
       sandbox: options.sandbox,

@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { tied } from "../../automation/ssh/shell";
 import { runSsh } from "../../automation/ssh/ssh-program";
-import type { CommandContext } from "../runtime/context";
+import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 
 /** What a node writes about itself (instance/README.md), and the journal of our units and the user's. */
@@ -11,7 +11,7 @@ const LINES = 200;
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   return onNodes(context, async ({ session, fleet }) => {
-    const node = nodeNamed(session, context.positionals[0]!);
+    const node = nodeNamed(session, firstWord(context));
     const login = await (await fleet()).login(node);
     const command = context.options.follow
       ? tied(`sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`)

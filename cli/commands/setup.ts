@@ -8,7 +8,7 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/config/setup";
 import { didYouMean } from "../../fleet/text/suggest";
 import { ec2Endpoint, latencies } from "../../automation/cloud/latency";
-import { askText } from "../output/console";
+import { askText, isAttended } from "../output/console";
 import { diffText } from "../output/diff";
 import type { CommandContext } from "../runtime/context";
 import { configPath } from "../runtime/place";
@@ -20,7 +20,7 @@ const LATENCY_DEADLINE_MS = 1000;
 export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal, env } = context;
   const file = configPath(context);
-  const interactive = !options.defaults && Boolean(terminal.stdin.isTTY && terminal.stderr.isTTY);
+  const interactive = !options.defaults && isAttended(terminal);
   const { regions, because } = proposedRegions(
     await regionLatencies(env),
     Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -81,7 +81,7 @@ interface SetupQuestion<T> {
   text: string;
   proposed: string;
   /** The value, or what is wrong with the answer. */
-  read(answer: string): { value: T } | { problem: string };
+  read: (answer: string) => { value: T } | { problem: string };
 }
 
 async function askAll(context: CommandContext, proposal: SetupAnswers): Promise<SetupAnswers> {
@@ -136,7 +136,8 @@ function readType(answer: string): { value: string } | { problem: string } {
     setupText({ regions: ["us-east-1"], count: 1, machineType: answer, privateKey: undefined }),
     "config.yaml",
   );
-  return problems ? { problem: problems[0]!.message.replace(/^\S+: /, "") } : { value: answer };
+  const [problem] = problems ?? [];
+  return problem ? { problem: problem.message.replace(/^\S+: /, "") } : { value: answer };
 }
 
 function readKey(answer: string): { value: string | undefined } | { problem: string } {

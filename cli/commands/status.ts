@@ -25,7 +25,7 @@ interface Verified {
 }
 
 /** Reads the records of the last run and of the last verification; asks nobody. */
-export async function run(context: CommandContext): Promise<ExitCode> {
+export function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   const folder = logsOf(context);
   const record = readRecord(recordFile(folder));
@@ -33,7 +33,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const verified = lastVerified(folder);
   if (options.json) jsonLine(terminal, { ...record, state, ...(verified ? { verification: verified } : {}) });
   else terminal.stdout.write(`${text(record, state, verified, Date.now())}\n`);
-  return ExitCode.ok;
+  return Promise.resolve(ExitCode.ok);
 }
 
 function lastVerified(folder: string): Verified | undefined {

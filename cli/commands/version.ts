@@ -4,8 +4,8 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { packageRoot } from "../../project/package-root";
 import type { CommandContext } from "../runtime/context";
 
-export async function run({ terminal }: CommandContext): Promise<ExitCode> {
+export function run({ terminal }: CommandContext): Promise<ExitCode> {
   const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string };
   terminal.stdout.write(`${version}\n`);
-  return ExitCode.ok;
+  return Promise.resolve(ExitCode.ok);
 }

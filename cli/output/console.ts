@@ -11,8 +11,11 @@ export interface Terminal {
   env: NodeJS.ProcessEnv;
 }
 
+/** What tells of a stream whether it is a terminal, and how wide; where it is none, both are missing. */
+export type TerminalLike = Partial<Pick<NodeJS.WriteStream, "isTTY" | "columns">>;
+
 /** Colours for one stream: none when it is no terminal, or NO_COLOR is set (no-color.org). */
-export function coloursFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): ChalkInstance {
+export function coloursFor(stream: TerminalLike, env: NodeJS.ProcessEnv): ChalkInstance {
   const on = env.FORCE_COLOR ? env.FORCE_COLOR !== "0" : stream.isTTY && !env.NO_COLOR && env.TERM !== "dumb";
   return new Chalk({ level: on ? 1 : 0 });
 }
@@ -57,7 +60,7 @@ export function consoleReporter(terminal: Terminal, options: Loudness & Answers)
 }
 
 /** True when somebody sits there who can be asked. */
-export function isAttended({ stdin, stderr }: Pick<Terminal, "stdin" | "stderr">): boolean {
+export function isAttended({ stdin, stderr }: Record<"stdin" | "stderr", TerminalLike>): boolean {
   return Boolean(stdin.isTTY && stderr.isTTY);
 }
 
@@ -67,10 +70,19 @@ export interface Answers {
   "take-over"?: boolean;
 }
 
+/** What a question is answered where nobody can be asked. */
+export function unattendedAnswer(question: Question, answers: Answers): boolean {
+  return isAnswered(question, answers) || question.unattended;
+}
+
+function isAnswered(question: Question, answers: Answers): boolean {
+  const { answeredBy = "yes" } = question;
+  return answeredBy !== "nothing" && answers[answeredBy] === true;
+}
+
 /** Ctrl-C and the end of the input are a no. */
 export async function ask(terminal: Terminal, question: Question, answers: Answers): Promise<boolean> {
-  const { answeredBy = "yes" } = question;
-  if (answeredBy !== "nothing" && answers[answeredBy]) return true;
+  if (isAnswered(question, answers)) return true;
   if (!isAttended(terminal)) return question.unattended;
   return /^y(es)?$/i.test((await askText(terminal, `${question.message} [y/N] `)) ?? "");
 }

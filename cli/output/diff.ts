@@ -2,10 +2,12 @@
 export function diffText(before: string, after: string): string {
   const [a, b] = [before.replace(/\n$/, "").split("\n"), after.replace(/\n$/, "").split("\n")];
   // Longest common subsequence, from the end.
-  const common: number[][] = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
-  for (let i = a.length - 1; i >= 0; i--) {
+  const rows: number[][] = Array.from({ length: a.length }, () => new Array<number>(b.length).fill(0));
+  // Behind the end of either text there is nothing in common.
+  const common = (i: number, j: number): number => rows[i]?.[j] ?? 0;
+  for (const [i, row] of [...rows.entries()].reverse()) {
     for (let j = b.length - 1; j >= 0; j--) {
-      common[i]![j] = a[i] === b[j] ? common[i + 1]![j + 1]! + 1 : Math.max(common[i + 1]![j]!, common[i]![j + 1]!);
+      row[j] = a[i] === b[j] ? common(i + 1, j + 1) + 1 : Math.max(common(i + 1, j), common(i, j + 1));
     }
   }
   const lines: string[] = [];
@@ -15,7 +17,7 @@ export function diffText(before: string, after: string): string {
       lines.push(`  ${a[i]}`);
       i++;
       j++;
-    } else if (i < a.length && (j === b.length || common[i + 1]![j]! >= common[i]![j + 1]!)) lines.push(`- ${a[i++]}`);
+    } else if (i < a.length && (j === b.length || common(i + 1, j) >= common(i, j + 1))) lines.push(`- ${a[i++]}`);
     else lines.push(`+ ${b[j++]}`);
   }
   return lines.join("\n");

@@ -1,5 +1,5 @@
 import type { FleetEvent, Question, Reporter } from "../../fleet/report/events";
-import { ask, type Answers, type Terminal } from "./console";
+import { unattendedAnswer, type Answers, type Terminal } from "./console";
 
 /** One JSON document a line on stdout, and nothing else there. */
 export function jsonLine(terminal: Terminal, document: unknown): void {
@@ -10,11 +10,9 @@ export function jsonLine(terminal: Terminal, document: unknown): void {
 export function jsonReporter(terminal: Terminal, options: Answers): Reporter {
   return {
     emit: (event: FleetEvent) => jsonLine(terminal, { time: new Date().toISOString(), ...event }),
-    confirm: (question: Question) => ask({ ...terminal, stdin: NOT_A_TERMINAL }, question, options),
+    confirm: (question: Question) => Promise.resolve(unattendedAnswer(question, options)),
   };
 }
-
-const NOT_A_TERMINAL = { isTTY: false } as NodeJS.ReadStream;
 
 /** For commands whose result is one document: their progress is no part of it. */
 export function silentReporter(terminal: Terminal, options: Answers): Reporter {

@@ -87,12 +87,13 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
         if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
       return;
     case "node":
-      return move(
+      move(
         nodeOf(progress, event.node),
         event.level === "error" ? "failed" : event.phase,
         event.level === "error" || event.phase === "unknown" ? event.message : undefined,
         now,
       );
+      return;
     case "waiting": {
       const node = nodeOf(progress, event.node);
       node.beganAt ??= now;
@@ -100,7 +101,8 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
       return;
     }
     case "check":
-      return checked(nodeOf(progress, event.node), event, now);
+      checked(nodeOf(progress, event.node), event, now);
+      return;
     case "task":
       if (event.state === "done" || event.state === "failed") progress.tasks.delete(event.task);
       else

@@ -4,7 +4,7 @@ import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/text/suggest";
 import { byName } from "../../fleet/text/words";
 import type { ListedNode } from "../../automation/operations/inspect/list";
-import { coloursFor, type Terminal } from "./console";
+import { coloursFor, type TerminalLike } from "./console";
 
 /** What stands between two columns. */
 const GAP = "  ";
@@ -145,18 +145,23 @@ export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: Tabl
   return [...nodes].sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
 }
 
-const STATE_COLOUR = { running: "green", pending: "yellow", unknown: "yellow" } as const;
+/** Of the states that are in order or not known; any other is red. */
+const STATE_COLOUR: Partial<Record<string, "green" | "yellow">> = {
+  running: "green",
+  pending: "yellow",
+  unknown: "yellow",
+};
 
 /** The table of nodes. On a terminal it keeps to the width, unless columns were asked for, and says what is left out. */
 export function nodeTable(
-  { stdout, env }: Pick<Terminal, "stdout" | "env">,
+  { stdout, env }: { stdout: TerminalLike; env: NodeJS.ProcessEnv },
   nodes: readonly PricedNode[],
   shape = tableShape({}),
   now = Date.now(),
 ): string {
   const colours = coloursFor(stdout, env);
   const paint = ({ name }: Column, text: string) =>
-    name === "state" ? colours[STATE_COLOUR[text as keyof typeof STATE_COLOUR] ?? "red"](text) : text;
+    name === "state" ? colours[STATE_COLOUR[text] ?? "red"](text) : text;
   // Where no price is known, its columns would say nothing twice.
   const told = nodes.some(({ cost }) => cost)
     ? shape.columns
@@ -176,8 +181,10 @@ export function nodeTable(
 /** As many of the columns as fit, by their turns. */
 function fitting(columns: readonly Column[], width: number, textsOf: (column: Column) => string[]): Column[] {
   const left = new Map(columns.map((column) => [column, Math.max(...textsOf(column).map((text) => text.length))]));
-  const turns = columns.filter(({ leftOut }) => leftOut !== undefined).sort((a, b) => a.leftOut! - b.leftOut!);
-  for (const column of turns) {
+  const turns = columns
+    .flatMap((column) => (column.leftOut === undefined ? [] : [{ column, turn: column.leftOut }]))
+    .sort((a, b) => a.turn - b.turn);
+  for (const { column } of turns) {
     const total = [...left.values()].reduce((sum, size) => sum + size + GAP.length, -GAP.length);
     if (total <= width) break;
     left.delete(column);
@@ -194,13 +201,9 @@ export function ageText(milliseconds: number): string {
     ["m", 60],
     ["s", 1],
   ];
-  const first = units.findIndex(([, size]) => seconds >= size);
-  if (first === -1) return "0s";
-  return units
-    .slice(first, first + 2)
-    .map(
-      ([unit, size], i) =>
-        `${i === 0 ? Math.floor(seconds / size) : Math.floor((seconds % units[first]![1]) / size)}${unit}`,
-    )
-    .join(" ");
+  const [largest, next] = units.filter(([, size]) => seconds >= size);
+  if (largest === undefined) return "0s";
+  const [unit, size] = largest;
+  const rest = next === undefined ? [] : [`${Math.floor((seconds % size) / next[1])}${next[0]}`];
+  return [`${Math.floor(seconds / size)}${unit}`, ...rest].join(" ");
 }

@@ -3,12 +3,15 @@ import { counted } from "../../fleet/text/words";
 import { reasonSkipped } from "../../automation/verify/explanation";
 import type { Outcome } from "../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../../automation/verify/result";
-import { coloursFor, type Terminal } from "./console";
+import { coloursFor, type TerminalLike } from "./console";
 import { tableText } from "./table";
 
 /** Nodes and phases at a glance, then every failure in full. */
-export function verificationText(terminal: Terminal, { nodes }: Verification): string {
-  const colours = coloursFor(terminal.stdout, terminal.env);
+export function verificationText(
+  { stdout, env }: { stdout: TerminalLike; env: NodeJS.ProcessEnv },
+  { nodes }: Verification,
+): string {
+  const colours = coloursFor(stdout, env);
   const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
   const worst = [
     ["failed", colours.red],
@@ -64,7 +67,7 @@ function problemsOf(node: NodeVerification, paint: (text: string) => string): st
     ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => [
       "",
       paint(`${node.node} ${alike.map(({ id }) => id).join(", ")}: UNKNOWN`),
-      ...resultLines({ ...alike[0]!, command: undefined, expected: undefined }),
+      ...resultLines({ ...alike[0], command: undefined, expected: undefined }),
     ]),
     ...told.flatMap((result) => [
       "",
@@ -82,10 +85,12 @@ function grouped(
   results: readonly CheckResult[],
   status: CheckStatus,
   reasonOf: (result: CheckResult) => string,
-): Map<string, CheckResult[]> {
-  const groups = new Map<string, CheckResult[]>();
-  for (const result of results.filter((candidate) => candidate.status === status))
-    groups.set(reasonOf(result), [...(groups.get(reasonOf(result)) ?? []), result]);
+): Map<string, [CheckResult, ...CheckResult[]]> {
+  const groups = new Map<string, [CheckResult, ...CheckResult[]]>();
+  for (const result of results.filter((candidate) => candidate.status === status)) {
+    const alike = groups.get(reasonOf(result));
+    groups.set(reasonOf(result), alike ? [...alike, result] : [result]);
+  }
   return groups;
 }
 

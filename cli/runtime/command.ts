@@ -4,7 +4,7 @@ import type { OptionName } from "./options";
 
 /** What a command file exports. `commands`: every one that there is, for those that tell of them. */
 export interface CommandModule {
-  run(context: CommandContext, commands: readonly CommandDefinition[]): Promise<ExitCode>;
+  run: (context: CommandContext, commands: readonly CommandDefinition[]) => Promise<ExitCode>;
 }
 
 export interface CommandDefinition {

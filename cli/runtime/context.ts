@@ -15,6 +15,13 @@ type Always = "yes" | "json" | "verbose" | "debug";
 /** The options as given, checked: those that take a value as text (several as a list), switches as true. Names as in the table. */
 export type ParsedOptions = { [K in Exclude<OptionName, Always>]?: Value<K> } & Record<Always, boolean>;
 
+/** The word that a command of one word or more begins with; a command line without it was refused. */
+export function firstWord({ positionals }: CommandContext): string {
+  const [word] = positionals;
+  if (word === undefined) throw new Error("the command table lets this command go without a word");
+  return word;
+}
+
 export interface CommandContext {
   /** The command's name, whatever alias was typed. */
   command: string;

@@ -14,7 +14,7 @@ import { withSession } from "./with-session";
 export interface OnNodes {
   session: Session;
   /** Opens the way to the nodes; what was typed wrongly is found before. */
-  fleet(): Promise<FleetNodes>;
+  fleet: () => Promise<FleetNodes>;
   config: FleetConfig;
 }
 
@@ -48,5 +48,6 @@ export function nodeNamed({ state, target }: Session, word: string): StateNode {
 
 /** Words as one command line for a remote shell: a single word is a shell command as it stands. */
 export function remoteCommand(words: readonly string[]): string {
-  return words.length === 1 ? words[0]! : words.map(quote).join(" ");
+  const [word, ...others] = words;
+  return word !== undefined && others.length === 0 ? word : words.map(quote).join(" ");
 }

@@ -11,7 +11,7 @@ export interface Watch {
   everyMs: number;
   /** The user's wish to stop, the only thing that ends a watch of what is in order. */
   signal: AbortSignal;
-  look(): Promise<unknown>;
+  look: () => Promise<unknown>;
 }
 
 /**

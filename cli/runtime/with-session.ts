@@ -39,7 +39,7 @@ export interface Opening<G> {
   interrupts: Interrupts;
   options: SessionOptions;
   /** Opens the stack and closes it again: what was replaced meanwhile is the new one in the next session. */
-  open<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  open: <T>(work: (session: Session) => Promise<T>) => Promise<T>;
 }
 
 const READ: {

@@ -5,7 +5,7 @@ export interface DebugSection {
   /** In the bundle. */
   file: string;
   /** Reads only; run by root's leave (sudo), in a shell. */
-  command(node: NodeExpectation): string;
+  command: (node: NodeExpectation) => string;
 }
 
 /** The end of a file, as much as one can read; and why, when there is none. */

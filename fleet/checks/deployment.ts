@@ -1,5 +1,5 @@
 import type { Check } from "./types";
-import { equal, firstLine, judgeSteps, LOOK_AT_LOG, parsed, QUICK, RECORDS, stepsCommand } from "./verdicts";
+import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, RECORDS, stepsCommand } from "./verdicts";
 
 /** E: what the deployment recorded of itself. */
 export const deploymentChecks: readonly Check[] = [
@@ -12,7 +12,7 @@ export const deploymentChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${RECORDS}/spot-deploy.result.json`,
-    judge: ({ stdout, stderr }) => equal("success", String(parsed(stdout)?.SERVICE_RESULT ?? firstLine(stderr))),
+    judge: ({ stdout, stderr }) => equal("success", fieldOf(stdout, "SERVICE_RESULT") ?? firstLine(stderr)),
     cause: "spot-deploy.service was never started, or ended with an error.",
     next: LOOK_AT_LOG,
   },
@@ -39,8 +39,7 @@ export const deploymentChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${RECORDS}/deployment-complete.json`,
-    judge: ({ stdout, stderr }, { manifest }) =>
-      equal(manifest.digest, String(parsed(stdout)?.digest ?? firstLine(stderr))),
+    judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "The node was deployed with another payload, or its deployment did not end.",
     next: "`up` replaces the node.",
   },

@@ -3,11 +3,11 @@ import type { Check } from "./types";
 import {
   allOf,
   equal,
+  fieldOf,
   firstLine,
   lastLine,
   listed,
   LOOK_AT_LOG,
-  parsed,
   QUICK,
   REPLACE,
   SLOW,
@@ -97,8 +97,7 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${UPLOAD_ROOT}/manifest.json`,
-    judge: ({ stdout, stderr }, { manifest }) =>
-      equal(manifest.digest, String(parsed(stdout)?.digest ?? firstLine(stderr))),
+    judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "Files changed since the node was deployed.",
     next: "`up` replaces the node.",
   },

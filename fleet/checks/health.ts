@@ -1,5 +1,5 @@
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
-import { firstLine, listed, parsed, QUICK, RECORDS, SLOW } from "./verdicts";
+import { firstLine, listed, parsed, QUICK, RECORDS, SLOW, textOf } from "./verdicts";
 
 /** Runnable processes per processor that a node may have for a quarter of an hour. */
 const LOAD_LIMIT = 8;
@@ -104,7 +104,7 @@ function judgeJournal({ stdout }: CommandOutput, { units }: NodeExpectation): Ve
   const names = Object.keys(units.installed);
   const entries = stdout.split("\n").flatMap((line) => {
     const entry = parsed(line);
-    const text = String(entry?.MESSAGE ?? "");
+    const text = textOf(entry?.MESSAGE ?? "");
     const byOurs = [entry?.UNIT, entry?._SYSTEMD_UNIT].some((unit) => names.includes(String(unit)));
     return entry === undefined || text === "" || byOurs || NOISE.test(text)
       ? []

@@ -83,7 +83,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
 };
 
 /** The subject decides which row of the table; the types cannot say that of a union. */
-const lookOf = (subject: Subject): Look<Subject> => looks[subject.kind] as Look<Subject>;
+const lookOf = (subject: Subject): Look<Subject> => looks[subject.kind];
 
 /** The user's own checks of config.yaml as checks of the list: id `U-<name>`, run on the node once its startup is done. */
 export function ownChecks(checks: readonly OwnCheck[]): NodeCheck[] {

@@ -94,6 +94,15 @@ export function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
+/** One field of a JSON object as text; undefined: it has none. */
+export function fieldOf(text: string, name: string): string | undefined {
+  const value = parsed(text)?.[name];
+  return value === undefined || value === null ? undefined : textOf(value);
+}
+
+/** A value out of JSON as a person reads it: a text without its quotes. */
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
 /** The first line with something in it, of the first text that has one. */
 export function firstLine(...texts: string[]): string {
   return (
@@ -127,7 +136,7 @@ export function judgeSteps({ stdout, stderr }: CommandOutput): Verdict {
   if (steps.length === 0)
     return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
   const verdict = allOf(steps, ({ name, status, detail }) =>
-    status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${String(detail)}` : ""}`,
+    status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${textOf(detail)}` : ""}`,
   );
   const isFailed = steps.some(({ status }) => status === "failed");
   const spans = steps.flatMap(({ name, start, end }): Span[] =>

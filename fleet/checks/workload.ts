@@ -3,7 +3,7 @@ import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
 import { STARTUP_UNIT } from "./units";
-import { equal, firstLine, isRecord, lastLine, parsed, QUICK, REPLACE, SLOW, STARTING } from "./verdicts";
+import { equal, fieldOf, firstLine, isRecord, lastLine, parsed, QUICK, REPLACE, SLOW, STARTING } from "./verdicts";
 
 /** Bacalhau's agent on the node (instance/config/bacalhau.json). */
 const AGENT = "http://127.0.0.1:1234/api/v1/agent";
@@ -33,7 +33,7 @@ export const workloadChecks: readonly Check[] = [
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/alive`,
     judge: ({ stdout, code }) => ({
-      ...equal("OK", String(parsed(stdout)?.Status ?? `no answer (curl ended with ${code})`)),
+      ...equal("OK", fieldOf(stdout, "Status") ?? `no answer (curl ended with ${code})`),
       pending: code !== 0,
     }),
     cause: "Bacalhau does not start.",
@@ -52,7 +52,7 @@ export const workloadChecks: readonly Check[] = [
     judge: ({ stdout, code }, { bacalhau }) =>
       equal(
         bacalhau?.version ?? "",
-        String(parsed(stdout)?.GitVersion ?? `no answer (curl ended with ${code})`).replace(/^v/, ""),
+        (fieldOf(stdout, "GitVersion") ?? `no answer (curl ended with ${code})`).replace(/^v/, ""),
       ),
     cause: "The program that was installed is of another version than `bacalhau.version` says.",
     next: REPLACE,

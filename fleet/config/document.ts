@@ -121,6 +121,6 @@ function offsetAt(doc: Document, path: ConfigPath, part: "key" | "value"): numbe
 /** The last of equal keys counts, as in the data. */
 const pairOf = (map: YAMLMap, key: string): Pair | undefined =>
   map.items.filter((pair) => keyText(pair) === key).at(-1);
-const keyText = (pair: Pair): string => (isScalar(pair.key) ? String(pair.key.value ?? "") : String(pair.key));
+const keyText = (pair: Pair): string => (isScalar(pair.key) && pair.key.value === null ? "" : String(pair.key));
 const keyOffset = (pair: Pair): number => (isNode(pair.key) ? offsetOf(pair.key) : 0);
 const offsetOf = (node: Node | Alias): number => node.range?.[0] ?? 0;

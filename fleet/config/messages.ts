@@ -79,11 +79,13 @@ function valueAt(data: unknown, path: ConfigPath): unknown {
   );
 }
 
+const scalarText = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));
+
 /** The value as it may stand in a sentence: short, on one line. */
 function shown(value: unknown): string {
   if (value === null) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a map";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text = scalarText(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

@@ -73,11 +73,9 @@ export function sortedByNotes<T extends Unrecorded>(
   const explained = objects.filter(({ id }) => known.has(id));
   const unexplained: Unexplained<T>[] = [];
   for (const [key, group] of grouped(objects.filter(({ id }) => !known.has(id)))) {
-    const tries = runs.map((run) => triesOf(run, key));
-    const attempted = tries.reduce((sum, count) => sum + count, 0);
-    const candidates = group.filter((object) =>
-      runs.some((run, index) => tries[index]! > 0 && isNew(object, run, now)),
-    );
+    const tries = runs.map((run) => ({ run, count: triesOf(run, key) }));
+    const attempted = tries.reduce((sum, { count }) => sum + count, 0);
+    const candidates = group.filter((object) => tries.some(({ run, count }) => count > 0 && isNew(object, run, now)));
     const few = candidates.length <= attempted;
     if (few) explained.push(...candidates);
     for (const object of few ? group.filter((one) => !candidates.includes(one)) : group) {

@@ -40,7 +40,7 @@ export function isOfStack(tags: Readonly<Record<string, string>>, stack: string)
 
 /** A stack's name as its tags and URNs have it. */
 export function shortName(stack: string): string {
-  return stack.split("/").pop()!;
+  return stack.slice(stack.lastIndexOf("/") + 1);
 }
 
 /** A fleet as its tags tell it; without a stack: whatever stack has the fleet ID. */

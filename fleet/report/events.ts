@@ -49,6 +49,6 @@ export interface Question {
 
 /** Where events go and where questions are asked. The one way out of the library. */
 export interface Reporter {
-  emit(event: FleetEvent): void;
-  confirm(question: Question): Promise<boolean>;
+  emit: (event: FleetEvent) => void;
+  confirm: (question: Question) => Promise<boolean>;
 }

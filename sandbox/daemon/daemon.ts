@@ -116,7 +116,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     const record: DaemonRecord = { ...ownMark(), port, network, mode: options.mode, startedAt, moto: { pid, started } };
     writeJson(files.daemon, record);
     undo.push(() => {
-      if (readJson<DaemonRecord>(files.daemon)?.pid === process.pid) removeFile(files.daemon);
+      if ((readJson(files.daemon) as DaemonRecord | undefined)?.pid === process.pid) removeFile(files.daemon);
     });
 
     const end = (code: number): void => void takeDown().finally(() => process.exit(code));

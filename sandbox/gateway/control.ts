@@ -16,10 +16,10 @@ export interface Controls {
   limits: RateLimits;
   identity: object;
   /** Makes the sandbox as it was when it started. */
-  reset(): Promise<void>;
+  reset: () => Promise<void>;
 }
 
-type Handler = (controls: Controls, body: string) => Promise<unknown> | unknown;
+type Handler = (controls: Controls, body: string) => unknown;
 
 const DEFAULT_NOTICE_S = 120;
 

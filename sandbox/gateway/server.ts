@@ -72,15 +72,18 @@ export class Gateway {
     await this.ready;
     if (path.startsWith("/_spot/")) {
       const controls = { ...this.world, identity: this.options.identity, reset: () => this.resetOnce() };
-      return send(response, await answerControl(controls, request.method ?? "GET", path, body));
+      send(response, await answerControl(controls, request.method ?? "GET", path, body));
+      return;
     }
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
     const call = readCall(path, headers, body);
-    if (call === undefined)
-      return send(
+    if (call === undefined) {
+      send(
         response,
         errorAnswer("ec2", new AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)),
       );
+      return;
+    }
     this.world.counter.count(call.region, actionOf(call));
     const work = this.answer(call, this.world);
     this.underWay.add(work);

@@ -76,7 +76,8 @@ async function removeFolders(folder: string, deadline: number): Promise<void> {
   }
   for (;;) {
     try {
-      return await rmdir(folder);
+      await rmdir(folder);
+      return;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "ENOENT") return;

@@ -204,7 +204,7 @@ export async function killHost({ cgroup: [unified = ""] }: HostRecord): Promise<
 
 /** Ends whatever is left of a host and removes its folder. Works from the record alone, however the host came to be. */
 export async function removeHost(folder: string): Promise<void> {
-  const record = readJson<HostRecord>(filesOf(folder).record);
+  const record = readJson(filesOf(folder).record) as HostRecord | undefined;
   if (record !== undefined) {
     await killHost(record);
     await removeCgroup(record.cgroup);

@@ -126,11 +126,14 @@ const removeLink = (link: string): Promise<void> => removeWhileThere(`/sys/class
 
 /** Removes what is there; gone meanwhile is a success, and what is busy for a moment is tried again. */
 async function removeWhileThere(file: string, command: string): Promise<void> {
-  for (const deadline = Date.now() + REMOVAL_MS; existsSync(file); await sleep(20)) {
+  const deadline = Date.now() + REMOVAL_MS;
+  while (existsSync(file)) {
     try {
-      return void (await ip(command));
+      await ip(command);
+      return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
+    await sleep(20);
   }
 }

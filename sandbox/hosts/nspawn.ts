@@ -152,8 +152,10 @@ class Host {
 }
 
 async function until(condition: () => boolean, patienceMs = Infinity): Promise<boolean> {
-  for (const deadline = Date.now() + patienceMs; !condition(); await sleep(POLL_MS)) {
+  const deadline = Date.now() + patienceMs;
+  while (!condition()) {
     if (Date.now() > deadline) return false;
+    await sleep(POLL_MS);
   }
   return true;
 }
@@ -234,14 +236,16 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
     async terminate(instanceId) {
       await hosts.get(instanceId)?.end("power-off");
     },
-    async consoleOutput(instanceId) {
-      return consoleTail(hostFolder(home, instanceId));
+    consoleOutput(instanceId) {
+      return Promise.resolve(consoleTail(hostFolder(home, instanceId)));
     },
-    async notice(instanceId, notice) {
+    notice(instanceId, notice) {
       const instance = hosts.get(instanceId)?.metadata;
-      if (instance === undefined) return;
-      if (notice.kind === "interruption") instance.interruption = { action: notice.action, at: notice.at };
-      else instance.rebalance = notice.at;
+      if (instance !== undefined) {
+        if (notice.kind === "interruption") instance.interruption = { action: notice.action, at: notice.at };
+        else instance.rebalance = notice.at;
+      }
+      return Promise.resolve();
     },
     async close() {
       // The clean-up tries again what failed here, and says what it cannot do either.
@@ -261,7 +265,7 @@ export async function createNspawnDriver(options: NspawnOptions): Promise<HostDr
 export async function cleanUpHosts(home: string): Promise<void> {
   const folder = hostsFolder(home);
   if (!existsSync(folder)) return;
-  const network = readJson<NetworkRecord>(networkFile(home));
+  const network = readJson(networkFile(home)) as NetworkRecord | undefined;
   // One part that resists does not keep the others; its record stays for the next try.
   const work = [...hostFolders(folder).map(removeHost), ...(network === undefined ? [] : [removeNetwork(network)])];
   const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");

@@ -96,8 +96,8 @@ async function install(
 ): Promise<void> {
   discard(folder);
   report(`making a Python environment for ${program.name}`);
-  await run(PYTHON, ["-m", "venv", folder], { signal }).catch((error: { stdout?: string }) => {
-    throw venvFailed(error, error.stdout ?? "");
+  await run(PYTHON, ["-m", "venv", folder], { signal }).catch((error: unknown) => {
+    throw venvFailed(error, (error as { stdout?: string }).stdout ?? "");
   });
   report(`installing ${program.name}`);
   await pipInstall(program, interpreter(folder), report, signal);

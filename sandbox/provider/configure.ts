@@ -1,5 +1,6 @@
 import { Server, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { setTimeout as sleep } from "node:timers/promises";
+import { wordsOf } from "../../fleet/errors";
 import { askEndpoint } from "../home/endpoint";
 import { FIRST_RETRY_MS, MAX_ATTEMPTS, THROTTLED, type Endpoint } from "./common/aws";
 
@@ -86,20 +87,26 @@ interface Configure {
   (call: Call, callback: (error: { code: number; details: string } | undefined, response?: unknown) => void): void;
 }
 
+/** How a server registers a service, with `this` declared: it is called for any of them. */
+interface Registering {
+  addService: (this: Server, ...args: Parameters<Server["addService"]>) => void;
+}
+
 /**
  * Has every provider of this process configured. The SDK's server answers Configure by itself and tells its provider
  * nothing of it, so the answer is taken up where the service is registered.
  */
 export function configureWith(work: (args: Arguments) => Promise<void>): void {
-  const addService = Server.prototype.addService;
-  Server.prototype.addService = function (service, implementation: UntypedServiceImplementation) {
+  const servers: Registering = Server.prototype;
+  const { addService } = servers;
+  servers.addService = function (service, implementation) {
     const answer = implementation.configure as unknown as Configure;
     const configured: Configure = (call, callback) =>
       void work(call.request.getArgs()?.toJavaScript() ?? {}).then(
         () => answer.call(implementation, call, callback),
-        (error: Error) => callback({ code: status.UNKNOWN, details: error.message }),
+        (error: unknown) => callback({ code: status.UNKNOWN, details: wordsOf(error) }),
       );
-    return addService.call(
+    addService.call(
       this,
       service,
       Object.assign(Object.create(implementation) as UntypedServiceImplementation, { configure: configured }),

@@ -1,6 +1,5 @@
 import type {
   CheckFailure,
-  CheckResult,
   CreateResult,
   DiffResult,
   Provider,
@@ -38,22 +37,22 @@ export class SandboxProvider implements Provider {
     private readonly work: Work,
   ) {}
 
-  async check(urn: string, olds: Properties, news: Properties): Promise<CheckResult> {
+  check(urn: string, olds: Properties, news: Properties): Promise<{ inputs: Properties; failures: CheckFailure[] }> {
     const type = typeOf(urn);
     const defaults = type.defaults?.(nameOf(urn)) ?? {};
     const kept = Object.keys(defaults)
       .filter((key) => key in olds)
-      .map((key) => [key, olds[key]]);
+      .map((key): [string, unknown] => [key, olds[key]]);
     const inputs = { ...defaults, ...Object.fromEntries(kept), ...news };
-    return { inputs, failures: failuresOf(type, plain(inputs) as Properties) };
+    return Promise.resolve({ inputs, failures: failuresOf(type, plain(inputs) as Properties) });
   }
 
-  async diff(_id: string, urn: string, olds: Properties, news: Properties): Promise<DiffResult> {
+  diff(_id: string, urn: string, olds: Properties, news: Properties): Promise<DiffResult> {
     const type = typeOf(urn);
     const [before, after] = [plain(olds) as Properties, plain(news) as Properties & CommonInputs];
     const changed = changedInputs(type, before, after);
     const replaces = changed.filter((path) => type.inputs[path]?.replaces(after, before));
-    return { changes: changed.length > 0, replaces };
+    return Promise.resolve({ changes: changed.length > 0, replaces });
   }
 
   async create(urn: string, inputs: Properties): Promise<CreateResult> {
@@ -89,10 +88,10 @@ export class SandboxProvider implements Provider {
     const region = this.region(after);
     return this.work.track(async () => {
       for (const path of changedInputs(type, before, after)) {
-        const apply = type.inputs[path]?.apply;
-        if (apply === undefined)
+        const input = type.inputs[path];
+        if (input?.apply === undefined)
           throw new Error(`the sandbox's provider cannot change ${path} of ${type.token} in place`);
-        await apply(region, id, after, before);
+        await input.apply(region, id, after, before);
       }
       if (before[UNFINISHED]) await type.settle?.(region, id, after);
       return { outs: await this.outputs(type, region, id, news) };

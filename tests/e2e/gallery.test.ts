@@ -20,6 +20,7 @@ import { FleetBench, idsWith } from "../support/fleet-bench";
 import type { InsideHost } from "../support/inside-host";
 import { clientOf } from "../support/sandbox";
 import { galleryCases, type GalleryCase } from "./gallery/cases";
+import { CleanUp } from "../support/clean-up";
 
 /** The node that is broken, and one that is not. */
 const [BROKEN, WELL] = ["us-west-2-0", "us-west-2-1"];
@@ -45,7 +46,8 @@ const LEFT_BY_A_LOGIN =
 const WRITTEN_ALWAYS = /^\/(opt\/sensor\/data|run\/spot-deployer)(\/|$)/;
 
 describeHosts("the gallery of broken nodes", () => {
-  const bench = new FleetBench();
+  const cleanUp = new CleanUp();
+  const bench = cleanUp.use(new FleetBench());
   let session: Session;
   let fleet: FleetNodes;
   let checks: readonly Check[];
@@ -65,7 +67,7 @@ describeHosts("the gallery of broken nodes", () => {
     const { outcome } = await bench.up();
     assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
     ids = await bench.ids();
-    host = bench.host(ids[BROKEN!] ?? "");
+    host = bench.host(ids[BROKEN] ?? "");
     const never = new AbortController().signal;
     setMaxListeners(0, never);
     const reporter = { emit: () => undefined, confirm: () => Promise.resolve(false) };
@@ -79,14 +81,12 @@ describeHosts("the gallery of broken nodes", () => {
       stack: bench.stack,
       reading: true,
     });
+    cleanUp.defer(() => session.cloud.close());
     const config = loadConfig(bench.configFile);
     fleet = await openFleet(session, { config, configFile: bench.configFile });
     checks = checksFor(config);
   });
-  after(async () => {
-    session?.cloud.close();
-    await bench[Symbol.asyncDispose]();
-  });
+  after(() => cleanUp.run());
 
   const verify = async (
     patienceMs: number,
@@ -98,10 +98,10 @@ describeHosts("the gallery of broken nodes", () => {
     );
     return new Map(nodes.map((node) => [node.node, node]));
   };
-  const of = (nodes: Map<string, NodeVerification>, name = BROKEN!): NodeVerification =>
+  const of = (nodes: Map<string, NodeVerification>, name = BROKEN): NodeVerification =>
     nodes.get(name) ?? assert.fail(name);
   const inHost = (script: string): Promise<string> =>
-    host.run(`ID=${ids[BROKEN!]} OTHER=${ids[WELL!]} CALLER=${session.target.sandbox?.callerAddress}\n${script}`);
+    host.run(`ID=${ids[BROKEN]} OTHER=${ids[WELL]} CALLER=${session.target.sandbox?.callerAddress}\n${script}`);
   const told = ({ id, status, actual, because }: CheckResult): string => `${id} ${status}: ${actual ?? because}`;
 
   const assertHealthy = (node: NodeVerification): void => {
@@ -226,8 +226,10 @@ describeHosts("the gallery of broken nodes", () => {
   describe("in AWS", () => {
     const REGION = "us-west-2";
     let ec2: EC2Client;
-    before(async () => void (ec2 = new EC2Client(clientOf(await bench.sandbox(), REGION))));
-    after(() => ec2?.destroy());
+    before(async () => {
+      ec2 = new EC2Client(clientOf(await bench.sandbox(), REGION));
+      cleanUp.defer(() => ec2.destroy());
+    });
     const ours = () => [{ Name: "tag:spot-deployer:lineage", Values: [session.lineage] }];
     const groupId = async (): Promise<string> =>
       (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: ours() }))).SecurityGroups?.[0]?.GroupId ??
@@ -239,7 +241,7 @@ describeHosts("the gallery of broken nodes", () => {
 
     it("IMDSv1 allowed: A5", async () => {
       const tokens = (HttpTokens: "optional" | "required") =>
-        ec2.send(new ModifyInstanceMetadataOptionsCommand({ InstanceId: ids[BROKEN!], HttpTokens }));
+        ec2.send(new ModifyInstanceMetadataOptionsCommand({ InstanceId: ids[BROKEN], HttpTokens }));
       await tokens("optional");
       assertFound(of(await verify(PATIENCE.broken)), { failing: ["A5"], says: /tokens optional/ });
       await tokens("required");
@@ -261,7 +263,7 @@ describeHosts("the gallery of broken nodes", () => {
     });
 
     it("an interruption announced: A6", async () => {
-      await bench.control("POST", "notices", { instanceId: ids[WELL!], kind: "interruption", seconds: 3_600 });
+      await bench.control("POST", "notices", { instanceId: ids[WELL], kind: "interruption", seconds: 3_600 });
       const node = of(await verify(PATIENCE.broken, [WELL]), WELL);
       assert.match(node.results.find(({ id }) => id === "A6")?.actual ?? "", /marked-for-termination/);
       assert.equal(node.isVerified, false);

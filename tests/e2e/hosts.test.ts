@@ -21,6 +21,7 @@ import { assertNothingLeft, foreignNamespaces, leftovers, type HostsPlace } from
 import { InsideHost } from "../support/inside-host";
 import { listens, reaches } from "../support/reaches";
 import { openUp } from "../support/wide-open";
+import { CleanUp } from "../support/clean-up";
 
 const cacheDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spot-deployer");
 const execute = promisify(execFile);
@@ -83,10 +84,12 @@ async function eventually<T>(
   seconds: number,
   attempt: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1_000; ; await sleep(50)) {
+  const deadline = Date.now() + seconds * 1_000;
+  for (;;) {
     const result = await attempt();
     if (result !== undefined) return result;
     if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
+    await sleep(50);
   }
 }
 
@@ -131,6 +134,7 @@ const bootId = (place: Place, host: HostSpec): Promise<string> =>
   outputIn(place, host, "cat /proc/sys/kernel/random/boot_id");
 
 describeHosts("booted hosts", function () {
+  const cleanUp = new CleanUp();
   let place: Place;
   let before: Set<string>;
   let driver: HostDriver;
@@ -142,11 +146,13 @@ describeHosts("booted hosts", function () {
     ended = [];
     launched = [];
     place = await makePlace();
+    cleanUp.defer(end);
     driver = await createNspawnDriver({ ...place.options, report: () => undefined, onEnded: (id) => ended.push(id) });
   });
 
-  afterEach(async () => {
-    if (place === undefined) return;
+  afterEach(() => cleanUp.run());
+
+  async function end(): Promise<void> {
     try {
       await driver.close();
       await assertNothingLeft(place, idsOf(launched), before);
@@ -154,7 +160,7 @@ describeHosts("booted hosts", function () {
       await cleanUpHosts(place.home);
       removePlace(place);
     }
-  });
+  }
 
   async function launch(changes: Partial<HostSpec> = {}): Promise<HostSpec> {
     const host = hostOf(place, launched.length, changes);
@@ -283,7 +289,7 @@ describeHosts("booted hosts", function () {
 
   for (const [how, reboot] of [
     ["asked by the driver", (host: HostSpec) => driver.reboot(host.instanceId)],
-    ["by itself", async (host: HostSpec) => void (await tryIn(place, host, "sudo systemctl reboot"))],
+    ["by itself", (host: HostSpec) => tryIn(place, host, "sudo systemctl reboot")],
   ] as const) {
     it(`reboots ${how}: same disk, another boot`, async () => {
       const host = await launch();

@@ -5,18 +5,20 @@ import { hostRequirements } from "../../sandbox/hosts/requirements";
 import { InsideHost } from "../support/inside-host";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
+import { CleanUp } from "../support/clean-up";
 
 describe("logging in on booted nodes", function () {
   this.timeout(FIRST_RUN_MS * 2);
+  const cleanUp = new CleanUp();
   let bench: Workbench;
   before(async function () {
     if (!hostRequirements().possible) this.skip();
-    bench = new Workbench();
+    bench = cleanUp.use(new Workbench());
     bench.config({ "us-west-2": 2 });
     const up = await spot("up");
     assert.equal(up.code, 0, up.stderr + up.stdout);
   });
-  after(() => bench?.[Symbol.asyncDispose]());
+  after(() => cleanUp.run());
 
   const spot = (name: string, ...args: string[]) =>
     bench.start([name, "--sandbox", "--stack", bench.stack, "--config", bench.configFile, ...args], { plain: true })

@@ -20,7 +20,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
   after(() => bench[Symbol.asyncDispose]());
   beforeEach(() => rmSync(path.join(bench.files, "systemd"), { recursive: true, force: true }));
   const closing: (() => Promise<void>)[] = [];
-  afterEach(async () => void (await Promise.all(closing.splice(0).map((close) => close()))));
+  afterEach(() => Promise.all(closing.splice(0).map((close) => close())));
 
   const bacalhau = (program: string): string[] => ["bacalhau:", "  version: 1.6.0", `  ${program}`];
 
@@ -30,8 +30,9 @@ describeHosts("a node that cannot be deployed as it should", () => {
     assert.notEqual(outcome.code, 0, outcome.stdout);
     assert.equal(document.verified, false);
     assert.equal(document.failures.length, 1, JSON.stringify(document.failures));
-    assert.ok(document.failures[0]?.next);
-    return document.failures[0]?.message ?? "";
+    const [failure] = document.failures;
+    assert.ok(failure?.next);
+    return failure.message;
   }
 
   /** As `failure`, and does something to the new host between its launch and its deployment. */
@@ -212,7 +213,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
     assert.equal(bad.code, 5, bad.stdout);
     const checked = document.verification?.nodes[0]?.results.find(({ id }) => id === "H6");
     assert.equal(checked?.status, "failed");
-    assert.equal(checked?.actual, "fails.service: failed (failed), exit-code");
+    assert.equal(checked.actual, "fails.service: failed (failed), exit-code");
   });
 
   it("names the unit of the user's that hangs in its start: on the node, and in the verification", async () => {
@@ -233,7 +234,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
     const [boot, own] = ["C1", "H6"].map((id) => verified.results.find((result) => result.id === id));
     assert.equal(boot?.actual, "running; the boot waits for hangs.service");
     assert.equal(own?.actual, "hangs.service: activating (start), success");
-    assert.match(own?.cause ?? "", /^hangs\.service hangs in its start/);
+    assert.match(own.cause ?? "", /^hangs\.service hangs in its start/);
 
     const host = bench.host(verified.instanceId);
     const said = "STEP own-units: failed: hangs.service: still starting after 90 s (activating, start)\n";

@@ -6,22 +6,23 @@ import { describeHosts } from "../support/describe-hosts";
 import { InsideHost } from "../support/inside-host";
 import { listens, reaches } from "../support/reaches";
 import { clientOf, newHome, removeSandbox, startSandbox, until } from "../support/sandbox";
+import { CleanUp } from "../support/clean-up";
 
 const REGION = "us-west-2";
 
 describeHosts("what reaches a booted host", () => {
+  const cleanUp = new CleanUp();
   let home: string;
   let sandbox: Sandbox;
   let client: ec2.EC2Client;
   before(async () => {
     home = newHome();
+    cleanUp.defer(() => removeSandbox(home));
     ({ sandbox } = await startSandbox(home, "hosts"));
     client = new ec2.EC2Client(clientOf(sandbox, REGION));
+    cleanUp.defer(() => client.destroy());
   });
-  after(async () => {
-    client?.destroy();
-    await removeSandbox(home);
-  });
+  after(() => cleanUp.run());
 
   const address = (value: string) => [{ IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: value }] }];
 

@@ -64,7 +64,7 @@ describeHosts("verify and debug, as typed", () => {
     nodes.find(({ node }) => node === name)?.results ?? assert.fail(name);
   const ids = (results: readonly CheckResult[]): string[] => results.map(({ id }) => id);
 
-  const broken = async (breaks: string, heals: string, work: () => Promise<void>): Promise<void> => {
+  const broken = async (breaks: string, heals: string, work: () => Promise<void> | void): Promise<void> => {
     await bench.host(instance).run(breaks);
     try {
       await work();
@@ -399,7 +399,7 @@ describeHosts("verify and debug, as typed", () => {
 
   describe("debug", () => {
     /** Runs it in a folder of its own, and unpacks what it wrote. */
-    async function bundle(word: string): Promise<{ names: string[]; read: (name: string) => string; all: string }> {
+    function bundle(word: string): { names: string[]; read: (name: string) => string; all: string } {
       const folder = file(`debug-${readdirSync(bench.dir).length}`);
       mkdirSync(folder);
       const command = spawnSync(process.execPath, [CLI, "debug", word, ...place()], {
@@ -416,7 +416,7 @@ describeHosts("verify and debug, as typed", () => {
     }
 
     it("writes all that there is into one archive, the summary first, and no secret", async () => {
-      const { names, read, all } = await bundle(NODE);
+      const { names, read, all } = bundle(NODE);
       assert.equal(names[0], "summary.md");
       assert.match(read("summary.md"), /^# us-west-2-0: verified\n/);
       for (const name of [
@@ -447,8 +447,8 @@ describeHosts("verify and debug, as typed", () => {
       await broken(
         "cp -p /opt/startup.log /root/kept && echo 'password=hunter22 Authorization: Bearer abc.def.ghi' >> /opt/startup.log",
         "cat /root/kept > /opt/startup.log && rm /root/kept",
-        async () => {
-          const { read, all } = await bundle(NODE);
+        () => {
+          const { read, all } = bundle(NODE);
           assert.match(read("logs/startup.log"), /password=\*\*\* Authorization: Bearer \*\*\*/);
           assert.doesNotMatch(all, /hunter22|abc\.def\.ghi/);
         },
@@ -467,7 +467,7 @@ describeHosts("verify and debug, as typed", () => {
       };
       await ec2.send(new AuthorizeSecurityGroupIngressCommand(opened));
       try {
-        const { read } = await bundle(NODE);
+        const { read } = bundle(NODE);
         assert.match(read("summary.md"), /## A4 [\s\S]*admits tcp 80-80[\s\S]*Skipped: B1 \(A4\)/);
         assert.match(read("logs/deployment.log"), /STEP deployment-complete: ok/);
       } finally {
@@ -480,8 +480,8 @@ describeHosts("verify and debug, as typed", () => {
       await broken(
         "mv /etc/sudoers.d/90-cloud-init-users /root/kept",
         "mv /root/kept /etc/sudoers.d/90-cloud-init-users",
-        async () => {
-          const { names, read } = await bundle(NODE);
+        () => {
+          const { names, read } = bundle(NODE);
           assert.ok(names.includes("system/machine.txt") && names.includes("cloud-init/status.json"), names.join(" "));
           assert.match(
             read("summary.md"),
@@ -494,7 +494,7 @@ describeHosts("verify and debug, as typed", () => {
     it("works on a node that nobody can log in to, by its address, with what can be had", async () => {
       await broken("systemctl stop ssh", "systemctl start ssh", async () => {
         const address = (await bench.nodes()).find(({ name }) => name === NODE)?.address ?? assert.fail("no address");
-        const { names, read } = await bundle(address);
+        const { names, read } = bundle(address);
         assert.deepEqual(names, ["summary.md", "cloud/facts.json", "cloud/console.txt", "verification.json"]);
         assert.match(
           read("summary.md"),

@@ -40,10 +40,10 @@ export async function runHostScenario(scenario: HostScenario): Promise<string[]>
     bench.file("large.bin", randomBytes(UPLOAD_BYTES));
     await bench.begin();
     const { outcome, instanceId } = await upWithTrouble(bench, scenario.trouble, cleanUp);
-    problems.push(...(await compare(outcome, scenario)));
+    problems.push(...compare(outcome, scenario));
     const next = await bench.up();
     if (next.outcome.code !== 0 || !next.document.verified)
-      problems.push(`again: exit code ${next.outcome.code}: ${tail(await human(next.outcome))}`);
+      problems.push(`again: exit code ${next.outcome.code}: ${tail(human(next.outcome))}`);
     problems.push(...(await theOneNode(bench, instanceId, scenario.then)));
     await bench.downLeavesNothing();
   } catch (error) {
@@ -125,7 +125,7 @@ const deeds: Record<Trouble["the"], (stage: Stage) => Promise<unknown>> = {
   "connection falls silent": nothing,
 };
 
-async function compare(outcome: Outcome, { expect }: HostScenario): Promise<string[]> {
+function compare(outcome: Outcome, { expect }: HostScenario): string[] {
   const problems: string[] = [];
   const result = outcome.stdout
     .split("\n")
@@ -135,7 +135,7 @@ async function compare(outcome: Outcome, { expect }: HostScenario): Promise<stri
   const failed =
     result?.verification?.nodes.flatMap(({ results }) => results.filter(({ status }) => status === "failed")) ?? [];
   const told = [
-    await human(outcome),
+    human(outcome),
     ...failed.map(({ id, actual, cause, next }) => `${id}: ${actual}; ${cause}; ${next}`),
   ].join("\n");
   if (outcome.code !== expect.exit) problems.push(`exit code ${outcome.code}, expected ${expect.exit}: ${tail(told)}`);

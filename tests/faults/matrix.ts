@@ -28,7 +28,7 @@ export async function runScenario(scenario: Scenario): Promise<string[]> {
     const first = await bench.spot(command[0] === "up" ? [...command, "--json"] : command);
     const launches = launchesIn(await bench.control<Calls>("GET", "calls"));
     const unmet = (await bench.control<Struck[]>("GET", "faults")).filter(({ hit, times }) => hit !== times);
-    const told = command[0] === "up" ? await human(first) : first.stdout + first.stderr;
+    const told = command[0] === "up" ? human(first) : first.stdout + first.stderr;
     await calm(bench);
     const regions = regionsOf(scenario);
     problems.push(...(await compare({ bench, regions, outcome: first, told, expect: scenario.expect })));
@@ -179,7 +179,7 @@ async function compare({ bench, regions, outcome, told, expect }: Seen): Promise
 }
 
 /** What a person would have read of a run that spoke JSON: every message with its advice. */
-export async function human({ stdout, stderr }: Outcome): Promise<string> {
+export function human({ stdout, stderr }: Outcome): string {
   const lines = stdout
     .split("\n")
     .filter((line) => line.startsWith("{"))
@@ -188,8 +188,8 @@ export async function human({ stdout, stderr }: Outcome): Promise<string> {
     const error = line.error as { message?: string; next?: string; cause?: string } | undefined;
     if (line.type === "result")
       return `${JSON.stringify(line.failures)} ${JSON.stringify(line.attempts)} Rolled back: ${((line.rolledBack as string[] | undefined) ?? []).join(", ")} ${JSON.stringify(line.nodes)}`;
-    const level = String(line.level ?? "").toUpperCase();
-    return `${String(line.subject ?? "")}] ${level}: ${String(line.message ?? "")} ${error?.message ?? ""} ${error?.cause ?? ""} ${error?.next ?? ""}`;
+    const { level = "", subject = "", message = "" } = line as { level?: string; subject?: string; message?: string };
+    return `${subject}] ${level.toUpperCase()}: ${message} ${error?.message ?? ""} ${error?.cause ?? ""} ${error?.next ?? ""}`;
   });
   return `${texts.join("\n")}\n${stderr}`;
 }

@@ -5,6 +5,7 @@ import type { FaultRule } from "../../sandbox/gateway/faults";
 import { FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench } from "../support/workbench";
+import { CleanUp } from "../support/clean-up";
 
 const REGION = "us-west-2";
 
@@ -44,14 +45,15 @@ const ALARMS = /failed|AbortError|Warning:/;
 
 describe("Ctrl-C in a terminal", function () {
   this.timeout(FIRST_RUN_MS);
+  const cleanUp = new CleanUp();
   let bench: Workbench;
   before(async function () {
     if (!hasTmux()) this.skip();
-    bench = new Workbench();
+    bench = cleanUp.use(new Workbench());
     bench.config({ [REGION]: 1 });
     await bench.begin();
   });
-  after(() => bench?.[Symbol.asyncDispose]());
+  after(() => cleanUp.run());
 
   const inTerminal = (command: string): TestTerminal =>
     new TestTerminal(

@@ -7,6 +7,7 @@ import { DescribeInstanceAttributeCommand, EC2Client, TerminateInstancesCommand 
 import { isMap, parse, parseDocument } from "yaml";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
+import { CleanUp } from "../support/clean-up";
 
 /** What an instance was launched with. */
 interface Launched {
@@ -17,6 +18,7 @@ interface Launched {
 
 describe("the token by which a node proves its host key", function () {
   this.timeout(FIRST_RUN_MS * 2);
+  const cleanUp = new CleanUp();
   let bench: Workbench;
   let ec2: EC2Client;
   /** Which plain `pulumi` works on the sandbox's stack with. */
@@ -26,16 +28,14 @@ describe("the token by which a node proves its host key", function () {
   const [A, B] = ["us-west-2-0", "us-west-2-1"] as const;
 
   before(async () => {
-    bench = new Workbench();
+    bench = cleanUp.use(new Workbench());
     bench.config({ "us-west-2": 2 });
     await run("up");
     ec2 = new EC2Client(clientOf(await bench.sandbox()));
+    cleanUp.defer(() => ec2.destroy());
     plainEnv = (await bench.spot(["env"])).stdout;
   });
-  after(async () => {
-    ec2?.destroy();
-    await bench[Symbol.asyncDispose]();
-  });
+  after(() => cleanUp.run());
 
   async function run(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await bench.spot(args);
@@ -57,7 +57,7 @@ describe("the token by which a node proves its host key", function () {
       const { generation } = JSON.parse(files.find(({ path: file }) => file.endsWith("/node.json"))!.content) as {
         generation: string;
       };
-      return [name, { instanceId: instanceId!, generation, token: bootcmd[0]!.at(-1)! }];
+      return [name, { instanceId, generation, token: bootcmd[0]!.at(-1)! }];
     });
     return Object.fromEntries(await Promise.all(entries));
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cloudOf } from "../../automation/cloud/clients";
 import { offerOf, type RegionRequest } from "../../automation/cloud/offerings/regions";
 import type { Target } from "../../automation/target";
-import { sandboxEnvironment, type Sandbox } from "../../sandbox/control";
+import type { Sandbox } from "../../sandbox/control";
 import { imageId, images } from "../../sandbox/gateway/model/images";
 import { FIRST_RUN_MS, newHome, removeSandbox, startSandbox } from "../support/sandbox";
 
@@ -24,7 +24,6 @@ describe("the image of a node", function () {
   async function imageOf(image: string, machineType: string, programs?: RegionRequest["programs"]): Promise<string> {
     const cloud = cloudOf({
       endpoint: sandbox.endpoint,
-      env: sandboxEnvironment(sandbox),
       credentials: { kind: "keys", accessKeyId: "sandbox", secretAccessKey: "sandbox" },
     } as Target);
     try {

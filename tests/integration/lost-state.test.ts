@@ -22,7 +22,7 @@ const DAMAGED = /the stack's state is damaged|the state of stack \S+ is no state
 /** How the state of a standing fleet is lost, and what is said of it. */
 const LOSSES: {
   name: string;
-  lose(files: { state: string; pulumi(args: string): void }): void;
+  lose: (files: { state: string; pulumi: (args: string) => void }) => void;
   says: RegExp;
   some?: true;
 }[] = [
@@ -40,13 +40,16 @@ const LOSSES: {
   { name: "it is empty", lose: ({ state }) => writeFileSync(state, ""), says: DAMAGED, some: true },
   {
     name: "it is gone, and the stack was made again by hand",
-    lose: ({ state, pulumi }) => (rmSync(path.dirname(state), { recursive: true }), pulumi("stack init")),
+    lose: ({ state, pulumi }) => {
+      rmSync(path.dirname(state), { recursive: true });
+      pulumi("stack init");
+    },
     says: /the state of stack \S+ knows none of the 2 instances that carry the ID of its fleet/,
   },
 ];
 
 /** How the passphrase of a standing fleet is lost, on which its state and its settings cannot be read. */
-const LOST_PASSPHRASES: { name: string; lose(file: string): void; code: string }[] = [
+const LOST_PASSPHRASES: { name: string; lose: (file: string) => void; code: string }[] = [
   {
     name: "the fleet's folder is lost",
     lose: (file) => rmSync(path.dirname(file), { recursive: true }),

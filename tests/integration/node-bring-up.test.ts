@@ -279,7 +279,7 @@ describeHosts("a node, from its first boot to its verification", () => {
         const { results } = await verifyIt();
         const first = results.find(({ status }) => status === "failed");
         assert.equal(first?.id, failing);
-        assert.match(first?.actual ?? "", words);
+        assert.match(first.actual ?? "", words);
       } finally {
         await sudo(repairIt);
       }

@@ -10,11 +10,10 @@ const run = promisify(execFile);
 
 /** Nothing but what a tool that finds no fault says; otherwise its own words. */
 async function clean(python: string, tool: string, args: string[], satisfied: RegExp): Promise<void> {
-  const { stdout } = await run(python, ["-m", tool, ...args], { cwd: packageRoot() }).catch(
-    (error: { stdout?: string; stderr?: string }) => {
-      return assert.fail(`${tool}:\n${error.stdout ?? ""}${error.stderr ?? ""}`);
-    },
-  );
+  const { stdout } = await run(python, ["-m", tool, ...args], { cwd: packageRoot() }).catch((error: unknown) => {
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    return assert.fail(`${tool}:\n${stdout}${stderr}`);
+  });
   assert.match(stdout, satisfied);
 }
 

@@ -42,7 +42,7 @@ describe("installing moto", () => {
       () => undefined,
       (caught: unknown) => caught,
     );
-    assert.ok(isSpotError(error), `${wordsOf(error)}`);
+    assert.ok(isSpotError(error), wordsOf(error));
     assert.equal(error.code, "E_SANDBOX_SETUP");
     assert.equal((await findMoto(cache)).installed, false);
     return error;

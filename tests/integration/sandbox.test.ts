@@ -23,6 +23,7 @@ import {
   testCacheDir,
   until,
 } from "../support/sandbox";
+import { CleanUp } from "../support/clean-up";
 
 const UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
 const region = "us-west-2";
@@ -39,6 +40,7 @@ async function codeOf(call: Promise<unknown>): Promise<string> {
 
 describe("the sandbox's AWS", function () {
   this.timeout(FIRST_RUN_MS);
+  const cleanUp = new CleanUp();
   let home: string;
   let sandbox: Sandbox;
   let client: ec2.EC2Client;
@@ -46,15 +48,14 @@ describe("the sandbox's AWS", function () {
 
   before(async () => {
     home = newHome();
+    cleanUp.defer(() => removeSandbox(home));
     ({ sandbox } = await startSandbox(home));
     client = new ec2.EC2Client(clientOf(sandbox));
+    cleanUp.defer(() => client.destroy());
     const { Parameter } = await new SSMClient(clientOf(sandbox)).send(new GetParameterCommand({ Name: UBUNTU }));
     image = Parameter?.Value as string;
   });
-  after(async () => {
-    client?.destroy();
-    await removeSandbox(home);
-  });
+  after(() => cleanUp.run());
   afterEach(async () => {
     await control(sandbox, "DELETE", "faults");
     await control(sandbox, "PUT", "limits", { enabled: false });
@@ -379,7 +380,12 @@ describe("the sandbox's AWS", function () {
     await control(sandbox, "PUT", "limits", { enabled: true });
     // Many more than there is room for: on a busy machine the bucket fills up again while they arrive.
     const codes = await Promise.all(
-      Array.from({ length: 60 }, () => launch({ DryRun: true }).catch((error: Error) => error.name)),
+      Array.from({ length: 60 }, () =>
+        launch({ DryRun: true }).then(
+          () => "launched",
+          (error: unknown) => (error as Error).name,
+        ),
+      ),
     );
     assert.ok(codes.filter((code) => code === "RequestLimitExceeded").length >= 5, codes.join());
     assert.ok(codes.filter((code) => code === "DryRunOperation").length >= 5, codes.join());
@@ -467,7 +473,7 @@ describe("the sandbox's life", function () {
   afterEach(async () => {
     for (const made of homes.splice(0)) await removeSandbox(made);
   });
-  const recordOf = (of: string): DaemonRecord => readJson<DaemonRecord>(homeFiles(of).daemon) as DaemonRecord;
+  const recordOf = (of: string): DaemonRecord => readJson(homeFiles(of).daemon) as DaemonRecord;
 
   it("starts once for two commands at once, and is found by a third", async () => {
     const at = home();
@@ -623,7 +629,7 @@ describe("the sandbox's life", function () {
         cacheDir: empty,
         mode: "api",
         report: () => undefined,
-        confirmInstall: async (what) => ((asked = what), false),
+        confirmInstall: (what) => ((asked = what), Promise.resolve(false)),
       });
       await assert.rejects(declined, (error) => isSpotError(error) && error.code === "E_DECLINED");
       assert.match(asked.join(), /moto/);

@@ -69,7 +69,7 @@ describe("the live view in a real terminal", function () {
         columns === 200 ? [head.indexOf("cloud"), head.indexOf("files")] : [head.indexOf("A"), head.indexOf("D")];
       const rows = seen.filter((line) => line.includes("checks 2 of 3"));
       assert.deepEqual(
-        rows.map((line) => [line[first!], line[second!]]),
+        rows.map((line) => [line[first], line[second]]),
         rows.map(() => ["✓", "…"]),
       );
       assert.equal(await t.ended(), 0);

@@ -7,6 +7,7 @@ import { imageId, images } from "../../sandbox/gateway/model/images";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench, type Outcome } from "../support/workbench";
+import { CleanUp } from "../support/clean-up";
 
 /** Every command that changes a fleet, with what it cannot do without. */
 const CHANGING = [
@@ -64,16 +65,17 @@ class Checkout {
 
 describe("two configurations on one default stack (O8)", function () {
   this.timeout(FIRST_RUN_MS);
+  const cleanUp = new CleanUp();
   let bench: Workbench;
   let [one, other]: Checkout[] = [];
   before(async () => {
-    bench = new Workbench();
+    bench = cleanUp.use(new Workbench());
     one = new Checkout(bench, "one", { "us-west-2": 1 });
     other = new Checkout(bench, "other", { "us-east-1": 1 });
     const up = await one.spot("up", "--yes");
     assert.equal(up.code, 9, up.stderr);
   });
-  after(() => bench?.[Symbol.asyncDispose]());
+  after(() => cleanUp.run());
 
   const memory = () => path.join(bench.home, "backend/.pulumi/stacks/spot-deployer/sandbox.json.last-config");
   const remembered = () => (JSON.parse(readFileSync(memory(), "utf8")) as { configFile: string }).configFile;

@@ -13,8 +13,7 @@ async function main(): Promise<void> {
   const number = (name: string, otherwise: number): number => {
     const given = values[name];
     if (given === undefined) return otherwise;
-    if (typeof given !== "string" || !/^\d+$/.test(given))
-      throw new Error(`--${name} ${String(given)}: not a whole number`);
+    if (typeof given !== "string" || !/^\d+$/.test(given)) throw new Error(`--${name} ${given}: not a whole number`);
     return Number(given);
   };
   const seed = number("seed", Date.now() % 1_000_000);

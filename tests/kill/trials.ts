@@ -13,7 +13,7 @@ export interface KillOptions {
   seed: number;
   /** Trials of each kind. */
   trials: Record<Kind, number>;
-  tell(line: string): void;
+  tell: (line: string) => void;
   /** Ends the test after the trial that is under way. */
   signal?: AbortSignal;
 }

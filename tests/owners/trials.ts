@@ -9,7 +9,7 @@ export interface OwnerOptions {
   runs: number;
   /** How many runs are under way together; each has a machine, a sandbox and a seed of its own. */
   atOnce: number;
-  tell(line: string): void;
+  tell: (line: string) => void;
   /** Ends the test after the runs that are under way. */
   signal?: AbortSignal;
 }

@@ -55,7 +55,10 @@ export async function openPage(url: string): Promise<Page> {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const [, , , input, output] = child.stdio as [null, null, null, NodeJS.WritableStream, NodeJS.ReadableStream];
-  const waiting = new Map<number, { resolve(result: Record<string, unknown>): void; reject(error: Error): void }>();
+  const waiting = new Map<
+    number,
+    { resolve: (result: Record<string, unknown>) => void; reject: (error: Error) => void }
+  >();
   const listeners = new Set<(message: Message) => void>();
   const problems: string[] = [];
   let text = "";
@@ -63,7 +66,7 @@ export async function openPage(url: string): Promise<Page> {
   let session: string | undefined;
 
   // Messages are separated by zero bytes.
-  (output as NodeJS.ReadableStream).setEncoding("utf8");
+  output.setEncoding("utf8");
   output.on("data", (chunk: string) => {
     const parts = (text + chunk).split("\0");
     text = parts.pop() ?? "";

@@ -21,7 +21,9 @@ table ip ${table} {
 `,
   });
   return {
-    [Symbol.asyncDispose]: async () => void (await run("nft", ["-f", "-"], { input: `delete table ip ${table}\n` })),
+    [Symbol.asyncDispose]: async () => {
+      await run("nft", ["-f", "-"], { input: `delete table ip ${table}\n` });
+    },
   };
 }
 

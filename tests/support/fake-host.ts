@@ -71,19 +71,28 @@ export async function startFakeHost({
     connection.on("authentication", (context) => {
       const known =
         context.method === "publickey" && (!userKey || context.key.data.toString("base64") === userKey.publicBase64);
-      if (!known) return context.reject(["publickey"]);
+      if (!known) {
+        context.reject(["publickey"]);
+        return;
+      }
       if (context.signature) logins += 1;
       context.accept();
     });
     connection.on("session", (accept, reject) => {
-      if (admits?.() === false) return void reject();
+      if (admits?.() === false) {
+        reject();
+        return;
+      }
       accept().on("exec", (acceptExec, _reject, { command }) => {
         commands.push(command);
         const channel = acceptExec();
         channel.on("error", () => undefined);
         channel.on("data", (chunk: Buffer) => (bytes += chunk.length));
         const given = answer(command);
-        if (typeof given === "function") return given({ command, channel, connection, socket, work });
+        if (typeof given === "function") {
+          given({ command, channel, connection, socket, work });
+          return;
+        }
         channel.write(given.stdout ?? "");
         channel.stderr.write(given.stderr ?? "");
         channel.exit(given.code);

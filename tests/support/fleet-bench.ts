@@ -130,8 +130,8 @@ export class FleetBench extends Workbench {
 
   private records(): { sandbox: SandboxRecord; daemon: DaemonRecord } {
     const files = homeFiles(this.home);
-    const sandbox = readJson<SandboxRecord>(files.sandbox);
-    const daemon = readJson<DaemonRecord>(files.daemon);
+    const sandbox = readJson(files.sandbox) as SandboxRecord | undefined;
+    const daemon = readJson(files.daemon) as DaemonRecord | undefined;
     assert.ok(sandbox && daemon, "the sandbox runs");
     return { sandbox, daemon };
   }

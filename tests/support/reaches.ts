@@ -9,7 +9,10 @@ const DROPPED_MS = 3_000;
 export const reaches = (host: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host, port: 22 });
-    const end = (answer: boolean): void => (socket.destroy(), resolve(answer));
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
     socket
       .setTimeout(DROPPED_MS, () => end(false))
       .on("connect", () => end(true))

@@ -97,16 +97,17 @@ async function main(): Promise<void> {
   const interrupts = watchSignals((stage) =>
     emit({ type: "message", level: "warning", message: `interrupted ${stage}` }),
   );
+  const isInterrupted = (): boolean => interrupts.soft.aborted;
   for (const { name, events } of steps()) {
-    if (interrupts.soft.aborted) break;
+    if (isInterrupted()) break;
     events.forEach(emit);
     do await sleep(stepMs, undefined, { signal: interrupts.soft }).catch(() => undefined);
-    while (name !== undefined && existsSync(path.join(holds, name)) && !interrupts.soft.aborted);
+    while (name !== undefined && existsSync(path.join(holds, name)) && !isInterrupted());
   }
   process.stdout.write("RESULT\n");
   view.end();
   interrupts.release();
-  process.exitCode = interrupts.soft.aborted ? 130 : 0;
+  process.exitCode = isInterrupted() ? 130 : 0;
 }
 
 void main();

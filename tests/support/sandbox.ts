@@ -21,7 +21,7 @@ export function startSandbox(home: string, mode: SandboxMode = "api"): ReturnTyp
     cacheDir: testCacheDir,
     mode,
     report: () => undefined,
-    confirmInstall: async () => true,
+    confirmInstall: () => Promise.resolve(true),
   });
 }
 
@@ -66,7 +66,7 @@ export async function until<T>(what: string, look: () => Promise<T> | T, ms = PA
   for (;;) {
     const began = Date.now();
     const seen = await look();
-    if (seen) return seen as NonNullable<T>;
+    if (seen) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
     await sleep(Math.max(20, Date.now() - began));
   }

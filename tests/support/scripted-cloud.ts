@@ -10,7 +10,7 @@ import { ec2Answer, parseXml, type Node } from "../../sandbox/gateway/protocol/x
 import { noHosts } from "../../sandbox/hosts/none";
 
 /** What the emulated AWS answers to an action; of a function, to these parameters. */
-export type Script = Record<string, object | ((params: URLSearchParams) => object)>;
+export type Script = Record<string, Record<string, unknown> | ((params: URLSearchParams) => Record<string, unknown>)>;
 
 /** An emulated AWS that has its answers by heart, and remembers what it was asked. */
 class ScriptedMoto extends Moto {
@@ -36,13 +36,13 @@ export interface ScriptedCloud {
   /** Actions that reached the emulated AWS, in their order. */
   asked: string[];
   /** Sets the clock, in milliseconds since 1970. */
-  setTime(ms: number): void;
+  setTime: (ms: number) => void;
   /** The code of the refusal, or the answer's content. */
-  call(
+  call: (
     action: string,
     params?: Record<string, string>,
     where?: { region?: string; service?: string; json?: true },
-  ): Promise<string | Node>;
+  ) => Promise<string | Node>;
 }
 
 /** The gateway's rules before a scripted AWS: a call goes through all of them, as in a sandbox. */
@@ -83,7 +83,7 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
       if (call === undefined) throw new Error("not a call");
       try {
         const { body } = await rulebook.answer(call, cloud);
-        return json ? (JSON.parse(String(body)) as Node) : parseXml(body);
+        return json ? (JSON.parse(body) as Node) : parseXml(body);
       } catch (error) {
         if (error instanceof AwsError) return error.code;
         throw error;

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
 import { pathsOf } from "../../automation/target/paths";
+import { wordsOf } from "../../fleet/errors";
 import { ensureSandbox, stopSandbox } from "../../sandbox/control";
 import { hostRequirements, install } from "../../sandbox/hosts/requirements";
 import { hasBrowser } from "./browser";
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
   const packages = async (): Promise<void> => {
     if (readers.length > 0 && mayInstall) await timed(readers.join(", "), () => install(readers, report));
     await timed(`sandbox (${mode})`, () =>
-      ensureSandbox({ home, cacheDir, mode, report, confirmInstall: async () => true }),
+      ensureSandbox({ home, cacheDir, mode, report, confirmInstall: () => Promise.resolve(true) }),
     );
   };
   try {
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stderr.write(
-    `set-up failed: ${error instanceof Error ? `${error.message}\n${String(error.cause ?? "")}` : String(error)}\n`,
+    `set-up failed: ${error instanceof Error ? [error.message, ...(error.cause === undefined ? [] : [wordsOf(error.cause)])].join("\n") : String(error)}\n`,
   );
   process.exitCode = 1;
 });

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { wordsOf } from "../../fleet/errors";
 import { PATIENCE_MS, until } from "./sandbox";
 
 /** A shell word. */
@@ -95,16 +96,16 @@ export class TestTerminal {
   /** Waits until the screen is as it should be. */
   async becomes(what: string, isSo: (screen: string[]) => boolean, ms = PATIENCE_MS): Promise<string[]> {
     let screen: string[] = [];
-    await until(what, () => isSo((screen = this.screen())), ms).catch((error: Error) => {
-      throw new Error(`${error.message}\n${screen.join("\n")}`);
+    await until(what, () => isSo((screen = this.screen())), ms).catch((error: unknown) => {
+      throw new Error(`${wordsOf(error)}\n${screen.join("\n")}`);
     });
     return screen;
   }
 
   /** Waits for the end of the program, and until all that it wrote is shown; its exit code. */
   async ended(ms = PATIENCE_MS): Promise<number> {
-    const code = await until("the program ended", () => this.exitCode(), ms).catch((error: Error) => {
-      throw new Error(`${error.message}\n${this.screen().join("\n")}`);
+    const code = await until("the program ended", () => this.exitCode(), ms).catch((error: unknown) => {
+      throw new Error(`${wordsOf(error)}\n${this.screen().join("\n")}`);
     });
     return Number(code);
   }

@@ -116,8 +116,14 @@ export class Workbench {
     let stderr = "";
     const watchers = new Set<() => void>();
     const told = () => watchers.forEach((watcher) => watcher());
-    child.stdout.setEncoding("utf8").on("data", (text: string) => ((stdout += text), told()));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => ((stderr += text), told()));
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      told();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+      told();
+    });
     const done = new Promise<Outcome>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code, signal) => {
@@ -155,7 +161,7 @@ export class Workbench {
       env,
       sandbox,
       stack,
-      reporter: { emit: () => undefined, confirm: async () => false },
+      reporter: { emit: () => undefined, confirm: () => Promise.resolve(false) },
     }).list();
     const failed = problem ?? failedRegions[0]?.error;
     if (failed) throw new Error(`list failed: ${failed.code}: ${failed.message}`);

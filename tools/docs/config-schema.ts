@@ -22,25 +22,27 @@ export function configJsonSchema(example: string): string {
     override({ zodSchema, jsonSchema }) {
       const { def } = zodSchema._zod;
       // An entry whose lines are all commented out is null in YAML, and read as an empty one.
-      if (
-        def.type === "pipe" &&
-        (def as z.core.$ZodPipeDef).in._zod.def.type === "transform" &&
-        !("anyOf" in jsonSchema)
-      ) {
+      if (def.type === "pipe" && def.in._zod.def.type === "transform" && !("anyOf" in jsonSchema)) {
         const given = { ...jsonSchema };
-        for (const key of Object.keys(jsonSchema)) delete jsonSchema[key as keyof typeof jsonSchema];
-        jsonSchema.anyOf = [given as never, { type: "null" }];
+        for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
+        jsonSchema.anyOf = [given, { type: "null" }];
       }
     },
   }) as unknown as JsonSchema;
-  const region = schema.properties!.regions!.items!;
+  const { regions, aws } = propertiesOf(schema);
+  const region = regions?.items;
+  if (region === undefined || aws === undefined) throw new Error("the configuration has no regions or no aws");
   region.propertyNames = { enum: awsRegionNames };
   Object.assign(region, { minProperties: 1, maxProperties: 1 });
-  const aws = objectOf(schema.properties!.aws!);
   for (const [key, advice] of Object.entries(legacyAwsKeys))
-    aws.properties![key] = { deprecated: true, description: `No effect: ${advice}` };
+    propertiesOf(objectOf(aws))[key] = { deprecated: true, description: `No effect: ${advice}` };
   describe(schema, parseDocument(example).contents);
   return `${JSON.stringify({ ...schema, title: "config.yaml of spot-deployer" }, null, 2)}\n`;
+}
+
+function propertiesOf({ properties }: JsonSchema): Record<string, JsonSchema> {
+  if (properties === undefined) throw new Error("an object of the configuration has no properties");
+  return properties;
 }
 
 /** The schema of the object itself, past "or null". */

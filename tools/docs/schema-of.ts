@@ -8,6 +8,7 @@ type Plain<T> = T extends readonly (infer Item)[]
     : T;
 
 /** Whether two types have the same fields, each of the same type, and optional in both or in neither. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the one comparison of types that sees "optional"
 type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false;
 
 /**

@@ -53,9 +53,9 @@ export async function spotLimits(cloud: Cloud, region: string, instanceIds: stri
     const answer = await cloud.ec2(region).send(new DescribeSpotInstanceRequestsCommand({}));
     const wanted = new Set(instanceIds);
     return Object.fromEntries(
-      (answer.SpotInstanceRequests ?? [])
-        .filter(({ InstanceId, SpotPrice }) => wanted.has(InstanceId ?? "") && SpotPrice)
-        .map(({ InstanceId, SpotPrice }) => [InstanceId!, Number(SpotPrice)]),
+      (answer.SpotInstanceRequests ?? []).flatMap(({ InstanceId, SpotPrice }) =>
+        InstanceId !== undefined && wanted.has(InstanceId) && SpotPrice ? [[InstanceId, Number(SpotPrice)]] : [],
+      ),
     );
   } catch (error) {
     throw awsError(error, `DescribeSpotInstanceRequests in ${region}`);

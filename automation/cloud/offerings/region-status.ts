@@ -2,6 +2,7 @@ import { DescribeRegionsCommand } from "@aws-sdk/client-ec2";
 import { SpotError } from "../../../fleet/errors";
 import { GLOBAL_REGION, type Cloud } from "../clients";
 import { awsError } from "../errors";
+import { stated } from "../stated";
 
 /** By region: `opt-in-not-required`, `opted-in` or `not-opted-in` (EC2 API reference, Region). */
 export type RegionStatuses = () => Promise<ReadonlyMap<string, string>>;
@@ -15,7 +16,7 @@ export function regionStatuses(cloud: Cloud): RegionStatuses {
 async function ask(cloud: Cloud): Promise<ReadonlyMap<string, string>> {
   try {
     const { Regions } = await cloud.ec2(GLOBAL_REGION).send(new DescribeRegionsCommand({ AllRegions: true }));
-    return new Map((Regions ?? []).map(({ RegionName, OptInStatus }) => [RegionName!, OptInStatus ?? ""]));
+    return new Map((Regions ?? []).map((region) => [stated(region, "RegionName"), region.OptInStatus ?? ""]));
   } catch (error) {
     throw awsError(error, "asking AWS which regions are enabled");
   }

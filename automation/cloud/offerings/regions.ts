@@ -20,6 +20,7 @@ import type { TypeOffer } from "../../../fleet/aws/pools";
 import { EVERYWHERE } from "../../../fleet/aws/network";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
+import { stated } from "../stated";
 
 export type Architecture = "x86_64" | "arm64";
 
@@ -100,7 +101,7 @@ async function usableZones(ec2: EC2Client): Promise<string[]> {
       ],
     }),
   );
-  return (AvailabilityZones ?? []).map(({ ZoneName }) => ZoneName!).sort();
+  return (AvailabilityZones ?? []).map((zone) => stated(zone, "ZoneName")).sort();
 }
 
 /** Zones by machine type. */
@@ -113,8 +114,10 @@ async function zonesOffering(ec2: EC2Client, machineTypes: readonly string[]): P
   let NextToken: string | undefined;
   do {
     const page = await ec2.send(new DescribeInstanceTypeOfferingsCommand({ ...filter, NextToken }));
-    for (const { InstanceType, Location } of page.InstanceTypeOfferings ?? [])
-      zones.set(InstanceType!, (zones.get(InstanceType!) ?? new Set()).add(Location!));
+    for (const offering of page.InstanceTypeOfferings ?? []) {
+      const type = stated(offering, "InstanceType");
+      zones.set(type, (zones.get(type) ?? new Set()).add(stated(offering, "Location")));
+    }
     NextToken = page.NextToken;
   } while (NextToken);
   return zones;
@@ -137,11 +140,12 @@ async function spotPrices(
         StartTime: new Date(),
       }),
     );
-    for (const { InstanceType, AvailabilityZone, SpotPrice } of SpotPriceHistory ?? []) {
+    for (const row of SpotPriceHistory ?? []) {
       // Newest first: a later row of the same pool is an older price.
-      const zones = prices.get(InstanceType!) ?? {};
-      zones[AvailabilityZone!] ??= Number(SpotPrice);
-      prices.set(InstanceType!, zones);
+      const type = stated(row, "InstanceType");
+      const zones = prices.get(type) ?? {};
+      zones[stated(row, "AvailabilityZone")] ??= Number(row.SpotPrice);
+      prices.set(type, zones);
     }
   } catch {
     return new Map();
@@ -190,10 +194,10 @@ async function imagesOf(
   facts: Map<string, TypeFacts>,
 ): Promise<Map<Architecture, string>> {
   const architectures = [...new Set([...facts.values()].map(({ architecture }) => architecture))];
-  const answers = await Promise.allSettled(architectures.map((architecture) => imageOf(cloud, request, architecture)));
-  const images = new Map(
-    answers.flatMap((answer, i) => (answer.status === "fulfilled" ? [[architectures[i]!, answer.value] as const] : [])),
+  const answers = await Promise.allSettled(
+    architectures.map(async (architecture) => [architecture, await imageOf(cloud, request, architecture)] as const),
   );
+  const images = new Map(answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : [])));
   const refused = answers.find((answer) => answer.status === "rejected");
   if (images.size === 0 && refused) throw refused.reason;
   return images;
@@ -339,14 +343,15 @@ async function publicSubnets(ec2: EC2Client, vpcId: string): Promise<Record<stri
   const tableOf = (subnetId: string): RouteTable | undefined =>
     RouteTables?.find((table) => table.Associations?.some((a) => a.SubnetId === subnetId)) ??
     RouteTables?.find((table) => table.Associations?.some((a) => a.Main));
-  const open = (Subnets ?? []).filter(({ SubnetId }) =>
-    tableOf(SubnetId!)?.Routes?.some(
-      (route) => route.DestinationCidrBlock === EVERYWHERE && route.GatewayId?.startsWith("igw-"),
-    ),
-  );
+  const open = (Subnets ?? [])
+    .map((subnet) => ({ id: stated(subnet, "SubnetId"), zone: stated(subnet, "AvailabilityZone") }))
+    .filter(({ id }) =>
+      tableOf(id)?.Routes?.some(
+        (route) => route.DestinationCidrBlock === EVERYWHERE && route.GatewayId?.startsWith("igw-"),
+      ),
+    );
   const byZone: Record<string, string> = {};
-  for (const { SubnetId, AvailabilityZone } of open.sort((a, b) => a.SubnetId!.localeCompare(b.SubnetId!)))
-    byZone[AvailabilityZone!] ??= SubnetId!;
+  for (const { id, zone } of open.sort((a, b) => a.id.localeCompare(b.id))) byZone[zone] ??= id;
   return byZone;
 }
 

@@ -9,7 +9,7 @@ import {
   DescribeVpcsCommand,
   type EC2Client,
   type Filter,
-  type Instance,
+  type Instance as AwsInstance,
   type Tag as AwsTag,
 } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,8 +18,10 @@ import { passingClasses } from "../../../fleet/aws/failures";
 import { MANAGED_BY, Tag } from "../../../fleet/model";
 import { GLOBAL_REGION, type Cloud } from "../clients";
 import { awsError } from "../errors";
+import { stated } from "../stated";
 
-export type { Instance };
+/** As it is listed: with its ID. */
+export type Instance = AwsInstance & { InstanceId: string };
 
 /** Kinds of things that a fleet leaves in AWS, in the order in which they can be deleted. */
 export const CLOUD_KINDS = [
@@ -56,14 +58,14 @@ type Lister = (
 export const LISTERS: Record<CloudKind, Lister> = {
   instance: async (client, filters) =>
     (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((instance) => ({
-      id: instance.InstanceId!,
+      id: instance.InstanceId,
       detail: instance.State?.Name ?? "unknown",
       created: instance.LaunchTime,
       tags: instance.Tags,
     })),
   volume: async (client, Filters) =>
     ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({
-      id: v.VolumeId!,
+      id: stated(v, "VolumeId"),
       detail: v.State ?? "",
       created: v.CreateTime,
       heldBy: v.Attachments?.[0]?.InstanceId,
@@ -71,31 +73,31 @@ export const LISTERS: Record<CloudKind, Lister> = {
     })),
   "security-group": async (client, Filters) =>
     ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({
-      id: g.GroupId!,
+      id: stated(g, "GroupId"),
       detail: g.VpcId ?? "",
       tags: g.Tags,
     })),
   "route-table": async (client, Filters) =>
     ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => ({
-      id: t.RouteTableId!,
+      id: stated(t, "RouteTableId"),
       detail: t.VpcId ?? "",
       tags: t.Tags,
     })),
   subnet: async (client, Filters) =>
     ((await client.send(new DescribeSubnetsCommand({ Filters }))).Subnets ?? []).map((s) => ({
-      id: s.SubnetId!,
+      id: stated(s, "SubnetId"),
       detail: s.VpcId ?? "",
       tags: s.Tags,
     })),
   "internet-gateway": async (client, Filters) =>
     ((await client.send(new DescribeInternetGatewaysCommand({ Filters }))).InternetGateways ?? []).map((g) => ({
-      id: g.InternetGatewayId!,
+      id: stated(g, "InternetGatewayId"),
       detail: g.Attachments?.[0]?.VpcId ?? "detached",
       tags: g.Tags,
     })),
   vpc: async (client, Filters) =>
     ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({
-      id: v.VpcId!,
+      id: stated(v, "VpcId"),
       detail: v.CidrBlock ?? "",
       tags: v.Tags,
     })),
@@ -259,7 +261,7 @@ export async function enabledRegions(cloud: Cloud): Promise<string[]> {
   try {
     // Without AllRegions only those that are enabled are told; this region is enabled in every account.
     const { Regions } = await cloud.ec2(GLOBAL_REGION).send(new DescribeRegionsCommand({}));
-    return (Regions ?? []).map(({ RegionName }) => RegionName!).sort();
+    return (Regions ?? []).map((region) => stated(region, "RegionName")).sort();
   } catch (error) {
     throw awsError(error, "DescribeRegions");
   }
@@ -270,7 +272,8 @@ export async function pages(client: EC2Client, filters: Filter[]): Promise<Insta
   let NextToken: string | undefined;
   do {
     const page = await client.send(new DescribeInstancesCommand({ Filters: filters, MaxResults: 1000, NextToken }));
-    instances.push(...(page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []));
+    for (const instance of (page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []))
+      instances.push({ ...instance, InstanceId: stated(instance, "InstanceId") });
     NextToken = page.NextToken;
   } while (NextToken);
   return instances;

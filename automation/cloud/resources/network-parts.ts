@@ -22,7 +22,7 @@ export interface NetworkPart {
   holder: string;
   /** Of a rule or an association; a route has none. */
   id?: string;
-  remove(): Promise<unknown>;
+  remove: () => Promise<unknown>;
 }
 
 /** The groups and route tables of one region whose parts are wanted. */

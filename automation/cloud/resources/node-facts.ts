@@ -16,6 +16,7 @@ import { Tag } from "../../../fleet/model";
 import { EVERYWHERE } from "../../../fleet/aws/network";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
+import { stated } from "../stated";
 import { describeInstances, tagRecord, type Instance } from "./inventory";
 
 /** What all nodes' facts have in common. */
@@ -69,7 +70,7 @@ export async function nodeFacts(
   ]);
   return new Map(
     instances.map((instance) => [
-      instance.InstanceId!,
+      instance.InstanceId,
       {
         ...about,
         instance: instanceFacts(instance),
@@ -126,7 +127,7 @@ function of<T, R>(fact: Looked<T>, read: (value: T) => R | undefined): Looked<R>
 function instanceFacts(instance: Instance): InstanceFacts {
   const stateReason = instance.StateReason?.Message || instance.StateTransitionReason;
   return {
-    instanceId: instance.InstanceId!,
+    instanceId: instance.InstanceId,
     state: instance.State?.Name ?? "unknown",
     ...(stateReason ? { stateReason } : {}),
     ...(instance.LaunchTime ? { launchedAt: instance.LaunchTime.toISOString() } : {}),
@@ -202,7 +203,7 @@ function spotRequest(
   const request = requests.find((candidate) => candidate.SpotInstanceRequestId === SpotInstanceRequestId);
   return (
     request && {
-      id: SpotInstanceRequestId!,
+      id: stated(request, "SpotInstanceRequestId"),
       state: request.State ?? "unknown",
       status: request.Status?.Code ?? "unknown",
     }

@@ -69,14 +69,14 @@ type Found = Omit<Remain, "kind" | "region" | "vpc">;
 
 interface Kind {
   kind: string;
-  list(client: EC2Client, filters: Filter[]): Promise<Found[]>;
+  list: (client: EC2Client, filters: Filter[]) => Promise<Found[]>;
   /** How Describe is asked for one by its id; absent: it cannot be asked so. */
   idFilter?: string;
   /** How Describe is asked for what lies in a VPC, each on its own; absent: it lies in none. */
   vpcFilters?: readonly string[];
-  remove(client: EC2Client, id: string): Promise<unknown>;
+  remove: (client: EC2Client, id: string) => Promise<unknown>;
   /** True when it is really gone; absent: an accepted deletion is one. */
-  gone?(client: EC2Client, id: string): Promise<boolean>;
+  gone?: (client: EC2Client, id: string) => Promise<boolean>;
 }
 
 const found = (
@@ -509,7 +509,9 @@ function carries(tags: Record<string, string>, where: Where): boolean {
  * @throws what AWS said
  */
 export async function lookAgain(client: EC2Client, { kind, id, vpc }: Remain): Promise<Found | undefined> {
-  const { list, idFilter, vpcFilters = [] } = REMAINS.find((row) => row.kind === kind)!;
+  const row = REMAINS.find((candidate) => candidate.kind === kind);
+  if (row === undefined) throw new Error(`REMAINS has no row for ${kind}`);
+  const { list, idFilter, vpcFilters = [] } = row;
   const [vpcFilter, ...others] = vpcFilters;
   // Of an address, the interface tells where it is; neither end of a peering moves.
   const moves =

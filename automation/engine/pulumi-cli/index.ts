@@ -25,7 +25,7 @@ export interface ObtainOptions {
   cacheDir: string;
   env: NodeJS.ProcessEnv;
   /** Told only when something has to be obtained, which takes from seconds to minutes. */
-  report(detail: string): void;
+  report: (detail: string) => void;
   signal?: AbortSignal;
 }
 

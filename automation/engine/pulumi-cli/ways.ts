@@ -15,7 +15,7 @@ export interface Way {
     root: string;
     version: string;
     env: NodeJS.ProcessEnv;
-    report(detail: string): void;
+    report: (detail: string) => void;
     signal?: AbortSignal;
   }): Promise<void>;
 }

@@ -53,13 +53,14 @@ export function allowMe(
       throw new SpotError("E_DECLINED", "nothing was changed");
     await prepareStack(session, plan);
     // A rule that is there names where its sisters stand; the last part of a URN is the resource's own name.
-    const target = regions.map((region) => {
-      const { urn } = rules.find(({ inputs }) => inputs.region === region)!;
-      return `${urn.slice(0, urn.lastIndexOf("::"))}::${region}-ssh-${newCaller}`;
+    const target = regions.flatMap((region) => {
+      const rule = rules.find(({ inputs }) => inputs.region === region);
+      return rule ? [`${rule.urn.slice(0, rule.urn.lastIndexOf("::"))}::${region}-ssh-${newCaller}`] : [];
     });
     const outcome = await noted(session, [], () => session.stack.up({ target }));
-    if (outcome.failures.length > 0) {
-      const { message: what, cause, next } = failureInfo(outcome.failures[0]!);
+    const [failure] = outcome.failures;
+    if (failure) {
+      const { message: what, cause, next } = failureInfo(failure);
       throw new SpotError("E_CREATE", { message: what, cause, next });
     }
     if (outcome.programErrors.length > 0) throw createError(outcome, session);

@@ -202,7 +202,10 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
         .map(async (remain) => {
           const { vpc = "" } = remain;
           const pointless = hopeless.get(vpc) ?? (kind === "vpc" ? standing.get(vpc) : undefined);
-          if (pointless !== undefined) return leave(remain, pointless);
+          if (pointless !== undefined) {
+            leave(remain, pointless);
+            return;
+          }
           try {
             soft.throwIfAborted();
             let change: string | undefined;
@@ -214,7 +217,10 @@ async function cleanRegion(session: Session, { region, planned }: RegionPlan): P
             await deleteWithin(deadline, removeAsPlanned, soft, (error) =>
               tell("info", remain, `is waited for: ${wordsOf(error)}`),
             );
-            if (change !== undefined) return stay(remain, change);
+            if (change !== undefined) {
+              stay(remain, change);
+              return;
+            }
             if (gone) {
               tell("info", remain, "is ending; it is waited for until it is gone");
               await until(() => gone(client, remain.id), deadline, soft);

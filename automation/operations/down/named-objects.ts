@@ -18,7 +18,7 @@ export interface NamedResult {
   failures: { object: CloudObject; reason: string }[];
 }
 
-const FATES: Record<Fate, { question(what: string): string; word: string; failed: string }> = {
+const FATES: Record<Fate, { question: (what: string) => string; word: string; failed: string }> = {
   end: { question: (what) => `delete ${what}?`, word: "deleted", failed: "could not be deleted" },
   release: {
     question: (what) => `take this fleet's tags off ${what}?`,

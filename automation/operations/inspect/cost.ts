@@ -37,8 +37,7 @@ export async function pricesOf(
   const file = path.join(session.target.scratch, "prices.json");
   const kept = readKept(file);
   const now = Date.now();
-  let changed = false;
-  await Promise.all(
+  const asked = await Promise.all(
     regions.map(async (region) => {
       const types = [
         ...new Set(pools.filter((pool) => pool.region === region).map(({ instanceType }) => instanceType)),
@@ -50,7 +49,7 @@ export async function pricesOf(
         known.since <= since.getTime() &&
         types.every((type) => known.types.includes(type))
       )
-        return;
+        return false;
       try {
         kept[region] = {
           at: now,
@@ -58,7 +57,7 @@ export async function pricesOf(
           types,
           prices: await spotPrices(session.cloud, region, types, since),
         };
-        changed = true;
+        return true;
       } catch (error) {
         session.reporter.emit({
           type: "message",
@@ -66,10 +65,11 @@ export async function pricesOf(
           subject: region,
           message: `no prices: ${wordsOf(error)}`,
         });
+        return false;
       }
     }),
   );
-  if (changed) tryWriteFile(file, JSON.stringify(kept));
+  if (asked.includes(true)) tryWriteFile(file, JSON.stringify(kept));
   return new Map(regions.flatMap((region) => (kept[region] ? [[region, kept[region].prices] as const] : [])));
 }
 

@@ -68,7 +68,7 @@ export async function list(session: Session): Promise<Listing> {
     regions.map(async (region) => {
       try {
         for (const instance of await describeInstances(session.cloud, lineage, region))
-          live.set(instance.InstanceId!, { region, instance });
+          live.set(instance.InstanceId, { region, instance });
       } catch (error) {
         failedRegions.push({ region, error: errorInfo(error) });
       }
@@ -93,12 +93,12 @@ export async function list(session: Session): Promise<Listing> {
   });
   const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
   const unrecorded = [...live.values()].filter(
-    ({ instance }) => !recorded.has(instance.InstanceId!) && instance.State?.Name !== "terminated",
+    ({ instance }) => !recorded.has(instance.InstanceId) && instance.State?.Name !== "terminated",
   );
   const { own, others } = divided(
     session,
     unrecorded.map(({ region, instance }) => ({
-      id: instance.InstanceId!,
+      id: instance.InstanceId,
       tags: tagRecord(instance.Tags),
       region,
       instance,
@@ -107,7 +107,7 @@ export async function list(session: Session): Promise<Listing> {
   for (const { region, instance, tags } of own) {
     nodes.push({
       name: tags[Tag.node] ?? "?",
-      instanceId: instance.InstanceId!,
+      instanceId: instance.InstanceId,
       region,
       availabilityZone: instance.Placement?.AvailabilityZone ?? "",
       instanceType: instance.InstanceType ?? "",
@@ -142,7 +142,7 @@ function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Insta
   return {
     kind: "instance",
     region,
-    id: InstanceId!,
+    id: InstanceId,
     detail: State?.Name ?? "",
     created: LaunchTime,
     tags: tagRecord(Tags),
@@ -174,7 +174,7 @@ function foreignNode(region: string, instance: Instance): ForeignNode {
     lineage: tags[Tag.lineage] ?? "?",
     stack: tags[Tag.stack] ?? "?",
     node: tags[Tag.node] ?? "?",
-    instanceId: instance.InstanceId!,
+    instanceId: instance.InstanceId,
     region,
     state: instance.State?.Name ?? "unknown",
   };

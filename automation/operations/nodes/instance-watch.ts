@@ -69,7 +69,7 @@ export class InstanceWatch {
           if (!ENDED.has(instance.State?.Name ?? "")) continue;
           const cause = instance.StateReason?.Message || instance.StateTransitionReason || instance.State?.Name;
           this.watched
-            .get(instance.InstanceId ?? "")
+            .get(instance.InstanceId)
             ?.gone.abort(
               new SpotError("E_INSTANCE_GONE", { message: `${instance.InstanceId} ended while it was set up.`, cause }),
             );

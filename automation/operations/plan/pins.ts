@@ -109,4 +109,10 @@ export function pinsOf(parts: {
   };
 }
 
+/** Takes a slot's pin away, and says why it has no place. */
+export function unplace(pins: Pins, name: string, reason: string): void {
+  pins.nodes = Object.fromEntries(Object.entries(pins.nodes).filter(([other]) => other !== name));
+  pins.unplaced[name] = reason;
+}
+
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);

@@ -79,12 +79,10 @@ export async function planUp(session: Session, { config, configFile, locate }: U
     locate,
   });
   const { pins } = decisions;
-  const desired = definition.slots
-    .filter(({ name }) => pins.nodes[name])
-    .map((slot): DesiredNode => {
-      const pin = pins.nodes[slot.name]!;
-      return { slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation };
-    });
+  const desired = definition.slots.flatMap((slot): DesiredNode[] => {
+    const pin = pins.nodes[slot.name];
+    return pin ? [{ slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation }] : [];
+  });
   return {
     session,
     account: session.identity.account,

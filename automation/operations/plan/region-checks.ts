@@ -36,7 +36,7 @@ interface RegionFacts {
 }
 
 /** The questions to one region, asked all at once. Each answers with what is wrong. To add one, add a row. */
-const REGION_CHECKS: readonly { check: string; ask(facts: RegionFacts): Promise<Finding[]> }[] = [
+const REGION_CHECKS: readonly { check: string; ask: (facts: RegionFacts) => Promise<Finding[]> }[] = [
   { check: "permissions", ask: permissions },
   { check: "quota", ask: quota },
   { check: "key pair", ask: keyPair },
@@ -85,14 +85,15 @@ async function permissions({ session, config, region, offer }: RegionFacts): Pro
     { ami: type.ami, machineType: type.name },
     config.network === "create",
   );
-  if (denied.length === 0) return [];
+  const [first] = denied;
+  if (first === undefined) return [];
   return [
     findingOf(
       "permissions",
       errorInfo(
         new SpotError("E_PERMISSION", {
           message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`,
-          next: denied[0]!.next,
+          next: first.next,
         }),
       ),
     ),

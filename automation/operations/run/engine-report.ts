@@ -129,7 +129,7 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
 /** Each try to download is told as a warning, the last error only counts them. */
 const DOWNLOAD = /^error downloading provider/;
 
-const firstLine = (text: string): string => text.split("\n", 1)[0]!;
+const firstLine = (text: string): string => text.replace(/\n[\s\S]*$/, "");
 
 /** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
 function providerWay(text: string, cli: string): string {

@@ -9,6 +9,7 @@ import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import { PoolMemory } from "../../cloud/offerings/pool-memory";
 import type { Session } from "../../session";
 import { placeFor, type Decisions } from "../plan/decide";
+import { unplace } from "../plan/pins";
 import { failureInfo } from "../run/engine-report";
 
 /** A pool that was tried for a node and refused. */
@@ -132,8 +133,7 @@ export class Failover {
         ...(sameClass && last && last.class !== "capacity" ? { next: last.next } : {}),
       }),
     );
-    delete this.pins.nodes[node];
-    this.pins.unplaced[node] = error.message;
+    unplace(this.pins, node, error.message);
     this.session.reporter.emit({ type: "message", level: "error", subject: node, message: error.message, error });
     return error;
   }

@@ -7,7 +7,7 @@ import { byName, counted } from "../../../fleet/text/words";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
 import { INSTANCE_TYPE, networkUrns, nodeUrns } from "../../engine/state";
 import { interruption } from "../../session/interrupts";
-import { pinsOf } from "../plan/pins";
+import { pinsOf, unplace } from "../plan/pins";
 import { reread, type Session } from "../../session";
 import { together } from "../../verify/outcome";
 import type { NodeVerification, Verification } from "../../verify/result";
@@ -107,7 +107,7 @@ export class UpRun {
     for (const name of batches.flat()) untouched.add(name);
     // With replacements to roll, everything else is done first: they are left out of that run and then taken in turn.
     let going = await this.engineBeside([...untouched]);
-    if (!this.isStopped) await this.resumeUnchanged();
+    if (!this.isStopped) this.resumeUnchanged();
     await this.replaceHalfBuilt();
     // Nodes that have the new payload already, of a roll that stopped, come before any that has not.
     const ahead = this.changes
@@ -235,9 +235,10 @@ export class UpRun {
     writePins(this.session, this.plan);
   }
 
+  /** Of the nodes that are recorded: one that turned out to be gone has none. */
   private urns(names: string[]): string[] {
     const urnOf = new Map(this.session.state.nodes.map(({ name, urn }) => [name, urn]));
-    return names.map((name) => urnOf.get(name)!);
+    return names.flatMap((name) => urnOf.get(name) ?? []);
   }
 
   /** An engine run, and the rounds that follow it until nothing more can be moved or tried again. True: all succeeded. */
@@ -339,8 +340,8 @@ export class UpRun {
       .sort(byName);
     const { decisions, definition } = this.plan;
     for (const { name } of definition.slots.filter((slot) => !before.has(slot.name))) {
-      delete decisions.pins.nodes[name];
-      decisions.pins.unplaced[name] ??= "rolled back: another node of the same run failed";
+      const { pins } = decisions;
+      unplace(pins, name, pins.unplaced[name] ?? "rolled back: another node of the same run failed");
     }
     decisions.pins = pinsOf(decisions.pins);
     this.pinLaunches();
@@ -355,7 +356,7 @@ export class UpRun {
   }
 
   /** Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. */
-  private async resumeUnchanged(): Promise<void> {
+  private resumeUnchanged(): void {
     const same = new Set(this.plan.changes.filter(({ kind }) => kind === "same").map(({ name }) => name));
     for (const node of this.session.state.nodes) {
       const ref = refOf(node);

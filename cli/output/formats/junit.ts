@@ -72,7 +72,7 @@ function open(tag: string, attributes: Record<string, string | number>, isEmpty 
 
 /** Text for XML 1.0, which has no place for control characters whatever way they are written. */
 function escaped(text: string): string {
-  return [...text]
+  return Array.from(text)
     .filter(
       (character) => !/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]/.test(character) || character.length > 1,
     )

@@ -94,8 +94,9 @@ function nodeLines(nodes: NodeProgress[], now: number, width: number): FrameLine
       { text: activity(node), tone: EXPLAINED[node.stage] },
     ],
   );
-  if (matrix === undefined) return lines;
-  return [[{ text: "".padEnd(lineText(before(nodes[0]!)).length) }, ...matrix.heads], ...lines];
+  const [first] = nodes;
+  if (matrix === undefined || first === undefined) return lines;
+  return [[{ text: "".padEnd(lineText(before(first)).length) }, ...matrix.heads], ...lines];
 }
 
 const cellsOf = (matrix: Matrix | undefined, node: NodeProgress): FrameLine =>
@@ -108,9 +109,11 @@ function regionLines(nodes: NodeProgress[], now: number, room: number): FrameLin
   const shown = regions.length <= room ? regions : regions.slice(0, Math.max(0, room - 1));
   const lines = shown.map((region): FrameLine => {
     const here = nodes.filter((node) => node.region === region);
-    const slowest = here
-      .filter(({ beganAt, endedAt }) => beganAt !== undefined && endedAt === undefined)
-      .sort((a, b) => a.beganAt! - b.beganAt!)[0];
+    const [slowest] = here
+      .flatMap((node) =>
+        node.beganAt === undefined || node.endedAt !== undefined ? [] : [{ ...node, beganAt: node.beganAt }],
+      )
+      .sort((a, b) => a.beganAt - b.beganAt);
     const failed = here.some(({ stage }) => stage === "failed");
     return [
       { text: `${region.padEnd(longest)}  ` },
@@ -158,7 +161,7 @@ export const lineText = (line: FrameLine): string => line.map(({ text }) => text
 function fitted(line: FrameLine, width: number): FrameLine {
   let left = width;
   const clean = line.map(({ text, tone }) => ({
-    characters: [...text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")],
+    characters: Array.from(text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")),
     tone,
   }));
   const total = clean.reduce((sum, { characters }) => sum + characters.length, 0);

@@ -1,6 +1,6 @@
 import type { FleetEvent, Question, Reporter } from "../../../fleet/report/events";
 import { counted } from "../../../fleet/text/words";
-import { ask, isTold, levelPaint, type Loudness, type Terminal } from "../console";
+import { ask, isTold, levelPaint, type Loudness, type Terminal, type TerminalLike } from "../console";
 import { frame, lineText, clock, type FrameLine } from "./frame";
 import { teller, toldText, type Told } from "../lines";
 import { countText, type Progress } from "../progress";
@@ -16,7 +16,11 @@ const DRAW_EVERY_MS = 80;
 const TICK_MS = 1000;
 
 /** A live view makes sense where a person looks on and the terminal can move its cursor. */
-export function canDraw({ stderr, stdout, env }: Terminal): boolean {
+export function canDraw({
+  stderr,
+  stdout,
+  env,
+}: Record<"stderr" | "stdout", TerminalLike> & { env: NodeJS.ProcessEnv }): boolean {
   return Boolean(stderr.isTTY && stdout.isTTY) && !env.CI && env.TERM !== "dumb";
 }
 
@@ -113,7 +117,7 @@ export function liveReporter(
 
 /** The stream's own `write`, which goes past the hook. */
 function unhooked(stream: NodeJS.WriteStream) {
-  const write = stream.write.bind(stream) as NodeJS.WriteStream["write"];
+  const write: NodeJS.WriteStream["write"] = stream.write.bind(stream);
   return {
     write,
     get columns() {
@@ -136,16 +140,15 @@ function hook(o: {
   onForeign(text: string): boolean;
 }): () => void {
   const { stdout, stderr } = o;
-  const out = stdout.write;
-  const err = stderr.write;
+  const [out, err] = [unhooked(stdout).write, unhooked(stderr).write];
   stdout.write = ((...args: Parameters<typeof out>) => {
     o.onResult();
-    return out.apply(stdout, args);
+    return out(...args);
   }) as typeof out;
   stderr.write = ((...args: Parameters<typeof err>) => {
     const [chunk] = args as unknown as [unknown];
     if (typeof chunk === "string" && o.onForeign(chunk.endsWith("\n") ? chunk : `${chunk}\n`)) return true;
-    return err.apply(stderr, args);
+    return err(...args);
   }) as typeof err;
   return () => {
     stdout.write = out;

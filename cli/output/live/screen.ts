@@ -6,8 +6,8 @@ const BEGIN = `${ESC}?2026h${ESC}?25l${ESC}?7l`;
 const END = `${ESC}?7h${ESC}?2026l`;
 const SHOW_CURSOR = `${ESC}?25h`;
 
-/** The stream that is drawn on; `columns` and `rows` change when the window does. */
-export type DrawingStream = Pick<NodeJS.WriteStream, "write" | "columns" | "rows">;
+/** The stream that is drawn on; `columns` and `rows` change when the window does, and a stream without one has none. */
+export type DrawingStream = Pick<NodeJS.WriteStream, "write"> & Partial<Pick<NodeJS.WriteStream, "columns" | "rows">>;
 
 /** What is on the screen now: how long each line is, without colours. */
 interface Drawn {
@@ -32,7 +32,7 @@ export class Screen {
   /** @param lines painted; `plain` the same without colours */
   draw(lines: string[], plain: string[]): void {
     const text = lines.map((line) => `${line}${ESC}K\n`).join("");
-    const lengths = plain.map((line) => [...line].length);
+    const lengths = plain.map((line) => Array.from(line).length);
     if (text === this.drawn.text && this.rowsOf(lengths) === this.rowsOf(this.drawn.lengths)) return;
     this.stream.write(`${BEGIN}${this.home()}${text}${ESC}J${END}`);
     this.drawn = { lengths, text };

@@ -4,9 +4,9 @@ import { instancesOf, items, text, type Node } from "../protocol/xml";
 /** Filters of a Describe call as form fields. */
 export function filterParams(filters: Record<string, string[]>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(filters).flatMap(([name, values], index) => [
+    Object.entries(filters).flatMap(([name, values], index): [string, string][] => [
       [`Filter.${index + 1}.Name`, name],
-      ...values.map((value, at) => [`Filter.${index + 1}.Value.${at + 1}`, value]),
+      ...values.map((value, at): [string, string] => [`Filter.${index + 1}.Value.${at + 1}`, value]),
     ]),
   );
 }

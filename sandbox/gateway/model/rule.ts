@@ -90,17 +90,24 @@ export const before = (on: string, look: (call: Call, cloud: Cloud) => Promise<v
   },
 });
 
-/** A rule that acts once the call has succeeded; it may put another answer in place. */
-export const after = (
+/** A rule that puts another answer in place of that of a call that has succeeded. */
+export const amending = (
   on: string,
-  act: (call: Call, answer: Answer, cloud: Cloud) => Promise<Answer | void> | Answer | void,
+  amend: (call: Call, answer: Answer, cloud: Cloud) => Promise<Answer> | Answer,
 ): Rule => ({
   on,
   run: async (call, next, cloud) => {
     const answer = await next();
-    return answer.status < 300 ? ((await act(call, answer, cloud)) ?? answer) : answer;
+    return answer.status < 300 ? amend(call, answer, cloud) : answer;
   },
 });
+
+/** A rule that acts once the call has succeeded. */
+export const after = (on: string, act: (call: Call, answer: Answer, cloud: Cloud) => void): Rule =>
+  amending(on, (call, answer, cloud) => {
+    act(call, answer, cloud);
+    return answer;
+  });
 
 /** A rule that answers without the emulated AWS. */
 export const instead = (on: string, answer: (call: Call, cloud: Cloud) => Promise<Answer> | Answer): Rule => ({

@@ -1,6 +1,6 @@
 import type { HostSpec } from "../../hosts/driver";
 import { listOf, type Call } from "../protocol/call";
-import { after, type Cloud, type Rule } from "../model/rule";
+import { after, amending, type Cloud, type Rule } from "../model/rule";
 import { ec2Answer, instancesOf, items, parseXml, tagsOf, text, type Node } from "../protocol/xml";
 
 /** What an instance of an answer looks like to the host driver. */
@@ -46,7 +46,7 @@ export const hostRules: Rule[] = [
   after("ec2:RebootInstances", (call, _answer, cloud) => {
     for (const id of listOf(call.params, "InstanceId")) cloud.instances.reboot(id);
   }),
-  after("ec2:GetConsoleOutput", async (call, _answer, cloud) => {
+  amending("ec2:GetConsoleOutput", async (call, _answer, cloud) => {
     const instanceId = call.params.get("InstanceId") ?? "";
     const instance = instancesOf(
       await cloud.moto.ask(call.region, "DescribeInstances", { "InstanceId.1": instanceId }),

@@ -57,7 +57,8 @@ export const launchRules: Rule[] = [
     }
     const zone = await zoneOf(cloud, call.region, call.params);
     const offered = await cloud.types.offeredIn(cloud, call.region, typeName);
-    if (offered.length === 0)
+    const [first] = offered;
+    if (first === undefined)
       throw new AwsError(
         "Unsupported",
         "The requested configuration is currently not supported. Please check the documentation for supported configurations.",
@@ -69,8 +70,7 @@ export const launchRules: Rule[] = [
       );
     }
     if (call.params.get("InstanceMarketOptions.MarketType") === "spot") {
-      const place = zone ?? (offered[0] as string);
-      checkPrice(call, spotPrice(typeName, type, place));
+      checkPrice(call, spotPrice(typeName, type, zone ?? first));
     }
   }),
   // "Spot request types" (EC2 User Guide): a persistent request can stop or hibernate its instance, not terminate it.

@@ -1,6 +1,6 @@
 import { filterParams, interfaces } from "../model/ask";
 import { AwsError, listOf, type Call } from "../protocol/call";
-import { after, before, instead, type Cloud, type Rule } from "../model/rule";
+import { after, amending, before, instead, type Cloud, type Rule } from "../model/rule";
 import { ec2Answer, items, parseXml, text, type Node } from "../protocol/xml";
 
 const notImitated = (action: string): Rule =>
@@ -42,8 +42,8 @@ export const lifecycleRules: Rule[] = [
       throw new AwsError("InvalidInstanceID.NotFound", `The instance ID '${young}' does not exist`);
   }),
   // A listing that does not name it leaves it out meanwhile.
-  after("ec2:DescribeInstances", (_call, answer, cloud) => {
-    if (![...cloud.bornAt.keys()].some((id) => isUnknownYet(cloud, id))) return;
+  amending("ec2:DescribeInstances", (_call, answer, cloud) => {
+    if (![...cloud.bornAt.keys()].some((id) => isUnknownYet(cloud, id))) return answer;
     const content = parseXml(answer.body);
     const known = items(content, "reservationSet").map((reservation) => ({
       ...reservation,
@@ -123,9 +123,9 @@ export const lifecycleRules: Rule[] = [
       return answer;
     },
   },
-  after("ec2:DescribeNatGateways", (_call, answer, cloud) => {
+  amending("ec2:DescribeNatGateways", (_call, answer, cloud) => {
     const deleting = [...cloud.natsDeleting].filter(([, { until }]) => isDeleting(cloud, until)).map(([id]) => id);
-    if (deleting.length === 0) return;
+    if (deleting.length === 0) return answer;
     const content = parseXml(answer.body);
     const item = items(content, "natGatewaySet").map((gateway) =>
       deleting.includes(text(gateway, "natGatewayId")) ? { ...gateway, state: "deleting" } : gateway,

@@ -11,7 +11,7 @@ const publicAddresses = async (cloud: Cloud, region: string, vpc: string): Promi
     .filter(Boolean);
 
 /** What AWS does not delete with a VPC, nor before it. moto knows subnets, route tables and VPN gateways by itself. */
-const HOLD_A_VPC: { action: string; filter?: string; list: string; holds(one: Node, vpc: string): boolean }[] = [
+const HOLD_A_VPC: { action: string; filter?: string; list: string; holds: (one: Node, vpc: string) => boolean }[] = [
   { action: "DescribeInternetGateways", filter: "attachment.vpc-id", list: "internetGatewaySet", holds: () => true },
   {
     action: "DescribeSecurityGroups",

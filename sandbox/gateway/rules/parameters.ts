@@ -1,5 +1,5 @@
 import { imageIdByParameter } from "../model/images";
-import { after, type Rule } from "../model/rule";
+import { amending, type Rule } from "../model/rule";
 import { jsonAnswer } from "../protocol/xml";
 import type { Call } from "../protocol/call";
 
@@ -37,7 +37,7 @@ export const parameterRules: Rule[] = [
       return found === undefined ? next() : jsonAnswer({ Parameter: found });
     },
   },
-  after("ssm:GetParameters", (call, answer) => {
+  amending("ssm:GetParameters", (call, answer) => {
     const names = Array.isArray(call.json["Names"]) ? call.json["Names"].map(String) : [];
     const found = names.flatMap((name) => parameter(call, name) ?? []);
     const rest = JSON.parse(answer.body) as { Parameters: Parameter[]; InvalidParameters: string[] };

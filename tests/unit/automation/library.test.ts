@@ -16,7 +16,7 @@ describe("the fleet as a library", () => {
       config,
       sandbox: "api",
       env: { PATH: process.env.PATH, SPOT_SANDBOX_HOME: path.join(dir, "none"), HOME: dir },
-      reporter: { emit: (event) => void events.push(event), confirm: async () => false },
+      reporter: { emit: (event) => void events.push(event), confirm: () => Promise.resolve(false) },
     });
   };
 

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseCommandLine } from "../../../cli/parse";
-import { OPTIONS, type OptionName } from "../../../cli/runtime/options";
+import { OPTIONS } from "../../../cli/runtime/options";
 import { COMMANDS } from "../../../cli/table";
 import { checks } from "../../../fleet/checks";
 import { isSpotError } from "../../../fleet/errors";
@@ -75,10 +75,7 @@ describe("the command line", function () {
       });
       assert.ok(text.includes(summary), name);
       for (const option of options)
-        assert.ok(
-          text.includes(`--${option}`) && text.includes(OPTIONS[option as OptionName].description),
-          `${name} ${option}`,
-        );
+        assert.ok(text.includes(`--${option}`) && text.includes(OPTIONS[option].description), `${name} ${option}`);
     }
   });
 

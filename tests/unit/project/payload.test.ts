@@ -422,7 +422,7 @@ describe("readPayload", () => {
       const header = (machine: number): string => `\x7fELF${"\0".repeat(14)}${String.fromCharCode(machine)}\0`;
       for (const [content, machines] of [
         [header(62), ["x86_64"]],
-        [`${header(0x37)}`, ["x86_64", "aarch64"]],
+        [header(0x37), ["x86_64", "aarch64"]],
         ["#!/bin/sh\n", ["x86_64", "aarch64"]],
       ] as const) {
         const binary = write("bacalhau", content);

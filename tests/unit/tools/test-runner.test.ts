@@ -27,16 +27,16 @@ interface Result {
 /** tools/ is plain JavaScript, for it runs before anything is built. */
 const tool = async <T>(name: string): Promise<T> =>
   ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
-const suites = () => tool<{ chosen(args: string[]): Suite[]; jobsOf(suite: Suite): Job[] }>("suites.js");
+const suites = () => tool<{ chosen: (args: string[]) => Suite[]; jobsOf: (suite: Suite) => Job[] }>("suites.js");
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
 const schedule = () =>
   tool<{
-    runAll(
+    runAll: (
       jobs: Job[],
       work: (job: Job) => Promise<void>,
       stop: AbortSignal,
       limits: { computing: number; booted: number; together: number },
-    ): Promise<void>;
+    ) => Promise<void>;
   }>("schedule.js");
 
 describe("the test command", function () {
@@ -151,9 +151,10 @@ describe("the test command", function () {
     const begun: string[] = [];
     await runAll(
       ["a", "b"].map((title) => ({ title, suite: { name: "some" } })),
-      async ({ title }) => {
+      ({ title }) => {
         begun.push(title);
         stop.abort();
+        return Promise.resolve();
       },
       stop.signal,
       { computing: 1, booted: 1, together: 1 },

@@ -8,7 +8,7 @@ const STACK = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s";
 const NODE = "urn:pulumi:s::p::spot-deployer:infra:SpotNode$aws:ec2/instance:Instance::us-west-2-0-spot";
 const PROVIDER = "urn:pulumi:s::p::pulumi:providers:aws::aws";
 
-const event = (fields: object): EngineEvent => ({ sequence: 0, timestamp: 0, ...fields }) as unknown as EngineEvent;
+const event = (fields: object): EngineEvent => ({ sequence: 0, timestamp: 0, ...fields });
 const outputs = (op: string, urn = NODE, id = "i-1") =>
   event({
     resOutputsEvent: {

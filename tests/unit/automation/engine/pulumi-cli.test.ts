@@ -75,7 +75,9 @@ describe("obtaining the Pulumi CLI", () => {
 
   const making = (origin: Way["origin"], provide: (root: string) => unknown): Way => ({
     origin,
-    provide: async ({ root }) => void (await provide(root)),
+    provide: async ({ root }) => {
+      await provide(root);
+    },
   });
 
   async function refused(work: Promise<unknown>, code: string): Promise<SpotError> {
@@ -295,7 +297,9 @@ function ended(child: ReturnType<typeof spawn>): Promise<void> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 50_000; !condition(); await sleep(20)) {
+  const deadline = Date.now() + 50_000;
+  while (!condition()) {
     assert.ok(Date.now() < deadline, `timeout: ${String(condition)}`);
+    await sleep(20);
   }
 }

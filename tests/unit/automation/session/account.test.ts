@@ -3,7 +3,6 @@ import type { Cloud } from "../../../../automation/cloud/clients";
 import { callerIdentity } from "../../../../automation/cloud/identity";
 import { EMPTY_STATE, type StackState } from "../../../../automation/engine/state";
 import { divided, fleetIdOf, newEndpoints, recordedAccount } from "../../../../automation/session/ownership";
-import type { EngineStack } from "../../../../automation/engine/stack";
 import type { Target } from "../../../../automation/target";
 import type { SpotError } from "../../../../fleet/errors";
 import { accountOfArn } from "../../../../fleet/identity/account";
@@ -89,7 +88,7 @@ describe("a fleet ID", () => {
   });
 
   const of = (recorded: StackState, lineage?: string) =>
-    fleetIdOf({ configFile: FILE } as EngineStack, "org/project/dev", recorded, { lineage });
+    fleetIdOf({ configFile: FILE }, "org/project/dev", recorded, { lineage });
   it("is the state's, else the settings', else none", () => {
     assert.equal(of(state({ lineage: ID, resources: [resource({})] }), ID), ID);
     assert.equal(of(EMPTY_STATE, ID), ID);

@@ -52,10 +52,10 @@ describe("which configuration changed a default stack last (O8)", () => {
     given: { target?: Partial<Target>; backendUrl?: string; answer?: boolean } = {},
   ): Session {
     const target = { kind: "aws", stack: "fleet", isChosen: false, ...given.target };
-    const stateFiles = stateFilesOf(given.backendUrl ?? pathToFileURL(backend()).href, target.stack!);
+    const stateFiles = stateFilesOf(given.backendUrl ?? pathToFileURL(backend()).href, target.stack);
     const reporter = {
       emit: () => undefined,
-      confirm: async (question: Question) => (asked.push(question), given.answer ?? false),
+      confirm: (question: Question) => (asked.push(question), Promise.resolve(given.answer ?? false)),
     };
     return { configFile, target, stack: { stateFiles }, stackExists: true, reporter } as unknown as Session;
   }

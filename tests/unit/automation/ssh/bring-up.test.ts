@@ -285,7 +285,13 @@ describe("bringing a node up", () => {
 
   it("ends when the run is interrupted", async () => {
     const abort = new AbortController();
-    const clock = { now: () => 0, sleep: () => Promise.resolve(abort.abort()) };
+    const clock = {
+      now: () => 0,
+      sleep: () => {
+        abort.abort();
+        return Promise.resolve();
+      },
+    };
     await assert.rejects(journey([booting], { signal: abort.signal, clock }).run(), failsWith("E_INTERRUPTED", /i-0a/));
   });
 });

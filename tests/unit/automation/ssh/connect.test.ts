@@ -278,7 +278,7 @@ describe("connecting to a node", () => {
 
     it("ends when the run is interrupted", async () => {
       const abort = new AbortController();
-      const connection = await running(() => void abort.abort(), { signal: abort.signal });
+      const connection = await running(() => abort.abort(), { signal: abort.signal });
       await assert.rejects(connection.run("x", { deadlineMs: 20_000 }), failsWith("E_INTERRUPTED"));
     });
   });

@@ -441,7 +441,7 @@ describe("running the check list", () => {
         expected: "",
         actual: [...others.keys()].join(),
       }),
-    } as Check;
+    };
     const seen: string[] = [];
     const { nodes, isVerified } = await verify([target("a", "1"), target("b", "2"), target("c", "1")], {
       checks: [compared],

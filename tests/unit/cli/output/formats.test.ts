@@ -8,7 +8,6 @@ import { isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automatio
 import { together, type Outcome } from "../../../../automation/verify/outcome";
 import { reportSchema } from "../../../../tools/docs/report-schema";
 import { verificationReport, type VerificationReport } from "../../../../automation/verify/report";
-import type { Terminal } from "../../../../cli/output/console";
 import { verdictLine, verificationText } from "../../../../cli/output/verification";
 import { isSpotError } from "../../../../fleet/errors";
 import { sampleReport } from "../../../support/verification";
@@ -96,10 +95,13 @@ describe("the report's forms", () => {
   it("the table: unknown is neither yes nor no, and told with its reason once, however many checks have it", () => {
     const node = report.nodes[2]!;
     const [a2] = node.results;
-    const text = verificationText({ stdout: {}, env: {} } as Terminal, {
-      ...report,
-      nodes: [{ ...node, results: [a2!, { ...a2!, id: "A3" }] }],
-    });
+    const text = verificationText(
+      { stdout: { isTTY: false }, env: {} },
+      {
+        ...report,
+        nodes: [{ ...node, results: [a2!, { ...a2!, id: "A3" }] }],
+      },
+    );
     assert.match(text, /^us-west-2-2 +2 unknown +unknown +2\.5 s$/m);
     assert.match(
       text,

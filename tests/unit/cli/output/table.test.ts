@@ -1,26 +1,24 @@
 import assert from "node:assert/strict";
 import { nodeTable, tableShape, type PricedNode } from "../../../../cli/output/table";
-import type { Terminal } from "../../../../cli/output/console";
 
-const node = (cost?: PricedNode["cost"]): PricedNode =>
-  ({
-    name: "ap-southeast-2-10",
-    instanceId: "i-0123456789abcdef0",
-    region: "ap-southeast-2",
-    availabilityZone: "ap-southeast-2a",
-    instanceType: "m7g.2xlarge",
-    market: "on-demand",
-    state: "running",
-    address: "203.113.100.100",
-    launchedAt: "2030-01-01T00:00:00Z",
-    recorded: true,
-    ...(cost ? { cost } : {}),
-  }) as PricedNode;
-const priced = node({ hourly: 0.0147, onDemandHourly: 0.0416, soFar: 12.5 } as PricedNode["cost"]);
+const node = (cost?: PricedNode["cost"]): PricedNode => ({
+  name: "ap-southeast-2-10",
+  instanceId: "i-0123456789abcdef0",
+  region: "ap-southeast-2",
+  availabilityZone: "ap-southeast-2a",
+  instanceType: "m7g.2xlarge",
+  market: "on-demand",
+  state: "running",
+  address: "203.113.100.100",
+  launchedAt: "2030-01-01T00:00:00Z",
+  recorded: true,
+  ...(cost ? { cost } : {}),
+});
+const priced = node({ hourly: 0.0147, onDemandHourly: 0.0416, soFar: 12.5 });
 const NOW = Date.parse("2030-01-02T03:00:00Z");
 
-const on = (columns: number | undefined): Pick<Terminal, "stdout" | "env"> => ({
-  stdout: { isTTY: columns !== undefined, columns } as NodeJS.WriteStream,
+const on = (columns: number | undefined): Parameters<typeof nodeTable>[0] => ({
+  stdout: { isTTY: columns !== undefined, columns },
   env: { NO_COLOR: "1" },
 });
 const linesOf = (text: string): string[] => text.split("\n");

@@ -526,9 +526,10 @@ regions:
 
     it("are SpotErrors of class config with a next step", () => {
       const { problems } = parseConfig("regions: 1\n", "f.yaml");
-      assert.equal(problems?.[0]?.code, "E_CONFIG_INVALID");
-      assert.equal(problems?.[0]?.class, "config");
-      assert.match(problems?.[0]?.next ?? "", /config\.example\.yaml/);
+      const [problem] = problems ?? [];
+      assert.ok(problem);
+      assert.deepEqual([problem.code, problem.class], ["E_CONFIG_INVALID", "config"]);
+      assert.match(problem.next, /config\.example\.yaml/);
     });
 
     it("warn of an open door", () => {

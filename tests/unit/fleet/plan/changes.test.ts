@@ -52,9 +52,10 @@ describe("changesBetween", () => {
   for (const [was, reason] of reasons) {
     it(`replaces, and says why: ${reason}`, () => {
       const [change] = changesBetween([desired(0)], [recorded(0, was)]);
-      assert.deepEqual([change?.kind, change?.reason], ["replace", reason]);
-      assert.equal(change?.from?.instanceId, "i-0");
-      assert.equal(change?.to?.generation, "g1");
+      assert.ok(change);
+      assert.deepEqual([change.kind, change.reason], ["replace", reason]);
+      assert.equal(change.from?.instanceId, "i-0");
+      assert.equal(change.to?.generation, "g1");
     });
   }
 

@@ -38,8 +38,8 @@ const ask = (
   { method = "GET", headers = {}, from = instance(), at = now }: Asking = {},
 ): MetadataResponse => answerMetadata({ method, path, headers }, from, { secret, now: at });
 
-function token(ttl: string | undefined = "60", asking: Asking = {}): MetadataResponse {
-  const headers: Record<string, string> = ttl === undefined ? {} : { "x-aws-ec2-metadata-token-ttl-seconds": ttl };
+function token(ttl = "60", asking: Asking = {}): MetadataResponse {
+  const headers = { "x-aws-ec2-metadata-token-ttl-seconds": ttl };
   return ask("/latest/api/token", { method: "PUT", ...asking, headers: { ...headers, ...asking.headers } });
 }
 

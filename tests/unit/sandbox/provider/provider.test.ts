@@ -85,8 +85,8 @@ describe("the sandbox's provider: what a change means", () => {
     const group = urn("aws:ec2/securityGroup:SecurityGroup");
     const { inputs: first, failures } = await provider.check(group, {}, { region: "r", vpcId: "vpc-1" });
     assert.deepEqual(failures, []);
-    assert.match((first as Properties)["name"] as string, /^name-[0-9a-f]{7}$/);
-    const { inputs: second } = await provider.check(group, first as Properties, { region: "r", vpcId: "vpc-1" });
+    assert.match(first["name"] as string, /^name-[0-9a-f]{7}$/);
+    const { inputs: second } = await provider.check(group, first, { region: "r", vpcId: "vpc-1" });
     assert.deepEqual(second, first);
   });
 
@@ -97,14 +97,14 @@ describe("the sandbox's provider: what a change means", () => {
       { ami: "ami-1", hibernation: true, rootBlockDevice: { iops: 3000 } },
     );
     assert.deepEqual(
-      failures?.map(({ property }) => property),
+      failures.map(({ property }) => property),
       ["region", "hibernation", "rootBlockDevice.iops"],
     );
   });
 
   it("names the types that it serves when it meets another", async () => {
     await assert.rejects(
-      provider.check(urn("aws:s3/bucket:Bucket"), {}, {}),
+      async () => provider.check(urn("aws:s3/bucket:Bucket"), {}, {}),
       /does not serve aws:s3\/bucket:Bucket; it knows aws:ec2\/vpc:Vpc/,
     );
     assert.equal(resourceTypes.size, 10);

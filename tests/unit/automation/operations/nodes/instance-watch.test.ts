@@ -17,9 +17,12 @@ const untilGone = (gone: AbortSignal): Promise<never> =>
 describe("watching instances that are set up", () => {
   it("ends the work on one that ended, with the cloud's reason, and lets the others go on", async () => {
     const asked: string[] = [];
-    const watch = new InstanceWatch(async (region) => {
+    const watch = new InstanceWatch((region) => {
       asked.push(region);
-      return [instance("i-1", "terminated", "Server.SpotInstanceTermination: no capacity"), instance("i-2", "running")];
+      return Promise.resolve([
+        instance("i-1", "terminated", "Server.SpotInstanceTermination: no capacity"),
+        instance("i-2", "running"),
+      ]);
     }, 1);
     let isOver = false;
     const other = watch.during(ref("i-2"), async (gone) => {
@@ -38,10 +41,9 @@ describe("watching instances that are set up", () => {
 
   it("does not take a region that fails, or an instance that is not listed yet, for an end", async () => {
     let looks = 0;
-    const watch = new InstanceWatch(async (region) => {
+    const watch = new InstanceWatch((region) => {
       looks += 1;
-      if (region === "eu-west-1") throw new Error("throttled");
-      return [];
+      return region === "eu-west-1" ? Promise.reject(new Error("throttled")) : Promise.resolve([]);
     }, 1);
     const work = async (gone: AbortSignal) => {
       while (looks < 4) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -60,7 +62,7 @@ describe("watching instances that are set up", () => {
     // The last looks come a tenth of it apart, and are over long before the next usual one, also on a busy machine.
     const everyMs = 5_000;
     const endsAt = (look: number) =>
-      new InstanceWatch(async () => [instance("i-1", ++looks >= look ? "terminated" : "running")], everyMs);
+      new InstanceWatch(() => Promise.resolve([instance("i-1", ++looks >= look ? "terminated" : "running")]), everyMs);
     await assert.rejects(
       endsAt(3).during(ref("i-1"), lost),
       (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE",
@@ -79,7 +81,7 @@ describe("watching instances that are set up", () => {
         ),
       );
     const watch = new InstanceWatch(
-      async () => [instance("i-1", "terminated", "Client.UserInitiatedShutdown")],
+      () => Promise.resolve([instance("i-1", "terminated", "Client.UserInitiatedShutdown")]),
       60 * 60_000,
     );
     await assert.rejects(
@@ -90,7 +92,7 @@ describe("watching instances that are set up", () => {
 
   it("asks nothing once the work is over, and throws what the work throws", async () => {
     let looks = 0;
-    const watch = new InstanceWatch(async () => ((looks += 1), []), 1);
+    const watch = new InstanceWatch(() => ((looks += 1), Promise.resolve([])), 1);
     await assert.rejects(
       watch.during(ref("i-1"), () => Promise.reject(new Error("its own"))),
       /its own/,

@@ -143,7 +143,7 @@ describe("the live view", () => {
   ] as const) {
     it(`fits ${count} nodes into ${width} x ${height}`, () => {
       const regions = ["eu-west-1", "us-east-1", "us-west-2"];
-      const nodes = Array.from({ length: count }, (_, i) => ref(i, regions[i % 3]!));
+      const nodes = Array.from({ length: count }, (_, i) => ref(i, regions[i % 3]));
       const progress = after([
         { type: "expected", nodes },
         ...nodes.map((node): FleetEvent => ({ type: "waiting", node, reason: "x".repeat(300) })),
@@ -156,7 +156,7 @@ describe("the live view", () => {
       const shown = lines(progress, width, height, told);
       assert.ok(shown.length <= Math.max(1, height - 1), `${shown.length} lines`);
       assert.ok(
-        shown.every((line) => [...line].length <= width),
+        shown.every((line) => Array.from(line).length <= width),
         "no line is wider than the terminal",
       );
       if (height < 5) return;
@@ -197,7 +197,7 @@ describe("the live view", () => {
   it("draws by one write, goes up by as many rows as there are, and writes nothing when nothing changed", () => {
     const written: string[] = [];
     const stream = { columns: 10, rows: 24, write: (text: string) => (written.push(text), true) };
-    const screen = new Screen(stream as never);
+    const screen = new Screen(stream);
     try {
       screen.draw(["1234567890", "b"], ["1234567890", "b"]);
       screen.draw(["1234567890", "b"], ["1234567890", "b"]);

@@ -7,7 +7,7 @@ import { noHosts } from "../../../../../sandbox/hosts/none";
 describe("an instance that AWS takes back", () => {
   it("is shown as shutting down, with the reason, before its host is ended", async () => {
     const seen: string[] = [];
-    const driver: HostDriver = { ...noHosts, terminate: async () => void seen.push("host ends") };
+    const driver: HostDriver = { ...noHosts, terminate: () => Promise.resolve(void seen.push("host ends")) };
     const told = (state: string) => (_region: string, id: string, reason: { code: string }) =>
       Promise.resolve(void seen.push(`${id} ${state}: ${reason.code}`));
     const moto = {

@@ -1,0 +1,9 @@
+/**
+ * A field that AWS always answers with, although the SDK's types say of every field that it may be missing.
+ * @throws Error for an answer without it: no AWS gives such
+ */
+export function stated<T, K extends keyof T & string>(answer: T, field: K): NonNullable<T[K]> {
+  const value = answer[field];
+  if (value === undefined || value === null) throw new Error(`AWS answered without ${field}`);
+  return value;
+}
