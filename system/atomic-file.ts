@@ -13,26 +13,38 @@ export function writeFileAtomic(
   mode = 0o644,
   beforeReplacing?: () => void,
 ): void {
-  const folder = path.dirname(file);
-  mkdirSync(folder, { recursive: true, ...(mode === 0o600 ? { mode: 0o700 } : {}) });
-  const draft = `${file}.${process.pid}.tmp`;
-  try {
+  replace(file, mode, (draft) => {
     writeThrough(draft, content, mode);
     beforeReplacing?.();
-    renameSync(draft, file);
-    syncFolder(folder);
-  } finally {
-    rmSync(draft, { force: true });
-  }
+  });
+  syncFolder(path.dirname(file));
 }
 
-/** As `writeFileAtomic`, for what only saves work or time: a folder that is full or read-only is no reason to fail. True: written. */
+/** As `writeFileAtomic`, for what is written often, or again: a loss of power may take it, and nobody waits for the disk. */
+export function writeFileWhole(file: string, content: string, mode = 0o644): void {
+  replace(file, mode, (draft) => {
+    writeFileSync(draft, content, { mode });
+  });
+}
+
+/** As `writeFileWhole`, for what only saves work or time: a folder that is full or read-only is no reason to fail. True: written. */
 export function tryWriteFile(file: string, content: string, mode?: number): boolean {
   try {
-    writeFileAtomic(file, content, mode);
+    writeFileWhole(file, content, mode);
     return true;
   } catch {
     return false;
+  }
+}
+
+function replace(file: string, mode: number, write: (draft: string) => void): void {
+  mkdirSync(path.dirname(file), { recursive: true, ...(mode === 0o600 ? { mode: 0o700 } : {}) });
+  const draft = `${file}.${process.pid}.tmp`;
+  try {
+    write(draft);
+    renameSync(draft, file);
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
@@ -47,17 +59,17 @@ function writeThrough(file: string, content: string | Uint8Array, mode: number):
   }
 }
 
-/** Where a folder may not be read, or its file system has no such thing. */
-const NO_FOLDER_SYNC = ["EACCES", "EPERM", "EINVAL", "EISDIR", "ENOTSUP"];
-
-/** Makes the rename itself survive a loss of power. */
+/**
+ * Makes the rename itself survive a loss of power, as far as it can be done: the file is in its place already, and not
+ * every folder may be read or can be synced.
+ */
 function syncFolder(folder: string): void {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(folder, "r");
     fsyncSync(descriptor);
-  } catch (error) {
-    if (!NO_FOLDER_SYNC.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  } catch {
+    // What counts is done.
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

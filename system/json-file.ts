@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from "node:fs";
-import { writeFileAtomic } from "./atomic-file";
+import { writeFileWhole } from "./atomic-file";
 
 /** Undefined when the file is missing or not JSON: such a file is as good as none. */
 export function readJson(file: string): unknown {
@@ -10,9 +10,9 @@ export function readJson(file: string): unknown {
   }
 }
 
-/** Writes the file whole or not at all, for its owner's eyes only. Makes the folder when it is not there. */
+/** Writes the file whole or not at all (`writeFileWhole`), for its owner's eyes only. */
 export function writeJson(file: string, value: unknown): void {
-  writeFileAtomic(file, `${JSON.stringify(value, undefined, 2)}\n`, 0o600);
+  writeFileWhole(file, `${JSON.stringify(value, undefined, 2)}\n`, 0o600);
 }
 
 export function removeFile(file: string): void {

@@ -3,7 +3,7 @@ import path from "node:path";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/report/events";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
-import { writeFileAtomic } from "../../system/atomic-file";
+import { writeFileWhole } from "../../system/atomic-file";
 import { errorLines, teller, toldText } from "./lines";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
 
@@ -158,7 +158,7 @@ export class Journal {
       ...(end?.error === undefined ? {} : { error: errorInfo(end.error) }),
       log: this.file,
     };
-    this.attempt(() => writeFileAtomic(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600));
+    this.attempt(() => writeFileWhole(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600));
   }
 }
 
