@@ -7,6 +7,7 @@ import { sandboxStatus, stopSandbox } from "../../sandbox/control";
 import { downExitCode, reportDown, reportPlan } from "../output/down";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
+import { reporterFor } from "../runtime/reporter";
 import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
@@ -34,7 +35,10 @@ function requestFrom({ options, positionals }: CommandContext): DownRequest {
 }
 
 /** No sandbox runs, so it holds nothing; what a crashed one left on this machine is cleared away. */
-async function withoutSandbox({ options, terminal }: CommandContext, home: string): Promise<ExitCode> {
+async function withoutSandbox(context: CommandContext, home: string): Promise<ExitCode> {
+  const { options, terminal } = context;
+  // The log and the record of a run, as of any other.
+  reporterFor(context, "progress");
   if (!options["dry-run"]) {
     await stopSandbox(home);
     forgetSandbox(home);

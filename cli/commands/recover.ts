@@ -11,14 +11,16 @@ import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
 export async function run(context: CommandContext): Promise<ExitCode> {
-  const { "fleet-id": given, end, release } = context.options;
-  if ([given, end, release].filter((option) => option !== undefined).length > 1)
-    throw new SpotError("E_USAGE", {
-      message: "--fleet-id, --end and --release stand alone",
-      next: "Run the command once for each.",
-    });
-  const fleetId = given === undefined ? undefined : asFleetId(given, "--fleet-id");
-  const access = { needs: "place", shows: "progress", changes: true, withoutState: true } as const;
+  const { "fleet-id": fleetId, end, release } = context.options;
+  const before = (): void => {
+    if ([fleetId, end, release].filter((option) => option !== undefined).length > 1)
+      throw new SpotError("E_USAGE", {
+        message: "--fleet-id, --end and --release stand alone",
+        next: "Run the command once for each.",
+      });
+    if (fleetId !== undefined) asFleetId(fleetId, "--fleet-id");
+  };
+  const access = { needs: "place", shows: "progress", before, changes: true, withoutState: true } as const;
   return withSession(context, access, async ({ session }) => {
     if (end) return reportNamed(context, await dealWith(session, "end", end));
     if (release) return reportNamed(context, await dealWith(session, "release", release));

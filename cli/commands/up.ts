@@ -24,10 +24,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 /** `up` on the whole fleet, or on a part of it (`replace`, `repair`). */
 export async function runUp(context: CommandContext, part?: Part): Promise<ExitCode> {
-  refuseStaleBuild();
   const access = {
     needs: "config",
     shows: "progress",
+    before: refuseStaleBuild,
     starts: true,
     changes: true,
     founds: part === undefined,

@@ -25,6 +25,8 @@ export interface Access<N extends keyof Needs>
   needs: N;
   /** Default: `answer`. */
   shows?: Shows;
+  /** Refuses the command before anything is read or opened; the log is there by then. */
+  before?: () => void;
   /** It changes nothing, so the first wish to stop ends it; what it says then, when a node may have been changed. */
   reads?: true | SpotErrorInput;
   /** Warnings of the configuration are not told: what is shown is a node's own. */
@@ -62,10 +64,11 @@ const READ: {
  */
 export async function withSessions<N extends keyof Needs>(
   context: CommandContext,
-  { needs, shows = "answer", reads, withoutWarnings, ...kind }: Access<N>,
+  { needs, shows = "answer", before, reads, withoutWarnings, ...kind }: Access<N>,
   work: (opening: Opening<Needs[N]>) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const reporter = reporterFor(context, shows);
+  before?.();
   const { given, place } = READ[needs](context, withoutWarnings ? { ...reporter, emit: () => undefined } : reporter);
   const run = (interrupts: Interrupts): Promise<ExitCode> => {
     const options: SessionOptions = {
