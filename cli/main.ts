@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // First: what is imported before it is compiled anew each time.
 import "./compile-cache";
+import "./source-maps";
 import { isSpotError } from "../fleet/errors";
 import { ExitCode } from "../fleet/errors/exit-codes";
 import type { CommandContext } from "./runtime/context";
@@ -13,9 +14,6 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== "EPIPE") throw error;
   });
 }
-
-// Before anything else is loaded: a stack trace that was asked for names lines of the sources. It costs time to start.
-if (process.argv.includes("--debug")) process.setSourceMapsEnabled(true);
 
 /** argv -> one command, loaded when it is run; the only place that sets the exit code. */
 async function main(argv: string[]): Promise<ExitCode> {
