@@ -9,7 +9,7 @@ import {
   readLegacyState,
   stillThere,
   type LegacyListing,
-} from "../../automation/operations/inspect/import";
+} from "../../automation/operations/cleanup/import";
 import { pathsOf } from "../../automation/target/paths";
 import { resolveTarget } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { readLegacyState } from "../../../../../automation/operations/inspect/import";
+import { readLegacyState } from "../../../../../automation/operations/cleanup/import";
 import { isSpotError, type ErrorCode } from "../../../../../fleet/errors";
 
 const one = '{"instance_id": "i-0123", "region": "us-east-1"}';
