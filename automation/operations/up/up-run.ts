@@ -156,10 +156,11 @@ export class UpRun {
     for (const batch of batches) {
       if (!going || this.isStopped) break;
       const urns = this.urns(batch);
-      // A part is replaced because it was asked for, whether or not the program sees a difference.
       for (const name of batch) untouched.delete(name);
       this.takeTurn(urns);
-      going = await this.engine({ target: urns, ...(this.request.part ? { replace: urns } : {}) });
+      const target = [...urns, ...this.missingUrns(this.goneOf(batch))];
+      // A part is replaced because it was asked for, whether or not the program sees a difference.
+      going = await this.engine({ target, ...(this.request.part && urns.length > 0 ? { replace: urns } : {}) });
       if (going) going = await this.proves(batch);
     }
   }
@@ -233,6 +234,12 @@ export class UpRun {
     const staying = this.session.state.nodes.filter(({ instanceId }) => !this.leaving.has(instanceId));
     pins.launches = launchesOf(Object.keys(pins.nodes), staying);
     writePins(this.session, this.plan);
+  }
+
+  /** Nodes of a batch that turned out to be gone since it was planned: there is nothing to replace, they are made. */
+  private goneOf(names: readonly string[]): DesiredNode[] {
+    const recorded = new Set(this.session.state.nodes.map(({ name }) => name));
+    return this.changes.flatMap(({ name, to }) => (to && names.includes(name) && !recorded.has(name) ? [to] : []));
   }
 
   /** Of the nodes that are recorded: one that turned out to be gone has none. */
