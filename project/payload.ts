@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import path from "node:path";
 import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
@@ -37,6 +37,14 @@ interface Source {
   skip?(source: string): boolean;
 }
 
+const README = "README.md";
+
+/** By whatever links it is reached. */
+const realPath = (file: string): string => {
+  const real = tryTo(() => realpathSync(file));
+  return real instanceof Error ? file : real;
+};
+
 /** Left behind by whoever runs a script or opens a folder. */
 const isDropping = (source: string): boolean => /^(__pycache__|.*\.pyc|\.DS_Store)$/.test(path.basename(source));
 
@@ -61,7 +69,9 @@ function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
       required: config.filesDirectory !== undefined,
       key: ["aws", "files_directory"],
       // It explains the folder to whoever looks into it here.
-      skip: (source) => source === path.join(places.packageRoot, "files/README.md"),
+      skip: (source) =>
+        path.basename(source) === README &&
+        realPath(source) === realPath(path.join(places.packageRoot, "files", README)),
     },
   ];
 }

@@ -302,6 +302,8 @@ describe("readPayload", () => {
     write("files/README.md", "about this folder");
     assert.deepEqual(read().manifest, without);
     assert.deepEqual(read({ filesDirectory: at("files") }).manifest, without);
+    symlinkSync(at("files"), at("link"));
+    assert.deepEqual(read({ filesDirectory: at("link") }).manifest, without);
     write("files/app/README.md");
     assert.deepEqual(
       paths(read()).filter((name) => name.startsWith("files/")),
