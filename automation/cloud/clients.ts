@@ -105,8 +105,10 @@ function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credent
 
 /** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
 function cliOf({ endpoint, credentials }: Target): string {
-  if (credentials.kind === "profile") return `aws --profile ${quote(credentials.profile)}`;
-  if (endpoint === undefined || credentials.kind !== "keys") return "aws";
+  if (endpoint === undefined)
+    return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
+  if (credentials.kind !== "keys")
+    throw new Error(`a sandbox is never asked with credentials of kind ${credentials.kind}`);
   const { accessKeyId, secretAccessKey } = credentials;
   return `AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} aws --endpoint-url ${endpoint}`;
 }

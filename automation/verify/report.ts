@@ -1,7 +1,7 @@
 import type { Check } from "../../fleet/checks";
 import type { CheckStatus, Verification } from "./result";
 
-/** The JSON document of `verify --json` and of the report that is kept (kept.ts). `version` changes when a reader would break. */
+/** The JSON document of `verify --json` and of the report that is kept. `version` changes when a reader would break. */
 export interface VerificationReport extends Verification {
   version: 1;
   /** ISO 8601, UTC. */

@@ -82,7 +82,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   },
 };
 
-/** The subject decides which row of the table; the types cannot say that of a union. */
+/** The subject decides which row of the table. It compiles because `Look` has methods, whose parameters may be narrower. */
 const lookOf = (subject: Subject): Look<Subject> => looks[subject.kind];
 
 /** The user's own checks of config.yaml as checks of the list: id `U-<name>`, run on the node once its startup is done. */

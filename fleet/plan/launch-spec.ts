@@ -4,7 +4,7 @@ import type { NodePin, Slot } from "../model";
 /**
  * What the configuration says of a launch, beside image, pool, network and user data: given to EC2 once, and fixed for the
  * instance's life. All of it is declared (`SpotNode` uses it whole) and all of it makes the node's generation, so a
- * setting that is added here is in both. One that is unset leaves the generation as it was before there was such a one.
+ * setting that is added here is in both. One that is unset leaves the generation as it was before that setting existed.
  */
 export type LaunchSettings = {
   /** Of the root volume, in GiB. */

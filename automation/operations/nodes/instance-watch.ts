@@ -79,7 +79,10 @@ export class InstanceWatch {
   }
 }
 
-/** What an instance's end looks like from here: the line is cut, and a shutdown ends the deployment like everything else. */
+/**
+ * What an instance's end looks like from here: the line is cut, and a shutdown ends the deployment like everything else. A
+ * deployment that failed by itself is told a few seconds later for it.
+ */
 const SIGNS: ReadonlySet<string> = new Set(["E_SSH", "E_UPLOAD", "E_DEPLOYMENT"]);
 
 const mayBeAnEnd = (error: unknown): boolean => isSpotError(error) && SIGNS.has(error.code);

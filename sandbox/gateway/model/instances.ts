@@ -65,7 +65,10 @@ export class Instances {
   terminate(instanceId: string, reason: StateReason = endReasons.user): void {
     this.enqueue(instanceId, async () => {
       const place = this.placeOf(instanceId);
-      if (place !== undefined) await place.moto.ending(place.region, instanceId, reason);
+      // A host ends whether or not moto, which may be gone, can be told.
+      await place?.moto.ending(place.region, instanceId, reason).catch((cause: unknown) => {
+        this.log(`${instanceId}: ${wordsOf(cause)}`);
+      });
       await this.driver.terminate(instanceId);
       if (place !== undefined) await place.moto.ended(place.region, instanceId, reason);
       this.known.delete(instanceId);
