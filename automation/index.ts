@@ -10,7 +10,7 @@ import { preview, type UpPlan } from "./operations/plan/plan-up";
 import { up } from "./operations/up/up";
 import type { UpResult } from "./operations/up/up-run";
 import { verifyFleet } from "./operations/nodes/verify";
-import { openSession, type Session, type SessionOptions } from "./session";
+import { inSession, type Session, type SessionOptions } from "./session";
 import { placeIn } from "./target";
 import type { Verification } from "./verify/result";
 
@@ -81,7 +81,7 @@ export class Fleet {
     const place = placeIn(config);
     const { reporter, sandbox, profile, env = process.env, interrupts = neverInterrupted() } = this.options;
     admitListeners(interrupts);
-    const session = await openSession({
+    const options: SessionOptions = {
       projectDir: packageRoot(),
       configFile,
       env,
@@ -92,11 +92,7 @@ export class Fleet {
       ...place,
       stack: this.options.stack ?? place.stack,
       ...kind,
-    });
-    try {
-      return await work(session);
-    } finally {
-      session.cloud.close();
-    }
+    };
+    return inSession(options, work);
   }
 }

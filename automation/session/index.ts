@@ -102,6 +102,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 }
 
+/** Does work in a session of its own, which is closed however that ends. @throws as `openSession`, and what the work throws */
+export async function inSession<T>(options: SessionOptions, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = await openSession(options);
+  try {
+    return await work(session);
+  } finally {
+    session.cloud.close();
+  }
+}
+
 /** Of a stack that another configuration changed last, what is shown may be surprising. */
 function tellOtherConfig(place: Opened): void {
   const words = wordsOnConfig(place);

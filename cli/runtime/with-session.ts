@@ -3,7 +3,7 @@ import type { SpotErrorInput } from "../../fleet/errors";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import type { Reporter } from "../../fleet/report/events";
 import { packageRoot } from "../../project/package-root";
-import { openSession, type Session, type SessionOptions } from "../../automation/session";
+import { inSession, type Session, type SessionOptions } from "../../automation/session";
 import type { Interrupts } from "../../automation/session/interrupts";
 import { placeIn, type Place } from "../../automation/target";
 import type { CommandContext } from "./context";
@@ -60,7 +60,7 @@ const READ: {
 /**
  * Runs a command that opens its fleet more than once, or not at all: with its reporter, its configuration and the signals
  * of this process.
- * @throws SpotError E_CONFIG_*, E_INTERRUPTED, and what `openSession` throws
+ * @throws SpotError E_CONFIG_*, E_INTERRUPTED, and what `inSession` throws
  */
 export async function withSessions<N extends keyof Needs>(
   context: CommandContext,
@@ -85,7 +85,7 @@ export async function withSessions<N extends keyof Needs>(
       reading: reads !== undefined,
       ...kind,
     };
-    return work({ given, reporter, interrupts, options, open: (use) => opened(options, use) });
+    return work({ given, reporter, interrupts, options, open: (use) => inSession(options, use) });
   };
   if (reads === undefined) return interruptible(reporter, run);
   return reading(reporter, run, reads === true ? undefined : reads);
@@ -98,13 +98,4 @@ export function withSession<N extends keyof Needs>(
   work: (opening: Opening<Needs[N]> & { session: Session }) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   return withSessions(context, access, (opening) => opening.open((session) => work({ ...opening, session })));
-}
-
-async function opened<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
-  const session = await openSession(options);
-  try {
-    return await use(session);
-  } finally {
-    session.cloud.close();
-  }
 }

@@ -158,7 +158,8 @@ export class UpRun {
       const urns = this.urns(batch);
       for (const name of batch) untouched.delete(name);
       this.takeTurn(urns);
-      const target = [...urns, ...this.missingUrns(this.goneOf(batch))];
+      // What turned out to be gone cannot be replaced: it is made.
+      const target = [...urns, ...this.missingUrns(this.missing((name) => batch.includes(name)))];
       // A part is replaced because it was asked for, whether or not the program sees a difference.
       going = await this.engine({ target, ...(this.request.part && urns.length > 0 ? { replace: urns } : {}) });
       if (going) going = await this.proves(batch);
@@ -236,10 +237,10 @@ export class UpRun {
     writePins(this.session, this.plan);
   }
 
-  /** Nodes of a batch that turned out to be gone since it was planned: there is nothing to replace, they are made. */
-  private goneOf(names: readonly string[]): DesiredNode[] {
+  /** Nodes that are to be there and are not recorded, never made or gone meanwhile, of those that are chosen. */
+  private missing(isChosen: (name: string) => boolean): DesiredNode[] {
     const recorded = new Set(this.session.state.nodes.map(({ name }) => name));
-    return this.changes.flatMap(({ name, to }) => (to && names.includes(name) && !recorded.has(name) ? [to] : []));
+    return this.changes.flatMap(({ name, to }) => (to && isChosen(name) && !recorded.has(name) ? [to] : []));
   }
 
   /** Of the nodes that are recorded: one that turned out to be gone has none. */
@@ -275,10 +276,7 @@ export class UpRun {
     const waiting = nodes
       .filter(({ urn, instanceId }) => last.replace?.includes(urn) && before.has(instanceId))
       .map(({ urn }) => urn);
-    const recorded = new Set(nodes.map(({ name }) => name));
-    const missing = this.changes.flatMap(({ name, to }) =>
-      to && !recorded.has(name) && !this.untouched.has(name) ? [to] : [],
-    );
+    const missing = this.missing((name) => !this.untouched.has(name));
     return { target: [...waiting, ...this.missingUrns(missing)], ...(waiting.length > 0 ? { replace: waiting } : {}) };
   }
 
