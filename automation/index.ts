@@ -8,8 +8,8 @@ import { down, type DownRequest, type DownResult } from "./operations/down/down"
 import { list, type Listing } from "./operations/inspect/list";
 import { preview, type UpPlan } from "./operations/plan/plan-up";
 import { up } from "./operations/up/up";
-import type { UpResult } from "./operations/up/up-run";
-import { verifyFleet } from "./operations/nodes/verify";
+import type { UpResult } from "./operations/up/run";
+import { verifyFleet } from "./operations/nodes/verify-fleet";
 import { inSession, type Session, type SessionOptions } from "./session";
 import { placeIn } from "./target";
 import type { Verification } from "./verify/result";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { uploadPayload } from "../automation/ssh/upload";
-import { openFleet } from "../automation/operations/nodes/verify";
+import { openFleet } from "../automation/operations/nodes/verify-fleet";
 import { openSession } from "../automation/session";
 import { loadConfig } from "../project/config-file";
 import { packageRoot } from "../project/package-root";

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { openFleet } from "../automation/operations/nodes/verify";
+import { openFleet } from "../automation/operations/nodes/verify-fleet";
+import { verifyNodes } from "../automation/operations/nodes/verify-nodes";
 import { openSession } from "../automation/session";
 import type { VerifyTarget } from "../automation/verify/runner";
 import { checksFor, type Check } from "../fleet/checks";
@@ -73,7 +74,7 @@ async function main(): Promise<void> {
         await Promise.all(targets.map((target) => loginAndRun(target, scriptOf(checks, target))));
       });
       const full = await seconds(async () => {
-        const { isVerified, nodes } = await fleet.verify(session.state.nodes, { checks });
+        const { isVerified, nodes } = await verifyNodes(fleet, session.state.nodes, { checks });
         if (!isVerified)
           throw new Error(
             `not verified: ${nodes.flatMap(({ node, results }) => results.filter(({ status }) => status === "failed").map(({ id, actual }) => `${node} ${id} ${actual}`)).join("\n")}`,

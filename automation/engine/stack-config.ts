@@ -59,7 +59,8 @@ export function writeStackSettings(file: string, settings: Partial<StackSettings
   for (const [key, value] of Object.entries<StackSettings[keyof StackSettings] | undefined>(settings)) {
     const place = ["config", `${PROJECT}:${StackKey[key as keyof StackSettings]}`];
     if (value === undefined) document.deleteIn(place);
-    else document.setIn(place, document.createNode(value));
+    // No anchors: a file that people read and compare says each thing where it belongs.
+    else document.setIn(place, document.createNode(value, { aliasDuplicateObjects: false }));
   }
   const after = document.toString();
   if (after === before) return;

@@ -1,5 +1,5 @@
 import { parseGenerationTag } from "../../fleet/identity/launch";
-import { Tag, type Market, type NodePin } from "../../fleet/model";
+import { Tag, type Market, type NodePin, type NodeRef } from "../../fleet/model";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { shortName } from "../../fleet/identity/ownership";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
@@ -30,6 +30,11 @@ export interface StateNode {
   address: string | undefined;
   /** ISO 8601. */
   created: string | undefined;
+}
+
+/** The node as events and tables name it. */
+export function refOf({ name, pin, instanceId, address }: StateNode): NodeRef & { instanceId: string } {
+  return { name, region: pin.pool.region, instanceId, address };
 }
 
 /** What a stack's state tells, without decrypting anything. */

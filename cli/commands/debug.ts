@@ -14,7 +14,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return onNodes(context, async ({ session, fleet, config }) => {
     const node = nodeNamed(session, firstWord(context));
     const at = new Date();
-    const { archive, summary } = await debugBundle(session, await fleet(), node, { checks: checksFor(config), at });
+    const { archive, summary } = await debugBundle(await fleet(), node, { checks: checksFor(config), at });
     const file = path.resolve(`debug-${node.name}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}.tar.gz`);
     try {
       writeFileSync(file, archive, { mode: 0o600 });

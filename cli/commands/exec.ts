@@ -3,7 +3,7 @@ import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { counted } from "../../fleet/text/words";
 import { tied } from "../../automation/ssh/shell";
-import { nodesNamed } from "../../automation/operations/nodes/verify";
+import { nodesNamed } from "../../automation/operations/nodes/verify-fleet";
 import { jsonLine } from "../output/json";
 import { nodePrefix } from "../output/lines";
 import type { CommandContext } from "../runtime/context";

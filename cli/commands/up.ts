@@ -5,7 +5,7 @@ import { capitalized, counted } from "../../fleet/text/words";
 import { list } from "../../automation/operations/inspect/list";
 import { refuseStaleBuild, type Part } from "../../automation/operations/plan/plan-up";
 import { up } from "../../automation/operations/up/up";
-import type { UpResult } from "../../automation/operations/up/up-run";
+import type { UpResult } from "../../automation/operations/up/run";
 import { bootsHosts } from "../../automation/session";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";

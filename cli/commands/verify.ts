@@ -2,7 +2,7 @@ import { accessSync, constants, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify";
+import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify-fleet";
 import { jsonLine } from "../output/json";
 import { OneAtATime } from "../output/one-at-a-time";
 import { CLEAR } from "../output/live/screen";

@@ -4,8 +4,8 @@ import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { quote } from "../../fleet/text/quote";
 import { nearest } from "../../fleet/text/suggest";
 import type { StateNode } from "../../automation/engine/state";
-import type { FleetNodes } from "../../automation/operations/nodes/fleet-nodes";
-import { openFleet } from "../../automation/operations/nodes/verify";
+import type { FleetAccess } from "../../automation/operations/nodes/fleet-access";
+import { openFleet } from "../../automation/operations/nodes/verify-fleet";
 import type { Session } from "../../automation/session";
 import type { CommandContext } from "./context";
 import { withSession } from "./with-session";
@@ -14,7 +14,7 @@ import { withSession } from "./with-session";
 export interface OnNodes {
   session: Session;
   /** Opens the way to the nodes; what was typed wrongly is found before. */
-  fleet: () => Promise<FleetNodes>;
+  fleet: () => Promise<FleetAccess>;
   config: FleetConfig;
 }
 

@@ -9,8 +9,9 @@ import {
   ModifyInstanceMetadataOptionsCommand,
   RevokeSecurityGroupIngressCommand,
 } from "@aws-sdk/client-ec2";
-import { openFleet } from "../../automation/operations/nodes/verify";
-import type { FleetNodes } from "../../automation/operations/nodes/fleet-nodes";
+import { openFleet } from "../../automation/operations/nodes/verify-fleet";
+import type { FleetAccess } from "../../automation/operations/nodes/fleet-access";
+import { verifyNodes } from "../../automation/operations/nodes/verify-nodes";
 import { openSession, type Session } from "../../automation/session";
 import type { CheckResult, NodeVerification } from "../../automation/verify/result";
 import { checksFor, type Check } from "../../fleet/checks";
@@ -49,7 +50,7 @@ describeHosts("the gallery of broken nodes", () => {
   const cleanUp = new CleanUp();
   const bench = cleanUp.use(new FleetBench());
   let session: Session;
-  let fleet: FleetNodes;
+  let fleet: FleetAccess;
   let checks: readonly Check[];
   let host: InsideHost;
   let ids: Record<string, string>;
@@ -92,7 +93,8 @@ describeHosts("the gallery of broken nodes", () => {
     patienceMs: number,
     names: (string | undefined)[] = [BROKEN],
   ): Promise<Map<string, NodeVerification>> => {
-    const { nodes } = await fleet.verify(
+    const { nodes } = await verifyNodes(
+      fleet,
       session.state.nodes.filter(({ name }) => names.includes(name)),
       { checks, patienceMs },
     );

@@ -14,7 +14,7 @@ import {
 } from "../../cloud/resources/inventory";
 import { heldVpcs, namesOf, type HeldVpc } from "../../cloud/resources/strangers";
 import { sweep } from "../../cloud/resources/sweep";
-import { holdsNothing } from "../../engine/state";
+import { holdsNothing, refOf } from "../../engine/state";
 import { readStackSettings } from "../../engine/stack-config";
 import { interruption } from "../../session/interrupts";
 import { forgetConfig, rememberConfig } from "../../session/last-config";
@@ -26,7 +26,6 @@ import { selectNames } from "../../verify/select";
 import { leavingCluster } from "../run/cluster";
 import { tellCost } from "../inspect/cost";
 import { createError, failureInfo, nodeListener } from "../run/engine-report";
-import { refOf } from "../nodes/fleet-nodes";
 import { noted } from "../run/noted";
 import { restoreOwner } from "../plan/prepare-stack";
 import { clearBrokenRun } from "../run/recover";

@@ -8,12 +8,12 @@ import { counted } from "../../../fleet/text/words";
 import { consoleOutput } from "../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { NodeConnection } from "../../ssh/connection";
-import type { Session } from "../../session";
 import { explanation } from "../../verify/explanation";
 import type { Outcome } from "../../verify/outcome";
 import type { CheckStatus, NodeVerification } from "../../verify/result";
 import type { VerifyTarget } from "../../verify/runner";
-import type { FleetNodes } from "../nodes/fleet-nodes";
+import type { FleetAccess } from "../nodes/fleet-access";
+import { verifyNodes } from "../nodes/verify-nodes";
 
 /** A gzipped tar archive, its summary first, and the summary by itself. No secret is in either. */
 export interface DebugBundle {
@@ -35,20 +35,20 @@ const AT_A_TIME = 4;
  * succeeds, its logs, records and journals. Only reads.
  */
 export async function debugBundle(
-  session: Session,
-  fleet: FleetNodes,
+  access: FleetAccess,
   node: StateNode,
   options: { checks: readonly Check[]; at: Date },
 ): Promise<DebugBundle> {
-  const [target] = await fleet.targets([node]);
+  const [target] = await access.targets([node]);
   if (target === undefined) throw new Error("a node has one target");
+  const { session } = access;
   const { region } = node.pin.pool;
   const [verification, console] = await Promise.all([
     // A login is waited for, and nothing else for longer.
-    fleet.verify([node], { checks: options.checks, patienceMs: CONNECT_MS }),
+    verifyNodes(access, [node], { checks: options.checks, patienceMs: CONNECT_MS }),
     consoleOutput(session.cloud, region, node.instanceId),
   ]);
-  const secrets = fleet.secretsOf([node]);
+  const secrets = access.secretsOf([node]);
   const hide = (text: string): string => withoutSecrets(text, secrets);
   // Text by text, so that it stays JSON.
   const json = (value: unknown): string => `${JSON.stringify(mapTexts(value, hide), null, 2)}\n`;

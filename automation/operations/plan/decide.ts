@@ -2,14 +2,14 @@ import path from "node:path";
 import type { FleetConfig } from "../../../fleet/config";
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { launchesOf } from "../../../fleet/identity/launch";
-import type { NodePin, Pins, RegionPin, Slot } from "../../../fleet/model";
+import type { NodePin, Pins, Slot } from "../../../fleet/model";
 import { slotsOf } from "../../../fleet/plan/slots";
 import { nextPool, type Choice } from "../../../fleet/aws/pools";
 import { callerOf } from "../../cloud/caller";
 import { regionStatuses } from "../../cloud/offerings/region-status";
 import type { RegionOffer } from "../../cloud/offerings/regions";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
-import { keeps, pinsOf, recordedPins } from "./pins";
+import { keeps, pinsOf, recordedPins, type RecordedPins } from "./pins";
 import { PoolMemory } from "../../cloud/offerings/pool-memory";
 import type { Session } from "../../session";
 import { Offers } from "./offers";
@@ -37,36 +37,80 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
   const recorded = recordedPins(session.state);
   const offers = new Offers(session, config, recorded.regions, regionStatuses(session.cloud));
   const slots = slotsOf(config);
-  const nodes: Record<string, NodePin> = {};
-  const regions: Record<string, RegionPin> = { ...recorded.regions };
-  const unplaced: Record<string, string> = {};
-
-  for (const slot of slots) {
-    const pin = recorded.nodes[slot.name];
-    if (pin && keeps(pin, regions[pin.pool.region], config)) nodes[slot.name] = pin;
-  }
-  const open = slots.filter((slot) => !nodes[slot.name]);
-  const homes = [...new Set(open.map(({ homeRegion }) => homeRegion))];
-  const faultOf = async (region: string): Promise<ErrorInfo | undefined> => {
-    const { findings } = await regionReport(
-      session,
-      config,
-      region,
-      slots.filter(({ homeRegion }) => homeRegion === region).length,
-      offers,
-    );
-    for (const { error } of findings.filter(({ level }) => level === "warning")) {
-      session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
-    }
-    return findings.find(({ level }) => level === "error")?.error;
-  };
-  const [{ callers, newCaller }, ...failures] = await Promise.all([
+  const kept = keptNodes(slots, recorded, config);
+  const open = slots.filter(({ name }) => !kept[name]);
+  const [{ callers, newCaller }, faults] = await Promise.all([
     callersOf(session, config, recorded.callers),
-    ...homes.map(async (region) => ({ region, error: await faultOf(region) })),
+    faultsOf(session, config, offers, [...new Set(open.map(({ homeRegion }) => homeRegion))]),
   ]);
-  const avoided = new PoolMemory(session.target.scratch).patterns();
-  const closed = failures.flatMap(({ region, error }) => (error ? [{ region }] : []));
+  const { nodes, regions, unplaced, homeless } = await placeAll(session, { open, kept, recorded, offers, faults });
+  tellMoved(session, faults, homeless);
+  const allow = config.ssh.allow.filter((entry) => entry !== "auto");
+  return {
+    pins: pinsOf({
+      nodes,
+      launches: launchesOf(Object.keys(nodes), session.state.nodes),
+      regions,
+      unplaced,
+      ssh: { allow, callers, publicKey: keyPair.publicKey },
+    }),
+    offers,
+    keyPair,
+    failedRegions: [...faults].flatMap(([region, error]) => (homeless.has(region) ? [{ region, error }] : [])),
+    newCaller,
+  };
+}
+
+/** Of the slots that have a node: where it fits what the configuration asks for. */
+function keptNodes(slots: readonly Slot[], recorded: RecordedPins, config: FleetConfig): Record<string, NodePin> {
+  return Object.fromEntries(
+    slots.flatMap(({ name }) => {
+      const pin = recorded.nodes[name];
+      return pin && keeps(pin, recorded.regions[pin.pool.region], config) ? [[name, pin]] : [];
+    }),
+  );
+}
+
+/** What stands in the way of these regions, by region; what is only a warning is told. */
+async function faultsOf(
+  session: Session,
+  config: FleetConfig,
+  offers: Offers,
+  regions: readonly string[],
+): Promise<ReadonlyMap<string, ErrorInfo>> {
+  const faults = await Promise.all(
+    regions.map(async (region): Promise<[string, ErrorInfo][]> => {
+      const count = slotsOf(config).filter(({ homeRegion }) => homeRegion === region).length;
+      const { findings } = await regionReport(session, config, region, count, offers);
+      for (const { error } of findings.filter(({ level }) => level === "warning")) {
+        session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
+      }
+      const fault = findings.find(({ level }) => level === "error");
+      return fault ? [[region, fault.error]] : [];
+    }),
+  );
+  return new Map(faults.flat());
+}
+
+interface Placing {
+  open: readonly Slot[];
+  kept: Readonly<Record<string, NodePin>>;
+  recorded: RecordedPins;
+  offers: Offers;
+  faults: ReadonlyMap<string, ErrorInfo>;
+}
+
+/** Where the nodes go, and the home regions of those that no pool has room for. */
+type Placed = Pick<Pins, "nodes" | "regions" | "unplaced"> & { homeless: ReadonlySet<string> };
+
+/** A place for each open slot, one after the other, so that each sees where the others are. */
+async function placeAll(session: Session, { open, kept, recorded, offers, faults }: Placing): Promise<Placed> {
+  const nodes = { ...kept };
+  const regions = { ...recorded.regions };
+  const unplaced: Record<string, string> = {};
   const homeless = new Set<string>();
+  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const closed = [...faults.keys()].map((region) => ({ region }));
   for (const slot of open) {
     const taken = Object.values(nodes).map(({ pool }) => pool);
     const place = await placeFor(slot, offers, { closed, avoided, taken });
@@ -79,13 +123,16 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
       // A node that runs keeps running as it is: a region that does not answer is no reason to delete it.
       nodes[slot.name] = before;
     } else {
-      unplaced[slot.name] =
-        failures.find(({ region }) => region === slot.homeRegion)?.error?.message ?? "no pool has room";
+      unplaced[slot.name] = faults.get(slot.homeRegion)?.message ?? "no pool has room";
     }
   }
-  for (const { region, error } of failures) {
-    if (error && !homeless.has(region))
-      session.reporter.emit({
+  return { nodes, regions, unplaced, homeless };
+}
+
+function tellMoved({ reporter }: Session, faults: ReadonlyMap<string, ErrorInfo>, homeless: ReadonlySet<string>): void {
+  for (const [region, error] of faults) {
+    if (!homeless.has(region))
+      reporter.emit({
         type: "message",
         level: "warning",
         subject: region,
@@ -93,20 +140,6 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
         error,
       });
   }
-  const allow = config.ssh.allow.filter((entry) => entry !== "auto");
-  return {
-    pins: pinsOf({
-      nodes,
-      launches: launchesOf(Object.keys(nodes), session.state.nodes),
-      regions,
-      unplaced,
-      ssh: { allow, callers, publicKey: keyPair.publicKey },
-    }),
-    offers,
-    keyPair,
-    failedRegions: failures.flatMap(({ region, error }) => (error && homeless.has(region) ? [{ region, error }] : [])),
-    newCaller,
-  };
 }
 
 /** Where a slot can go: its own region first, then the others that are allowed. Undefined: nowhere. */

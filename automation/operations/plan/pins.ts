@@ -109,10 +109,22 @@ export function pinsOf(parts: {
   };
 }
 
-/** Takes a slot's pin away, and says why it has no place. */
-export function unplace(pins: Pins, name: string, reason: string): void {
-  pins.nodes = Object.fromEntries(Object.entries(pins.nodes).filter(([other]) => other !== name));
-  pins.unplaced[name] = reason;
+/** The pins with a slot in another place. A region's pin stays as it was decided. */
+export function placed(pins: Pins, name: string, { node, region }: { node: NodePin; region: RegionPin }): Pins {
+  return {
+    ...pins,
+    nodes: { ...pins.nodes, [name]: node },
+    regions: { [node.pool.region]: region, ...pins.regions },
+  };
+}
+
+/** The pins without some slots. @param reasons why each has no place, by slot name */
+export function unplaced(pins: Pins, reasons: Readonly<Record<string, string>>): Pins {
+  return {
+    ...pins,
+    nodes: Object.fromEntries(Object.entries(pins.nodes).filter(([name]) => !(name in reasons))),
+    unplaced: { ...pins.unplaced, ...reasons },
+  };
 }
 
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);

@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import type { Pins } from "../../../fleet/model";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { qualified } from "../../engine/stack";
 import { writeStackSettings, type StackSettings } from "../../engine/stack-config";
 import { rememberConfig } from "../../session/last-config";
 import { ensurePassphrase, type Session } from "../../session";
 import type { UpPlan } from "./plan-up";
+import type { FleetDefinition } from "../../../project/definition";
 
 /** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
 export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
@@ -14,7 +16,7 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
   const isStale = isMinted && session.stackExists && isKeyless(session);
   if (isStale) await session.stack.remove();
   // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
-  writePins(session, plan);
+  writePins(session, plan.definition, plan.decisions.pins);
   if (!session.stackExists || isStale) await session.stack.ensure();
   rememberConfig(session);
   const key = qualified(StackKey.fleetSecret);
@@ -40,12 +42,12 @@ function isKeyless({ stack }: Session): boolean {
 }
 
 /** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
-export function writePins(session: Session, { decisions, definition }: UpPlan): void {
-  const relative = path.relative(session.projectDir, definition.configFile);
+export function writePins(session: Session, { configFile }: FleetDefinition, pins: Pins): void {
+  const relative = path.relative(session.projectDir, configFile);
   writeStackSettings(session.stack.configFile, {
     ...ownerOf(session),
-    configFile: relative.startsWith("..") ? definition.configFile : relative,
-    pins: decisions.pins,
+    configFile: relative.startsWith("..") ? configFile : relative,
+    pins,
   });
 }
 

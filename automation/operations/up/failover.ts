@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../../fleet/errors";
 import { classifyFailure, passingClasses, type Failure } from "../../../fleet/aws/failures";
-import type { Pins, Pool, Slot } from "../../../fleet/model";
+import type { Pins, Pool } from "../../../fleet/model";
 import { patternOf, poolText, type PoolPattern } from "../../../fleet/aws/pools";
 import type { EngineFailure } from "../../engine/events";
 import type { EngineOutcome } from "../../engine/stack";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import { PoolMemory } from "../../cloud/offerings/pool-memory";
 import type { Session } from "../../session";
-import { placeFor, type Decisions } from "../plan/decide";
-import { unplace } from "../plan/pins";
+import { placeFor } from "../plan/decide";
+import { placed, unplaced } from "../plan/pins";
+import type { UpPlan } from "../plan/plan-up";
 import { failureInfo } from "../run/engine-report";
 
 /** A pool that was tried for a node and refused. */
@@ -21,6 +22,23 @@ export interface Attempt {
   next: string;
 }
 
+/** Where each node goes, and what the run has tried for it so far. */
+export interface Placement {
+  pins: Pins;
+  /** Every pool that refused a node in this run, in order. */
+  attempts: readonly Attempt[];
+  /** What those refusals rule out. */
+  closed: readonly PoolPattern[];
+  /** Rounds in which nodes went to other pools. */
+  moves: number;
+  /** Rounds that waited for AWS to calm down. */
+  retries: number;
+}
+
+export function initialPlacement(pins: Pins): Placement {
+  return { pins, attempts: [], closed: [], moves: 0, retries: 0 };
+}
+
 /** Rounds in which a node goes to another pool: each closes at least one, and no region has many more. */
 const MAX_MOVES = 12;
 
@@ -28,131 +46,150 @@ const MAX_MOVES = 12;
 const MAX_RETRIES = 5;
 const FIRST_WAIT_MS = 1000;
 
-/** What comes after an engine run: another one, or the failures that stay. */
-export type NextStep = { again: true } | { again: false; failures: ErrorInfo[] };
+/** What comes after an engine run. */
+export interface NextRound {
+  placement: Placement;
+  /** True: another engine run. */
+  again: boolean;
+  /** The failures that stay, whether or not there is another run. */
+  failures: readonly ErrorInfo[];
+}
+
+/** Is this failure answered by another try, so that it is not yet the node's last word? */
+export function willTryAgain({ moves, retries }: Placement, failure: EngineFailure): boolean {
+  const { class: failureClass, closes, everywhere } = classifyFailure(failure.message);
+  if (everywhere) return false;
+  return closes === undefined
+    ? passingClasses.has(failureClass) && retries < MAX_RETRIES
+    : isLaunch(failure) && moves < MAX_MOVES;
+}
+
+/** A failure with what AWS's words for it mean. */
+interface JudgedFailure {
+  failure: EngineFailure;
+  judged: Failure;
+}
 
 /**
  * Answers an engine's failures with another place or another try. A refused pool moves the nodes that it refused, and
- * no others; throttling and passing errors wait and are asked again. Works on the pins in place: the program and the
- * nodes that come up beside it see the move.
+ * no others; throttling and passing errors wait and are asked again.
+ * @param random from 0 to 1, for the jitter
  */
-export class Failover {
-  /** Every pool that refused a node in this run, in order. */
-  readonly attempts: Attempt[] = [];
-  private readonly closed: PoolPattern[] = [];
-  private readonly memory: PoolMemory;
-  private readonly pins: Pins;
-  /** Nodes without any pool left, until they are told. */
-  private readonly lost: ErrorInfo[] = [];
-  private moves = 0;
-  private retries = 0;
+export async function failOver(
+  plan: UpPlan,
+  from: Placement,
+  outcome: EngineOutcome,
+  random: () => number = Math.random,
+): Promise<NextRound> {
+  const { interrupts } = plan.session;
+  const failures = outcome.failures.map((failure) => ({ failure, judged: classifyFailure(failure.message) }));
+  if (interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere))
+    return { placement: from, again: false, failures: staying(failures) };
 
-  constructor(
-    private readonly session: Session,
-    private readonly decisions: Decisions,
-    private readonly slots: readonly Slot[],
-    private readonly random: () => number = Math.random,
-  ) {
-    this.pins = decisions.pins;
-    this.memory = new PoolMemory(session.target.scratch);
+  const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.closes !== undefined);
+  const passing = failures.filter(({ judged }) => judged.closes === undefined && passingClasses.has(judged.class));
+  const { placement, moved, lost } = await moveAll(plan, from, refused);
+  const retry = passing.length > 0 && placement.retries < MAX_RETRIES;
+  if (retry) await backOff(plan.session, passing, placement.retries, random);
+  if (moved || retry)
+    return { placement: { ...placement, retries: placement.retries + (retry ? 1 : 0) }, again: true, failures: lost };
+  const rest = failures.filter((entry) => !refused.includes(entry)).map(({ failure }) => failureInfo(failure));
+  return { placement, again: false, failures: [...lost, ...rest] };
+}
+
+/** Every node that was refused goes to its next pool; those that have none are lost. */
+async function moveAll(
+  plan: UpPlan,
+  from: Placement,
+  refused: readonly JudgedFailure[],
+): Promise<{ placement: Placement; moved: boolean; lost: ErrorInfo[] }> {
+  if (refused.length === 0) return { placement: from, moved: false, lost: [] };
+  let placement = withRefusals(plan.session, from, refused);
+  const lost: ErrorInfo[] = [];
+  for (const { failure } of refused) {
+    const next = await move(plan, placement, nodeNameOf(failure.step.name));
+    placement = { ...placement, pins: next.pins };
+    if (next.error) lost.push(next.error);
   }
+  return { placement: { ...placement, moves: placement.moves + 1 }, moved: lost.length < refused.length, lost };
+}
 
-  /** Is this failure answered by another try, so that it is not yet the node's last word? */
-  willTryAgain(failure: EngineFailure): boolean {
-    const { class: failureClass, closes, everywhere } = classifyFailure(failure.message);
-    if (everywhere) return false;
-    return closes === undefined
-      ? passingClasses.has(failureClass) && this.retries < MAX_RETRIES
-      : isLaunch(failure) && this.moves < MAX_MOVES;
-  }
+/** Closes the pools that refused, for this run and for a while after it. */
+function withRefusals(session: Session, from: Placement, refused: readonly JudgedFailure[]): Placement {
+  const found = refused.flatMap(({ failure, judged }) => {
+    const node = nodeNameOf(failure.step.name);
+    const pool = from.pins.nodes[node]?.pool;
+    return pool && judged.closes ? [{ node, pool, judged, pattern: patternOf(pool, judged.closes) }] : [];
+  });
+  const patterns = found.map(({ pattern }) => pattern);
+  new PoolMemory(session.target.scratch).remember(patterns);
+  const attempts = found.map(({ node, pool, judged }) => ({
+    node,
+    pool,
+    awsCode: judged.awsCode,
+    class: judged.class,
+    next: judged.next,
+  }));
+  return { ...from, attempts: [...from.attempts, ...attempts], closed: [...from.closed, ...patterns] };
+}
 
-  async after(outcome: EngineOutcome): Promise<NextStep> {
-    const failures = outcome.failures.map((failure) => ({ failure, judged: classifyFailure(failure.message) }));
-    if (this.session.interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere))
-      return stays(failures);
-
-    const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.closes !== undefined);
-    const passing = failures.filter(({ judged }) => judged.closes === undefined && passingClasses.has(judged.class));
-    let moved = false;
-    if (refused.length > 0) {
-      this.close(refused);
-      for (const { failure } of refused) {
-        const info = await this.move(nodeNameOf(failure.step.name));
-        if (info) this.lost.push(info);
-        else moved = true;
-      }
-      this.moves += 1;
-    }
-    const retry = passing.length > 0 && this.retries < MAX_RETRIES;
-    if (moved || retry) {
-      if (retry) await this.backOff(passing.map(({ judged }) => judged));
-      return { again: true };
-    }
-    const rest = failures.filter((entry) => !refused.includes(entry));
-    return { again: false, failures: [...this.lost.splice(0), ...rest.map(({ failure }) => failureInfo(failure))] };
-  }
-
-  private close(refused: { failure: EngineFailure; judged: Failure }[]): void {
-    const patterns: PoolPattern[] = [];
-    for (const { failure, judged } of refused) {
-      const node = nodeNameOf(failure.step.name);
-      const pool = this.pins.nodes[node]?.pool;
-      if (!pool || !judged.closes) continue;
-      this.attempts.push({ node, pool, awsCode: judged.awsCode, class: judged.class, next: judged.next });
-      patterns.push(patternOf(pool, judged.closes));
-    }
-    this.closed.push(...patterns);
-    this.memory.remember(patterns);
-  }
-
-  /** Gives the node its next pool. What comes back is why it has none. */
-  private async move(node: string): Promise<ErrorInfo | undefined> {
-    const slot = this.slots.find(({ name }) => name === node);
-    const taken = Object.entries(this.pins.nodes).flatMap(([name, { pool }]) => (name === node ? [] : [pool]));
-    const place =
-      slot && this.moves < MAX_MOVES
-        ? await placeFor(slot, this.decisions.offers, { closed: this.closed, avoided: this.memory.patterns(), taken })
-        : undefined;
-    if (!place) return this.giveUp(node);
-    this.pins.nodes[node] = place.pin;
-    this.pins.regions[place.offer.region] ??= place.offer.pin;
-    this.say("info", node, `goes to ${poolText(place.pin.pool)}`);
-    return undefined;
-  }
-
-  private giveUp(node: string): ErrorInfo {
-    const tried = this.attempts.filter((attempt) => attempt.node === node);
-    const last = tried.at(-1);
-    const sameClass = tried.every((attempt) => attempt.class === last?.class);
-    const codes = [...new Set(tried.map(({ awsCode }) => awsCode))].join(", ");
-    const error = errorInfo(
-      new SpotError("E_NO_POOL", {
-        message: `node ${node} could not be created: ${codes} in ${tried.length === 1 ? "the only pool there is" : `each of ${tried.length} pools`}`,
-        cause: tried.map(({ pool, awsCode }) => `${poolText(pool)}: ${awsCode}`).join("\n"),
-        class: sameClass && last ? last.class : "capacity",
-        ...(sameClass && last && last.class !== "capacity" ? { next: last.next } : {}),
-      }),
+/** The pins with the node's next pool, or without the node and with the reason. */
+async function move(
+  { session, decisions, definition }: UpPlan,
+  placement: Placement,
+  node: string,
+): Promise<{ pins: Pins; error?: ErrorInfo }> {
+  const { pins, closed, moves, attempts } = placement;
+  const slot = definition.slots.find(({ name }) => name === node);
+  const taken = Object.entries(pins.nodes).flatMap(([name, { pool }]) => (name === node ? [] : [pool]));
+  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const place =
+    slot && moves < MAX_MOVES ? await placeFor(slot, decisions.offers, { closed, avoided, taken }) : undefined;
+  if (!place) {
+    const error = noPoolLeft(
+      node,
+      attempts.filter((attempt) => attempt.node === node),
     );
-    unplace(this.pins, node, error.message);
-    this.session.reporter.emit({ type: "message", level: "error", subject: node, message: error.message, error });
-    return error;
+    session.reporter.emit({ type: "message", level: "error", subject: node, message: error.message, error });
+    return { pins: unplaced(pins, { [node]: error.message }), error };
   }
+  say(session, "info", node, `goes to ${poolText(place.pin.pool)}`);
+  return { pins: placed(pins, node, { node: place.pin, region: place.offer.pin }) };
+}
 
-  private async backOff(judged: Failure[]): Promise<void> {
-    const wait = FIRST_WAIT_MS * 2 ** this.retries * (0.75 + this.random() / 2);
-    this.retries += 1;
-    const codes = [...new Set(judged.map(({ awsCode }) => awsCode ?? "a passing failure"))].join(", ");
-    this.say(
-      "warning",
-      "spot",
-      `${codes}: tried again in ${(wait / 1000).toFixed(1)} s (${this.retries} of ${MAX_RETRIES})`,
-    );
-    await sleep(wait, undefined, { signal: this.session.interrupts.soft }).catch(() => undefined);
-  }
+function noPoolLeft(node: string, tried: readonly Attempt[]): ErrorInfo {
+  const last = tried.at(-1);
+  const sameClass = tried.every((attempt) => attempt.class === last?.class);
+  const codes = [...new Set(tried.map(({ awsCode }) => awsCode))].join(", ");
+  return errorInfo(
+    new SpotError("E_NO_POOL", {
+      message: `node ${node} could not be created: ${codes} in ${tried.length === 1 ? "the only pool there is" : `each of ${tried.length} pools`}`,
+      cause: tried.map(({ pool, awsCode }) => `${poolText(pool)}: ${awsCode}`).join("\n"),
+      class: sameClass && last ? last.class : "capacity",
+      ...(sameClass && last && last.class !== "capacity" ? { next: last.next } : {}),
+    }),
+  );
+}
 
-  private say(level: "info" | "warning", subject: string, message: string): void {
-    this.session.reporter.emit({ type: "message", level, subject, message });
-  }
+async function backOff(
+  session: Session,
+  passing: readonly JudgedFailure[],
+  retries: number,
+  random: () => number,
+): Promise<void> {
+  const wait = FIRST_WAIT_MS * 2 ** retries * (0.75 + random() / 2);
+  const codes = [...new Set(passing.map(({ judged }) => judged.awsCode ?? "a passing failure"))].join(", ");
+  say(
+    session,
+    "warning",
+    "spot",
+    `${codes}: tried again in ${(wait / 1000).toFixed(1)} s (${retries + 1} of ${MAX_RETRIES})`,
+  );
+  await sleep(wait, undefined, { signal: session.interrupts.soft }).catch(() => undefined);
+}
+
+function say({ reporter }: Session, level: "info" | "warning", subject: string, message: string): void {
+  reporter.emit({ type: "message", level, subject, message });
 }
 
 /** AWS refused to start an instance; not a network's part, and not the end of an instance. */
@@ -161,10 +198,10 @@ function isLaunch({ step }: EngineFailure): boolean {
 }
 
 /** Nothing more is tried. Credentials that are refused are one failure, however many calls met it. */
-function stays(failures: { failure: EngineFailure; judged: Failure }[]): NextStep {
+function staying(failures: readonly JudgedFailure[]): ErrorInfo[] {
   const refused = failures.find(({ judged }) => judged.everywhere);
   const others = failures.filter(({ judged }) => !judged.everywhere).map(({ failure }) => failureInfo(failure));
-  if (!refused) return { again: false, failures: others };
+  if (!refused) return others;
   const { awsCode, next } = refused.judged;
   const error = errorInfo(
     new SpotError("E_CREDENTIALS", {
@@ -173,5 +210,5 @@ function stays(failures: { failure: EngineFailure; judged: Failure }[]): NextSte
       next,
     }),
   );
-  return { again: false, failures: [error, ...others] };
+  return [error, ...others];
 }

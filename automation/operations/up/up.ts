@@ -2,12 +2,13 @@ import { exclusively } from "../../session/run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../../session";
 import { leavingCluster } from "../run/cluster";
 import { tellCost } from "../inspect/cost";
-import { FleetNodes } from "../nodes/fleet-nodes";
+import { fleetAccess } from "../nodes/fleet-access";
+import { Provisioner } from "../nodes/provisioner";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
 import { recover } from "../run/recover";
-import { UpRun, type UpResult } from "./up-run";
+import { carryOut, type UpResult } from "./run";
 
 /**
  * Brings the cloud to what the configuration asks for. Nodes that must be replaced roll: one canary, then batches; a
@@ -52,26 +53,34 @@ async function carriedOut(
   regions: string[],
   ended: (instanceId: string) => void,
 ): Promise<UpResult> {
-  const { decisions, definition, account } = plan;
+  const { decisions, definition } = plan;
   const fleetSecret = await prepareStack(session, plan);
-  const access = {
-    session,
-    definition,
-    pins: decisions.pins,
-    account,
-    fleetSecret,
-    privateKeyPath: decisions.keyPair.privateKeyPath,
-  };
   // Each batch of a roll is proven before the next, so a run that replaces anything waits.
   const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
-  if (wait !== request.wait && bootsHosts(session))
+  const boots = bootsHosts(session);
+  if (wait !== request.wait && boots)
     session.reporter.emit({
       type: "message",
       level: "info",
       message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait",
     });
-  const fleet = bootsHosts(session) ? new FleetNodes(access, { wait }) : undefined;
-  const result = await new UpRun(session, plan, fleet, { ...request, wait }, regions, ended).go();
+  const access = boots
+    ? fleetAccess({
+        session,
+        definition,
+        ssh: decisions.pins.ssh,
+        fleetSecret,
+        privateKeyPath: decisions.keyPair.privateKeyPath,
+      })
+    : undefined;
+  const result = await carryOut({
+    plan,
+    request: { ...request, wait },
+    nodes: access && { access, provisioner: new Provisioner(access, { wait }) },
+    regions,
+    ended,
+    stop: new AbortController(),
+  });
   goneBetween(session, result.session).forEach(ended);
   return result;
 }

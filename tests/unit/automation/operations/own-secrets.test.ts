@@ -6,7 +6,8 @@ import { gunzipSync } from "node:zlib";
 import type { StateNode } from "../../../../automation/engine/state";
 import { debugBundle } from "../../../../automation/operations/inspect/debug";
 import { neverInterrupted } from "../../../../automation/session/interrupts";
-import { FleetNodes, type FleetAccess } from "../../../../automation/operations/nodes/fleet-nodes";
+import { fleetAccess, type FleetAccess } from "../../../../automation/operations/nodes/fleet-access";
+import { verifyNodes } from "../../../../automation/operations/nodes/verify-nodes";
 import { verificationReport } from "../../../../automation/verify/report";
 import type { VerifyTarget } from "../../../../automation/verify/runner";
 import type { Check, NodeExpectation } from "../../../../fleet/checks";
@@ -35,7 +36,7 @@ describe("the fleet's own secrets", () => {
   /** A node whose programs, and whose console, tell everything that they know. */
   const babble = `herons: ${FLEET_SECRET}; proof by ${HOST_KEY_TOKEN}; joined with ${WORKLOAD_TOKEN}.`;
 
-  function fleetOf(tokenFile: string | undefined): { fleet: FleetNodes; session: FleetAccess["session"] } {
+  function accessOf(tokenFile: string | undefined): FleetAccess {
     const cloud = { ec2: () => ({ send: () => Promise.resolve({ Output: Buffer.from(babble).toString("base64") }) }) };
     const session = {
       cloud,
@@ -59,25 +60,14 @@ describe("the fleet's own secrets", () => {
       cloud: { unanswered: babble },
       connect: () => Promise.resolve(connection),
     };
-    class Scripted extends FleetNodes {
-      override targets(): Promise<VerifyTarget[]> {
-        return Promise.resolve([target]);
-      }
-    }
-    return {
+    const access = fleetAccess({
       session,
-      fleet: new Scripted(
-        {
-          session,
-          definition,
-          pins: {} as FleetAccess["pins"],
-          account: "1",
-          fleetSecret: FLEET_SECRET,
-          privateKeyPath: path.join(dir, "key"),
-        },
-        { wait: true },
-      ),
-    };
+      definition,
+      ssh: { allow: [], callers: [], publicKey: "" },
+      fleetSecret: FLEET_SECRET,
+      privateKeyPath: path.join(dir, "key"),
+    });
+    return { ...access, targets: () => Promise.resolve([target]) };
   }
 
   const telling: Check = {
@@ -101,18 +91,18 @@ describe("the fleet's own secrets", () => {
   }
 
   it("are those of the nodes asked for, and the workload's token as its file holds it", () => {
-    assert.deepEqual(fleetOf(path.join(dir, "token")).fleet.secretsOf([NODE]), [
+    assert.deepEqual(accessOf(path.join(dir, "token")).secretsOf([NODE]), [
       FLEET_SECRET,
       HOST_KEY_TOKEN,
       WORKLOAD_TOKEN,
     ]);
-    assert.deepEqual(fleetOf(undefined).fleet.secretsOf([NODE]), [FLEET_SECRET, HOST_KEY_TOKEN]);
+    assert.deepEqual(accessOf(undefined).secretsOf([NODE]), [FLEET_SECRET, HOST_KEY_TOKEN]);
   });
 
   it("are in no report, whichever part of a result holds them", async () => {
-    const { fleet } = fleetOf(path.join(dir, "token"));
+    const access = accessOf(path.join(dir, "token"));
     const told: string[] = [];
-    const verification = await fleet.verify([NODE], {
+    const verification = await verifyNodes(access, [NODE], {
       checks: [telling],
       onResult: (_, result) => told.push(JSON.stringify(result)),
     });
@@ -121,8 +111,8 @@ describe("the fleet's own secrets", () => {
   });
 
   it("are in no file of a debug bundle", async () => {
-    const { fleet, session } = fleetOf(path.join(dir, "token"));
-    const { archive, summary } = await debugBundle(session, fleet, NODE, { checks: [telling], at: new Date(0) });
+    const access = accessOf(path.join(dir, "token"));
+    const { archive, summary } = await debugBundle(access, NODE, { checks: [telling], at: new Date(0) });
     assertHidden(summary);
     const files = gunzipSync(archive).toString();
     for (const name of ["cloud/facts.json", "cloud/console.txt", "verification.json", "logs/deployment.log"])

@@ -1,6 +1,5 @@
 import { checksFor } from "../../../fleet/checks";
 import { SpotError } from "../../../fleet/errors";
-import type { Level, NodePhase, Reporter } from "../../../fleet/report/events";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { loadDefinition } from "../../../project/definition";
 import type { FleetConfig } from "../../../fleet/config";
@@ -8,10 +7,10 @@ import { byName } from "../../../fleet/text/words";
 import { qualified } from "../../engine/stack";
 import type { StateNode } from "../../engine/state";
 import { keyPairOf } from "../plan/decide";
-import { FleetNodes } from "./fleet-nodes";
+import { fleetAccess, type FleetAccess } from "./fleet-access";
+import { verifyNodes } from "./verify-nodes";
 import type { Session } from "../../session";
-import type { Outcome } from "../../verify/outcome";
-import type { CheckStatus, NodeVerification, Verification } from "../../verify/result";
+import type { Verification } from "../../verify/result";
 import type { VerifyOptions } from "../../verify/runner";
 import { selectChecks, selectNames, type CheckChoice } from "../../verify/select";
 
@@ -32,8 +31,7 @@ export async function verifyFleet(session: Session, request: VerifyRequest): Pro
   const { choice, nodes, config, configFile, ...options } = request;
   const checks = selectChecks(choice, checksFor(config));
   const chosen = nodesNamed(session, nodes);
-  const fleet = await openFleet(session, { config, configFile });
-  return fleet.verify(chosen, { ...options, checks });
+  return verifyNodes(await openFleet(session, { config, configFile }), chosen, { ...options, checks });
 }
 
 /** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
@@ -52,7 +50,7 @@ export function nodesNamed({ state, target }: Session, patterns: string | undefi
 export async function openFleet(
   session: Session,
   { config, configFile }: { config: FleetConfig; configFile: string },
-): Promise<FleetNodes> {
+): Promise<FleetAccess> {
   const { settings, stack, target, lineage } = session;
   if (target.sandbox?.mode === "api") {
     throw new SpotError("E_SANDBOX_SETUP", {
@@ -71,32 +69,5 @@ export async function openFleet(
   }
   const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });
   const { privateKeyPath } = keyPairOf(session, config);
-  return new FleetNodes(
-    { session, definition, pins: settings.pins, account: session.identity.account, fleetSecret, privateKeyPath },
-    { wait: true },
-  );
-}
-
-/** What is told of a node by the outcome of its checks. `of`: the status of the results that are named. */
-const TOLD: Record<Outcome, { level: Level; phase: NodePhase; word: string; of?: CheckStatus }> = {
-  verified: { level: "success", phase: "verified", word: "Verified" },
-  failed: { level: "error", phase: "verified", word: "Not verified", of: "failed" },
-  unknown: { level: "warning", phase: "unknown", word: "Not verified, could not be looked at", of: "unknown" },
-  skipped: { level: "error", phase: "verified", word: "Not verified: checks were skipped" },
-};
-
-/** One line for a node that was checked: verified, or what stands in the way of that. */
-export function reportVerified(
-  reporter: Reporter,
-  { node, region, instanceId, address, outcome, results }: NodeVerification,
-): void {
-  const { level, phase, word, of } = TOLD[outcome];
-  const named = results.filter(({ status }) => status === of).map(({ id, title }) => `${id} ${title}`);
-  reporter.emit({
-    type: "node",
-    level,
-    node: { name: node, region, instanceId, address },
-    phase,
-    message: named.length === 0 ? word : `${word}: ${named.join(", ")}`,
-  });
+  return fleetAccess({ session, definition, ssh: settings.pins.ssh, fleetSecret, privateKeyPath });
 }

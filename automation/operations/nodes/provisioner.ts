@@ -1,0 +1,96 @@
+import pLimit from "p-limit";
+import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import type { TokenHolder } from "../../../fleet/identity/generation";
+import type { NodeRef } from "../../../fleet/model";
+import { describeInstances } from "../../cloud/resources/inventory";
+import { bringUp, type BringUpResult } from "../../ssh/bring-up";
+import type { FleetAccess } from "./fleet-access";
+import { InstanceWatch } from "./instance-watch";
+
+/** An instance to be brought up. */
+export interface NewNode {
+  ref: NodeRef & { instanceId: string; address: string };
+  /** As what it was launched. */
+  launched: TokenHolder;
+  /** One that this run created is not replaced when it fails: another one would fail alike. */
+  origin: "created" | "found";
+}
+
+/** How a node's way to "rebooted" ended. */
+export type ProvisionOutcome = BringUpResult | { state: "failed"; error: ErrorInfo };
+
+/** How many nodes are worked on at once: a handshake costs this machine, not the node (measured: ~10 a second). */
+const NODES_AT_A_TIME = 24;
+
+/**
+ * Takes each node from "created" to "rebooted" as soon as it is there, while the engine goes on. One object for one run;
+ * provisioning an instance twice does nothing the second time.
+ */
+export class Provisioner {
+  private readonly begun = new Map<string, { name: string; outcome: Promise<ProvisionOutcome> }>();
+  private readonly watch: InstanceWatch;
+  /** Nodes come one by one while the engine works, so a map over a list does not do. */
+  private readonly limit = pLimit(NODES_AT_A_TIME);
+
+  /** @param options `wait`: until the node has rebooted, not only until its deployment has begun */
+  constructor(
+    private readonly access: FleetAccess,
+    private readonly options: { wait: boolean },
+  ) {
+    const { cloud, lineage } = access.session;
+    this.watch = new InstanceWatch((region) => describeInstances(cloud, lineage, region));
+  }
+
+  /** The node exists: begin to bring it up. Returns at once. */
+  provision(node: NewNode): void {
+    const { name, instanceId } = node.ref;
+    if (!this.begun.has(instanceId))
+      this.begun.set(instanceId, { name, outcome: this.limit(() => this.broughtUp(node)) });
+  }
+
+  /** Waits for every node begun so far; by slot name. */
+  async settled(): Promise<Map<string, ProvisionOutcome>> {
+    const ended = await Promise.all(
+      [...this.begun.values()].map(async ({ name, outcome }) => [name, await outcome] as const),
+    );
+    return new Map(ended);
+  }
+
+  /** The instance ended: its host key means nothing any more, and its address may soon be another's. */
+  async release(instanceId: string): Promise<void> {
+    this.begun.delete(instanceId);
+    await this.access.ssh.knownHosts.forget(instanceId);
+  }
+
+  private async broughtUp({ ref, launched, origin }: NewNode): Promise<ProvisionOutcome> {
+    const { session, definition, ssh } = this.access;
+    const { reporter, interrupts } = session;
+    try {
+      const node = { ...ssh, ref, token: this.access.tokenOf(launched), payload: definition.payload };
+      const result = await this.watch.during(ref, (gone) =>
+        bringUp(node, {
+          ...ssh,
+          reporter,
+          wait: this.options.wait,
+          signal: AbortSignal.any([interrupts.soft, gone]),
+        }),
+      );
+      if (result.state === "must-replace" && origin === "created")
+        throw new SpotError("E_DEPLOYMENT", `The node cannot be deployed: ${result.reason}`);
+      return result;
+    } catch (error) {
+      const info = errorInfo(error);
+      if (!isSpotError(error) || error.code !== "E_INTERRUPTED") {
+        reporter.emit({
+          type: "node",
+          level: "error",
+          node: ref,
+          phase: "deploying",
+          message: info.message,
+          error: info,
+        });
+      }
+      return { state: "failed", error: info };
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { classifyFailure } from "../../../fleet/aws/failures";
+import { launchesOf } from "../../../fleet/identity/launch";
+import type { NodeChange } from "../../../fleet/plan/changes";
+import type { NodeRef } from "../../../fleet/model";
+import type { EngineOutcome } from "../../engine/stack";
+import { reread } from "../../session";
+import { writePins } from "../plan/prepare-stack";
+import { createError, nodeListener } from "../run/engine-report";
+import { failOver, willTryAgain, type Placement } from "./failover";
+import type { Progress, UpRun } from "./progress";
+import { reconcile } from "./reconcile";
+import { remainingScope, type EngineScope } from "./targets";
+
+/**
+ * Runs the engine, and again until nothing more can be moved or tried again.
+ * @returns `ok`: everything succeeded
+ * @throws SpotError E_PROVIDER, E_PROGRAM when the program could not run at all
+ */
+export async function runEngine(
+  run: UpRun,
+  from: Progress,
+  scope: EngineScope,
+): Promise<{ at: Progress; ok: boolean }> {
+  let at = from;
+  let lost = 0;
+  for (let round = scope; ; round = remainingScope(run, at, round)) {
+    // No target at all would mean everything.
+    if (round.target?.length === 0) return { at, ok: lost === 0 };
+    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), round);
+    const { placement, again, failures } = await failOver(run.plan, ran.placement, outcome);
+    lost += failures.length;
+    at = withPlacement(run, { ...ran, failures: [...ran.failures, ...failures] }, placement);
+    if (!again) return { at, ok: outcome.ok && lost === 0 };
+    // What was made and is not recorded, or recorded and not there, would stand in the way of the next round.
+    at = await reconcile(run, at);
+  }
+}
+
+/** One run of the engine; nodes that it creates are brought up beside it. */
+export async function runOnce(
+  run: UpRun,
+  from: Progress,
+  scope: EngineScope,
+): Promise<{ at: Progress; outcome: EngineOutcome }> {
+  const { session, placement } = from;
+  const outcome = await session.stack.up({
+    ...scope,
+    stop: run.stop.signal,
+    listener: nodeListener(session, {
+      created: (ref) => provision(run, from, ref),
+      deleted: (instanceId) => {
+        run.ended(instanceId);
+        void run.nodes?.provisioner.release(instanceId);
+      },
+      failed: (failure) => {
+        if (classifyFailure(failure.message).everywhere) run.stop.abort();
+        return willTryAgain(placement, failure);
+      },
+    }),
+  });
+  // First of all: what a run did is known, whatever it ended with.
+  const at = { ...from, outcomes: [...from.outcomes, outcome], session: await reread(session) };
+  if (outcome.programErrors.length > 0 && !outcome.interrupted && !run.stop.signal.aborted)
+    throw createError(outcome, session);
+  return { at, outcome };
+}
+
+function provision(
+  { nodes }: UpRun,
+  { changes, placement: { pins } }: Progress,
+  ref: NodeRef & { instanceId: string; address: string },
+): void {
+  const desired = changes.find(({ name }) => name === ref.name)?.to;
+  // The program declares what was planned, and nothing else.
+  if (desired === undefined) return;
+  const launched = { name: ref.name, generation: desired.generation, launch: pins.launches[ref.name] };
+  nodes?.provisioner.provision({ ref, launched, origin: "created" });
+}
+
+/**
+ * Gives whatever the next engine run makes a launch that no run had, and the instances that stay their own. A try that
+ * failed may have launched an instance all the same, so its launch is used up. Writes it down for the program.
+ */
+export function withLaunches({ plan }: UpRun, at: Progress): Progress {
+  const { session, placement, leaving } = at;
+  const staying = session.state.nodes.filter(({ instanceId }) => !leaving.has(instanceId));
+  const pins = { ...placement.pins, launches: launchesOf(Object.keys(placement.pins.nodes), staying) };
+  writePins(session, plan.definition, pins);
+  return { ...at, placement: { ...placement, pins } };
+}
+
+/** With nodes in other places, or in none; written down for the program, and for whoever takes over from this run. */
+function withPlacement({ plan }: UpRun, at: Progress, placement: Placement): Progress {
+  if (placement.pins === at.placement.pins) return { ...at, placement };
+  writePins(at.session, plan.definition, placement.pins);
+  const moved = (change: NodeChange): NodeChange => {
+    const pin = placement.pins.nodes[change.name];
+    if ((change.kind !== "create" && change.kind !== "replace") || !pin || pin === change.to.pin) return change;
+    const { slot } = change.to;
+    // The image may be another one, too.
+    const { generation } = plan.definition.launchSpec(slot, pin, placement.pins.ssh.publicKey);
+    return { ...change, to: { slot, pin, generation } };
+  };
+  return { ...at, placement, changes: at.changes.map(moved) };
+}

@@ -1,0 +1,70 @@
+import type { ErrorInfo } from "../../../fleet/errors";
+import type { NodeChange } from "../../../fleet/plan/changes";
+import type { EngineOutcome } from "../../engine/stack";
+import type { Session } from "../../session";
+import type { NodeVerification, Verification } from "../../verify/result";
+import type { FleetAccess } from "../nodes/fleet-access";
+import type { Provisioner } from "../nodes/provisioner";
+import type { UpPlan, UpRequest } from "../plan/plan-up";
+import { initialPlacement, type Placement } from "./failover";
+
+/** What one run of `up` works with from its beginning to its end. */
+export interface UpRun {
+  /** As it was agreed to. */
+  plan: UpPlan;
+  request: UpRequest;
+  /** Absent where nothing boots. */
+  nodes?: { access: FleetAccess; provisioner: Provisioner };
+  /** Every region in which the fleet may have something. */
+  regions: string[];
+  /** Called with each instance as soon as the engine has ended it. */
+  ended: (instanceId: string) => void;
+  /** Aborted when AWS refuses the credentials: no region can be worked in any more. */
+  stop: AbortController;
+}
+
+/** How far a run has come: each step takes such a value, and gives back the one after it. */
+export interface Progress {
+  /** With the record as it was read last. */
+  session: Session;
+  placement: Placement;
+  changes: readonly NodeChange[];
+  /** Nodes that wait for their turn to be replaced. */
+  pending: ReadonlySet<string>;
+  /** Instances whose turn to be replaced has come. */
+  leaving: ReadonlySet<string>;
+  outcomes: readonly EngineOutcome[];
+  failures: readonly ErrorInfo[];
+  /** By node name: what this run has verified. */
+  verified: ReadonlyMap<string, NodeVerification>;
+  /** Of the whole fleet. Absent: not verified, or not yet. */
+  verification?: Verification;
+  /** Nodes that were made and removed again. */
+  rolledBack: readonly string[];
+}
+
+/** @param pending nodes that are replaced in turn */
+export function begun({ session, decisions, changes }: UpPlan, pending: readonly string[]): Progress {
+  return {
+    session,
+    placement: initialPlacement(decisions.pins),
+    changes,
+    pending: new Set(pending),
+    leaving: new Set(),
+    outcomes: [],
+    failures: decisions.failedRegions.map(({ error }) => error),
+    verified: new Map(),
+    rolledBack: [],
+  };
+}
+
+/** The run is to come to its end: it was interrupted, or AWS refuses the credentials. */
+export function isStopped({ stop, plan }: UpRun): boolean {
+  return stop.signal.aborted || plan.session.interrupts.soft.aborted;
+}
+
+export function without<T>(set: ReadonlySet<T>, gone: Iterable<T>): ReadonlySet<T> {
+  const left = new Set(set);
+  for (const one of gone) left.delete(one);
+  return left;
+}

@@ -1,0 +1,40 @@
+import { byName, counted } from "../../../fleet/text/words";
+import { pinsOf, unplaced } from "../plan/pins";
+import { failureInfo } from "../run/engine-report";
+import { runOnce, withLaunches } from "./engine-run";
+import { isStopped, type Progress, type UpRun } from "./progress";
+import { allButPending } from "./targets";
+
+/** Does the run end with all or nothing, and not with all? What could not be looked at did not fail: nothing is ended because of it. */
+export function mustRollBack(run: UpRun, { failures, verification, session }: Progress): boolean {
+  if (!run.request.rollback || isStopped(run)) return false;
+  if (failures.length > 0 || verification?.outcome === "failed") return true;
+  if (verification?.outcome === "unknown")
+    session.reporter.emit({
+      type: "message",
+      level: "warning",
+      message: "nothing is rolled back: no node failed, and some could not be looked at",
+    });
+  return false;
+}
+
+/** What this run made goes again, with the networks that only it needed. What was replaced stays. */
+export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
+  const before = new Set(run.plan.session.state.nodes.map(({ name }) => name));
+  const rolledBack = from.session.state.nodes
+    .map(({ name }) => name)
+    .filter((name) => !before.has(name))
+    .sort(byName);
+  from.session.reporter.emit({
+    type: "message",
+    level: "warning",
+    message: `rolling back: removing ${counted(rolledBack.length, "node")} that this run made`,
+  });
+  const { pins } = from.placement;
+  const reasons = run.plan.definition.slots
+    .filter(({ name }) => !before.has(name))
+    .map(({ name }) => [name, pins.unplaced[name] ?? "rolled back: another node of the same run failed"] as const);
+  const placement = { ...from.placement, pins: pinsOf(unplaced(pins, Object.fromEntries(reasons))) };
+  const { at, outcome } = await runOnce(run, withLaunches(run, { ...from, placement }), allButPending(from));
+  return { ...at, rolledBack, failures: [...at.failures, ...outcome.failures.map(failureInfo)] };
+}

@@ -1,0 +1,55 @@
+import { replacementBatches, type NodeChange } from "../../../fleet/plan/changes";
+import { runEngine } from "./engine-run";
+import { isStopped, without, type Progress, type UpRun } from "./progress";
+import { missingNodes, missingUrns, urnsOf } from "./targets";
+import { verify } from "./verification";
+
+/** In which order nodes are replaced: a canary, then batches. */
+export function batchesOf({ plan, request }: UpRun, changes: readonly NodeChange[]): string[][] {
+  return replacementBatches(changes, request.config.maxUnavailable, plan.definition.slots.length);
+}
+
+/** Replaces batch by batch; one that fails, or does not prove itself, leaves the rest pending. */
+export async function roll(run: UpRun, from: Progress, batches: readonly string[][]): Promise<Progress> {
+  let at = from;
+  for (const batch of batches) {
+    if (isStopped(run)) break;
+    const replaced = await replaceBatch(run, at, batch);
+    const proven = replaced.ok ? await prove(run, replaced.at, batch) : replaced;
+    ({ at } = proven);
+    if (!proven.ok) break;
+  }
+  return at;
+}
+
+async function replaceBatch(
+  run: UpRun,
+  from: Progress,
+  batch: readonly string[],
+): Promise<{ at: Progress; ok: boolean }> {
+  const at = takeTurn({ ...from, pending: without(from.pending, batch) }, batch);
+  const urns = urnsOf(at.session, batch);
+  // What turned out to be gone cannot be replaced: it is made.
+  const gone = missingNodes(at, (name) => batch.includes(name));
+  const target = [...urns, ...missingUrns(run.plan.session, gone)];
+  // A part is replaced because it was asked for, whether or not the program sees a difference.
+  return runEngine(run, at, { target, ...(run.request.part && urns.length > 0 ? { replace: urns } : {}) });
+}
+
+/** From now on these nodes' instances are to be replaced: whatever takes their place has a launch of its own. */
+export function takeTurn(at: Progress, names: readonly string[]): Progress {
+  const taken = at.session.state.nodes.filter(({ name }) => names.includes(name));
+  return { ...at, leaving: new Set([...at.leaving, ...taken.map(({ instanceId }) => instanceId)]) };
+}
+
+/**
+ * Before the next batch of a roll: every node of this one came up and every check holds. One that is unknown proves
+ * nothing.
+ */
+export async function prove(run: UpRun, from: Progress, batch: string[]): Promise<{ at: Progress; ok: boolean }> {
+  if (!run.nodes) return { at: from, ok: true };
+  const outcomes = await run.nodes.provisioner.settled();
+  if (!batch.every((name) => outcomes.get(name)?.state === "rebooted")) return { at: from, ok: false };
+  const at = await verify(run, from, batch);
+  return { at, ok: batch.every((name) => at.verified.get(name)?.isVerified) };
+}

@@ -1,0 +1,123 @@
+import { wordsOf, type ErrorInfo } from "../../../fleet/errors";
+import type { NodeChange } from "../../../fleet/plan/changes";
+import type { FleetDefinition } from "../../../project/definition";
+import { readStackSettings } from "../../engine/stack-config";
+import { INSTANCE_TYPE } from "../../engine/state";
+import { reread, type Session } from "../../session";
+import { interruption } from "../../session/interrupts";
+import type { Verification } from "../../verify/result";
+import { runEngine, withLaunches } from "./engine-run";
+import type { Attempt } from "./failover";
+import { replaceHalfBuilt, resumeUnchanged } from "./half-built";
+import { begun, isStopped, type Progress, type UpRun } from "./progress";
+import { reconcile } from "./reconcile";
+import { repair } from "./repair";
+import { mustRollBack, rollBack } from "./rollback";
+import { batchesOf, prove, roll } from "./rollout";
+import { allButPending, missingUrns } from "./targets";
+import { verifyFleetOf } from "./verification";
+
+/** How an `up` ended. */
+export interface UpResult {
+  account: string;
+  changes: readonly NodeChange[];
+  /** Resources that the engine changed, other than nodes. */
+  otherChanges: number;
+  /** What failed, each with its class and next action. */
+  failures: readonly ErrorInfo[];
+  /** Nodes that a stopped roll left as they were. */
+  untouched: string[];
+  /** Every pool that refused a node, in order, whether or not another one took it. */
+  attempts: readonly Attempt[];
+  /** Nodes that were made and removed again because others failed (`--rollback-on-failure`). */
+  rolledBack: readonly string[];
+  /** Absent where nothing was verified: nothing boots here, `--no-wait`, or no node got that far. */
+  verification?: Verification;
+  definition: FleetDefinition;
+  session: Session;
+}
+
+/** The part of `up` that changes things. @throws what an engine run and `repair` throw */
+export async function carryOut(run: UpRun): Promise<UpResult> {
+  let at: Progress;
+  try {
+    at = await steps(run);
+  } catch (error) {
+    await settleAfterFailure(run).catch((second: unknown) =>
+      run.plan.session.reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: "settings",
+        message: `the settings could not be brought up to date: ${wordsOf(second)}`,
+      }),
+    );
+    throw error;
+  }
+  return resultOf(run, settled(run, at));
+}
+
+/** With replacements to roll, everything else is done first: they are left out of that run and then taken in turn. */
+async function steps(run: UpRun): Promise<Progress> {
+  const { plan, request } = run;
+  const batches = batchesOf(run, plan.changes);
+  const beside = await besideReplacements(run, begun(plan, batches.flat()));
+  let { at } = beside;
+  if (!isStopped(run)) resumeUnchanged(run, at);
+  at = await replaceHalfBuilt(run, at);
+  if (beside.ok && batches.length > 0) at = await rollOnProof(run, at, batches);
+  at = await verifyFleetOf(run, at);
+  if (at.verification && request.part?.replace === "broken") at = await repair(run, at);
+  if (mustRollBack(run, at)) at = await rollBack(run, at);
+  return reconcile(run, at);
+}
+
+/** Everything that is no replacement; in a run on a part of the fleet only the nodes of the part that are missing. */
+async function besideReplacements(run: UpRun, at: Progress): Promise<{ at: Progress; ok: boolean }> {
+  if (!run.request.part) return runEngine(run, at, allButPending(at));
+  const missing = at.changes.flatMap((change) => (change.kind === "create" ? [change.to] : []));
+  return missing.length === 0
+    ? { at, ok: true }
+    : runEngine(run, at, { target: missingUrns(run.plan.session, missing) });
+}
+
+/** Nodes that have the new payload already, of a roll that stopped, are proven before any that has not is replaced. */
+async function rollOnProof(run: UpRun, from: Progress, batches: readonly string[][]): Promise<Progress> {
+  const ahead = from.changes
+    .filter(({ name, kind }) => kind !== "delete" && !from.pending.has(name))
+    .map(({ name }) => name);
+  const { at, ok } = await prove(run, from, ahead);
+  return ok ? roll(run, at, batches) : at;
+}
+
+/** An instance that was to go and still stands has the launch that it was made by. */
+function settled(run: UpRun, at: Progress): Progress {
+  return withLaunches(run, { ...at, leaving: new Set() });
+}
+
+/** The same after a run that broke off before it learned what it had made: what it decided is in the settings. */
+async function settleAfterFailure(run: UpRun): Promise<void> {
+  const session = await reread(run.plan.session);
+  const start = begun(run.plan, []);
+  const pins = readStackSettings(session.stack.configFile).pins ?? start.placement.pins;
+  settled(run, { ...start, session, placement: { ...start.placement, pins } });
+}
+
+function resultOf({ plan }: UpRun, at: Progress): UpResult {
+  const { interrupts } = at.session;
+  const interrupted = at.outcomes.some((outcome) => outcome.interrupted) || interrupts.soft.aborted;
+  const changed = at.outcomes
+    .flatMap(({ steps }) => steps)
+    .filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE);
+  return {
+    account: plan.account,
+    changes: at.changes,
+    otherChanges: changed.length,
+    failures: interrupted ? [...at.failures, interruption(interrupts)] : at.failures,
+    untouched: [...at.pending],
+    attempts: at.placement.attempts,
+    rolledBack: at.rolledBack,
+    verification: at.verification,
+    definition: plan.definition,
+    session: at.session,
+  };
+}

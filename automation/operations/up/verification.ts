@@ -1,0 +1,48 @@
+import { checksFor } from "../../../fleet/checks";
+import { byName } from "../../../fleet/text/words";
+import { together } from "../../verify/outcome";
+import type { Verification } from "../../verify/result";
+import { reportVerified, verifyNodes } from "../nodes/verify-nodes";
+import { isStopped, type Progress, type UpRun } from "./progress";
+
+/** Waits for every node to come up or fail, then runs the whole list; what a roll proved is not asked again. */
+export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progress> {
+  if (!run.nodes) return from;
+  const outcomes = await run.nodes.provisioner.settled();
+  const failures = [...outcomes].flatMap(([name, outcome]) =>
+    outcome.state === "failed" && outcome.error.class !== "interrupted"
+      ? [{ ...outcome.error, message: `node ${name}: ${outcome.error.message}` }]
+      : [],
+  );
+  const at = { ...from, failures: [...from.failures, ...failures], verification: undefined };
+  if (!run.request.wait || isStopped(run)) return at;
+  const ready = [...outcomes]
+    .filter(([name, { state }]) => state === "rebooted" && !at.verified.has(name) && !at.pending.has(name))
+    .map(([name]) => name);
+  const verified = await verify(run, at, ready);
+  return at.session.interrupts.soft.aborted ? verified : { ...verified, verification: verificationOf(verified) };
+}
+
+/**
+ * Everything that was verified so far. A node that never came up failed; one whose turn did not come was only not looked
+ * at.
+ */
+export function verificationOf({ verified, changes, pending }: Progress): Verification {
+  const nodes = [...verified.values()].sort((a, b) => byName(a.node, b.node));
+  const wanted = changes.filter(({ kind }) => kind !== "delete");
+  const outcome = together(
+    wanted.map(({ name }) => verified.get(name)?.outcome ?? (pending.has(name) ? "skipped" : "failed")),
+  );
+  return { nodes, isVerified: outcome === "verified", outcome };
+}
+
+/** Verifies the recorded nodes of these names, and tells of each. */
+export async function verify({ nodes: fleet, request }: UpRun, at: Progress, names: string[]): Promise<Progress> {
+  const wanted = at.session.state.nodes.filter(({ name }) => names.includes(name));
+  if (!fleet || wanted.length === 0) return at;
+  const { nodes } = await verifyNodes(fleet.access, wanted, { checks: checksFor(request.config) });
+  // Checks that were cut off tell nothing of the nodes.
+  if (at.session.interrupts.soft.aborted) return at;
+  for (const verification of nodes) reportVerified(at.session.reporter, verification);
+  return { ...at, verified: new Map([...at.verified, ...nodes.map((one) => [one.node, one] as const)]) };
+}

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { nodeUrns } from "../../../../../automation/engine/state";
+import { carryOut } from "../../../../../automation/operations/up/run";
+import { pinOf, poolIn, recorded, ScriptedRun, STACK, type EngineDoes } from "./scripted-run";
+
+const NODES = ["us-west-2-0", "us-west-2-1", "us-west-2-2"];
+const [FIRST = "", SECOND = "", THIRD = ""] = NODES;
+const OLD = pinOf("ami-old");
+const NEW = pinOf("ami-new");
+const NO_CAPACITY = "InsufficientInstanceCapacity: no room";
+const of = <T>(names: readonly string[], value: T): Record<string, T> =>
+  Object.fromEntries(names.map((name) => [name, value]));
+const urnsOf = (...names: string[]): string[] => names.map((name) => recorded(name, OLD).urn);
+const makes = (name: string): EngineDoes => ({ makes: [recorded(name, NEW, `i-new-${name}`)] });
+
+describe("a run of `up`", () => {
+  it("does everything else first, then replaces node after node, each by a launch of its own", async () => {
+    using scripted = new ScriptedRun([{}, makes(FIRST), makes(SECOND), makes(THIRD)], {
+      nodes: NODES.map((name) => recorded(name, OLD)),
+      wanted: of(NODES, NEW),
+      count: 3,
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(scripted.scopes, [
+      { exclude: urnsOf(...NODES) },
+      { target: urnsOf(FIRST) },
+      { target: urnsOf(SECOND) },
+      { target: urnsOf(THIRD) },
+    ]);
+    assert.deepEqual(
+      scripted.ended,
+      NODES.map((name) => `i-${name}`),
+    );
+    assert.deepEqual([result.untouched, result.failures], [[], []]);
+  });
+
+  it("leaves the rest as it is when the canary fails, with the launches that they were made by", async () => {
+    const refused = { refuses: [{ node: FIRST, message: "TagLimitExceeded: no" }] };
+    using scripted = new ScriptedRun([{}, refused], {
+      nodes: NODES.map((name) => ({ ...recorded(name, OLD), launch: "0123456789abcdef" })),
+      wanted: of(NODES, NEW),
+      count: 3,
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(result.untouched, [SECOND, THIRD]);
+    assert.equal(result.failures.length, 1);
+    assert.deepEqual(scripted.pinsWritten?.launches, of(NODES, "0123456789abcdef"));
+  });
+
+  it("makes a node of a batch that turns out to be gone when its turn comes", async () => {
+    // It ends while its sister is replaced.
+    const meanwhile = { ...makes(FIRST), ends: [SECOND] };
+    using scripted = new ScriptedRun([{}, meanwhile, makes(SECOND)], {
+      nodes: [FIRST, SECOND].map((name) => recorded(name, OLD)),
+      wanted: of([FIRST, SECOND], NEW),
+      count: 2,
+    });
+    await carryOut(scripted.run);
+    assert.deepEqual(scripted.scopes.at(-1), { target: nodeUrns(STACK, SECOND, "spot") });
+  });
+
+  it("moves the node that a pool refused, changes no other, and writes down where it goes", async () => {
+    using scripted = new ScriptedRun(
+      [
+        { ...makes(SECOND), refuses: [{ node: FIRST, message: NO_CAPACITY }] },
+        { makes: [recorded(FIRST, pinOf("ami-b", "b"))] },
+      ],
+      {
+        nodes: [],
+        wanted: of([FIRST, SECOND], NEW),
+        count: 2,
+        candidates: [
+          { pool: poolIn("a"), ami: "ami-new" },
+          { pool: poolIn("b"), ami: "ami-b" },
+        ],
+      },
+    );
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(scripted.pinsWritten?.nodes, { [FIRST]: pinOf("ami-b", "b"), [SECOND]: NEW });
+    assert.deepEqual(
+      result.changes.map(({ to }) => to?.generation),
+      ["generation of ami-b", "generation of ami-new"],
+    );
+    assert.deepEqual(
+      result.attempts.map(({ node, pool }) => [node, pool]),
+      [[FIRST, poolIn("a")]],
+    );
+    assert.deepEqual(result.failures, []);
+    assert.equal(scripted.run.plan.decisions.pins.nodes[FIRST], NEW, "what was decided before is as it was");
+  });
+
+  it("fails a node that no pool has room for, and says so in the settings", async () => {
+    using scripted = new ScriptedRun([{ ...makes(SECOND), refuses: [{ node: FIRST, message: NO_CAPACITY }] }], {
+      nodes: [],
+      wanted: of([FIRST, SECOND], NEW),
+      count: 2,
+      candidates: [{ pool: poolIn("a"), ami: "ami-new" }],
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(
+      result.failures.map(({ code }) => code),
+      ["E_NO_POOL"],
+    );
+    assert.deepEqual(Object.keys(scripted.pinsWritten?.nodes ?? {}), [SECOND]);
+    assert.match(scripted.pinsWritten?.unplaced[FIRST] ?? "", /only pool there is/);
+  });
+
+  it("keeps what it decided when the program breaks off", async () => {
+    using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: NO_CAPACITY }] }, { programError: "boom" }], {
+      nodes: [],
+      wanted: of([FIRST], NEW),
+      count: 1,
+      candidates: [{ pool: poolIn("b"), ami: "ami-b" }],
+    });
+    await assert.rejects(carryOut(scripted.run), { code: "E_PROGRAM" });
+    assert.deepEqual(scripted.pinsWritten?.nodes, { [FIRST]: pinOf("ami-b", "b") });
+  });
+
+  it("rolls back what it made, when asked to, and nothing that was there before", async () => {
+    const partly = { ...makes(SECOND), refuses: [{ node: THIRD, message: "TagLimitExceeded: no" }] };
+    using scripted = new ScriptedRun([partly, { ends: [SECOND] }], {
+      nodes: [recorded(FIRST, NEW)],
+      wanted: of(NODES, NEW),
+      count: 3,
+      request: { rollback: true },
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(result.rolledBack, [SECOND]);
+    assert.deepEqual(Object.keys(scripted.pinsWritten?.nodes ?? {}), [FIRST]);
+    assert.deepEqual(Object.keys(scripted.pinsWritten?.unplaced ?? {}), [SECOND, THIRD]);
+  });
+
+  it("on a part of the fleet touches nothing else, and asks again only for what is left of it", async () => {
+    const refused = { refuses: [{ node: FIRST, message: "RequestLimitExceeded: slow down" }] };
+    using scripted = new ScriptedRun([refused, makes(FIRST)], {
+      nodes: NODES.map((name) => recorded(name, OLD)),
+      wanted: of(NODES, OLD),
+      count: 3,
+      request: { part: { nodes: FIRST, replace: "all" } },
+    });
+    const [change] = scripted.run.plan.changes;
+    assert.ok(change?.kind === "same");
+    const asked = { ...change, kind: "replace", reason: "asked for" } as const;
+    await carryOut({ ...scripted.run, plan: { ...scripted.run.plan, changes: [asked] } });
+    const first = { target: urnsOf(FIRST), replace: urnsOf(FIRST) };
+    assert.deepEqual(scripted.scopes, [first, first]);
+  });
+
+  it("stops at credentials that AWS refuses, and tells of them once", async () => {
+    const expired = "ExpiredToken: The security token included in the request is expired";
+    using scripted = new ScriptedRun([{ refuses: [FIRST, SECOND].map((node) => ({ node, message: expired })) }], {
+      nodes: [recorded(THIRD, OLD)],
+      wanted: of(NODES, NEW),
+      count: 3,
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(
+      result.failures.map(({ code }) => code),
+      ["E_CREDENTIALS"],
+    );
+    assert.deepEqual(result.untouched, [THIRD]);
+  });
+});

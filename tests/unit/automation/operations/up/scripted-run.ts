@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import type { EngineFailure, EngineStep } from "../../../../../automation/engine/events";
+import type { EngineOutcome, UpOptions } from "../../../../../automation/engine/stack";
+import { readStackSettings } from "../../../../../automation/engine/stack-config";
+import { EMPTY_STATE, INSTANCE_TYPE, nodeUrns, type StateNode } from "../../../../../automation/engine/state";
+import type { UpPlan, UpRequest } from "../../../../../automation/operations/plan/plan-up";
+import type { UpRun } from "../../../../../automation/operations/up/progress";
+import type { Session } from "../../../../../automation/session";
+import { neverInterrupted } from "../../../../../automation/session/interrupts";
+import type { Candidate } from "../../../../../fleet/aws/pools";
+import type { NodePin, Pins, Pool, RegionPin, Slot } from "../../../../../fleet/model";
+import { changesBetween } from "../../../../../fleet/plan/changes";
+import { slotsOf } from "../../../../../fleet/plan/slots";
+
+export const STACK = "scripted";
+export const REGION = "us-west-2";
+export const REGION_PIN: RegionPin = { network: "create", availabilityZones: ["us-west-2a"], securityGroups: [] };
+
+export function poolIn(zone: string): Pool {
+  return { region: REGION, availabilityZone: `${REGION}${zone}`, instanceType: "t3.medium", market: "spot" };
+}
+
+/** Of the given image in the region's zone `a`, unless another one is named. */
+export function pinOf(ami: string, zone = "a"): NodePin {
+  return { ami, pool: poolIn(zone) };
+}
+
+/** The generation of a node is its image's: what differs in nothing else. */
+const generationOf = ({ ami }: NodePin): string => `generation of ${ami}`;
+
+export function recorded(name: string, pin: NodePin, instanceId = `i-${name}`): StateNode {
+  return {
+    name,
+    urn: nodeUrns(STACK, name, pin.pool.market)[1]!,
+    instanceId,
+    pin,
+    generation: generationOf(pin),
+    subnetId: "subnet-1",
+    address: "203.0.113.5",
+    created: undefined,
+  };
+}
+
+/** What the engine did in one run: which nodes it recorded, forgot and could not make. */
+export interface EngineDoes {
+  makes?: StateNode[];
+  ends?: string[];
+  refuses?: { node: string; message: string }[];
+  programError?: string;
+}
+
+/** An engine that has its runs by heart. It has no more of them than the test says: one too many fails. */
+export class ScriptedRun {
+  /** What each engine run was about, in their order. */
+  readonly scopes: Pick<UpOptions, "target" | "exclude" | "replace">[] = [];
+  /** What was told, as one line each. */
+  readonly told: string[] = [];
+  readonly ended: string[] = [];
+  private readonly directory = mkdtempSync(path.join(os.tmpdir(), "spot-up-"));
+  private nodes: StateNode[];
+  readonly run: UpRun;
+
+  constructor(
+    private readonly script: EngineDoes[],
+    given: {
+      nodes: StateNode[];
+      /** Pins by node name; a slot without one has no place. */
+      wanted: Record<string, NodePin>;
+      /** Nodes of the region. */
+      count: number;
+      candidates?: Candidate[];
+      request?: Partial<UpRequest>;
+    },
+  ) {
+    this.nodes = given.nodes;
+    const session = this.session();
+    const config = { regions: [{ name: REGION, count: given.count }], maxUnavailable: 1 };
+    const slots = slotsOf(config as unknown as Parameters<typeof slotsOf>[0]);
+    const pins: Pins = {
+      version: 1,
+      regions: { [REGION]: REGION_PIN },
+      nodes: given.wanted,
+      launches: {},
+      unplaced: {},
+      ssh: { allow: [], callers: [], publicKey: "ssh-ed25519 AAAA" },
+    };
+    const desired = slots.flatMap((slot) => {
+      const pin = given.wanted[slot.name];
+      return pin ? [{ slot, pin, generation: generationOf(pin) }] : [];
+    });
+    const plan = {
+      session,
+      account: "123456789012",
+      definition: {
+        config,
+        configFile: path.join(this.directory, "config.yaml"),
+        slots,
+        launchSpec: (_slot: Slot, pin: NodePin) => ({ generation: generationOf(pin) }),
+      },
+      decisions: {
+        // Whatever writes into a decision throws.
+        pins: deepFrozen(pins),
+        failedRegions: [],
+        offers: {
+          regionsFor: () => [REGION],
+          of: () => Promise.resolve({ offer: { region: REGION, pin: REGION_PIN }, candidates: given.candidates ?? [] }),
+        },
+      },
+      changes: deepFrozen(changesBetween(desired, this.nodes)),
+    } as unknown as UpPlan;
+    this.run = {
+      plan,
+      request: { config, configFile: "", wait: true, ...given.request } as UpRequest,
+      regions: [],
+      ended: (instanceId) => void this.ended.push(instanceId),
+      stop: new AbortController(),
+    };
+  }
+
+  /** The pins as the program would read them now. */
+  get pinsWritten(): Pins | undefined {
+    return readStackSettings(this.configFile).pins;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private get configFile(): string {
+    return path.join(this.directory, `Pulumi.${STACK}.yaml`);
+  }
+
+  private get state() {
+    return { ...EMPTY_STATE, nodes: this.nodes, regions: [REGION] };
+  }
+
+  private session(): Session {
+    return {
+      projectDir: this.directory,
+      lineage: "0123456789abcdef",
+      target: { stack: STACK, scratch: this.directory, foreignEndpoints: {}, kind: "sandbox" },
+      identity: { account: "123456789012", region: REGION },
+      interrupts: neverInterrupted(),
+      reporter: { emit: (event: { message?: string }) => void this.told.push(event.message ?? "") },
+      settings: {},
+      state: this.state,
+      told: new Set(),
+      stack: {
+        configFile: this.configFile,
+        readState: () => Promise.resolve(this.state),
+        up: (options: UpOptions) => Promise.resolve(this.up(options)),
+      },
+    } as unknown as Session;
+  }
+
+  private up({ listener, target, exclude, replace }: UpOptions): EngineOutcome {
+    this.scopes.push({
+      ...(target && { target }),
+      ...(exclude && { exclude }),
+      ...(replace && { replace }),
+    });
+    const does = this.script.shift();
+    if (does === undefined) throw new Error("the script has no such engine run");
+    const { makes = [], ends = [], refuses = [], programError } = does;
+    const gone = this.nodes.filter(({ name }) => [...ends, ...makes.map((made) => made.name)].includes(name));
+    this.nodes = [...this.nodes.filter((node) => !gone.includes(node)), ...makes];
+    const steps = [
+      ...gone.map((node) => stepOf(node, "delete-replaced")),
+      ...makes.map((node) => stepOf(node, "create")),
+    ];
+    const failures = refuses.map(
+      ({ node, message }): EngineFailure => ({
+        step: { ...stepOf(recorded(node, pinOf("none")), "create"), id: "" },
+        message,
+      }),
+    );
+    for (const step of steps) listener?.step?.(step);
+    for (const failure of failures) listener?.failure?.(failure);
+    const ok = failures.length === 0 && programError === undefined;
+    return {
+      steps,
+      failures,
+      programErrors: programError === undefined ? [] : [programError],
+      warnings: [],
+      result: ok ? "succeeded" : "failed",
+      canceled: false,
+      ok,
+      interrupted: false,
+    };
+  }
+}
+
+function stepOf({ name, pin, instanceId, urn, address }: StateNode, op: string): EngineStep {
+  const inputs = { region: pin.pool.region };
+  return { urn, type: INSTANCE_TYPE, name: `${name}-spot`, op, id: instanceId, inputs, outputs: { publicIp: address } };
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(deepFrozen);
+  return Object.freeze(value);
+}
