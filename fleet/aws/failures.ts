@@ -71,12 +71,10 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   VpcLimitExceeded: {
     class: "quota",
     hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).",
-    closes: "region",
   },
   InternetGatewayLimitExceeded: {
     class: "quota",
     hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.",
-    closes: "region",
   },
   TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
 

@@ -20,7 +20,7 @@ export interface TypeOffer {
 }
 
 /** How much of a region an answer of AWS rules out. To add one, add a row to `poolFields`. */
-export type PoolScope = "pool" | "zone" | "market" | "region";
+export type PoolScope = "pool" | "zone" | "market";
 
 /** Some fields of a pool: stands for every pool that has the same values there. */
 export type PoolPattern = Partial<Pool>;
@@ -29,7 +29,6 @@ const poolFields: Readonly<Record<PoolScope, readonly (keyof Pool)[]>> = {
   pool: ["region", "availabilityZone", "instanceType", "market"],
   zone: ["region", "availabilityZone"],
   market: ["region", "market"],
-  region: ["region"],
 };
 
 /** All pools that are ruled out with this one. */

@@ -70,7 +70,6 @@ describe("pools", () => {
     ["pool", 11],
     ["zone", 8],
     ["market", 6],
-    ["region", 0],
   ] as const) {
     it(`leave ${left} of 12 when AWS closes the ${scope}`, () => {
       const candidates = candidatesOf(REGION, [first, second], ["spot", "on-demand"], undefined);
