@@ -8,17 +8,18 @@ export const STAMP_FILE = "dist/.build-stamp";
 /** The folders that are compiled (tsconfig.json, `include`) and run in production. */
 const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox"];
 
+/** The contract that is compiled in (fleet/node/layout.ts), and uploaded as it lies here. */
+const CONTRACT = "instance/layout.json";
+
 /**
- * A digest of every TypeScript source under `root`, by path and content. Times do not count:
+ * A digest of every TypeScript source under `root` and of the nodes' layout, by path and content. Times do not count:
  * a fresh checkout of the same commit has the same digest.
  */
 export function sourceDigest(root: string): string {
   const hash = createHash("sha256");
-  for (const folder of SOURCE_FOLDERS) {
-    for (const file of sourcesBelow(path.join(root, folder))) {
-      hash.update(path.relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
-    }
-  }
+  const sources = SOURCE_FOLDERS.flatMap((folder) => sourcesBelow(path.join(root, folder)));
+  for (const file of [...sources, path.join(root, CONTRACT)])
+    hash.update(path.relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
   return hash.digest("hex");
 }
 

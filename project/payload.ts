@@ -6,6 +6,7 @@ import { SpotError } from "../fleet/errors";
 import {
   DEPLOYMENT_SCRIPT,
   isUnit,
+  LAYOUT_FILE,
   manifestOf,
   MAX_PAYLOAD_SIZE,
   nameProblem,
@@ -77,7 +78,7 @@ function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
 }
 
 /**
- * Reads everything that is uploaded to a node: instance/{scripts,config,services}, the user's files, and what the
+ * Reads everything that is uploaded to a node: instance/{layout.json,scripts,config,services}, the user's files, and what the
  * workloads' configuration adds. Dot-files and empty directories count; modes become 0755 (any execute bit, or a directory) or 0644, so that the same content has
  * the same digest on every machine.
  * @throws SpotError E_PAYLOAD with every fault in `problems`: a missing or unreadable file, a socket or device, a name
@@ -87,7 +88,10 @@ function sourcesOf(config: PayloadConfig, places: PayloadPlaces): Source[] {
 export function readPayload(config: PayloadConfig, places: PayloadPlaces, locate?: Locate): Payload {
   const problems: PayloadProblem[] = [];
   const added = workloadFiles(config.bacalhau, problems);
-  const found = sourcesOf(config, places).flatMap((source) => walk(source, problems));
+  const found = [
+    ...contractIn(places.packageRoot, problems),
+    ...sourcesOf(config, places).flatMap((source) => walk(source, problems)),
+  ];
   const size = [
     ...found.filter(({ status }) => status.isFile()).map(({ status }) => status),
     ...added.map(({ entry }) => entry),
@@ -135,6 +139,15 @@ const LINK_NEXT = {
   required: "Mount or restore what the link leads to, or correct the path.",
   optional: "Mount or restore what the link leads to, or remove the link if nothing of yours is to be uploaded.",
 };
+
+/** The contract of a node's layout, which scripts read beside their folder: ours, whoever's the scripts are. */
+function contractIn(packageRoot: string, problems: PayloadProblem[]): Found[] {
+  const source = path.join(packageRoot, "instance", LAYOUT_FILE);
+  const status = tryTo(() => lstatSync(source));
+  if (!(status instanceof Error)) return [{ path: LAYOUT_FILE, source, status }];
+  problems.push({ message: `${source}: ${reason(status)}` });
+  return [];
+}
 
 /** Everything below a source, faults aside. */
 function walk(source: Source, problems: PayloadProblem[]): Found[] {

@@ -1,11 +1,12 @@
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import type { NodePhase, Reporter } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
+import { paths, units } from "../../fleet/node/layout";
 import type { Payload } from "../../fleet/node/payload";
 import { systemClock, type Clock } from "../../system/clock";
 import { connectNode, type ConnectWithPatience } from "./connect";
 import type { NodeConnection } from "./connection";
-import { DEPLOY_UNIT, lifeOf, readRecords, type NodeLife } from "./records";
+import { lifeOf, readRecords, type NodeLife } from "./records";
 import { uploadPayload } from "./upload";
 
 /** A node that exists, and all that is needed to make it the node that was asked for. */
@@ -133,7 +134,7 @@ class Journey {
   }
 
   private async start(connection: NodeConnection): Promise<void> {
-    const started = await connection.run(`sudo -n systemctl start --no-block ${DEPLOY_UNIT}`, {
+    const started = await connection.run(`sudo -n systemctl start --no-block ${units.deploy}`, {
       deadlineMs: COMMAND_MS,
     });
     if (started.code !== 0) {
@@ -147,7 +148,7 @@ class Journey {
     for (;;) {
       const life = await this.look(connection);
       if (life.state !== "uploaded") break;
-      await this.pause(end, "The deployment did not start", DEPLOY_UNIT);
+      await this.pause(end, "The deployment did not start", units.deploy);
     }
     this.report("deploying", "Deployment started");
   }
@@ -172,7 +173,7 @@ class Journey {
         case "failed":
           throw new SpotError("E_DEPLOYMENT", {
             message: `The deployment failed at ${life.reason}`,
-            cause: "See /opt/deployment.log on the node.",
+            cause: `See ${paths.deploymentLog} on the node.`,
           });
         case "deploying":
         case "rebooting":

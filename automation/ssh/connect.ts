@@ -2,14 +2,12 @@ import { timingSafeEqual } from "node:crypto";
 import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import { hostKeyProof } from "../../fleet/identity/host-key-proof";
+import { paths } from "../../fleet/node/layout";
 import { openBanner } from "./banner";
 import { systemClock, type Clock } from "../../system/clock";
 import { wrapConnection, type NodeConnection } from "./connection";
 import type { DialPolicy } from "./dial";
 import { changedKey, type KnownHosts } from "./known-hosts";
-
-/** Where a node's bootcmd writes the proof of its host key (world-readable, one line of hex). */
-export const PROOF_FILE = "/etc/spot-deployer/host-key-proof";
 
 export interface ConnectOptions {
   instanceId: string;
@@ -160,7 +158,7 @@ async function proveHostKey(
   connection: NodeConnection,
   { key, token, instanceId, name, attemptMs }: Offer,
 ): Promise<void> {
-  const { code, stdout, stderr } = await connection.run(`cat ${PROOF_FILE}`, { deadlineMs: attemptMs });
+  const { code, stdout, stderr } = await connection.run(`cat ${paths.hostKeyProof}`, { deadlineMs: attemptMs });
   if (code !== 0) {
     throw new SpotError("E_HOST_KEY", { message: `${name} has no proof of its host key.`, cause: stderr.trim() });
   }

@@ -1,4 +1,5 @@
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { paths, units } from "../../fleet/node/layout";
 import type { NodeConnection } from "./connection";
 import { python } from "./shell";
 
@@ -30,8 +31,6 @@ export interface NodeRecords {
   };
 }
 
-export const DEPLOY_UNIT = "spot-deploy.service";
-
 /**
  * Reads cloud-init's own files (`cloud-init status` reads the same, at the cost of a start of cloud-init; and its exit
  * code differs between versions), the upload's manifest and the deployment's records.
@@ -47,13 +46,12 @@ def read(path):
     except (OSError, ValueError):
         return None
 
-state = subprocess.run(["systemctl", "is-active", "${DEPLOY_UNIT}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+state = subprocess.run(["systemctl", "is-active", "${units.deploy}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 status = (read("/run/cloud-init/status.json") or {}).get("v1") or {}
 stages = {name: stage for name, stage in status.items() if isinstance(stage, dict)}
-state_dir = "/var/lib/spot-deployer"
-steps = [read(path) for path in sorted(glob.glob(state_dir + "/steps/*.json"))]
-result = read(state_dir + "/spot-deploy.result.json")
-complete = read(state_dir + "/deployment-complete.json")
+steps = [read(path) for path in sorted(glob.glob("${paths.deploymentSteps}/*.json"))]
+result = read("${paths.deploymentResult}")
+complete = read("${paths.deploymentComplete}")
 with open("/proc/sys/kernel/random/boot_id") as file:
     boot_id = file.read().strip()
 print(json.dumps({
@@ -63,7 +61,7 @@ print(json.dumps({
         "stage": status.get("stage"),
         "errors": [str(error) for stage in stages.values() for error in stage.get("errors") or []],
     },
-    "payloadDigest": (read("/opt/uploaded_files/manifest.json") or {}).get("digest"),
+    "payloadDigest": (read("${paths.manifest}") or {}).get("digest"),
     "deployment": {
         "isActive": state.stdout.decode().strip() in ("active", "activating", "reloading", "deactivating"),
         "steps": [{key: step.get(key) for key in ("name", "status", "detail")} for step in steps if step],
@@ -106,9 +104,9 @@ export function lifeOf({ bootId, cloudInit, payloadDigest, deployment }: NodeRec
   const failed = steps.find((step) => step.status === "failed");
   if (failed) return { state: "failed", reason: `step ${failed.name}: ${failed.detail}` };
   if (isActive) return { state: "deploying", waitingFor: workOf(steps) };
-  if (result !== null && result !== "success") return { state: "failed", reason: `${DEPLOY_UNIT} ended: ${result}` };
+  if (result !== null && result !== "success") return { state: "failed", reason: `${units.deploy} ended: ${result}` };
   if (steps.length > 0 || result !== null)
-    return { state: "failed", reason: `${DEPLOY_UNIT} ended in the middle, at ${workOf(steps)}` };
+    return { state: "failed", reason: `${units.deploy} ended in the middle, at ${workOf(steps)}` };
   if (cloudInit.errors.length > 0) return { state: "failed", reason: `cloud-init: ${cloudInit.errors[0]}` };
   if (!cloudInit.isDone)
     return { state: "booting", waitingFor: `cloud-init${cloudInit.stage ? ` (${cloudInit.stage})` : ""}` };

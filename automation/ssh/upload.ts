@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { PassThrough } from "node:stream";
 import { pack, type Headers, type Pack } from "tar-stream";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { paths as layoutPaths } from "../../fleet/node/layout";
 import { manifestText, type Payload, type PayloadEntry } from "../../fleet/node/payload";
 import type { NodeConnection } from "./connection";
 import { receiver } from "./receiver";
@@ -22,7 +23,7 @@ export interface NodePaths {
   records: string;
 }
 
-export const nodePaths: NodePaths = { uploadRoot: "/opt/uploaded_files", records: "/var/lib/spot-deployer" };
+export const nodePaths: NodePaths = { uploadRoot: layoutPaths.upload, records: layoutPaths.state };
 
 /** What the receiver answers, one JSON line each (receiver.ts). */
 type Answer =

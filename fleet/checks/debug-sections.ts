@@ -1,3 +1,4 @@
+import { paths, units as ourUnits } from "../node/layout";
 import type { NodeExpectation } from "./index";
 
 /** Something of a node that is worth a file in a debug bundle. */
@@ -23,18 +24,18 @@ const journal = (unit: string): DebugSection => ({
 /** What a debug bundle holds, but for its summary and what AWS says. The user data is not in it: it holds a secret. */
 export function debugSections({ units }: NodeExpectation): DebugSection[] {
   return [
-    { file: "logs/deployment.log", command: () => tail("/opt/deployment.log") },
-    { file: "logs/startup.log", command: () => tail("/opt/startup.log") },
+    { file: "logs/deployment.log", command: () => tail(paths.deploymentLog) },
+    { file: "logs/startup.log", command: () => tail(paths.startupLog) },
     { file: "logs/cloud-init.log", command: () => tail("/var/log/cloud-init.log") },
     { file: "logs/cloud-init-output.log", command: () => tail("/var/log/cloud-init-output.log") },
-    { file: "records/steps.txt", command: () => each("/var/lib/spot-deployer/steps*/*.json") },
+    { file: "records/steps.txt", command: () => each(`${paths.state}/steps*/*.json`) },
     {
       file: "records/state.txt",
-      command: () => each("/var/lib/spot-deployer/*.json /run/spot-deployer/*.json /etc/spot-deployer/node.json"),
+      command: () => each(`${paths.state}/*.json ${paths.runtime}/*.json ${paths.node}`),
     },
     { file: "cloud-init/status.json", command: () => "cat /run/cloud-init/status.json" },
     { file: "cloud-init/timings.txt", command: () => "cloud-init analyze show" },
-    ...["spot-deploy.service", ...Object.keys(units.installed), "ssh.service"].map(journal),
+    ...[ourUnits.deploy, ...Object.keys(units.installed), "ssh.service"].map(journal),
     {
       file: "journal/errors.txt",
       command: () => "sudo -n journalctl -b -q --no-pager -n 2000 -o short-iso -p warning",
@@ -65,7 +66,7 @@ export function debugSections({ units }: NodeExpectation): DebugSection[] {
     {
       file: "payload/files.txt",
       command: () =>
-        "find /opt/uploaded_files /opt/sensor /bacalhau_node -printf '%M %u %s %TY-%Tm-%TdT%TH:%TM %p %l\\n'",
+        `find ${paths.upload} ${paths.sensor} ${paths.bacalhauNode} -printf '%M %u %s %TY-%Tm-%TdT%TH:%TM %p %l\\n'`,
     },
   ];
 }

@@ -1,5 +1,6 @@
+import { paths, units } from "../node/layout";
 import type { Check } from "./types";
-import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, RECORDS, stepsCommand } from "./verdicts";
+import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./verdicts";
 
 /** E: what the deployment recorded of itself. */
 export const deploymentChecks: readonly Check[] = [
@@ -11,9 +12,9 @@ export const deploymentChecks: readonly Check[] = [
     needs: ["D2"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cat ${RECORDS}/spot-deploy.result.json`,
+    command: () => `cat ${paths.deploymentResult}`,
     judge: ({ stdout, stderr }) => equal("success", fieldOf(stdout, "SERVICE_RESULT") ?? firstLine(stderr)),
-    cause: "spot-deploy.service was never started, or ended with an error.",
+    cause: `${units.deploy} was never started, or ended with an error.`,
     next: LOOK_AT_LOG,
   },
   {
@@ -25,7 +26,7 @@ export const deploymentChecks: readonly Check[] = [
     needs: ["D2"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => stepsCommand("steps"),
+    command: () => stepsCommand(paths.deploymentSteps),
     judge: judgeSteps,
     cause: "The step named failed for the reason given.",
     next: LOOK_AT_LOG,
@@ -38,7 +39,7 @@ export const deploymentChecks: readonly Check[] = [
     needs: ["E2"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cat ${RECORDS}/deployment-complete.json`,
+    command: () => `cat ${paths.deploymentComplete}`,
     judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "The node was deployed with another payload, or its deployment did not end.",
     next: "`up` replaces the node.",
@@ -51,7 +52,7 @@ export const deploymentChecks: readonly Check[] = [
     needs: ["E1"],
     severity: "warn",
     deadlineMs: QUICK,
-    command: () => "tail -n 1 /opt/deployment.log",
+    command: () => `tail -n 1 ${paths.deploymentLog}`,
     judge: ({ stdout, stderr }) => ({
       ok: stdout.includes("STEP deployment-complete: ok"),
       expected: "STEP deployment-complete: ok",

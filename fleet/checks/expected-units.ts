@@ -1,5 +1,6 @@
 import type { UnitExpectation } from "./index";
 import type { FleetConfig } from "../config";
+import { isOfKind, units } from "../node/layout";
 import type { Manifest } from "../node/payload";
 
 /** A payload path that deployment makes a unit of: ours, or one of the user's. */
@@ -8,18 +9,10 @@ const UNIT = /^(?:services|files\/systemd)\/([^/]+\.service)$/;
 /** The payload's folder of our units; the others are the user's. */
 const OURS = "services/";
 
-/** Ours that no target wants: a unit that is started on purpose, once. */
-const NEVER_ENABLED = ["spot-reboot.service"];
-
-/** Ours that end when their work is done. */
-const ONESHOT = ["bacalhau-startup.service", "spot-own-units.service", ...NEVER_ENABLED];
-
-/** Travels with every payload, and is installed only when config.yaml asks for it. */
-const BACALHAU_UNIT = "bacalhau.service";
-
 /** What a node must have of systemd units, as its payload and configuration say. The rule is the node's own (deploy_services.py). */
 export function unitsOf(manifest: Manifest, { bacalhau }: Pick<FleetConfig, "bacalhau">): UnitExpectation {
-  const isWanted = (name: string): boolean => name !== BACALHAU_UNIT || bacalhau !== undefined;
+  // Bacalhau's travels with every payload, and is installed only when config.yaml asks for it.
+  const isWanted = (name: string): boolean => name !== units.bacalhau || bacalhau !== undefined;
   const installed = Object.fromEntries(
     manifest.entries.flatMap(({ path, type }) => {
       const name = UNIT.exec(path)?.[1];
@@ -29,8 +22,8 @@ export function unitsOf(manifest: Manifest, { bacalhau }: Pick<FleetConfig, "bac
   const names = Object.keys(installed);
   return {
     installed,
-    enabled: names.filter((name) => !NEVER_ENABLED.includes(name)),
-    workloads: names.filter((name) => installed[name]?.startsWith(OURS) && !ONESHOT.includes(name)),
+    enabled: names.filter((name) => !isOfKind("asked", name)),
+    workloads: names.filter((name) => installed[name]?.startsWith(OURS) && isOfKind("lasting", name)),
     own: names.filter((name) => !installed[name]?.startsWith(OURS)),
   };
 }

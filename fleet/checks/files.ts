@@ -1,3 +1,4 @@
+import { paths } from "../node/layout";
 import type { PayloadEntry } from "../node/payload";
 import type { Check } from "./types";
 import {
@@ -12,7 +13,6 @@ import {
   REPLACE,
   SLOW,
   sumsOf,
-  UPLOAD_ROOT,
 } from "./verdicts";
 
 /** D: what lies on the disk. */
@@ -25,7 +25,7 @@ export const fileChecks: readonly Check[] = [
     needs: ["C1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `stat -c '%U %a %F' ${UPLOAD_ROOT}`,
+    command: () => `stat -c '%U %a %F' ${paths.upload}`,
     judge: ({ stdout, stderr }, { username }) => equal(`${username} 755 directory`, stdout.trim() || firstLine(stderr)),
     cause: "cloud-init did not come to the end of the user data.",
     next: "See C2.",
@@ -39,7 +39,7 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>
-      `cd ${UPLOAD_ROOT} && find . -mindepth 1 -printf '%y\\t%04m\\t%s\\t%l\\t%P\\n' && echo && find . -type f -print0 | xargs -0 sha256sum -z | tr '\\0' '\\n'`,
+      `cd ${paths.upload} && find . -mindepth 1 -printf '%y\\t%04m\\t%s\\t%l\\t%P\\n' && echo && find . -type f -print0 | xargs -0 sha256sum -z | tr '\\0' '\\n'`,
     judge: ({ stdout }, { manifest }) => {
       const found = treeOf(stdout);
       return allOf(manifest.entries, (entry) => differenceOf(entry, found));
@@ -55,7 +55,7 @@ export const fileChecks: readonly Check[] = [
     needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cd ${UPLOAD_ROOT} && find . -mindepth 1 -printf '%P\\n'`,
+    command: () => `cd ${paths.upload} && find . -mindepth 1 -printf '%P\\n'`,
     judge: ({ stdout }, { manifest }) => {
       const ours = new Set(["manifest.json", ...manifest.entries.flatMap(({ path }) => [path, ...parentsOf(path)])]);
       const foreign = stdout.split("\n").filter((path) => path !== "" && !ours.has(path));
@@ -96,7 +96,7 @@ export const fileChecks: readonly Check[] = [
     needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cat ${UPLOAD_ROOT}/manifest.json`,
+    command: () => `cat ${paths.manifest}`,
     judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "Files changed since the node was deployed.",
     next: "`up` replaces the node.",
@@ -110,7 +110,7 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>
-      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${UPLOAD_ROOT}/scripts/*.py")]'`,
+      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${paths.upload}/scripts/*.py")]'`,
     judge: ({ code, stderr }) => ({
       ok: code === 0,
       expected: "no error",

@@ -1,5 +1,6 @@
+import { paths } from "../node/layout";
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
-import { firstLine, listed, parsed, QUICK, RECORDS, SLOW, textOf } from "./verdicts";
+import { firstLine, listed, parsed, QUICK, SLOW, textOf } from "./verdicts";
 
 /** Runnable processes per processor that a node may have for a quarter of an hour. */
 const LOAD_LIMIT = 8;
@@ -16,7 +17,7 @@ export const healthChecks: readonly Check[] = [
     severity: "warn",
     deadlineMs: QUICK,
     command: () =>
-      "df --output=pcent,ipcent,target / /var /opt/sensor/data /bacalhau_data 2>/dev/null | tail -n +2 | sort -u; grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; cut -d' ' -f3 /proc/loadavg; nproc",
+      `df --output=pcent,ipcent,target / /var ${paths.sensorData} ${paths.bacalhauData} 2>/dev/null | tail -n +2 | sort -u; grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; cut -d' ' -f3 /proc/loadavg; nproc`,
     judge: judgeMachine,
     cause: "The node is nearly full, or does more than it can.",
     next: "Raise the storage size or the machine type, or let the workload clean up.",
@@ -43,7 +44,7 @@ export const healthChecks: readonly Check[] = [
     needs: ["B3"],
     severity: "info",
     deadlineMs: QUICK,
-    command: () => `cat /var/run/reboot-required 2>/dev/null; cat ${RECORDS}/deployment-complete.json`,
+    command: () => `cat /var/run/reboot-required 2>/dev/null; cat ${paths.deploymentComplete}`,
     judge: ({ stdout, at }) => {
       const start = stdout.indexOf("{");
       const deployed = Date.parse(String(parsed(stdout.slice(Math.max(0, start)))?.completedAt));

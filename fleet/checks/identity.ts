@@ -1,10 +1,19 @@
+import { paths } from "../node/layout";
 import type { Check } from "./types";
-import { equal, firstLine, isRecord, listed, nothingIn, parsed, QUICK, REPLACE, same, UPLOAD_ROOT } from "./verdicts";
+import {
+  equal,
+  firstLine,
+  isRecord,
+  listed,
+  nothingIn,
+  parsed,
+  QUICK,
+  REPLACE,
+  same,
+  LOOK_AT_STARTUP_LOG,
+} from "./verdicts";
 
-const IDENTITY = "/opt/sensor/config/node_identity.json";
-
-const SENSOR_CONFIG = "/opt/sensor/config/sensor-config.json";
-const BACALHAU_CONFIG = "/bacalhau_node/config.yaml";
+const { identity: IDENTITY, sensorConfig: SENSOR_CONFIG, bacalhauConfig: BACALHAU_CONFIG } = paths;
 
 /** As instance/scripts/workloads.py has it; in brackets, so that no shell takes a part of it for its own. */
 const PLACEHOLDER = "[$][{][^}]*[}]|[{][{][^}]*[}][}]|<[A-Z][A-Z_]+>|(CHANGE|REPLACE)_?ME";
@@ -42,7 +51,7 @@ export const identityChecks: readonly Check[] = [
       );
     },
     cause: "The startup did not write the identity.",
-    next: "Read /opt/startup.log on the node.",
+    next: LOOK_AT_STARTUP_LOG,
   },
   {
     id: "G2",
@@ -69,7 +78,7 @@ export const identityChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: ({ instanceId }) =>
-      `INSTANCE_ID=${instanceId} python3 -B ${UPLOAD_ROOT}/scripts/generate_node_identity.py --output - | cmp - ${IDENTITY} && echo identical`,
+      `INSTANCE_ID=${instanceId} python3 -B ${paths.identityScript} --output - | cmp - ${IDENTITY} && echo identical`,
     judge: ({ stdout, stderr }) => equal("identical", firstLine(stdout, stderr)),
     cause: "The identity was edited, or made by another version of the generator.",
     next: REPLACE,
@@ -115,6 +124,6 @@ export const identityChecks: readonly Check[] = [
         : { ok: false, expected: "none", actual: "the files could not be looked at" };
     },
     cause: "The startup's rendering is not whole, or a file was changed since.",
-    next: "Read /opt/startup.log on the node.",
+    next: LOOK_AT_STARTUP_LOG,
   },
 ];

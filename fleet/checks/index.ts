@@ -10,6 +10,7 @@ import type { Check, DirectoryExpectation } from "./types";
 import { unitChecks } from "./units";
 import { workloadChecks } from "./workload";
 import type { FleetConfig } from "../config";
+import { layout } from "../node/layout";
 
 export * from "./types";
 
@@ -32,15 +33,7 @@ export const checksFor = (config: Pick<FleetConfig, "checks">): readonly Check[]
   ...ownChecks(config.checks),
 ];
 
-/** What the deployment makes (instance/scripts/deploy_services.py). */
-export const applicationDirectories: readonly DirectoryExpectation[] = [
-  ...[
-    "/opt/sensor",
-    "/opt/sensor/config",
-    "/opt/sensor/data",
-    "/opt/sensor/logs",
-    "/opt/sensor/exports",
-    "/bacalhau_node",
-  ].map((path) => ({ path, owner: "root", mode: "755" })),
-  { path: "/bacalhau_data", owner: "root", mode: "700" },
-];
+/** What the deployment makes for the applications. */
+export const applicationDirectories: readonly DirectoryExpectation[] = layout.directories
+  .filter(({ kind }) => kind === "application")
+  .map(({ path, mode }) => ({ path, owner: "root", mode }));

@@ -1,6 +1,7 @@
 import { classifyFailure } from "../aws/failures";
+import { paths } from "../node/layout";
 import type { Check, CloudFacts, Verdict } from "./types";
-import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, RECORDS, REPLACE, SLOW } from "./verdicts";
+import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, REPLACE, SLOW } from "./verdicts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const METADATA = "http://169.254.169.254/latest";
@@ -103,7 +104,7 @@ export const reachChecks: readonly Check[] = [
     needs: ["B3"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cat ${BOOT_ID} && cat ${RECORDS}/deployment-complete.json`,
+    command: () => `cat ${BOOT_ID} && cat ${paths.deploymentComplete}`,
     judge: ({ stdout, stderr, code }) => {
       const now = stdout.split("\n", 1)[0] ?? "";
       const then = parsed(stdout.slice(now.length))?.bootId;

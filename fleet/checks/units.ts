@@ -1,3 +1,4 @@
+import { paths, units as ourUnits } from "../node/layout";
 import type { Check } from "./types";
 import { activeOf, settledOf, SETTLED_S, showUnits, unitStates } from "./unit-states";
 import {
@@ -13,8 +14,6 @@ import {
   sumsOf,
 } from "./verdicts";
 
-export const STARTUP_UNIT = "bacalhau-startup.service";
-
 /** F: what systemd made of the boot. */
 export const unitChecks: readonly Check[] = [
   {
@@ -25,7 +24,7 @@ export const unitChecks: readonly Check[] = [
     needs: ["E2"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: ({ units }) => `cd /etc/systemd/system && sha256sum ${Object.keys(units.installed).join(" ")}`,
+    command: ({ units }) => `cd ${paths.units} && sha256sum ${Object.keys(units.installed).join(" ")}`,
     judge: ({ stdout }, { units, manifest }) => {
       const found = sumsOf(stdout);
       return allOf(Object.entries(units.installed), ([name, source]) => {
@@ -48,7 +47,7 @@ export const unitChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: ({ units }) =>
-      `cd /etc/systemd/system && systemd-analyze verify --man=no ${Object.keys(units.installed).join(" ")} 2>&1`,
+      `cd ${paths.units} && systemd-analyze verify --man=no ${Object.keys(units.installed).join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {
       const names = Object.keys(units.installed);
       return nothingIn(
@@ -103,7 +102,7 @@ export const unitChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     patienceMs: STARTING,
-    command: () => `systemctl show -p ActiveState,SubState,Result,ExecMainStatus ${STARTUP_UNIT}`,
+    command: () => `systemctl show -p ActiveState,SubState,Result,ExecMainStatus ${ourUnits.startup}`,
     judge: ({ stdout }) => {
       const {
         ActiveState: active = "unknown",
@@ -119,7 +118,7 @@ export const unitChecks: readonly Check[] = [
       };
     },
     cause: "The startup script failed, or systemd did not start it.",
-    next: "See F6 for the step; read /opt/startup.log on the node.",
+    next: `See F6 for the step; read ${paths.startupLog} on the node.`,
   },
   {
     // Needs F3 alone: when the startup failed (F5), this is the check that names the step.
@@ -131,10 +130,10 @@ export const unitChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     patienceMs: STARTING,
-    command: () => stepsCommand("steps-startup"),
+    command: () => stepsCommand(paths.startupSteps),
     judge: judgeSteps,
     cause: "The step named failed for the reason given.",
-    next: "Read /opt/startup.log on the node; correct the cause, then `up` replaces the node.",
+    next: `Read ${paths.startupLog} on the node; correct the cause, then \`up\` replaces the node.`,
   },
   {
     id: "F7",
@@ -161,8 +160,8 @@ export const unitChecks: readonly Check[] = [
     deadlineMs: QUICK,
     patienceMs: 2 * SETTLED_S * 1000,
     applies: ({ units }) => units.workloads.length > 0,
-    command: ({ units }) => showUnits([STARTUP_UNIT, ...units.workloads]),
-    judge: ({ stdout }, { units }) => settledOf(unitStates(stdout), units.workloads, STARTUP_UNIT),
+    command: ({ units }) => showUnits([ourUnits.startup, ...units.workloads]),
+    judge: ({ stdout }, { units }) => settledOf(unitStates(stdout), units.workloads, ourUnits.startup),
     cause: "A workload crashes and is started again.",
     next: "Read its journal (`journalctl -u UNIT`) on the node.",
   },

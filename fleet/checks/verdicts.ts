@@ -1,4 +1,5 @@
 import { classifyFailure } from "../aws/failures";
+import { paths } from "../node/layout";
 import type { CommandOutput, Looked, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */
@@ -8,14 +9,10 @@ export const SLOW = 60_000;
 /** How long what is starting may take, ms. */
 export const STARTING = 30_000;
 
-/** Places on a node. */
-export const UPLOAD_ROOT = "/opt/uploaded_files";
-export const RECORDS = "/var/lib/spot-deployer";
-
 /** What to do, said by more than one check. */
 export const REPLACE = "Correct the cause, then `up` replaces the node.";
-export const LOOK_AT_LOG =
-  "Read /opt/deployment.log on the node (`spot logs`); correct the cause, then `up` replaces the node.";
+export const LOOK_AT_LOG = `Read ${paths.deploymentLog} on the node (\`spot logs\`); correct the cause, then \`up\` replaces the node.`;
+export const LOOK_AT_STARTUP_LOG = `Read ${paths.startupLog} on the node.`;
 
 /** Each thing judged on its own; what does not hold is named. */
 export function allOf<T>(things: readonly T[], problemOf: (thing: T, index: number) => string | undefined): Verdict {
@@ -122,9 +119,9 @@ export function sumsOf(output: string): Map<string, string> {
   return new Map(output.split("\n").map((line) => [line.slice(66), line.slice(0, 64)]));
 }
 
-/** Prints every record of a table of steps, one JSON object a line. */
+/** Prints every record of a table of steps, one JSON object a line. @param folder where the node keeps them */
 export function stepsCommand(folder: string): string {
-  return `python3 -c 'import glob, json; [print(json.dumps(json.load(open(p)))) for p in sorted(glob.glob("${RECORDS}/${folder}/*.json"))]'`;
+  return `python3 -c 'import glob, json; [print(json.dumps(json.load(open(p)))) for p in sorted(glob.glob("${folder}/*.json"))]'`;
 }
 
 /** Judges the records of a table of steps (instance/README.md, "Steps"). */

@@ -1,8 +1,8 @@
 import { counted } from "../text/words";
+import { paths, units as ourUnits } from "../node/layout";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
-import { STARTUP_UNIT } from "./units";
 import { equal, fieldOf, firstLine, isRecord, lastLine, parsed, QUICK, REPLACE, SLOW, STARTING } from "./verdicts";
 
 /** Bacalhau's agent on the node (instance/config/bacalhau.json). */
@@ -111,9 +111,9 @@ export const workloadChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     patienceMs: STARTING,
-    applies: ({ units }) => units.workloads.includes("sensor.service"),
+    applies: ({ units }) => units.workloads.includes(ourUnits.sensor),
     command: () =>
-      `sudo -n python3 -c 'import sqlite3; print(*sqlite3.connect("file:/opt/sensor/data/sensor_data.db?mode=ro", uri=True).execute("SELECT timestamp, id FROM sensor_readings ORDER BY id DESC LIMIT 1").fetchone() or ["none"])' && date -u +%FT%T.%3NZ`,
+      `sudo -n python3 -c 'import sqlite3; print(*sqlite3.connect("file:${paths.database}?mode=ro", uri=True).execute("SELECT timestamp, id FROM sensor_readings ORDER BY id DESC LIMIT 1").fetchone() or ["none"])' && date -u +%FT%T.%3NZ`,
     judge: ({ stdout, stderr }) => {
       const [reading = "", now = ""] = stdout.split("\n");
       const age = Date.parse(now) - Date.parse(reading.split(" ")[0] ?? "");
@@ -142,11 +142,11 @@ export const workloadChecks: readonly Check[] = [
     deadlineMs: QUICK,
     patienceMs: STARTING,
     applies: ({ units }) => units.own.length > 0,
-    command: ({ units }) => showUnits([STARTUP_UNIT, ...units.own]),
+    command: ({ units }) => showUnits([ourUnits.startup, ...units.own]),
     judge: ({ stdout }, { units }) => {
       const states = unitStates(stdout);
       const active = activeOf(states, units.own);
-      return active.ok ? { ...settledOf(states, units.own, STARTUP_UNIT), spans: active.spans } : active;
+      return active.ok ? { ...settledOf(states, units.own, ourUnits.startup), spans: active.spans } : active;
     },
     cause: "A unit of files/systemd does not start, or ends again.",
     next: "Read its journal (`journalctl -u UNIT`) on the node.",
@@ -160,7 +160,7 @@ export const workloadChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     patienceMs: WATCHER_PATIENCE_MS,
-    command: () => "cat /run/spot-deployer/interruption.json && date -u +%FT%T.%3NZ",
+    command: () => `cat ${paths.interruption} && date -u +%FT%T.%3NZ`,
     judge: ({ stdout, stderr }) => {
       const end = stdout.lastIndexOf("}") + 1;
       const status = parsed(stdout.slice(0, end));

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
+import { paths } from "./layout";
 
 /** One thing that is uploaded. `path` is relative to the upload root, with `/`; modes are octal text. */
 export type PayloadEntry =
@@ -26,11 +28,14 @@ export interface Payload {
 /** Above this an upload to every node takes too long to be meant; large data belongs in a store. Bytes. */
 export const MAX_PAYLOAD_SIZE = 500_000_000;
 
-/** Where the payload lies on a node. */
-export const UPLOAD_ROOT = "/opt/uploaded_files";
+/** The path in the payload of something whose place on a node is inside the upload root. */
+export const inPayload = (onNode: string): string => posix.relative(paths.upload, onNode);
 
-/** What user data starts once the upload is complete (instance/cloud-init/user-data.yaml). */
-export const DEPLOYMENT_SCRIPT = "scripts/deploy_services.py";
+/** What user data starts once the upload is complete (instance/cloud-init/user-data.yaml), in the payload. */
+export const DEPLOYMENT_SCRIPT = inPayload(paths.deploymentScript);
+
+/** The contract of a node's layout in the payload: beside the scripts' folder, as in instance/. */
+export const LAYOUT_FILE = "layout.json";
 
 /** Is this entry a unit that the deployment installs? */
 export function isUnit(path: string): boolean {
@@ -42,7 +47,7 @@ const COMMANDS = /^Exec(Condition|StartPre|Start|StartPost|Reload|Stop|StopPost)
 const COMMAND_MARKS = /^[-@:+!]+/;
 const WORD = /"([^"]*)"|'([^']*)'|(\S+)/g;
 /** A word that is or ends in a path of the payload. One with patterns, variables or systemd's `%` is for those who fill them in. */
-const NAMED = new RegExp(`^(?:[\\w-]+=)?(${UPLOAD_ROOT}(?:/[^\\s$%*?;|&<>\\\\"']*)?)$`);
+const NAMED = new RegExp(`^(?:[\\w-]+=)?(${paths.upload}(?:/[^\\s$%*?;|&<>\\\\"']*)?)$`);
 
 /**
  * Which paths below the upload root a unit names in vain: no entry is there, so that it would fail or be skipped in
@@ -70,11 +75,11 @@ export function unitFaults(unit: string, entries: readonly Pick<PayloadEntry, "p
 
 /** What is at each path on a node: the upload root, the entries, and the folders that they lie in. */
 function kindsOf(entries: readonly Pick<PayloadEntry, "path" | "type">[]): Map<string, PayloadEntry["type"]> {
-  const kinds = new Map<string, PayloadEntry["type"]>([[UPLOAD_ROOT, "directory"]]);
+  const kinds = new Map<string, PayloadEntry["type"]>([[paths.upload, "directory"]]);
   for (const { path, type } of entries) {
     for (let end = path.indexOf("/"); end > 0; end = path.indexOf("/", end + 1))
-      kinds.set(`${UPLOAD_ROOT}/${path.slice(0, end)}`, "directory");
-    kinds.set(`${UPLOAD_ROOT}/${path}`, type);
+      kinds.set(`${paths.upload}/${path.slice(0, end)}`, "directory");
+    kinds.set(`${paths.upload}/${path}`, type);
   }
   return kinds;
 }

@@ -10,7 +10,7 @@ export interface UserDataValues {
   sshPublicKeys: string[];
   /** Debian packages to install; none leaves the package manager alone. */
   packages: string[];
-  /** Becomes /etc/spot-deployer/node.json. No secret. */
+  /** Becomes the node's node.json. No secret. */
   node: { stack: string; lineage: string; node: string; generation: string };
   /** Hex; a secret. Its characters are the key of the host key's proof (hostKeyProof). */
   hostKeyToken: string;

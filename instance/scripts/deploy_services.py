@@ -23,6 +23,7 @@ from pathlib import Path
 # An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
 sys.dont_write_bytecode = True
 
+import layout  # noqa: E402
 import node  # noqa: E402
 from generate_node_identity import identity_text  # noqa: E402
 from manifest import Manifest, ManifestError, differences, load, sha256_of  # noqa: E402
@@ -38,31 +39,7 @@ from systemd import (  # noqa: E402
 )
 from workloads import PLACEHOLDER, Artifact, Bacalhau, WorkloadsError, load_bacalhau  # noqa: E402
 
-RECORDS = f"{node.STATE}/steps"
-LOG = "/opt/deployment.log"
-REBOOT_UNIT = "spot-reboot.service"
-BACALHAU_UNIT = "bacalhau.service"
-
-# Made here and nowhere else (but for the upload's own, which must exist before there is a script).
-DIRECTORIES: dict[str, int] = {
-    "/opt/sensor": 0o755,
-    "/opt/sensor/config": 0o755,
-    "/opt/sensor/data": 0o755,
-    "/opt/sensor/logs": 0o755,
-    "/opt/sensor/exports": 0o755,
-    "/bacalhau_node": 0o755,
-    "/bacalhau_data": 0o700,
-    node.SETTINGS: 0o755,
-    node.HOOKS: 0o755,
-    node.STATE: 0o755,
-    node.UNITS: 0o755,
-    "/usr/local/bin": 0o755,
-}
-# Of the machine's own directories only the existence is ours to ask.
-SYSTEM_DIRECTORIES = frozenset({node.UNITS, "/usr/local/bin"})
-
 CONFIGURATION = ("sensor-config.json", "workloads.json", "bacalhau.json")
-TOKEN = f"{node.SETTINGS}/bacalhau-token"
 NODE_KEYS = ("stack", "lineage", "node", "generation")
 
 # sha256 of the identity of i-test: proves that this node's Python gives the same identities as every other.
@@ -75,8 +52,8 @@ DOWNLOAD_MAX_BYTES = 1 << 30
 SHOWN_DIFFERENCES = 20
 
 # A word of a unit that is or ends in a path inside the upload. One with patterns, variables or systemd's specifiers is
-# for those who fill them in. fleet/payload.ts judges alike, before the launch.
-UPLOADED = re.compile(rf"(?:[\w-]+=)?({re.escape(node.UPLOAD)}(?:/[^\s$%*?;|&<>\\\"']*)?)")
+# for those who fill them in. fleet/node/payload.ts judges alike, before the launch.
+UPLOADED = re.compile(rf"(?:[\w-]+=)?({re.escape(layout.UPLOAD)}(?:/[^\s$%*?;|&<>\\\"']*)?)")
 
 
 class Deployment:
@@ -85,8 +62,8 @@ class Deployment:
     def __init__(self, root: node.Root, systemd: Systemd | None = None) -> None:
         self._root = root
         self._systemd = systemd or Systemd(root)
-        self._upload = root.at(node.UPLOAD)
-        self.runner = Runner(self._table(), root.at(RECORDS), root.at(LOG))
+        self._upload = root.at(layout.UPLOAD)
+        self.runner = Runner(self._table(), root.at(layout.DEPLOYMENT_STEPS), root.at(layout.DEPLOYMENT_LOG))
 
     def _table(self) -> list[Step]:
         return [
@@ -122,7 +99,7 @@ class Deployment:
 
     def deployed_digest(self) -> str | None:
         """The digest that this node was deployed with; None when it was not. Raises StepError."""
-        marker = self._root.at(node.DEPLOYMENT_COMPLETE)
+        marker = self._root.at(layout.DEPLOYMENT_COMPLETE)
         if not marker.exists():
             return None
         try:
@@ -132,7 +109,7 @@ class Deployment:
 
     def _manifest(self) -> Manifest:
         try:
-            return load(self._root.at(node.MANIFEST))
+            return load(self._root.at(layout.MANIFEST))
         except ManifestError as error:
             raise StepError(str(error)) from error
 
@@ -155,24 +132,24 @@ class Deployment:
     # directories
 
     def make_directories(self) -> str:
-        for name, mode in DIRECTORIES.items():
-            path = self._root.at(name)
+        for directory in layout.DIRECTORIES:
+            path = self._root.at(directory.path)
             path.mkdir(parents=True, exist_ok=True)
-            if name not in SYSTEM_DIRECTORIES:
+            if directory.kind != "system":
                 os.chown(path, os.geteuid(), os.getegid())
-                path.chmod(mode)
-        return f"{len(DIRECTORIES)} directories"
+                path.chmod(directory.mode)
+        return f"{len(layout.DIRECTORIES)} directories"
 
     def verify_directories(self) -> None:
         wrong = []
-        for name, mode in DIRECTORIES.items():
-            path = self._root.at(name)
+        for directory in layout.DIRECTORIES:
+            path = self._root.at(directory.path)
             if not path.is_dir():
-                wrong.append(f"{name}: missing")
-            elif name not in SYSTEM_DIRECTORIES:
+                wrong.append(f"{directory.path}: missing")
+            elif directory.kind != "system":
                 status = path.stat()
-                if stat.S_IMODE(status.st_mode) != mode or status.st_uid != os.geteuid():
-                    wrong.append(f"{name}: mode {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid}")
+                if stat.S_IMODE(status.st_mode) != directory.mode or status.st_uid != os.geteuid():
+                    wrong.append(f"{directory.path}: mode {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid}")
         if wrong:
             raise StepError("; ".join(wrong))
 
@@ -194,11 +171,11 @@ class Deployment:
 
     def install_hooks(self) -> str:
         for hook in self._hooks():
-            node.write_atomically(self._root.at(node.HOOKS) / hook.name, hook.read_bytes(), 0o755)
+            node.write_atomically(self._root.at(layout.HOOKS) / hook.name, hook.read_bytes(), 0o755)
         return f"{len(self._hooks())} interruption hooks"
 
     def verify_hooks(self) -> None:
-        self._require_copies({hook: self._root.at(node.HOOKS) / hook.name for hook in self._hooks()})
+        self._require_copies({hook: self._root.at(layout.HOOKS) / hook.name for hook in self._hooks()})
 
     # configuration
 
@@ -223,19 +200,19 @@ class Deployment:
     def configure(self) -> str:
         for name in CONFIGURATION:
             content = (self._upload / "config" / name).read_bytes()
-            node.write_atomically(self._root.at(node.SETTINGS) / name, content, 0o644)
+            node.write_atomically(self._root.at(layout.SETTINGS) / name, content, 0o644)
         token = self._uploaded_token()
         if token is not None:
-            node.write_atomically(self._root.at(TOKEN), token, 0o600)
+            node.write_atomically(self._root.at(layout.BACALHAU_TOKEN), token, 0o600)
         return f"{len(CONFIGURATION)} files{'' if token is None else ', one token'}"
 
     def verify_configuration(self) -> None:
-        settings = self._root.at(node.SETTINGS)
+        settings = self._root.at(layout.SETTINGS)
         self._require_copies({self._upload / "config" / name: settings / name for name in CONFIGURATION})
         if self._uploaded_token() is not None:
-            token = self._root.at(TOKEN)
+            token = self._root.at(layout.BACALHAU_TOKEN)
             if not token.is_file() or stat.S_IMODE(token.stat().st_mode) != 0o600:
-                raise StepError(f"{TOKEN}: missing, or not of mode 0600")
+                raise StepError(f"{layout.BACALHAU_TOKEN}: missing, or not of mode 0600")
 
     def _uploaded_token(self) -> bytes | None:
         bacalhau = self._bacalhau()
@@ -257,12 +234,12 @@ class Deployment:
 
     def _node(self) -> dict[str, object]:
         try:
-            value = node.read_json_object(self._root.at(node.NODE))
+            value = node.read_json_object(self._root.at(layout.NODE))
         except (OSError, ValueError) as error:
             raise StepError(str(error)) from error
         missing = [key for key in NODE_KEYS if not isinstance(value.get(key), str) or not value[key]]
         if missing:
-            raise StepError(f"{node.NODE}: no {', '.join(missing)}")
+            raise StepError(f"{layout.NODE}: no {', '.join(missing)}")
         return value
 
     def name_node(self) -> str:
@@ -290,7 +267,7 @@ class Deployment:
 
     def install_binaries(self) -> str:
         artifact = self._bacalhau_artifact()
-        record = self._root.at(node.BINARIES)
+        record = self._root.at(layout.BINARIES)
         if artifact is None:
             node.write_json(record, {})
             return "none asked for"
@@ -301,7 +278,7 @@ class Deployment:
         if digest != artifact.sha256:
             raise StepError(f"{artifact.source}: sha256 is {digest}, not {artifact.sha256}")
         program = unpack(content, "bacalhau")
-        node.write_atomically(self._root.at(node.BACALHAU), program, 0o755)
+        node.write_atomically(self._root.at(layout.BACALHAU), program, 0o755)
         installed = hashlib.sha256(program).hexdigest()
         node.write_json(record, {"bacalhau": {"source_sha256": artifact.sha256, "sha256": installed}})
         return f"bacalhau from {artifact.source}"
@@ -309,12 +286,12 @@ class Deployment:
     def verify_binaries(self) -> None:
         artifact = self._bacalhau_artifact()
         if artifact is not None and not self._bacalhau_is_installed(artifact):
-            raise StepError(f"{node.BACALHAU}: missing, or not what was installed from {artifact.source}")
+            raise StepError(f"{layout.BACALHAU}: missing, or not what was installed from {artifact.source}")
 
     def _bacalhau_is_installed(self, artifact: Artifact) -> bool:
         try:
-            recorded = node.read_json_object(self._root.at(node.BINARIES)).get("bacalhau")
-            program = self._root.at(node.BACALHAU)
+            recorded = node.read_json_object(self._root.at(layout.BINARIES)).get("bacalhau")
+            program = self._root.at(layout.BACALHAU)
             actual = {"source_sha256": artifact.sha256, "sha256": sha256_of(program)}
             return recorded == actual and os.access(program, os.X_OK)
         except (OSError, ValueError):
@@ -326,9 +303,9 @@ class Deployment:
         """Unit files to install, by name: the project's, then the user's."""
         wanted = self._bacalhau() is not None
         ours = sorted((self._upload / "services").glob("*.service"))
-        units = {path.name: path for path in ours if wanted or path.name != BACALHAU_UNIT}
+        units = {path.name: path for path in ours if wanted or path.name != layout.BACALHAU_UNIT}
         for path in sorted((self._upload / "files/systemd").glob("*.service")):
-            if path.name in units or path.name == BACALHAU_UNIT or path.name == "spot-deploy.service":
+            if path.name in units or path.name == layout.BACALHAU_UNIT or path.name == layout.DEPLOY_UNIT:
                 raise StepError(f"files/systemd/{path.name}: the name is taken by a unit of spot-deployer")
             units[path.name] = path
         return units
@@ -359,9 +336,9 @@ class Deployment:
     def install_units(self) -> str:
         units = self._units()
         for name, source in units.items():
-            node.write_atomically(self._root.at(node.UNITS) / name, source.read_bytes(), 0o644)
+            node.write_atomically(self._root.at(layout.UNITS) / name, source.read_bytes(), 0o644)
         try:
-            complaints = self._systemd.verify([self._root.at(node.UNITS) / name for name in units])
+            complaints = self._systemd.verify([self._root.at(layout.UNITS) / name for name in units])
             if complaints:
                 raise StepError("; ".join(complaints))
             self._systemd.reload()
@@ -372,7 +349,7 @@ class Deployment:
 
     def verify_units(self) -> None:
         units = self._units()
-        self._require_copies({source: self._root.at(node.UNITS) / name for name, source in units.items()})
+        self._require_copies({source: self._root.at(layout.UNITS) / name for name, source in units.items()})
         try:
             states = {name: self._systemd.state_of_file(name) for name in self._enabled(units)}
         except SystemdError as error:
@@ -398,7 +375,7 @@ class Deployment:
             "bootId": node.boot_id(),
             "units": {"installed": list(units), "enabled": self._enabled(units), "user": users},
         }
-        node.write_json(self._root.at(node.DEPLOYMENT_COMPLETE), marker)
+        node.write_json(self._root.at(layout.DEPLOYMENT_COMPLETE), marker)
         return f"payload {marker['digest']}"
 
     def verify_complete(self) -> None:
@@ -410,7 +387,7 @@ class Deployment:
     def request_reboot(self) -> None:
         """Asks for the reboot, which begins when this program's unit has ended. Raises StepError."""
         try:
-            self._systemd.start_detached(REBOOT_UNIT)
+            self._systemd.start_detached(layout.REBOOT_UNIT)
         except SystemdError as error:
             raise StepError(f"the reboot could not be started: {error}") from error
 

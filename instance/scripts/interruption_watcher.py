@@ -23,11 +23,11 @@ from types import FrameType
 # An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
 sys.dont_write_bytecode = True
 
+import layout  # noqa: E402
 import node  # noqa: E402
 from metadata import MetadataError, MetadataService  # noqa: E402
 from systemd import Systemd, SystemdError  # noqa: E402
 
-STATUS = f"{node.RUNTIME}/interruption.json"
 POLL_SECONDS = 5.0
 # What EC2 gives between the notice and the end; used when a notice carries no readable time.
 NOTICE_SECONDS = 120.0
@@ -45,7 +45,7 @@ SOURCES = (
     ("rebalance", "meta-data/events/recommendations/rebalance", "noticeTime"),
 )
 # What stops first stops taking in work: the user's own units, then Bacalhau, then the sensor.
-STOP_ORDER = ("bacalhau.service", "sensor.service")
+STOP_ORDER = (layout.BACALHAU_UNIT, layout.SENSOR_UNIT)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Watcher:
         self._root = root
         self._service = service
         self._systemd = systemd
-        self._status = root.at(STATUS)
+        self._status = root.at(layout.INTERRUPTION)
         # A watcher that was restarted must not handle a notice again.
         self._handled = self._handled_before()
         self._last_error: str | None = None
@@ -120,7 +120,7 @@ class Watcher:
     def _run_hooks(self, notice: Notice, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         environment = {**os.environ, "SPOT_EVENT": notice.kind, "SPOT_ACTION": notice.action, "SPOT_TIME": notice.time}
-        for hook in sorted(self._root.at(node.HOOKS).glob("*")):
+        for hook in sorted(self._root.at(layout.HOOKS).glob("*")):
             if not os.access(hook, os.X_OK) or not hook.is_file():
                 log(f"hook {hook.name}: not executable, left out")
                 continue
@@ -136,7 +136,7 @@ class Watcher:
     def _workloads(self) -> list[str]:
         """Installed workloads in the order in which they are to be stopped."""
         try:
-            units = node.read_json_object(self._root.at(node.DEPLOYMENT_COMPLETE)).get("units")
+            units = node.read_json_object(self._root.at(layout.DEPLOYMENT_COMPLETE)).get("units")
         except (OSError, ValueError) as error:
             log(f"no list of workloads: {error}")
             return []

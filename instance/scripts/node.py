@@ -11,25 +11,6 @@ from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# Where things are. Each is taken below a root (`at`), so that all scripts also work on a scratch directory.
-UPLOAD = "/opt/uploaded_files"
-MANIFEST = f"{UPLOAD}/manifest.json"
-STATE = "/var/lib/spot-deployer"
-DEPLOYMENT_COMPLETE = f"{STATE}/deployment-complete.json"
-STARTUP_COMPLETE = f"{STATE}/startup-complete.json"
-INSTANCE = f"{STATE}/instance.json"
-BINARIES = f"{STATE}/binaries.json"
-SETTINGS = "/etc/spot-deployer"
-NODE = f"{SETTINGS}/node.json"
-HOOKS = f"{SETTINGS}/on-interruption.d"
-RUNTIME = "/run/spot-deployer"
-UNITS = "/etc/systemd/system"
-SENSOR_CONFIG = "/opt/sensor/config/sensor-config.json"
-IDENTITY = "/opt/sensor/config/node_identity.json"
-DATABASE = "/opt/sensor/data/sensor_data.db"
-BACALHAU = "/usr/local/bin/bacalhau"
-BACALHAU_CONFIG = "/bacalhau_node/config.yaml"
-
 
 class Root:
     """The directory that stands for `/`: the real one on a node, a scratch directory elsewhere."""

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 # An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
 sys.dont_write_bytecode = True
 
+import layout  # noqa: E402
 import node  # noqa: E402
 from steps import Runner, Step, StepError, act, arguments, nothing  # noqa: E402
 from systemd import Systemd, SystemdError  # noqa: E402
-
-RECORDS = f"{node.STATE}/steps-own-units"
-LOG = "/opt/startup.log"
 
 # What systemd itself allows a start, but for units of Type=oneshot: those may take for ever.
 PATIENCE_SECONDS = 90.0
@@ -34,7 +32,9 @@ class OwnUnits:
         self._systemd = systemd or Systemd(root)
         self._patience_seconds = patience_seconds
         self.runner = Runner(
-            [Step("own-units", (), nothing, self.wait, self.verify)], root.at(RECORDS), root.at(LOG)
+            [Step("own-units", (), nothing, self.wait, self.verify)],
+            root.at(layout.OWN_UNITS_STEPS),
+            root.at(layout.STARTUP_LOG),
         )
 
     def wait(self) -> str:
@@ -58,7 +58,7 @@ class OwnUnits:
 
     def _names(self) -> list[str]:
         try:
-            units = node.read_json_object(self._root.at(node.DEPLOYMENT_COMPLETE)).get("units")
+            units = node.read_json_object(self._root.at(layout.DEPLOYMENT_COMPLETE)).get("units")
         except (OSError, ValueError) as error:
             raise StepError(str(error)) from error
         names = units.get("user") if isinstance(units, dict) else None

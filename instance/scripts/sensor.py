@@ -19,6 +19,7 @@ from types import FrameType
 # An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
 sys.dont_write_bytecode = True
 
+import layout  # noqa: E402
 import node  # noqa: E402
 
 QUANTITIES = ("temperature", "humidity", "pressure", "vibration", "voltage")
@@ -209,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=node.default_root(), help="directory that stands for /")
     root = node.Root(parser.parse_args(argv).root)
     try:
-        settings = load_settings(root.at(node.SENSOR_CONFIG))
+        settings = load_settings(root.at(layout.SENSOR_CONFIG))
     except (OSError, ValueError) as error:
         print(f"no usable configuration: {error}", file=sys.stderr)
         return 1
@@ -221,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     print(f"{settings.sensor_id}: a reading each {settings.interval_seconds} s", flush=True)
-    count = run(settings, root.at(node.DATABASE), stop)
+    count = run(settings, root.at(layout.DATABASE), stop)
     print(f"stopped after {count} readings", flush=True)
     return 0
 

@@ -12,16 +12,14 @@ from datetime import datetime, timezone
 # An import must leave nothing beside the uploaded scripts: the upload is compared with its manifest.
 sys.dont_write_bytecode = True
 
+import layout  # noqa: E402
 import node  # noqa: E402
 from generate_node_identity import generate_identity, identity_text  # noqa: E402
 from metadata import MetadataError, MetadataService, wait_for_instance_id  # noqa: E402
 from steps import Runner, Step, StepError, act, arguments, nothing  # noqa: E402
 from workloads import PLACEHOLDER, Bacalhau, load_bacalhau, render_bacalhau  # noqa: E402
 
-RECORDS = f"{node.STATE}/steps-startup"
-LOG = "/opt/startup.log"
 METADATA_SECONDS = 120.0
-TOKEN = f"{node.SETTINGS}/bacalhau-token"
 
 # What else the metadata service tells and workloads want to know.
 FACTS = {
@@ -40,7 +38,7 @@ class Startup:
         self._root = root
         self._service = service or MetadataService()
         self._metadata_seconds = metadata_seconds
-        self.runner = Runner(self._table(), root.at(RECORDS), root.at(LOG))
+        self.runner = Runner(self._table(), root.at(layout.STARTUP_STEPS), root.at(layout.STARTUP_LOG))
 
     def _table(self) -> list[Step]:
         return [
@@ -65,11 +63,11 @@ class Startup:
 
     def verify_clock(self) -> None:
         """Time does not run backwards: a clock before the deployment's own end is wrong."""
-        completed = str(self._read(node.DEPLOYMENT_COMPLETE).get("completedAt"))
+        completed = str(self._read(layout.DEPLOYMENT_COMPLETE).get("completedAt"))
         try:
             earliest = datetime.fromisoformat(completed.replace("Z", "+00:00"))
         except ValueError as error:
-            raise StepError(f"{node.DEPLOYMENT_COMPLETE}: not a time: {completed}") from error
+            raise StepError(f"{layout.DEPLOYMENT_COMPLETE}: not a time: {completed}") from error
         if datetime.now(timezone.utc) < earliest:
             raise StepError(f"the clock says {node.utc_now()}, but the deployment ended at {completed}")
 
@@ -81,52 +79,52 @@ class Startup:
             facts = {name: self._service.require(path) for name, path in FACTS.items()}
         except MetadataError as error:
             raise StepError(str(error)) from error
-        node.write_json(self._root.at(node.INSTANCE), {"instanceId": instance_id, **facts, "bootId": node.boot_id()})
+        node.write_json(self._root.at(layout.INSTANCE), {"instanceId": instance_id, **facts, "bootId": node.boot_id()})
         return f"{instance_id} in {facts['availabilityZone']}"
 
     def verify_metadata(self) -> None:
-        if self._read(node.INSTANCE).get("bootId") != node.boot_id():
+        if self._read(layout.INSTANCE).get("bootId") != node.boot_id():
             raise StepError("the metadata service was not asked in this boot")
 
     def _instance_id(self) -> str:
-        return str(self._read(node.INSTANCE)["instanceId"])
+        return str(self._read(layout.INSTANCE)["instanceId"])
 
     # identity
 
     def make_identity(self) -> str:
         text = identity_text(self._instance_id())
-        node.write_atomically(self._root.at(node.IDENTITY), text.encode(), 0o644)
+        node.write_atomically(self._root.at(layout.IDENTITY), text.encode(), 0o644)
         return str(generate_identity(self._instance_id())["sensor_id"])
 
     def verify_identity(self) -> None:
-        path = self._root.at(node.IDENTITY)
+        path = self._root.at(layout.IDENTITY)
         if not path.is_file() or path.read_text(encoding="utf-8") != identity_text(self._instance_id()):
-            raise StepError(f"{node.IDENTITY}: missing, or not the identity of {self._instance_id()}")
+            raise StepError(f"{layout.IDENTITY}: missing, or not the identity of {self._instance_id()}")
 
     # sensor-configuration
 
     def _sensor(self) -> dict[str, object]:
-        template = self._read(f"{node.SETTINGS}/sensor-config.json")
-        return {**template, "sensor_id": self._read(node.IDENTITY)["sensor_id"]}
+        template = self._read(layout.SENSOR_SETTINGS)
+        return {**template, "sensor_id": self._read(layout.IDENTITY)["sensor_id"]}
 
     def configure_sensor(self) -> str:
-        node.write_json(self._root.at(node.SENSOR_CONFIG), self._sensor())
-        return node.SENSOR_CONFIG
+        node.write_json(self._root.at(layout.SENSOR_CONFIG), self._sensor())
+        return layout.SENSOR_CONFIG
 
     def verify_sensor(self) -> None:
-        if self._read(node.SENSOR_CONFIG) != self._sensor():
-            raise StepError(f"{node.SENSOR_CONFIG}: not what was rendered")
+        if self._read(layout.SENSOR_CONFIG) != self._sensor():
+            raise StepError(f"{layout.SENSOR_CONFIG}: not what was rendered")
 
     # bacalhau-configuration
 
     def _bacalhau(self) -> Bacalhau | None:
         try:
-            return load_bacalhau(self._root.at(f"{node.SETTINGS}/workloads.json"))
+            return load_bacalhau(self._root.at(layout.WORKLOAD_SETTINGS))
         except (OSError, ValueError) as error:
             raise StepError(str(error)) from error
 
     def _rendered_bacalhau(self, settings: Bacalhau) -> dict[str, object]:
-        instance, about = self._read(node.INSTANCE), self._read(node.NODE)
+        instance, about = self._read(layout.INSTANCE), self._read(layout.NODE)
         labels = {
             "instance_id": instance["instanceId"],
             "instance_type": instance["instanceType"],
@@ -134,15 +132,15 @@ class Startup:
             "availability_zone": instance["availabilityZone"],
             "stack": about["stack"],
             "node": about["node"],
-            "sensor_id": self._read(node.IDENTITY)["sensor_id"],
+            "sensor_id": self._read(layout.IDENTITY)["sensor_id"],
         }
         token = None
         if settings.token_file is not None:
             try:
-                token = self._root.at(TOKEN).read_text(encoding="utf-8").strip()
+                token = self._root.at(layout.BACALHAU_TOKEN).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise StepError(str(error)) from error
-        template = self._read(f"{node.SETTINGS}/bacalhau.json")
+        template = self._read(layout.BACALHAU_SETTINGS)
         return render_bacalhau(template, settings, {key: str(value) for key, value in labels.items()}, token)
 
     def configure_bacalhau(self) -> str:
@@ -150,31 +148,31 @@ class Startup:
         if settings is None:
             return "not enabled"
         # JSON is valid YAML. The file holds the token: nobody but root reads it.
-        node.write_json(self._root.at(node.BACALHAU_CONFIG), self._rendered_bacalhau(settings), 0o600)
-        return node.BACALHAU_CONFIG
+        node.write_json(self._root.at(layout.BACALHAU_CONFIG), self._rendered_bacalhau(settings), 0o600)
+        return layout.BACALHAU_CONFIG
 
     def verify_bacalhau(self) -> None:
         settings = self._bacalhau()
         if settings is None:
             return
-        path = self._root.at(node.BACALHAU_CONFIG)
-        if self._read(node.BACALHAU_CONFIG) != self._rendered_bacalhau(settings):
-            raise StepError(f"{node.BACALHAU_CONFIG}: not what was rendered")
+        path = self._root.at(layout.BACALHAU_CONFIG)
+        if self._read(layout.BACALHAU_CONFIG) != self._rendered_bacalhau(settings):
+            raise StepError(f"{layout.BACALHAU_CONFIG}: not what was rendered")
         if stat.S_IMODE(path.stat().st_mode) != 0o600:
-            raise StepError(f"{node.BACALHAU_CONFIG}: readable by others")
+            raise StepError(f"{layout.BACALHAU_CONFIG}: readable by others")
         if PLACEHOLDER.search(path.read_text(encoding="utf-8")):
-            raise StepError(f"{node.BACALHAU_CONFIG}: a placeholder was left")
+            raise StepError(f"{layout.BACALHAU_CONFIG}: a placeholder was left")
 
     # startup-complete
 
     def complete(self) -> str:
         self.runner.require_ok([name for name in self.runner.names if name != "startup-complete"])
         marker = {"instanceId": self._instance_id(), "bootId": node.boot_id(), "completedAt": node.utc_now()}
-        node.write_json(self._root.at(node.STARTUP_COMPLETE), marker)
+        node.write_json(self._root.at(layout.STARTUP_COMPLETE), marker)
         return f"boot {marker['bootId']}"
 
     def verify_complete(self) -> None:
-        if self._read(node.STARTUP_COMPLETE).get("bootId") != node.boot_id():
+        if self._read(layout.STARTUP_COMPLETE).get("bootId") != node.boot_id():
             raise StepError("not complete in this boot")
 
     def _read(self, absolute: str) -> dict[str, object]:

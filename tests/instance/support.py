@@ -21,6 +21,7 @@ SCRIPTS = INSTANCE / "scripts"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SCRIPTS))
 
+import layout  # noqa: E402
 import node  # noqa: E402
 from manifest import digest_of  # noqa: E402
 from metadata import MetadataService  # noqa: E402
@@ -67,17 +68,18 @@ class ScratchTest(unittest.TestCase):
 
     def upload(self) -> Path:
         """A whole upload, as a client with the shipped instance/ makes it, on a node that cloud-init has prepared."""
-        upload = self.root.at(node.UPLOAD)
+        upload = self.root.at(layout.UPLOAD)
         for part in ("scripts", "config", "services"):
             shutil.copytree(INSTANCE / part, upload / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-        self.write_json(f"{node.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": {"enabled": False}})
-        self.write_json(node.NODE, NODE)
+        shutil.copy(INSTANCE / "layout.json", upload)
+        self.write_json(f"{layout.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": {"enabled": False}})
+        self.write_json(layout.NODE, NODE)
         self.seal()
         return upload
 
     def seal(self) -> str:
         """Writes the manifest of what is in the upload now; returns the digest."""
-        upload = self.root.at(node.UPLOAD)
+        upload = self.root.at(layout.UPLOAD)
         entries: list[dict[str, object]] = []
         for path in sorted(upload.rglob("*")):
             name = str(path.relative_to(upload))
@@ -93,7 +95,7 @@ class ScratchTest(unittest.TestCase):
                 sha256 = hashlib.sha256(content).hexdigest()
                 entries.append({"path": name, "type": "file", "mode": mode, "size": len(content), "sha256": sha256})
         digest = digest_of(entries)
-        self.write_json(node.MANIFEST, {"version": 1, "digest": digest, "entries": entries})
+        self.write_json(layout.MANIFEST, {"version": 1, "digest": digest, "entries": entries})
         return digest
 
     def records(self, directory: str) -> dict[str, str]:

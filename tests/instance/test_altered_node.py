@@ -10,13 +10,13 @@ from unittest import mock
 from support import INSTANCE_ID, METADATA, metadata_service
 from test_deploy_services import PROGRAM, DeploymentTest, sha256
 
-import deploy_services
+import layout
 import node
 import startup
-from deploy_services import RECORDS, Deployment
+from deploy_services import Deployment
+from layout import BACALHAU_TOKEN as TOKEN
+from layout import DEPLOYMENT_STEPS as RECORDS
 from startup import Startup
-
-TOKEN = deploy_services.TOKEN
 
 
 class AlteredNode(DeploymentTest):
@@ -24,9 +24,9 @@ class AlteredNode(DeploymentTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.write(f"{node.UPLOAD}/files/on-interruption.d/10-save", "#!/bin/sh\n")
-        self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM)
-        self.write(f"{node.UPLOAD}/config/token", "s3cret\n", 0o600)
+        self.write(f"{layout.UPLOAD}/files/on-interruption.d/10-save", "#!/bin/sh\n")
+        self.write(f"{layout.UPLOAD}/files/bacalhau", PROGRAM)
+        self.write(f"{layout.UPLOAD}/config/token", "s3cret\n", 0o600)
         self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)}, token_file="config/token")
         self.assertEqual(self.run_main(), 0)
         with metadata_service(METADATA) as service:
@@ -58,7 +58,7 @@ class AlteredNode(DeploymentTest):
         self.assertEqual(self.startup_says(0), [])
 
     def test_a_hook_that_is_gone_or_other_is_named(self) -> None:
-        hook = f"{node.HOOKS}/10-save"
+        hook = f"{layout.HOOKS}/10-save"
         said = [f"scripts: not done: missing or different: {self.root.at(hook)}"]
         self.write(hook, "#!/bin/sh\nexit 1\n", 0o755)
         self.assertEqual(self.deployment_says(), said)
@@ -66,11 +66,11 @@ class AlteredNode(DeploymentTest):
         self.assertEqual(self.deployment_says(), said)
 
     def test_configuration_that_is_other_and_a_token_that_is_gone_or_open_are_named(self) -> None:
-        self.alter_json(f"{node.SETTINGS}/bacalhau.json", NameProvider="mine")
-        different = self.root.at(f"{node.SETTINGS}/bacalhau.json")
+        self.alter_json(f"{layout.SETTINGS}/bacalhau.json", NameProvider="mine")
+        different = self.root.at(f"{layout.SETTINGS}/bacalhau.json")
         self.assertEqual(self.deployment_says(), [f"configuration: not done: missing or different: {different}"])
         self.assertEqual(self.run_main(), 0, "a deployed node is left as it is")
-        different.write_bytes((self.root.at(node.UPLOAD) / "config/bacalhau.json").read_bytes())
+        different.write_bytes((self.root.at(layout.UPLOAD) / "config/bacalhau.json").read_bytes())
         said = [f"configuration: not done: {TOKEN}: missing, or not of mode 0600"]
         self.root.at(TOKEN).chmod(0o644)
         self.assertEqual(self.deployment_says(), said)
@@ -78,16 +78,17 @@ class AlteredNode(DeploymentTest):
         self.assertEqual(self.deployment_says(), said)
 
     def test_a_node_that_forgot_its_name_is_named(self) -> None:
-        self.alter_json(node.NODE, node="")
-        self.assertEqual(self.deployment_says(), [f"identity-inputs: not done: {node.NODE}: no node"])
+        self.alter_json(layout.NODE, node="")
+        self.assertEqual(self.deployment_says(), [f"identity-inputs: not done: {layout.NODE}: no node"])
 
     def test_a_program_that_is_gone_or_other_or_not_to_be_run_is_named(self) -> None:
-        said = [f"workload-binaries: not done: {node.BACALHAU}: missing, or not what was installed from files/bacalhau"]
-        self.root.at(node.BACALHAU).chmod(0o644)
+        fault = f"{layout.BACALHAU}: missing, or not what was installed from files/bacalhau"
+        said = [f"workload-binaries: not done: {fault}"]
+        self.root.at(layout.BACALHAU).chmod(0o644)
         self.assertEqual(self.deployment_says(), said)
-        self.write(node.BACALHAU, PROGRAM + b"!", 0o755)
+        self.write(layout.BACALHAU, PROGRAM + b"!", 0o755)
         self.assertEqual(self.deployment_says(), said)
-        self.remove(node.BACALHAU)
+        self.remove(layout.BACALHAU)
         self.assertEqual(self.deployment_says(), said)
 
     def test_a_machine_that_no_program_is_for_is_an_obstacle_before_anything_is_tried(self) -> None:
@@ -98,60 +99,60 @@ class AlteredNode(DeploymentTest):
 
     def test_a_marker_of_another_payload_or_of_none_is_named(self) -> None:
         said = ["deployment-complete: not done: the marker is missing or names another payload"]
-        self.alter_json(node.DEPLOYMENT_COMPLETE, digest="0" * 64)
+        self.alter_json(layout.DEPLOYMENT_COMPLETE, digest="0" * 64)
         self.assertEqual(self.deployment_says(), said)
-        self.remove(node.DEPLOYMENT_COMPLETE)
+        self.remove(layout.DEPLOYMENT_COMPLETE)
         self.assertEqual(self.deployment_says(), said)
 
     def test_completion_waits_for_every_step_and_not_only_for_those_it_follows(self) -> None:
-        self.remove(node.DEPLOYMENT_COMPLETE)
+        self.remove(layout.DEPLOYMENT_COMPLETE)
         self.alter_json(f"{RECORDS}/02-directories.json", status="failed")
         self.alter_json(f"{RECORDS}/04-configuration.json", status="failed")
         self.assertEqual(self.run_main("--step", "deployment-complete"), 1)
-        self.assertFalse(self.root.at(node.DEPLOYMENT_COMPLETE).exists())
+        self.assertFalse(self.root.at(layout.DEPLOYMENT_COMPLETE).exists())
         record = self.read_json(f"{RECORDS}/08-deployment-complete.json")
         self.assertEqual(record["detail"], "not done: directories, configuration")
         self.assertIn("cannot be done: not done: directories, configuration", self.deployment_says()[-1])
 
     def test_an_identity_that_is_gone_or_another_s_is_named(self) -> None:
-        said = f"identity: not done: {node.IDENTITY}: missing, or not the identity of {INSTANCE_ID}"
-        self.alter_json(node.IDENTITY, metadata={})
+        said = f"identity: not done: {layout.IDENTITY}: missing, or not the identity of {INSTANCE_ID}"
+        self.alter_json(layout.IDENTITY, metadata={})
         self.assertEqual(self.startup_says(), [said])
-        self.remove(node.IDENTITY)
+        self.remove(layout.IDENTITY)
         self.assertEqual(self.startup_says()[0], said)
 
     def test_a_sensor_configuration_that_was_not_rendered_is_named(self) -> None:
-        self.alter_json(node.SENSOR_CONFIG, sensor_id="SENSOR_XX_YYY_0000")
-        said = f"sensor-configuration: not done: {node.SENSOR_CONFIG}: not what was rendered"
+        self.alter_json(layout.SENSOR_CONFIG, sensor_id="SENSOR_XX_YYY_0000")
+        said = f"sensor-configuration: not done: {layout.SENSOR_CONFIG}: not what was rendered"
         self.assertEqual(self.startup_says(), [said])
 
     def test_a_bacalhau_configuration_that_was_not_rendered_or_lies_open_is_named(self) -> None:
-        step = f"bacalhau-configuration: not done: {node.BACALHAU_CONFIG}"
-        self.root.at(node.BACALHAU_CONFIG).chmod(0o640)
+        step = f"bacalhau-configuration: not done: {layout.BACALHAU_CONFIG}"
+        self.root.at(layout.BACALHAU_CONFIG).chmod(0o640)
         self.assertEqual(self.startup_says(), [f"{step}: readable by others"])
-        self.root.at(node.BACALHAU_CONFIG).chmod(0o600)
-        self.alter_json(node.BACALHAU_CONFIG, Labels={})
+        self.root.at(layout.BACALHAU_CONFIG).chmod(0o600)
+        self.alter_json(layout.BACALHAU_CONFIG, Labels={})
         self.assertEqual(self.startup_says(), [f"{step}: not what was rendered"])
 
     def test_a_token_that_nobody_filled_in_is_named(self) -> None:
         self.write(TOKEN, "${BACALHAU_TOKEN}\n", 0o600)
         with metadata_service(METADATA) as service:
             self.assertFalse(Startup(self.root, service, metadata_seconds=0).runner.run_all())
-        said = f"bacalhau-configuration: not done: {node.BACALHAU_CONFIG}: a placeholder was left"
+        said = f"bacalhau-configuration: not done: {layout.BACALHAU_CONFIG}: a placeholder was left"
         self.assertEqual(self.startup_says(), [said])
 
     def test_a_start_of_an_earlier_boot_does_not_count(self) -> None:
-        self.alter_json(node.STARTUP_COMPLETE, bootId="an earlier one")
+        self.alter_json(layout.STARTUP_COMPLETE, bootId="an earlier one")
         self.assertEqual(self.startup_says(), ["startup-complete: not done: not complete in this boot"])
 
     def test_a_start_is_complete_only_with_every_step(self) -> None:
-        self.alter_json(f"{startup.RECORDS}/01-clock.json", status="failed")
+        self.alter_json(f"{layout.STARTUP_STEPS}/01-clock.json", status="failed")
         self.assertEqual(startup.main(["--root", str(self.root.directory), "--step", "startup-complete"]), 1)
-        record = self.read_json(f"{startup.RECORDS}/06-startup-complete.json")
+        record = self.read_json(f"{layout.STARTUP_STEPS}/06-startup-complete.json")
         self.assertEqual(record["detail"], "not done: clock")
 
     def test_a_second_look_at_a_deployment_installs_nothing_anew(self) -> None:
-        before = self.root.at(node.BACALHAU).stat().st_mtime_ns
+        before = self.root.at(layout.BACALHAU).stat().st_mtime_ns
         self.assertTrue(Deployment(self.root, self.systemd).runner.run_one("workload-binaries"))
-        self.assertEqual(self.root.at(node.BACALHAU).stat().st_mtime_ns, before)
+        self.assertEqual(self.root.at(layout.BACALHAU).stat().st_mtime_ns, before)
         self.assertIn("already there", str(self.read_json(f"{RECORDS}/06-workload-binaries.json")["detail"]))

@@ -12,8 +12,11 @@ from unittest import mock
 from support import NODE, RecordingSystemd, ScratchTest, http_server
 
 import deploy_services
+import layout
 import node
-from deploy_services import DIRECTORIES, LOG, RECORDS, Deployment
+from deploy_services import Deployment
+from layout import DEPLOYMENT_LOG as LOG
+from layout import DEPLOYMENT_STEPS as RECORDS
 from steps import StepError
 from systemd import Systemd, SystemdError, cycle_in
 
@@ -54,7 +57,7 @@ class DeploymentTest(ScratchTest):
         self.assertEqual([name for name, status in records.items() if status == "failed"], [step])
         later = list(records)[list(records).index(step) + 1 :]
         self.assertEqual({records[name] for name in later} - {"pending"}, set())
-        self.assertFalse(self.root.at(node.DEPLOYMENT_COMPLETE).exists())
+        self.assertFalse(self.root.at(layout.DEPLOYMENT_COMPLETE).exists())
         self.assertNotIn("start spot-reboot.service", self.systemd.calls)
         number = list(records).index(step) + 1
         return str(self.read_json(f"{RECORDS}/{number:02d}-{step}.json")["detail"])
@@ -69,7 +72,7 @@ class DeploymentTest(ScratchTest):
             "labels": {"team": "a"},
             "allowed_paths": [],
         }
-        self.write_json(f"{node.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": settings})
+        self.write_json(f"{layout.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": settings})
         self.seal()
 
 
@@ -93,7 +96,7 @@ class WholeDeployment(DeploymentTest):
             ),
         )
         self.assertEqual(self.systemd.calls, ["verify", "reload", "enable", "start spot-reboot.service"])
-        marker = self.read_json(node.DEPLOYMENT_COMPLETE)
+        marker = self.read_json(layout.DEPLOYMENT_COMPLETE)
         self.assertEqual(marker["digest"], self.deployment().uploaded_digest())
         self.assertEqual(marker["bootId"], node.boot_id())
         self.assertIn(f"STEP deployment-complete: ok: payload {marker['digest']}", self.read(LOG).splitlines()[-1])
@@ -117,7 +120,7 @@ class WholeDeployment(DeploymentTest):
         self.run_main()
         self.systemd.calls.clear()
         log = self.read(LOG)
-        self.write(f"{node.UPLOAD}/files/new", "x")
+        self.write(f"{layout.UPLOAD}/files/new", "x")
         self.seal()
         for words in ((), ("--step", "units")):
             self.assertEqual(self.run_main(*words), 3)
@@ -131,14 +134,14 @@ class WholeDeployment(DeploymentTest):
         self.assertIn("the reboot could not be started: systemctl start: no", self.printed.getvalue())
 
     def test_a_broken_marker_is_not_taken_for_a_fresh_node(self) -> None:
-        self.write(node.DEPLOYMENT_COMPLETE, "{")
+        self.write(layout.DEPLOYMENT_COMPLETE, "{")
         self.assertEqual(self.run_main(), 3)
         self.assertEqual(self.systemd.calls, [])
 
     def test_a_run_after_a_failed_one_goes_through(self) -> None:
-        self.root.at(node.NODE).unlink()
+        self.root.at(layout.NODE).unlink()
         self.failed("identity-inputs")
-        self.write_json(node.NODE, NODE)
+        self.write_json(layout.NODE, NODE)
         self.assertEqual(self.run_main(), 0)
         self.assertEqual(self.read_json(f"{RECORDS}/05-identity-inputs.json")["attempt"], 2)
 
@@ -148,7 +151,7 @@ class WholeDeployment(DeploymentTest):
 
     def test_completion_alone_is_refused(self) -> None:
         self.assertEqual(self.run_main("--step", "deployment-complete"), 2)
-        self.assertFalse(self.root.at(node.DEPLOYMENT_COMPLETE).exists())
+        self.assertFalse(self.root.at(layout.DEPLOYMENT_COMPLETE).exists())
 
     def test_a_scratch_root_never_reaches_this_machine_s_service_manager(self) -> None:
         called: list[list[str]] = []
@@ -161,23 +164,23 @@ class WholeDeployment(DeploymentTest):
 
 class EachStep(DeploymentTest):
     def test_L12_a_manifest_mismatch_is_named(self) -> None:
-        self.write(f"{node.UPLOAD}/config/bacalhau.json", "{}")
+        self.write(f"{layout.UPLOAD}/config/bacalhau.json", "{}")
         self.assertIn("config/bacalhau.json: 2 bytes", self.failed("verify-manifest"))
 
     def test_L12_a_manifest_that_is_not_there_is_named(self) -> None:
-        self.root.at(node.MANIFEST).unlink()
+        self.root.at(layout.MANIFEST).unlink()
         self.assertRegex(self.failed("verify-manifest"), r"^\[Errno 2\].*/manifest\.json'$")
 
     def test_L12_many_differences_are_counted(self) -> None:
         for number in range(30):
-            self.write(f"{node.UPLOAD}/files/{number}", "")
+            self.write(f"{layout.UPLOAD}/files/{number}", "")
         self.assertIn("and 11 more", self.failed("verify-manifest"))
 
     def test_L2_directories_have_owner_and_mode(self) -> None:
         self.run_main()
-        for name in DIRECTORIES:
-            with self.subTest(name):
-                self.assertTrue(self.root.at(name).is_dir())
+        for directory in layout.DIRECTORIES:
+            with self.subTest(directory.path):
+                self.assertTrue(self.root.at(directory.path).is_dir())
         self.assertEqual(stat.S_IMODE(self.root.at("/bacalhau_data").stat().st_mode), 0o700)
         self.root.at("/opt/sensor/data").chmod(0o777)
         with self.assertRaisesRegex(StepError, "/opt/sensor/data: mode 0777"):
@@ -191,44 +194,44 @@ class EachStep(DeploymentTest):
         self.assertIn("/opt/sensor/data", self.failed("directories"))
 
     def test_L8_a_script_with_a_syntax_error_fails_before_anything_runs_it(self) -> None:
-        self.write(f"{node.UPLOAD}/scripts/sensor.py", "def broken(:\n")
+        self.write(f"{layout.UPLOAD}/scripts/sensor.py", "def broken(:\n")
         self.seal()
         self.assertIn("sensor.py", self.failed("scripts"))
 
     def test_an_upload_without_scripts_is_refused(self) -> None:
-        shutil.rmtree(self.root.at(node.UPLOAD) / "scripts")
+        shutil.rmtree(self.root.at(layout.UPLOAD) / "scripts")
         self.seal()
         self.assertEqual(self.failed("scripts"), "the upload has no scripts")
 
     def test_the_user_s_interruption_hooks_are_installed_to_run(self) -> None:
-        self.write(f"{node.UPLOAD}/files/on-interruption.d/10-save", "#!/bin/sh\n")
+        self.write(f"{layout.UPLOAD}/files/on-interruption.d/10-save", "#!/bin/sh\n")
         self.seal()
         self.assertEqual(self.run_main(), 0)
-        self.assertTrue(os.access(self.root.at(node.HOOKS) / "10-save", os.X_OK))
+        self.assertTrue(os.access(self.root.at(layout.HOOKS) / "10-save", os.X_OK))
 
     def test_configuration_that_is_not_json_is_named(self) -> None:
-        self.write(f"{node.UPLOAD}/config/sensor-config.json", "{,}")
+        self.write(f"{layout.UPLOAD}/config/sensor-config.json", "{,}")
         self.seal()
         self.assertIn("sensor-config.json: not JSON", self.failed("configuration"))
 
     def test_a_placeholder_left_in_configuration_is_named(self) -> None:
-        self.write_json(f"{node.UPLOAD}/config/bacalhau.json", {"NameProvider": "${NAME}"})
+        self.write_json(f"{layout.UPLOAD}/config/bacalhau.json", {"NameProvider": "${NAME}"})
         self.seal()
         self.assertIn("${NAME}", self.failed("configuration"))
 
     def test_settings_with_an_unknown_key_are_refused(self) -> None:
         self.write_json(
-            f"{node.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": {"enabled": True, "colour": "red"}}
+            f"{layout.UPLOAD}/config/workloads.json", {"version": 1, "bacalhau": {"enabled": True, "colour": "red"}}
         )
         self.seal()
         self.assertIn("colour", self.failed("configuration"))
 
     def test_a_node_that_does_not_know_its_name_fails(self) -> None:
-        self.root.at(node.NODE).unlink()
+        self.root.at(layout.NODE).unlink()
         self.assertRegex(self.failed("identity-inputs"), r"^\[Errno 2\].*/node\.json'$")
-        self.write(node.NODE, "[]")
+        self.write(layout.NODE, "[]")
         self.assertRegex(self.failed("identity-inputs"), "/node.json: not a JSON object$")
-        self.write_json(node.NODE, {**NODE, "generation": ""})
+        self.write_json(layout.NODE, {**NODE, "generation": ""})
         self.assertIn("no generation", self.failed("identity-inputs"))
 
     def test_a_python_that_gives_other_identities_is_found(self) -> None:
@@ -238,11 +241,11 @@ class EachStep(DeploymentTest):
 
 class Binaries(DeploymentTest):
     def test_a_program_of_the_upload_is_installed(self) -> None:
-        self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM)
+        self.write(f"{layout.UPLOAD}/files/bacalhau", PROGRAM)
         self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)})
         self.assertEqual(self.run_main(), 0)
-        self.assertEqual(self.root.at(node.BACALHAU).read_bytes(), PROGRAM)
-        self.assertTrue(os.access(self.root.at(node.BACALHAU), os.X_OK))
+        self.assertEqual(self.root.at(layout.BACALHAU).read_bytes(), PROGRAM)
+        self.assertTrue(os.access(self.root.at(layout.BACALHAU), os.X_OK))
         self.assertIn("bacalhau.service", self.systemd.enabled)
 
     def test_a_release_archive_is_downloaded_and_unpacked(self) -> None:
@@ -250,11 +253,11 @@ class Binaries(DeploymentTest):
         with http_server(lambda *_: (200, release)) as address:
             self.enable_bacalhau({"url": f"{address}/bacalhau.tar.gz", "sha256": sha256(release)})
             self.assertEqual(self.run_main(), 0)
-        self.assertEqual(self.root.at(node.BACALHAU).read_bytes(), PROGRAM)
+        self.assertEqual(self.root.at(layout.BACALHAU).read_bytes(), PROGRAM)
 
     def test_an_archive_without_the_program_is_refused(self) -> None:
         release = archive("readme", PROGRAM)
-        self.write(f"{node.UPLOAD}/files/b.tar.gz", release)
+        self.write(f"{layout.UPLOAD}/files/b.tar.gz", release)
         self.enable_bacalhau({"path": "files/b.tar.gz", "sha256": sha256(release)})
         self.assertIn("no file bacalhau", self.failed("workload-binaries"))
 
@@ -263,10 +266,10 @@ class Binaries(DeploymentTest):
         self.assertRegex(self.failed("workload-binaries"), r"^\[Errno 2\].*/files/bacalhau'$")
 
     def test_L18_another_content_than_pinned_is_refused(self) -> None:
-        self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM + b"!")
+        self.write(f"{layout.UPLOAD}/files/bacalhau", PROGRAM + b"!")
         self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)})
         self.assertIn("sha256 is", self.failed("workload-binaries"))
-        self.assertFalse(self.root.at(node.BACALHAU).exists())
+        self.assertFalse(self.root.at(layout.BACALHAU).exists())
 
     def test_L18_settings_without_a_checksum_are_refused(self) -> None:
         self.enable_bacalhau({"path": "files/bacalhau"})
@@ -283,50 +286,50 @@ class Binaries(DeploymentTest):
             self.assertIn("no Bacalhau for riscv64", self.failed("workload-binaries"))
 
     def test_a_token_is_readable_by_nobody_else_and_in_no_log(self) -> None:
-        self.write(f"{node.UPLOAD}/files/bacalhau", PROGRAM)
-        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o600)
+        self.write(f"{layout.UPLOAD}/files/bacalhau", PROGRAM)
+        self.write(f"{layout.UPLOAD}/config/token", "s3cret-token\n", 0o600)
         self.enable_bacalhau({"path": "files/bacalhau", "sha256": sha256(PROGRAM)}, token_file="config/token")
         self.assertEqual(self.run_main(), 0)
         token = self.root.at("/etc/spot-deployer/bacalhau-token")
         self.assertEqual(stat.S_IMODE(token.stat().st_mode), 0o600)
         written = self.read(LOG) + self.printed.getvalue()
-        written += "".join(path.read_text() for path in self.root.at(node.STATE).rglob("*.json"))
+        written += "".join(path.read_text() for path in self.root.at(layout.STATE).rglob("*.json"))
         self.assertNotIn("s3cret-token", written)
 
     def test_a_token_that_others_can_read_or_that_is_none_is_refused(self) -> None:
         self.enable_bacalhau({"url": "http://127.0.0.1:9/b", "sha256": "0" * 64}, token_file="config/token")
         self.assertRegex(self.failed("configuration"), r"^\[Errno 2\].*/config/token'$")
-        self.write(f"{node.UPLOAD}/config/token", "s3cret-token\n", 0o644)
+        self.write(f"{layout.UPLOAD}/config/token", "s3cret-token\n", 0o644)
         self.seal()
         self.assertIn("config/token: readable by others (mode 0644)", self.failed("configuration"))
-        self.write(f"{node.UPLOAD}/config/token", "\n", 0o600)
+        self.write(f"{layout.UPLOAD}/config/token", "\n", 0o600)
         self.seal()
         self.assertIn("config/token: empty", self.failed("configuration"))
 
     def test_bacalhau_s_unit_is_not_installed_when_it_is_not_enabled(self) -> None:
         self.assertEqual(self.run_main(), 0)
-        self.assertFalse((self.root.at(node.UNITS) / "bacalhau.service").exists())
+        self.assertFalse((self.root.at(layout.UNITS) / "bacalhau.service").exists())
 
 
 class Units(DeploymentTest):
     def test_the_user_s_own_units_are_installed_and_enabled(self) -> None:
-        self.write(f"{node.UPLOAD}/files/systemd/mine.service", UNIT)
+        self.write(f"{layout.UPLOAD}/files/systemd/mine.service", UNIT)
         self.seal()
         self.assertEqual(self.run_main(), 0)
         self.assertIn("mine.service", self.systemd.enabled)
-        self.assertEqual(self.read_json(node.DEPLOYMENT_COMPLETE)["units"]["user"], ["mine.service"])  # type: ignore[index]
+        self.assertEqual(self.read_json(layout.DEPLOYMENT_COMPLETE)["units"]["user"], ["mine.service"])  # type: ignore[index]
 
     def test_a_user_s_unit_that_takes_one_of_our_names_is_refused(self) -> None:
         for name in ("sensor.service", "bacalhau.service", "spot-deploy.service"):
             with self.subTest(name):
-                path = self.write(f"{node.UPLOAD}/files/systemd/{name}", UNIT)
+                path = self.write(f"{layout.UPLOAD}/files/systemd/{name}", UNIT)
                 self.seal()
                 self.assertIn(name, self.failed("units"))
                 path.unlink()
 
     def test_L5_a_unit_that_makes_an_ordering_cycle_is_refused(self) -> None:
         ordering = "[Unit]\nAfter=network.target cloud-init.target\n"
-        self.write(f"{node.UPLOAD}/files/systemd/mine.service", ordering + UNIT)
+        self.write(f"{layout.UPLOAD}/files/systemd/mine.service", ordering + UNIT)
         self.seal()
         self.assertIn("After=cloud-init.target", self.failed("units"))
         self.assertIsNone(cycle_in("[Unit]\nAfter=network-online.target\n" + UNIT))
@@ -337,7 +340,7 @@ class Units(DeploymentTest):
         self.assertNotIn("enable", self.systemd.calls)
 
     def test_L11_a_unit_that_names_a_file_that_was_not_uploaded_is_refused(self) -> None:
-        (self.root.at(node.UPLOAD) / "scripts/sensor.py").unlink()
+        (self.root.at(layout.UPLOAD) / "scripts/sensor.py").unlink()
         self.seal()
         said = "sensor.service: ExecStart names /opt/uploaded_files/scripts/sensor.py, which was not uploaded"
         self.assertEqual(self.failed("units"), said)
@@ -352,23 +355,23 @@ class Units(DeploymentTest):
             "ConditionPathExists=/opt/uploaded_files/files/run",
         ):
             with self.subTest(line):
-                self.write(f"{node.UPLOAD}/files/systemd/mine.service", f"[Service]\n{line}\n{UNIT}")
+                self.write(f"{layout.UPLOAD}/files/systemd/mine.service", f"[Service]\n{line}\n{UNIT}")
                 self.seal()
                 self.assertRegex(self.failed("units"), r"mine\.service: \w+ names .*run.*, which was not uploaded")
 
     def test_L11_a_unit_that_would_run_a_folder_is_refused(self) -> None:
-        self.write(f"{node.UPLOAD}/files/tool/run", "#!/bin/sh\n", 0o755)
+        self.write(f"{layout.UPLOAD}/files/tool/run", "#!/bin/sh\n", 0o755)
         unit = "[Service]\nExecStart=+/opt/uploaded_files/files/tool\n"
-        self.write(f"{node.UPLOAD}/files/systemd/mine.service", unit)
+        self.write(f"{layout.UPLOAD}/files/systemd/mine.service", unit)
         self.seal()
         said = "mine.service: ExecStart names /opt/uploaded_files/files/tool, a folder: only a file can be run"
         self.assertEqual(self.failed("units"), said)
 
     def test_a_unit_may_name_what_was_uploaded_in_every_other_way(self) -> None:
-        self.write(f"{node.UPLOAD}/files/tool/run it", "#!/bin/sh\n", 0o755)
-        (self.root.at(node.UPLOAD) / "files/current").symlink_to("tool")
+        self.write(f"{layout.UPLOAD}/files/tool/run it", "#!/bin/sh\n", 0o755)
+        (self.root.at(layout.UPLOAD) / "files/current").symlink_to("tool")
         self.write(
-            f"{node.UPLOAD}/files/systemd/mine.service",
+            f"{layout.UPLOAD}/files/systemd/mine.service",
             "[Service]\n"
             "# ExecStart=/opt/uploaded_files/files/of-old\n"
             'ExecStartPre=-"/opt/uploaded_files/files/tool/run it" --quiet\n'

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 from support import METADATA, RecordingSystemd, ScratchTest, http_server, metadata_answers
 
-import node
-from interruption_watcher import STATUS, Notice, Watcher, run_hook, seconds_left
+import layout
+from interruption_watcher import Notice, Watcher, run_hook, seconds_left
 from metadata import MetadataService
 
 ACTION = "meta-data/spot/instance-action"
@@ -22,7 +22,7 @@ class WatcherTest(ScratchTest):
         self.systemd = RecordingSystemd(self.root)
         self.address = self.enter(http_server(metadata_answers(self.values)))
         units = {"installed": ["sensor.service", "bacalhau.service", "mine.service"], "user": ["mine.service"]}
-        self.write_json(node.DEPLOYMENT_COMPLETE, {"units": units})
+        self.write_json(layout.DEPLOYMENT_COMPLETE, {"units": units})
 
     def enter(self, context: AbstractContextManager[str]) -> str:
         value = context.__enter__()
@@ -33,7 +33,7 @@ class WatcherTest(ScratchTest):
         return Watcher(self.root, MetadataService(self.address), self.systemd)
 
     def hook(self, name: str, script: str, mode: int = 0o755) -> None:
-        self.write(f"{node.HOOKS}/{name}", f"#!/bin/sh\n{script}\n", mode)
+        self.write(f"{layout.HOOKS}/{name}", f"#!/bin/sh\n{script}\n", mode)
 
     def announce(self, seconds: float = 120) -> None:
         end = datetime.now(timezone.utc) + timedelta(seconds=seconds)
@@ -41,7 +41,7 @@ class WatcherTest(ScratchTest):
 
     def test_without_a_notice_it_only_tells_that_the_service_answers(self) -> None:
         self.watcher().look()
-        status = self.read_json(STATUS)
+        status = self.read_json(layout.INTERRUPTION)
         self.assertEqual((status["metadata"], status["handled"], self.systemd.calls), ("ok", [], []))
 
     def test_the_notice_runs_the_hooks_then_stops_the_workloads_in_order(self) -> None:
@@ -88,7 +88,7 @@ class WatcherTest(ScratchTest):
             with self.subTest(text):
                 self.values[ACTION] = text
                 self.watcher().look()
-                status = self.read_json(STATUS)
+                status = self.read_json(layout.INTERRUPTION)
                 self.assertEqual((status["metadata"], self.systemd.calls), ("error", []))
                 self.assertIn("not a notice", str(status["detail"]))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from support import ScratchTest
 
-import node
+import layout
 from manifest import Manifest, ManifestError, differences, digest_of, load
 
 # What is wrong with these is the digest itself, or they have no entries that could have one.
@@ -16,17 +16,17 @@ WITH_THEIR_OWN_DIGEST = {"other digest", "changed entry", "no entries", "an entr
 class ManifestTest(ScratchTest):
     def setUp(self) -> None:
         super().setUp()
-        self.write(f"{node.UPLOAD}/files/Grüße ☃.txt", "a")
-        self.write(f"{node.UPLOAD}/scripts/run", "b", 0o755)
-        (self.root.at(node.UPLOAD) / "files/empty").mkdir()
-        (self.root.at(node.UPLOAD) / "files/link").symlink_to("Grüße ☃.txt")
+        self.write(f"{layout.UPLOAD}/files/Grüße ☃.txt", "a")
+        self.write(f"{layout.UPLOAD}/scripts/run", "b", 0o755)
+        (self.root.at(layout.UPLOAD) / "files/empty").mkdir()
+        (self.root.at(layout.UPLOAD) / "files/link").symlink_to("Grüße ☃.txt")
         self.seal()
 
     def load(self) -> Manifest:
-        return load(self.root.at(node.MANIFEST))
+        return load(self.root.at(layout.MANIFEST))
 
     def found(self) -> list[str]:
-        return differences(self.load(), self.root.at(node.UPLOAD))
+        return differences(self.load(), self.root.at(layout.UPLOAD))
 
     def test_an_upload_that_arrived_whole_has_no_differences(self) -> None:
         self.assertEqual(self.found(), [])
@@ -42,7 +42,7 @@ class ManifestTest(ScratchTest):
         )
 
     def test_L12_every_missing_or_differing_thing_is_named(self) -> None:
-        upload = self.root.at(node.UPLOAD)
+        upload = self.root.at(layout.UPLOAD)
         (upload / "files/Grüße ☃.txt").write_text("x")
         (upload / "scripts/run").chmod(0o644)
         (upload / "files/empty").rmdir()
@@ -61,21 +61,21 @@ class ManifestTest(ScratchTest):
         )
 
     def test_L12_a_truncated_file_is_named_with_its_sizes(self) -> None:
-        (self.root.at(node.UPLOAD) / "scripts/run").write_text("")
+        (self.root.at(layout.UPLOAD) / "scripts/run").write_text("")
         self.assertEqual(self.found(), ["scripts/run: 0 bytes, not 1"])
 
     def test_a_file_in_the_place_of_a_directory_is_named(self) -> None:
-        (self.root.at(node.UPLOAD) / "files/empty").rmdir()
-        (self.root.at(node.UPLOAD) / "files/empty").write_text("")
+        (self.root.at(layout.UPLOAD) / "files/empty").rmdir()
+        (self.root.at(layout.UPLOAD) / "files/empty").write_text("")
         self.assertEqual(self.found(), ["files/empty: is a file, not a directory"])
 
     def test_a_pipe_is_not_opened_but_named(self) -> None:
-        (self.root.at(node.UPLOAD) / "scripts/run").unlink()
-        os.mkfifo(self.root.at(node.UPLOAD) / "scripts/run")
+        (self.root.at(layout.UPLOAD) / "scripts/run").unlink()
+        os.mkfifo(self.root.at(layout.UPLOAD) / "scripts/run")
         self.assertEqual(self.found(), ["scripts/run: is a special file, not a file"])
 
     def test_a_manifest_that_cannot_be_right_is_refused(self) -> None:
-        good = json.loads(self.read(node.MANIFEST))
+        good = json.loads(self.read(layout.MANIFEST))
         file = next(entry for entry in good["entries"] if entry["type"] == "file")
         broken: dict[str, Any] = {
             "other version": {**good, "version": 2},
@@ -96,14 +96,14 @@ class ManifestTest(ScratchTest):
             with self.subTest(name):
                 if isinstance(value, dict) and name not in WITH_THEIR_OWN_DIGEST:
                     value = {**value, "digest": digest_of(value["entries"])}
-                self.write_json(node.MANIFEST, value)
+                self.write_json(layout.MANIFEST, value)
                 with self.assertRaises(ManifestError):
                     self.load()
 
     def test_a_manifest_that_is_not_there_or_half_there_is_refused(self) -> None:
-        self.write(node.MANIFEST, '{"version": 1, "dig')
+        self.write(layout.MANIFEST, '{"version": 1, "dig')
         with self.assertRaisesRegex(ManifestError, "not JSON"):
             self.load()
-        self.root.at(node.MANIFEST).unlink()
+        self.root.at(layout.MANIFEST).unlink()
         with self.assertRaises(ManifestError):
             self.load()

@@ -6,10 +6,13 @@ from unittest import mock
 
 from support import RecordingSystemd, ScratchTest
 
+import layout
 import node
 import own_units
 import systemd
-from own_units import LOG, RECORDS, OwnUnits
+from layout import OWN_UNITS_STEPS as RECORDS
+from layout import STARTUP_LOG as LOG
+from own_units import OwnUnits
 from systemd import Systemd, SystemdError
 
 WELL = {
@@ -57,7 +60,7 @@ class States(ScratchTest):
 
 class OwnUnitsTest(ScratchTest):
     def deployed(self, *names: str) -> None:
-        self.write_json(node.DEPLOYMENT_COMPLETE, {"units": {"user": list(names)}})
+        self.write_json(layout.DEPLOYMENT_COMPLETE, {"units": {"user": list(names)}})
 
     def look(self, *states: dict[str, dict[str, str]], patience: float = 30) -> bool:
         self.systemd = StatesOverTime(self.root, *states)

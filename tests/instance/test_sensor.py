@@ -14,7 +14,7 @@ import time
 
 from support import INSTANCE, SCRIPTS, ScratchTest
 
-import node
+import layout
 from sensor import ANOMALIES, MIN_DATABASE_BYTES, Simulator, Store, load_settings, run
 
 TEMPLATE = json.loads((INSTANCE / "config/sensor-config.json").read_text())
@@ -23,11 +23,11 @@ TEMPLATE = json.loads((INSTANCE / "config/sensor-config.json").read_text())
 class SensorTest(ScratchTest):
     def setUp(self) -> None:
         super().setUp()
-        self.database = self.root.at(node.DATABASE)
+        self.database = self.root.at(layout.DATABASE)
         self.database.parent.mkdir(parents=True)
 
     def settings(self, **changes: object) -> None:
-        self.write_json(node.SENSOR_CONFIG, {**TEMPLATE, "sensor_id": "SENSOR_X", **changes})
+        self.write_json(layout.SENSOR_CONFIG, {**TEMPLATE, "sensor_id": "SENSOR_X", **changes})
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         with contextlib.closing(sqlite3.connect(self.database)) as database:
@@ -35,7 +35,7 @@ class SensorTest(ScratchTest):
 
     def test_the_shipped_configuration_gives_two_readings_a_second(self) -> None:
         self.settings()
-        self.assertEqual(load_settings(self.root.at(node.SENSOR_CONFIG)).interval_seconds, 0.5)
+        self.assertEqual(load_settings(self.root.at(layout.SENSOR_CONFIG)).interval_seconds, 0.5)
 
     def test_keeps_its_pace_says_that_it_is_ready_and_stops_gracefully(self) -> None:
         self.settings()
@@ -72,7 +72,7 @@ class SensorTest(ScratchTest):
 
     def test_the_file_stays_below_its_cap_and_keeps_the_newest(self) -> None:
         self.settings(max_database_bytes=MIN_DATABASE_BYTES * 2)
-        settings = load_settings(self.root.at(node.SENSOR_CONFIG))
+        settings = load_settings(self.root.at(layout.SENSOR_CONFIG))
         simulator = Simulator(settings, random.Random(1))
         store = Store(self.database, settings.max_database_bytes)
         for _ in range(5000):
@@ -86,7 +86,7 @@ class SensorTest(ScratchTest):
 
     def test_every_kind_of_anomaly_occurs_and_missing_data_is_missing(self) -> None:
         self.settings(anomaly_probability=0.5)
-        simulator = Simulator(load_settings(self.root.at(node.SENSOR_CONFIG)), random.Random(1))
+        simulator = Simulator(load_settings(self.root.at(layout.SENSOR_CONFIG)), random.Random(1))
         readings = [simulator.read() for _ in range(3000)]
         self.assertEqual({reading.anomaly for reading in readings}, {None, *ANOMALIES})
         for reading in readings:
@@ -94,13 +94,13 @@ class SensorTest(ScratchTest):
 
     def test_without_anomalies_readings_stay_near_normal(self) -> None:
         self.settings(anomaly_probability=0)
-        simulator = Simulator(load_settings(self.root.at(node.SENSOR_CONFIG)), random.Random(1))
+        simulator = Simulator(load_settings(self.root.at(layout.SENSOR_CONFIG)), random.Random(1))
         mean = sum(simulator.read().values["temperature"] or 0 for _ in range(500)) / 500
         self.assertAlmostEqual(mean, TEMPLATE["normal"]["temperature"]["mean"], delta=0.3)
 
     def test_goes_on_with_the_file_that_is_there(self) -> None:
         self.settings(interval_seconds=0.01)
-        settings = load_settings(self.root.at(node.SENSOR_CONFIG))
+        settings = load_settings(self.root.at(layout.SENSOR_CONFIG))
         total = 0
         for _ in range(2):
             stop = threading.Event()
@@ -122,4 +122,4 @@ class SensorTest(ScratchTest):
             with self.subTest(key):
                 self.settings(**{key: value})
                 with self.assertRaises(ValueError):
-                    load_settings(self.root.at(node.SENSOR_CONFIG))
+                    load_settings(self.root.at(layout.SENSOR_CONFIG))

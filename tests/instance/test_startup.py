@@ -5,10 +5,13 @@ import stat
 
 from support import INSTANCE_ID, METADATA, NODE, RecordingSystemd, ScratchTest, metadata_service
 
+import layout
 import node
 from deploy_services import Deployment
 from generate_node_identity import identity_text
-from startup import RECORDS, TOKEN, Startup
+from layout import BACALHAU_TOKEN as TOKEN
+from layout import STARTUP_STEPS as RECORDS
+from startup import Startup
 
 BACALHAU = {
     "enabled": True,
@@ -40,18 +43,18 @@ class StartupTest(ScratchTest):
     def test_prepares_the_node_and_says_in_which_boot(self) -> None:
         self.assertTrue(self.start())
         self.assertEqual(set(self.records(RECORDS).values()), {"ok"})
-        self.assertEqual(self.read(node.IDENTITY), identity_text(INSTANCE_ID))
-        marker = self.read_json(node.STARTUP_COMPLETE)
+        self.assertEqual(self.read(layout.IDENTITY), identity_text(INSTANCE_ID))
+        marker = self.read_json(layout.STARTUP_COMPLETE)
         self.assertEqual((marker["instanceId"], marker["bootId"]), (INSTANCE_ID, node.boot_id()))
-        identity = self.read_json(node.IDENTITY)
-        self.assertEqual(self.read_json(node.SENSOR_CONFIG)["sensor_id"], identity["sensor_id"])
-        self.assertFalse(self.root.at(node.BACALHAU_CONFIG).exists())
+        identity = self.read_json(layout.IDENTITY)
+        self.assertEqual(self.read_json(layout.SENSOR_CONFIG)["sensor_id"], identity["sensor_id"])
+        self.assertFalse(self.root.at(layout.BACALHAU_CONFIG).exists())
 
     def test_a_second_start_writes_the_same_bytes(self) -> None:
         self.start()
-        before = self.read(node.IDENTITY), self.read(node.SENSOR_CONFIG)
+        before = self.read(layout.IDENTITY), self.read(layout.SENSOR_CONFIG)
         self.assertTrue(self.start())
-        self.assertEqual((self.read(node.IDENTITY), self.read(node.SENSOR_CONFIG)), before)
+        self.assertEqual((self.read(layout.IDENTITY), self.read(layout.SENSOR_CONFIG)), before)
         self.assertEqual(self.read_json(f"{RECORDS}/03-identity.json")["attempt"], 2)
 
     def test_L21_without_a_valid_id_there_is_no_identity(self) -> None:
@@ -59,11 +62,11 @@ class StartupTest(ScratchTest):
             with self.subTest(name):
                 values = {**METADATA, "meta-data/instance-id": value}
                 self.assertIn("not an instance id", self.failed("metadata", values))
-                self.assertFalse(self.root.at(node.IDENTITY).exists())
+                self.assertFalse(self.root.at(layout.IDENTITY).exists())
 
     def test_L21_the_id_of_an_earlier_boot_is_not_used(self) -> None:
         self.start()
-        self.write_json(node.INSTANCE, {**self.read_json(node.INSTANCE), "bootId": "another"})
+        self.write_json(layout.INSTANCE, {**self.read_json(layout.INSTANCE), "bootId": "another"})
         self.write_json(f"{RECORDS}/02-metadata.json", {"status": "ok"})
         self.assertFalse(Startup(self.root).runner.run_one("identity"))
         self.assertIn("not asked in this boot", self.read("/opt/startup.log").splitlines()[-1])
@@ -71,30 +74,31 @@ class StartupTest(ScratchTest):
     def test_an_image_made_from_a_node_gets_its_own_identity(self) -> None:
         self.start()
         self.assertTrue(self.start({**METADATA, "meta-data/instance-id": "i-0fff"}))
-        self.assertEqual(self.read(node.IDENTITY), identity_text("i-0fff"))
+        self.assertEqual(self.read(layout.IDENTITY), identity_text("i-0fff"))
 
     def test_a_fact_that_the_service_does_not_tell_is_named(self) -> None:
         values = {key: value for key, value in METADATA.items() if not key.endswith("region")}
         self.assertIn("placement/region", self.failed("metadata", values))
 
     def test_a_clock_before_the_deployment_is_named(self) -> None:
-        marker = self.read_json(node.DEPLOYMENT_COMPLETE)
-        self.write_json(node.DEPLOYMENT_COMPLETE, {**marker, "completedAt": "2999-01-01T00:00:00.000Z"})
+        marker = self.read_json(layout.DEPLOYMENT_COMPLETE)
+        self.write_json(layout.DEPLOYMENT_COMPLETE, {**marker, "completedAt": "2999-01-01T00:00:00.000Z"})
         self.assertIn("the clock says", self.failed("clock"))
 
     def test_a_deployment_that_ended_at_no_time_is_named(self) -> None:
-        self.write_json(node.DEPLOYMENT_COMPLETE, {**self.read_json(node.DEPLOYMENT_COMPLETE), "completedAt": "soon"})
-        self.assertIn(f"{node.DEPLOYMENT_COMPLETE}: not a time: soon", self.failed("clock"))
+        marker = self.read_json(layout.DEPLOYMENT_COMPLETE)
+        self.write_json(layout.DEPLOYMENT_COMPLETE, {**marker, "completedAt": "soon"})
+        self.assertIn(f"{layout.DEPLOYMENT_COMPLETE}: not a time: soon", self.failed("clock"))
 
     def test_a_node_that_was_never_deployed_does_not_start(self) -> None:
-        self.root.at(node.DEPLOYMENT_COMPLETE).unlink()
+        self.root.at(layout.DEPLOYMENT_COMPLETE).unlink()
         self.assertIn("deployment-complete.json", self.failed("clock"))
 
     def test_L20_bacalhau_is_told_its_orchestrator_token_and_labels(self) -> None:
         self.write_json("/etc/spot-deployer/workloads.json", {"version": 1, "bacalhau": BACALHAU})
         self.write(TOKEN, "s3cret\n", 0o600)
         self.assertTrue(self.start())
-        path = self.root.at(node.BACALHAU_CONFIG)
+        path = self.root.at(layout.BACALHAU_CONFIG)
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         config = json.loads(path.read_text())
         self.assertEqual(

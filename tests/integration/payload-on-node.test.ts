@@ -31,6 +31,7 @@ describe("the payload as the node reads it", () => {
     const places = { packageRoot: path.join(root, "package"), projectDir: path.join(root, "project") };
     for (const folder of ["scripts", "config", "services"])
       mkdirSync(path.join(places.packageRoot, "instance", folder), { recursive: true });
+    writeFileSync(path.join(places.packageRoot, "instance/layout.json"), "{}");
     writeFileSync(path.join(places.packageRoot, "instance/scripts/deploy_services.py"), "print()", { mode: 0o755 });
     mkdirSync(path.join(places.projectDir, "files/empty"), { recursive: true });
     writeFileSync(path.join(places.projectDir, 'files/日本 "q" \\ ü\u{1f600}\uff5e'), "x", { mode: 0o644 });

@@ -196,6 +196,7 @@ describe("readPayload", () => {
     chmodSync(root, 0o755);
     places = { packageRoot: root, projectDir: root };
     write("instance/scripts/deploy_services.py", "print()\n", 0o755);
+    write("instance/layout.json", "{}");
     write("instance/config/c.json", "{}");
     write("instance/services/s.service", "[Unit]\n");
   });
@@ -228,6 +229,13 @@ describe("readPayload", () => {
         sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
       },
       {
+        path: "layout.json",
+        type: "file",
+        mode: "0644",
+        size: 2,
+        sha256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+      },
+      {
         path: "scripts/deploy_services.py",
         type: "file",
         mode: "0755",
@@ -242,7 +250,7 @@ describe("readPayload", () => {
         sha256: "ae6c63cff33bcfa3b6a2d6d0c9dd19521dedaa351146b1a642d2bfc9cf5a1e1f",
       },
     ]);
-    assert.equal(payload.size, 22 + 43);
+    assert.equal(payload.size, 24 + 43);
     assert.equal(payload.sources.get("files/a b/ü.txt"), at("files/a b/ü.txt"));
   });
 
@@ -322,6 +330,7 @@ describe("readPayload", () => {
       "config/c.json",
       "config/workloads.json",
       "files/d",
+      "layout.json",
       "scripts/deploy_services.py",
       "services/s.service",
     ]);

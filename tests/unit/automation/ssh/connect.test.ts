@@ -3,7 +3,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectNode, connectOnce, PROOF_FILE, type ConnectOptions } from "../../../../automation/ssh/connect";
+import { paths } from "../../../../fleet/node/layout";
+import { connectNode, connectOnce, type ConnectOptions } from "../../../../automation/ssh/connect";
 import { openDialPolicy, sandboxDialPolicy } from "../../../../automation/ssh/dial";
 import { openKnownHosts, type KnownHosts } from "../../../../automation/ssh/known-hosts";
 import { isSpotError } from "../../../../fleet/errors";
@@ -27,7 +28,7 @@ const failsWith = (code: string, words?: RegExp) => (error: unknown) => {
 const telling =
   (proof: string | undefined, other: (command: string) => Answer = () => ({ code: 0 })) =>
   (command: string): Answer => {
-    if (command !== `cat ${PROOF_FILE}`) return other(command);
+    if (command !== `cat ${paths.hostKeyProof}`) return other(command);
     return proof === undefined ? { code: 1, stderr: "No such file or directory" } : { code: 0, stdout: `${proof}\n` };
   };
 const rightProof = hostKeyProof(TOKEN, ID, hostKey.publicBase64);
@@ -71,7 +72,7 @@ describe("connecting to a node", () => {
       const node = await host(telling(rightProof));
       await (await connect(node.port)).run("one", { deadlineMs: 20_000 });
       await (await connect(node.port)).run("two", { deadlineMs: 20_000 });
-      assert.deepEqual(node.commands, [`cat ${PROOF_FILE}`, "one", "two"]);
+      assert.deepEqual(node.commands, [`cat ${paths.hostKeyProof}`, "one", "two"]);
     });
 
     for (const [title, proof] of [
@@ -83,7 +84,7 @@ describe("connecting to a node", () => {
       it(`is refused when its proof is ${title}; nothing was sent or pinned`, async () => {
         const node = await host(telling(proof));
         await assert.rejects(connect(node.port), failsWith("E_HOST_KEY"));
-        assert.deepEqual(node.commands, [`cat ${PROOF_FILE}`]);
+        assert.deepEqual(node.commands, [`cat ${paths.hostKeyProof}`]);
         assert.equal(node.bytesReceived(), 0);
         assert.equal(await knownHosts.lookup(ID), undefined);
       });

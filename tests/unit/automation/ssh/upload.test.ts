@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { pack, type Pack } from "tar-stream";
-import { connectOnce, PROOF_FILE } from "../../../../automation/ssh/connect";
+import { paths as layout } from "../../../../fleet/node/layout";
+import { connectOnce } from "../../../../automation/ssh/connect";
 import type { NodeConnection } from "../../../../automation/ssh/connection";
 import { openDialPolicy } from "../../../../automation/ssh/dial";
 import { openKnownHosts } from "../../../../automation/ssh/known-hosts";
@@ -58,7 +59,7 @@ describe("uploading the payload", () => {
         hostKey,
         userKey,
         answer: (command) =>
-          command === `cat ${PROOF_FILE}` ? { code: 0, stdout: proof } : (session) => meddle(session),
+          command === `cat ${layout.hostKeyProof}` ? { code: 0, stdout: proof } : (session) => meddle(session),
       }),
     );
     return cleanUp.use(
