@@ -104,7 +104,12 @@ async function main(): Promise<void> {
         );
         const connection = await target.connect(30_000);
         try {
-          const paths = { uploadRoot: PLACE, records: `${PLACE}-records` };
+          const paths = {
+            upload: PLACE,
+            manifest: `${PLACE}/manifest.json`,
+            deploymentSteps: `${PLACE}-steps`,
+            deploymentComplete: `${PLACE}-complete.json`,
+          };
           await connection.run(`mkdir ${PLACE}`, { deadlineMs: 30_000 });
           const watching = host.run(WATCH);
           const [[stored, sending], peak] = await withPeak(() =>

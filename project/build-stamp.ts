@@ -8,7 +8,7 @@ export const STAMP_FILE = "dist/.build-stamp";
 /** The folders that are compiled (tsconfig.json, `include`) and run in production. */
 const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox"];
 
-/** The contract that is compiled in (fleet/node/layout.ts), and uploaded as it lies here. */
+/** The contract that is compiled in (fleet/layout.ts), and uploaded as it lies here. */
 const CONTRACT = "instance/layout.json";
 
 /**

@@ -1,7 +1,7 @@
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import type { NodePhase, Reporter } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
-import { paths, units } from "../../fleet/node/layout";
+import { paths, units } from "../../fleet/layout";
 import type { Payload } from "../../fleet/node/payload";
 import { systemClock, type Clock } from "../../system/clock";
 import { connectNode, type ConnectWithPatience } from "./connect";

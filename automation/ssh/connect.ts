@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import { hostKeyProof } from "../../fleet/identity/host-key-proof";
-import { paths } from "../../fleet/node/layout";
+import { paths } from "../../fleet/layout";
 import { openBanner } from "./banner";
 import { systemClock, type Clock } from "../../system/clock";
 import { wrapConnection, type NodeConnection } from "./connection";

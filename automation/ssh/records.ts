@@ -1,7 +1,7 @@
 import { SpotError, wordsOf } from "../../fleet/errors";
-import { paths, units } from "../../fleet/node/layout";
+import { paths, units } from "../../fleet/layout";
 import type { NodeConnection } from "./connection";
-import { python } from "./shell";
+import { nodeProgram } from "./node-program";
 
 /** One step of the deployment, as the node recorded it. */
 export interface StepRecord {
@@ -10,7 +10,7 @@ export interface StepRecord {
   detail: string;
 }
 
-/** What a node says about itself: its own records, read in one go. */
+/** What a node says about itself: its own records, read in one go (instance/client/read_records.py). */
 export interface NodeRecords {
   bootId: string;
   cloudInit: {
@@ -31,51 +31,19 @@ export interface NodeRecords {
   };
 }
 
-/**
- * Reads cloud-init's own files (`cloud-init status` reads the same, at the cost of a start of cloud-init; and its exit
- * code differs between versions), the upload's manifest and the deployment's records.
- * The unit's state is taken before the records, so that "ended, and nothing written" cannot be an accident of order.
- */
-const reader = String.raw`
-import glob, json, subprocess
-
-def read(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return None
-
-state = subprocess.run(["systemctl", "is-active", "${units.deploy}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-status = (read("/run/cloud-init/status.json") or {}).get("v1") or {}
-stages = {name: stage for name, stage in status.items() if isinstance(stage, dict)}
-steps = [read(path) for path in sorted(glob.glob("${paths.deploymentSteps}/*.json"))]
-result = read("${paths.deploymentResult}")
-complete = read("${paths.deploymentComplete}")
-with open("/proc/sys/kernel/random/boot_id") as file:
-    boot_id = file.read().strip()
-print(json.dumps({
-    "bootId": boot_id,
-    "cloudInit": {
-        "isDone": read("/run/cloud-init/result.json") is not None,
-        "stage": status.get("stage"),
-        "errors": [str(error) for stage in stages.values() for error in stage.get("errors") or []],
-    },
-    "payloadDigest": (read("${paths.manifest}") or {}).get("digest"),
-    "deployment": {
-        "isActive": state.stdout.decode().strip() in ("active", "activating", "reloading", "deactivating"),
-        "steps": [{key: step.get(key) for key in ("name", "status", "detail")} for step in steps if step],
-        "result": result and result.get("SERVICE_RESULT"),
-        "complete": complete and {key: complete.get(key) for key in ("digest", "bootId")},
-    },
-}))
-`;
-
 const READ_MS = 20_000;
 
 /** Reads a node's records. @throws SpotError E_SSH, E_DEPLOYMENT when the node cannot tell. */
 export async function readRecords(connection: NodeConnection): Promise<NodeRecords> {
-  const { code, stdout, stderr } = await connection.run(python(reader), { deadlineMs: READ_MS });
+  const program = nodeProgram(
+    "read_records",
+    units.deploy,
+    paths.manifest,
+    paths.deploymentSteps,
+    paths.deploymentResult,
+    paths.deploymentComplete,
+  );
+  const { code, stdout, stderr } = await connection.run(program, { deadlineMs: READ_MS });
   try {
     if (code === 0) return JSON.parse(stdout) as NodeRecords;
   } catch (error) {

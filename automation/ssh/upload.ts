@@ -3,14 +3,13 @@ import { createReadStream } from "node:fs";
 import { PassThrough } from "node:stream";
 import { pack, type Headers, type Pack } from "tar-stream";
 import { SpotError, wordsOf } from "../../fleet/errors";
-import { paths as layoutPaths } from "../../fleet/node/layout";
+import { paths as layoutPaths } from "../../fleet/layout";
 import { manifestText, type Payload, type PayloadEntry } from "../../fleet/node/payload";
 import type { NodeConnection } from "./connection";
-import { receiver } from "./receiver";
-import { python } from "./shell";
+import { nodeProgram } from "./node-program";
 
 export interface UploadOptions {
-  /** Where the node keeps its payload and its records; tests have their own. */
+  /** Tests have their own. */
   paths?: NodePaths;
   /** Bytes of file content handed to the connection so far, and all of them. */
   onProgress?: (sent: number, total: number) => void;
@@ -18,14 +17,14 @@ export interface UploadOptions {
   deadlineMs?: number;
 }
 
-export interface NodePaths {
-  uploadRoot: string;
-  records: string;
-}
+/** Where a node keeps its payload, and what tells that its deployment has begun. */
+export type NodePaths = Pick<typeof layoutPaths, "upload" | "manifest" | "deploymentSteps" | "deploymentComplete">;
 
-export const nodePaths: NodePaths = { uploadRoot: layoutPaths.upload, records: layoutPaths.state };
+/** The command line of the node's side of an upload. @param digest the payload's */
+export const receiving = (paths: NodePaths, digest: string): string =>
+  nodeProgram("receive_upload", paths.upload, paths.manifest, paths.deploymentSteps, paths.deploymentComplete, digest);
 
-/** What the receiver answers, one JSON line each (receiver.ts). */
+/** What the receiver answers, one JSON line each (instance/client/receive_upload.py). */
 type Answer =
   | { state: "ready" | "unchanged" | "stored" }
   | { state: "started" | "refused"; reason: string }
@@ -44,7 +43,7 @@ const deadlineFor = (bytes: number): number => 60_000 + bytes / 50;
 export async function uploadPayload(
   connection: NodeConnection,
   payload: Payload,
-  { paths = nodePaths, onProgress, deadlineMs }: UploadOptions = {},
+  { paths = layoutPaths, onProgress, deadlineMs }: UploadOptions = {},
 ): Promise<"stored" | "unchanged"> {
   const body = new PassThrough();
   const over = new AbortController();
@@ -80,8 +79,7 @@ export async function uploadPayload(
   };
 
   try {
-    const command = python(receiver, paths.uploadRoot, paths.records, payload.manifest.digest);
-    const { stdout, stderr } = await connection.run(command, {
+    const { stdout, stderr } = await connection.run(receiving(paths, payload.manifest.digest), {
       stdin: body,
       onStdout,
       deadlineMs: deadlineMs ?? deadlineFor(payload.size),

@@ -1,4 +1,4 @@
-import { paths, units as ourUnits } from "../node/layout";
+import { paths, units as ourUnits } from "../layout";
 import type { NodeExpectation } from "./index";
 
 /** Something of a node that is worth a file in a debug bundle. */

@@ -1,4 +1,4 @@
-import { paths, units } from "../node/layout";
+import { paths, units } from "../layout";
 import type { Check } from "./types";
 import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./verdicts";
 

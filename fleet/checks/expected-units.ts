@@ -1,6 +1,6 @@
 import type { UnitExpectation } from "./index";
 import type { FleetConfig } from "../config";
-import { isOfKind, units } from "../node/layout";
+import { isOfKind, units } from "../layout";
 import type { Manifest } from "../node/payload";
 
 /** A payload path that deployment makes a unit of: ours, or one of the user's. */

@@ -1,4 +1,4 @@
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 import type { PayloadEntry } from "../node/payload";
 import type { Check } from "./types";
 import {

@@ -1,4 +1,4 @@
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
 import { firstLine, listed, parsed, QUICK, SLOW, textOf } from "./verdicts";
 

@@ -1,4 +1,4 @@
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 import type { Check } from "./types";
 import {
   equal,

@@ -10,7 +10,7 @@ import type { Check, DirectoryExpectation } from "./types";
 import { unitChecks } from "./units";
 import { workloadChecks } from "./workload";
 import type { FleetConfig } from "../config";
-import { layout } from "../node/layout";
+import { layout } from "../layout";
 
 export * from "./types";
 

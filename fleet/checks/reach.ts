@@ -1,5 +1,5 @@
 import { classifyFailure } from "../aws/failures";
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 import type { Check, CloudFacts, Verdict } from "./types";
 import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, REPLACE, SLOW } from "./verdicts";
 

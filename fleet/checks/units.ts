@@ -1,4 +1,4 @@
-import { paths, units as ourUnits } from "../node/layout";
+import { paths, units as ourUnits } from "../layout";
 import type { Check } from "./types";
 import { activeOf, settledOf, SETTLED_S, showUnits, unitStates } from "./unit-states";
 import {

@@ -1,5 +1,5 @@
 import { classifyFailure } from "../aws/failures";
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 import type { CommandOutput, Looked, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */

@@ -1,5 +1,5 @@
 import { counted } from "../text/words";
-import { paths, units as ourUnits } from "../node/layout";
+import { paths, units as ourUnits } from "../layout";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";

@@ -1,4 +1,4 @@
-import { paths } from "../node/layout";
+import { paths } from "../layout";
 
 /**
  * Keys under `aws:` of the predecessor's files that mean nothing here. They are accepted, so that an old file works as

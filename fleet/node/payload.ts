@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
-import { paths } from "./layout";
+import { paths } from "../layout";
 
 /** One thing that is uploaded. `path` is relative to the upload root, with `/`; modes are octal text. */
 export type PayloadEntry =

@@ -17,9 +17,10 @@ from pathlib import Path
 
 INSTANCE = Path(__file__).resolve().parents[2] / "instance"
 SCRIPTS = INSTANCE / "scripts"
+CLIENT = INSTANCE / "client"
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(SCRIPTS))
+sys.path[:0] = [str(SCRIPTS), str(CLIENT)]
 
 import layout  # noqa: E402
 import node  # noqa: E402

@@ -17,7 +17,7 @@ async function clean(python: string, tool: string, args: string[], satisfied: Re
   assert.match(stdout, satisfied);
 }
 
-describe("the scripts that run on nodes, and their tests", function () {
+describe("the programs that run on nodes, and their tests", function () {
   this.timeout(60_000);
   let python: string;
   before(async function () {
@@ -40,6 +40,7 @@ describe("the scripts that run on nodes, and their tests", function () {
         "--cache-dir",
         path.join(path.dirname(python), "..", "mypy-cache"),
         "instance/scripts",
+        "instance/client",
         "tests/instance",
         "tests/support/bacalhau-stand-in.py",
       ],

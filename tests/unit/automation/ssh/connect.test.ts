@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { paths } from "../../../../fleet/node/layout";
+import { paths } from "../../../../fleet/layout";
 import { connectNode, connectOnce, type ConnectOptions } from "../../../../automation/ssh/connect";
 import { openDialPolicy, sandboxDialPolicy } from "../../../../automation/ssh/dial";
 import { openKnownHosts, type KnownHosts } from "../../../../automation/ssh/known-hosts";

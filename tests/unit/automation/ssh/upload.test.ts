@@ -5,14 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { pack, type Pack } from "tar-stream";
-import { paths as layout } from "../../../../fleet/node/layout";
+import { paths as layout } from "../../../../fleet/layout";
 import { connectOnce } from "../../../../automation/ssh/connect";
 import type { NodeConnection } from "../../../../automation/ssh/connection";
 import { openDialPolicy } from "../../../../automation/ssh/dial";
 import { openKnownHosts } from "../../../../automation/ssh/known-hosts";
-import { receiver } from "../../../../automation/ssh/receiver";
-import { python } from "../../../../automation/ssh/shell";
-import { uploadPayload, type NodePaths } from "../../../../automation/ssh/upload";
+import { receiving, uploadPayload, type NodePaths } from "../../../../automation/ssh/upload";
 import { isSpotError } from "../../../../fleet/errors";
 import { hostKeyProof } from "../../../../fleet/identity/host-key-proof";
 import { manifestOf, manifestText, type Payload, type PayloadEntry } from "../../../../fleet/node/payload";
@@ -44,9 +42,15 @@ describe("uploading the payload", () => {
     cleanUp = new CleanUp();
     folder = await mkdtemp(join(tmpdir(), "spot-test-"));
     cleanUp.defer(() => rm(folder, { recursive: true, force: true }));
-    paths = { uploadRoot: join(folder, "uploaded"), records: join(folder, "records") };
-    await mkdir(paths.uploadRoot);
-    await mkdir(paths.records);
+    const [upload, records] = [join(folder, "uploaded"), join(folder, "records")];
+    paths = {
+      upload,
+      manifest: join(upload, "manifest.json"),
+      deploymentSteps: join(records, "steps"),
+      deploymentComplete: join(records, "complete.json"),
+    };
+    await mkdir(paths.upload);
+    await mkdir(records);
     meddle = really;
     connection = await login();
   });
@@ -103,7 +107,7 @@ describe("uploading the payload", () => {
       "files/empty.txt": "",
       "files/big": randomBytes(3_000_000),
     });
-  const tree = async (): Promise<string[]> => (await readdir(paths.uploadRoot, { recursive: true })).sort();
+  const tree = async (): Promise<string[]> => (await readdir(paths.upload, { recursive: true })).sort();
 
   it("puts every file, directory and link in place, with content and mode, and nothing else", async () => {
     const upload = await usual();
@@ -117,13 +121,13 @@ describe("uploading the payload", () => {
       ["manifest.json", "scripts", "config", "files", ...upload.manifest.entries.map((entry) => entry.path)].sort(),
     );
     for (const entry of upload.manifest.entries) {
-      const place = join(paths.uploadRoot, entry.path);
+      const place = join(paths.upload, entry.path);
       const found = await lstat(place);
       if (entry.type === "link") assert.equal(await readlink(place), entry.target);
       else assert.equal((found.mode & 0o7777).toString(8).padStart(4, "0"), entry.mode, entry.path);
       if (entry.type === "file") assert.deepEqual(await readFile(place), await readFile(sourceOf(upload, entry.path)));
     }
-    assert.equal(await readFile(join(paths.uploadRoot, "manifest.json"), "utf8"), manifestText(upload.manifest));
+    assert.equal(await readFile(join(paths.upload, "manifest.json"), "utf8"), manifestText(upload.manifest));
     assert.equal(progress.at(-1), 3_000_000 + 15 + 1);
     assert.deepEqual(
       progress,
@@ -134,19 +138,19 @@ describe("uploading the payload", () => {
   it("sends nothing when the node holds the same payload", async () => {
     const upload = await usual();
     await uploadPayload(connection, upload, { paths });
-    const before = await lstat(join(paths.uploadRoot, "manifest.json"));
+    const before = await lstat(join(paths.upload, "manifest.json"));
     let sent = 0;
     assert.equal(
       await uploadPayload(connection, upload, { paths, onProgress: (bytes) => (sent = bytes) }),
       "unchanged",
     );
     assert.equal(sent, 0);
-    assert.equal((await lstat(join(paths.uploadRoot, "manifest.json"))).ino, before.ino);
+    assert.equal((await lstat(join(paths.upload, "manifest.json"))).ino, before.ino);
   });
 
   it("replaces another payload whole, and takes away what a broken-off upload left", async () => {
     await uploadPayload(connection, await payload({ "scripts/old.py": "1" }), { paths });
-    await mkdir(join(paths.uploadRoot, ".incoming", "new-left", "scripts"), { recursive: true });
+    await mkdir(join(paths.upload, ".incoming", "new-left", "scripts"), { recursive: true });
     assert.equal(await uploadPayload(connection, await payload({ "scripts/new.py": "2" }), { paths }), "stored");
     assert.deepEqual(await tree(), [
       "files",
@@ -173,7 +177,7 @@ describe("uploading the payload", () => {
     await assert.rejects(uploadPayload(connection, upload, { paths }), failsWith("E_SSH", /lost/));
     // Not the whole tree: what is just being removed cannot be listed.
     await until(
-      async () => !(await readdir(paths.uploadRoot)).includes(".incoming"),
+      async () => !(await readdir(paths.upload)).includes(".incoming"),
       "the receiver cleans up behind itself",
     );
     assert.deepEqual(await tree(), before);
@@ -194,7 +198,7 @@ describe("uploading the payload", () => {
   // The client sends what its manifest names, so these two speak to the receiving program directly.
   const receive = async (archive: Pack, digest: string): Promise<string> => {
     archive.finalize();
-    const command = python(receiver, paths.uploadRoot, paths.records, digest);
+    const command = receiving(paths, digest);
     return (await connection.run(command, { stdin: Readable.from(archive), deadlineMs: 50_000 })).stdout;
   };
 
@@ -202,7 +206,7 @@ describe("uploading the payload", () => {
   async function begun(digest: string): Promise<{ stdin: PassThrough; ended: Promise<string> }> {
     const stdin = new PassThrough();
     cleanUp.defer(() => void stdin.destroy());
-    const command = python(receiver, paths.uploadRoot, paths.records, digest);
+    const command = receiving(paths, digest);
     return await new Promise((resolve, reject) => {
       const ended = connection
         .run(command, { stdin, deadlineMs: 50_000, onStdout: () => resolve({ stdin, ended }) })
@@ -280,9 +284,9 @@ describe("uploading the payload", () => {
   for (const [title, prepare] of [
     [
       "has begun",
-      () => mkdir(join(paths.records, "steps")).then(() => writeFile(join(paths.records, "steps", "01-x.json"), "{}")),
+      () => mkdir(paths.deploymentSteps).then(() => writeFile(join(paths.deploymentSteps, "x.json"), "{}")),
     ],
-    ["is complete", () => writeFile(join(paths.records, "deployment-complete.json"), "{}")],
+    ["is complete", () => writeFile(paths.deploymentComplete, "{}")],
   ] as const) {
     it(`is refused once the deployment ${title}`, async () => {
       await uploadPayload(connection, await payload({ "scripts/old.py": "1" }), { paths });
@@ -298,7 +302,7 @@ describe("uploading the payload", () => {
 
   it("says so when the node cannot write", async () => {
     await assert.rejects(
-      uploadPayload(connection, await usual(), { paths: { ...paths, uploadRoot: "/proc/none" } }),
+      uploadPayload(connection, await usual(), { paths: { ...paths, upload: "/proc/none" } }),
       failsWith("E_UPLOAD", /\/proc\/none cannot be written/),
     );
   });

@@ -1,4 +1,4 @@
-import contract from "../../instance/layout.json";
+import contract from "../instance/layout.json";
 
 /**
  * What a node's layout is: paths, directories and units, as the node's own scripts read them too (instance/README.md
