@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import tseslint from "typescript-eslint";
 
 /** What the pure model does not touch: it is given what it computes from. What it imports is in .dependency-cruiser.cjs. */
@@ -27,6 +28,23 @@ const CLOCK = [
   "CallExpression[callee.name='Date']",
   "MemberExpression[object.name='Date'][property.name='now']",
 ];
+
+/** What stands in the contract of a node's layout, and therefore nowhere else in the sources. */
+const layout = JSON.parse(readFileSync(new URL("instance/layout.json", import.meta.url), "utf8"));
+const isRecord = (path) =>
+  [layout.paths.state, layout.paths.runtime].some((folder) => path.startsWith(`${folder}/`) && path.endsWith(".json"));
+const OF_THE_LAYOUT = [
+  ...layout.roots.map((root) => `(^|[^\\w.-])${root}(?![\\w-])`),
+  ...Object.values(layout.units).map(({ name }) => `(^|[^\\w-])${name}`),
+  ...Object.values(layout.paths)
+    .filter((path) => isRecord(path))
+    .map((path) => `(^|[^\\w-])${path.split("/").at(-1)}`),
+].join("|");
+const IN_WORDS = OF_THE_LAYOUT.replaceAll("/", "\\/");
+const LAYOUT = [`Literal[value=/${IN_WORDS}/]`, `TemplateElement[value.raw=/${IN_WORDS}/]`].map((selector) => ({
+  selector,
+  message: "a node's paths, units and records stand in instance/layout.json: take them from fleet/layout.ts",
+}));
 
 export default tseslint.config(
   { ignores: ["dist/**", "node_modules/**", "**/*.js", "**/*.cjs", "eslint.config.mjs"] },
@@ -62,6 +80,15 @@ export default tseslint.config(
     },
   },
   {
+    files: [
+      ...["system", "fleet", "project", "infra", "automation", "cli", "sandbox", "tools", "bench"].map(
+        (folder) => `${folder}/**/*.ts`,
+      ),
+    ],
+    ignores: ["cli/commands/logs.ts"],
+    rules: { "no-restricted-syntax": ["error", ...LAYOUT] },
+  },
+  {
     files: ["fleet/**/*.ts"],
     rules: {
       "no-restricted-globals": [
@@ -73,6 +100,7 @@ export default tseslint.config(
       ],
       "no-restricted-syntax": [
         "error",
+        ...LAYOUT,
         ...CLOCK.map((selector) => ({ selector, message: "fleet/ is pure: it is given the time" })),
       ],
     },
