@@ -1,6 +1,9 @@
-import { paths, units } from "../layout";
+import { layout, paths, units } from "../layout";
 import type { Check } from "./types";
 import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./verdicts";
+
+/** What the log says of the last step of a deployment, which marks it complete. */
+const COMPLETION = `STEP ${layout.deployment.at(-1)}: ok`;
 
 /** E: what the deployment recorded of itself. */
 export const deploymentChecks: readonly Check[] = [
@@ -54,8 +57,8 @@ export const deploymentChecks: readonly Check[] = [
     deadlineMs: QUICK,
     command: () => `tail -n 1 ${paths.deploymentLog}`,
     judge: ({ stdout, stderr }) => ({
-      ok: stdout.includes("STEP deployment-complete: ok"),
-      expected: "STEP deployment-complete: ok",
+      ok: stdout.includes(COMPLETION),
+      expected: COMPLETION,
       actual: firstLine(stdout, stderr),
     }),
     cause: "The deployment did not end, or was started again.",

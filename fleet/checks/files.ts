@@ -110,7 +110,7 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>
-      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${paths.upload}/scripts/*.py")]'`,
+      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${paths.upload}/scripts/**/*.py", recursive=True)]'`,
     judge: ({ code, stderr }) => ({
       ok: code === 0,
       expected: "no error",

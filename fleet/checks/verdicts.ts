@@ -119,9 +119,12 @@ export function sumsOf(output: string): Map<string, string> {
   return new Map(output.split("\n").map((line) => [line.slice(66), line.slice(0, 64)]));
 }
 
-/** Prints every record of a table of steps, one JSON object a line. @param folder where the node keeps them */
+/**
+ * Prints every record of a table of steps in the table's order, one JSON object a line. A record of an earlier version
+ * has its position in its file's name alone, `NN-name.json`. @param folder where the node keeps them
+ */
 export function stepsCommand(folder: string): string {
-  return `python3 -c 'import glob, json; [print(json.dumps(json.load(open(p)))) for p in sorted(glob.glob("${folder}/*.json"))]'`;
+  return `python3 -c 'import glob, json; steps = [json.load(open(p)) for p in sorted(glob.glob("${folder}/*.json"))]; [print(json.dumps(s)) for s in sorted(steps, key=lambda s: s.get("position", 0))]'`;
 }
 
 /** Judges the records of a table of steps (instance/README.md, "Steps"). */

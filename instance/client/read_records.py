@@ -43,8 +43,12 @@ def state_of(unit: str) -> str:
 
 
 def steps_in(folder: str) -> list[dict[str, Any]]:
-    """The records of a table of steps, in its order."""
-    return [step for step in map(read, sorted(glob.glob(os.path.join(folder, "*.json")))) if step is not None]
+    """
+    The records of a table of steps, in its order. Those of an earlier version tell their position by the name of their
+    file alone, `NN-name.json`.
+    """
+    read_in_turn = map(read, sorted(glob.glob(os.path.join(folder, "*.json"))))
+    return sorted((step for step in read_in_turn if step is not None), key=lambda step: step.get("position", 0))
 
 
 def cloud_init(folder: str) -> dict[str, Any]:

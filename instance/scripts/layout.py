@@ -25,6 +25,8 @@ PATHS: dict[str, str] = CONTRACT["paths"]
 DIRECTORIES = tuple(
     Directory(row["path"], int(row["mode"], 8), row["kind"]) for row in CONTRACT["directories"]
 )
+# Names of a deployment's steps, in their order. The last one marks it complete.
+DEPLOYMENT: tuple[str, ...] = tuple(CONTRACT["deployment"])
 UNIT_NAMES: dict[str, str] = {role: unit["name"] for role, unit in CONTRACT["units"].items()}
 
 UPLOAD = PATHS["upload"]

@@ -43,8 +43,8 @@ class Step:
 
 class Runner:
     """
-    A table of steps with its records (`NN-name.json`: name, start, end, status, detail, attempt) and its log.
-    Status is pending, running, ok or failed.
+    A table of steps with its records (`name.json`: position from 1, name, start, end, status, detail, attempt) and its
+    log. Status is pending, running, ok or failed.
     """
 
     def __init__(self, steps: Sequence[Step], records: Path, log: Path) -> None:
@@ -64,22 +64,22 @@ class Runner:
     def run_all(self) -> bool:
         """Runs every step in order; False at the first that fails. Nothing after it is touched."""
         self._records.mkdir(parents=True, exist_ok=True)
-        for number, step in enumerate(self._steps, 1):
+        for step in self._steps:
             # What an earlier run said of a later step must not be read as this run's word.
-            self._write(number, step, "pending", "", None, None, self._attempts(number, step))
-        return all(self._perform(number, step) for number, step in enumerate(self._steps, 1))
+            self._write(step, "pending", "", None, None, self._attempts(step))
+        return all(map(self._perform, self._steps))
 
     def run_one(self, name: str) -> bool:
         """Runs one step, when all that it needs is recorded as done. Raises StepError when not, or for no such step."""
-        by_name = {step.name: (number, step) for number, step in enumerate(self._steps, 1)}
+        by_name = {step.name: step for step in self._steps}
         if name not in by_name:
             raise StepError(f"no step {name}; the steps are {', '.join(self.names)}")
-        number, step = by_name[name]
-        missing = [need for need in step.needs if self._recorded(*by_name[need]).get("status") != "ok"]
+        step = by_name[name]
+        missing = [need for need in step.needs if not self._is_done(need)]
         if missing:
             raise StepError(f"{name} needs {', '.join(missing)} first")
         self._records.mkdir(parents=True, exist_ok=True)
-        return self._perform(number, step)
+        return self._perform(step)
 
     def report(self) -> bool:
         """Prints what is done, what could be done and what is in the way. Changes nothing."""
@@ -96,18 +96,14 @@ class Runner:
 
     def require_ok(self, names: Sequence[str]) -> None:
         """Raises StepError naming every step of `names` that is not recorded as done."""
-        undone = [
-            step.name
-            for number, step in enumerate(self._steps, 1)
-            if step.name in names and self._recorded(number, step).get("status") != "ok"
-        ]
+        undone = [name for name in names if not self._is_done(name)]
         if undone:
             raise StepError(f"not done: {', '.join(undone)}")
 
-    def _perform(self, number: int, step: Step) -> bool:
-        attempt = self._attempts(number, step) + 1
+    def _perform(self, step: Step) -> bool:
+        attempt = self._attempts(step) + 1
         start = utc_now()
-        self._write(number, step, "running", "", start, None, attempt)
+        self._write(step, "running", "", start, None, attempt)
         detail = ""
 
         def whole() -> None:
@@ -119,7 +115,7 @@ class Runner:
         reason = reason_of(whole)
         status = "ok" if reason is None else "failed"
         detail = one_line(detail if reason is None else reason)
-        self._write(number, step, status, detail, start, utc_now(), attempt)
+        self._write(step, status, detail, start, utc_now(), attempt)
         self._say(f"STEP {step.name}: {status}{': ' + detail if detail else ''}")
         return reason is None
 
@@ -130,23 +126,25 @@ class Runner:
             log.write(line + "\n")
         print(line, flush=True)
 
-    def _path(self, number: int, step: Step) -> Path:
-        return self._records / f"{number:02d}-{step.name}.json"
+    def _path(self, name: str) -> Path:
+        return self._records / f"{name}.json"
 
-    def _recorded(self, number: int, step: Step) -> dict[str, object]:
+    def _recorded(self, name: str) -> dict[str, object]:
         try:
-            return read_json_object(self._path(number, step))
+            return read_json_object(self._path(name))
         except (OSError, ValueError):
             return {}
 
-    def _attempts(self, number: int, step: Step) -> int:
-        attempt = self._recorded(number, step).get("attempt")
+    def _is_done(self, name: str) -> bool:
+        return self._recorded(name).get("status") == "ok"
+
+    def _attempts(self, step: Step) -> int:
+        attempt = self._recorded(step.name).get("attempt")
         return attempt if isinstance(attempt, int) else 0
 
-    def _write(
-        self, number: int, step: Step, status: str, detail: str, start: str | None, end: str | None, attempt: int
-    ) -> None:
+    def _write(self, step: Step, status: str, detail: str, start: str | None, end: str | None, attempt: int) -> None:
         record = {
+            "position": self.names.index(step.name) + 1,
             "name": step.name,
             "start": start,
             "end": end,
@@ -154,7 +152,7 @@ class Runner:
             "detail": detail,
             "attempt": attempt,
         }
-        write_json(self._path(number, step), record)
+        write_json(self._path(step.name), record)
 
 
 def reason_of(action: Callable[[], None]) -> str | None:

@@ -240,7 +240,7 @@ describeHosts("a node that cannot be deployed as it should", () => {
     const said = "STEP own-units: failed: hangs.service: still starting after 90 s (activating, start)\n";
     await until("the node names it too", async () => (await host.run("cat /opt/startup.log")).endsWith(said), 120_000);
     assert.equal(
-      (JSON.parse(await host.run("cat /var/lib/spot-deployer/steps-own-units/01-own-units.json")) as { status: string })
+      (JSON.parse(await host.run("cat /var/lib/spot-deployer/steps-own-units/own-units.json")) as { status: string })
         .status,
       "failed",
     );

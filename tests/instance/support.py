@@ -100,9 +100,9 @@ class ScratchTest(unittest.TestCase):
         return digest
 
     def records(self, directory: str) -> dict[str, str]:
-        """Status by step, in the order of the records' numbers."""
-        paths = sorted(self.root.at(directory).glob("*.json"))
-        read = [json.loads(path.read_text()) for path in paths]
+        """Status by step, in the order of the records' positions."""
+        read = [json.loads(path.read_text()) for path in self.root.at(directory).glob("*.json")]
+        read.sort(key=lambda record: int(record["position"]))
         return {record["name"]: record["status"] for record in read}
 
 

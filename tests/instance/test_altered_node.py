@@ -13,7 +13,7 @@ from test_deploy_services import PROGRAM, DeploymentTest, sha256
 import layout
 import node
 import startup
-from deploy_services import Deployment
+from deployment import Deployment
 from layout import BACALHAU_TOKEN as TOKEN
 from layout import DEPLOYMENT_STEPS as RECORDS
 from startup import Startup
@@ -106,11 +106,11 @@ class AlteredNode(DeploymentTest):
 
     def test_completion_waits_for_every_step_and_not_only_for_those_it_follows(self) -> None:
         self.remove(layout.DEPLOYMENT_COMPLETE)
-        self.alter_json(f"{RECORDS}/02-directories.json", status="failed")
-        self.alter_json(f"{RECORDS}/04-configuration.json", status="failed")
+        self.alter_json(f"{RECORDS}/directories.json", status="failed")
+        self.alter_json(f"{RECORDS}/configuration.json", status="failed")
         self.assertEqual(self.run_main("--step", "deployment-complete"), 1)
         self.assertFalse(self.root.at(layout.DEPLOYMENT_COMPLETE).exists())
-        record = self.read_json(f"{RECORDS}/08-deployment-complete.json")
+        record = self.read_json(f"{RECORDS}/deployment-complete.json")
         self.assertEqual(record["detail"], "not done: directories, configuration")
         self.assertIn("cannot be done: not done: directories, configuration", self.deployment_says()[-1])
 
@@ -146,13 +146,13 @@ class AlteredNode(DeploymentTest):
         self.assertEqual(self.startup_says(), ["startup-complete: not done: not complete in this boot"])
 
     def test_a_start_is_complete_only_with_every_step(self) -> None:
-        self.alter_json(f"{layout.STARTUP_STEPS}/01-clock.json", status="failed")
+        self.alter_json(f"{layout.STARTUP_STEPS}/clock.json", status="failed")
         self.assertEqual(startup.main(["--root", str(self.root.directory), "--step", "startup-complete"]), 1)
-        record = self.read_json(f"{layout.STARTUP_STEPS}/06-startup-complete.json")
+        record = self.read_json(f"{layout.STARTUP_STEPS}/startup-complete.json")
         self.assertEqual(record["detail"], "not done: clock")
 
     def test_a_second_look_at_a_deployment_installs_nothing_anew(self) -> None:
         before = self.root.at(layout.BACALHAU).stat().st_mtime_ns
         self.assertTrue(Deployment(self.root, self.systemd).runner.run_one("workload-binaries"))
         self.assertEqual(self.root.at(layout.BACALHAU).stat().st_mtime_ns, before)
-        self.assertIn("already there", str(self.read_json(f"{RECORDS}/06-workload-binaries.json")["detail"]))
+        self.assertIn("already there", str(self.read_json(f"{RECORDS}/workload-binaries.json")["detail"]))

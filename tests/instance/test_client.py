@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from typing import Any
@@ -49,6 +50,17 @@ class Records(ScratchTest):
         self.assertEqual(answer["payloadDigest"], "d")
         self.assertEqual(answer["deployment"]["complete"], {"digest": "d", "bootId": "b"})
         self.assertEqual((answer["deployment"]["isActive"], answer["deployment"]["result"]), (True, "success"))
+
+    def test_steps_come_in_their_order_whichever_version_recorded_them(self) -> None:
+        for names in (("a", "b", "c"), ("03-a", "01-b", "02-c")):
+            for position, name in zip((3, 1, 2), names, strict=True):
+                record = {"name": name[-1], "status": "ok", "detail": "", "attempt": 1}
+                if name[-1] == name:
+                    record["position"] = position
+                self.write_json(f"{layout.DEPLOYMENT_STEPS}/{name}.json", record)
+            steps = self.answer()["deployment"]["steps"]
+            self.assertEqual(steps, [{"name": name, "status": "ok", "detail": ""} for name in "bca"])
+            shutil.rmtree(self.root.at(layout.DEPLOYMENT_STEPS))
 
     def test_a_record_that_is_cut_off_is_none(self) -> None:
         self.write(layout.DEPLOYMENT_COMPLETE, '{"digest"')

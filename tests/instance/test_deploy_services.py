@@ -9,12 +9,14 @@ import stat
 import tarfile
 from unittest import mock
 
-from support import NODE, RecordingSystemd, ScratchTest, http_server
+from support import NODE, SCRIPTS, RecordingSystemd, ScratchTest, http_server
 
 import deploy_services
+import deployment
 import layout
 import node
-from deploy_services import Deployment
+from deployment import Deployment
+from deployment_steps import identity_inputs
 from layout import DEPLOYMENT_LOG as LOG
 from layout import DEPLOYMENT_STEPS as RECORDS
 from steps import StepError
@@ -47,7 +49,7 @@ class DeploymentTest(ScratchTest):
         return Deployment(self.root, self.systemd)
 
     def run_main(self, *words: str) -> int:
-        with mock.patch.object(deploy_services, "Systemd", lambda root: self.systemd):
+        with mock.patch.object(deployment, "Systemd", lambda root: self.systemd):
             return deploy_services.main(["--root", str(self.root.directory), *words])
 
     def failed(self, step: str) -> str:
@@ -59,8 +61,7 @@ class DeploymentTest(ScratchTest):
         self.assertEqual({records[name] for name in later} - {"pending"}, set())
         self.assertFalse(self.root.at(layout.DEPLOYMENT_COMPLETE).exists())
         self.assertNotIn("start spot-reboot.service", self.systemd.calls)
-        number = list(records).index(step) + 1
-        return str(self.read_json(f"{RECORDS}/{number:02d}-{step}.json")["detail"])
+        return str(self.read_json(f"{RECORDS}/{step}.json")["detail"])
 
     def enable_bacalhau(self, artifact: dict[str, str], token_file: str | None = None) -> None:
         settings = {
@@ -76,28 +77,23 @@ class DeploymentTest(ScratchTest):
         self.seal()
 
 
+class Table(DeploymentTest):
+    def test_every_module_of_a_step_is_in_the_contract_and_every_step_of_the_contract_has_its_module(self) -> None:
+        modules = {path.stem for path in (SCRIPTS / "deployment_steps").glob("*.py")} - {"__init__"}
+        self.assertEqual(modules, {name.replace("-", "_") for name in layout.DEPLOYMENT})
+        self.assertEqual(list(self.deployment().steps), list(layout.DEPLOYMENT))
+
+
 class WholeDeployment(DeploymentTest):
     def test_L3_L4_every_step_is_done_and_the_reboot_comes_last(self) -> None:
         self.assertEqual(self.run_main(), 0)
         self.assertEqual(
             self.records(RECORDS),
-            dict.fromkeys(
-                (
-                    "verify-manifest",
-                    "directories",
-                    "scripts",
-                    "configuration",
-                    "identity-inputs",
-                    "workload-binaries",
-                    "units",
-                    "deployment-complete",
-                ),
-                "ok",
-            ),
+            dict.fromkeys(layout.DEPLOYMENT, "ok"),
         )
         self.assertEqual(self.systemd.calls, ["verify", "reload", "enable", "start spot-reboot.service"])
         marker = self.read_json(layout.DEPLOYMENT_COMPLETE)
-        self.assertEqual(marker["digest"], self.deployment().uploaded_digest())
+        self.assertEqual(marker["digest"], self.deployment().manifest().digest)
         self.assertEqual(marker["bootId"], node.boot_id())
         self.assertIn(f"STEP deployment-complete: ok: payload {marker['digest']}", self.read(LOG).splitlines()[-1])
 
@@ -143,7 +139,7 @@ class WholeDeployment(DeploymentTest):
         self.failed("identity-inputs")
         self.write_json(layout.NODE, NODE)
         self.assertEqual(self.run_main(), 0)
-        self.assertEqual(self.read_json(f"{RECORDS}/05-identity-inputs.json")["attempt"], 2)
+        self.assertEqual(self.read_json(f"{RECORDS}/identity-inputs.json")["attempt"], 2)
 
     def test_one_step_alone_does_not_reboot(self) -> None:
         self.assertEqual(self.run_main("--step", "verify-manifest"), 0)
@@ -184,10 +180,10 @@ class EachStep(DeploymentTest):
         self.assertEqual(stat.S_IMODE(self.root.at("/bacalhau_data").stat().st_mode), 0o700)
         self.root.at("/opt/sensor/data").chmod(0o777)
         with self.assertRaisesRegex(StepError, "/opt/sensor/data: mode 0777"):
-            self.deployment().verify_directories()
+            self.deployment().steps["directories"].verify()
         self.root.at("/opt/sensor/exports").rmdir()
         with self.assertRaisesRegex(StepError, "/opt/sensor/exports: missing"):
-            self.deployment().verify_directories()
+            self.deployment().steps["directories"].verify()
 
     def test_L2_a_file_in_a_directory_s_place_fails_the_step(self) -> None:
         self.write("/opt/sensor/data", "")
@@ -235,7 +231,7 @@ class EachStep(DeploymentTest):
         self.assertIn("no generation", self.failed("identity-inputs"))
 
     def test_a_python_that_gives_other_identities_is_found(self) -> None:
-        with mock.patch.object(deploy_services, "identity_text", lambda _id: "other"):
+        with mock.patch.object(identity_inputs, "identity_text", lambda _id: "other"):
             self.assertIn("differs under Python", self.failed("identity-inputs"))
 
 

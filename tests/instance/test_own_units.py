@@ -68,7 +68,7 @@ class OwnUnitsTest(ScratchTest):
             return OwnUnits(self.root, self.systemd, patience).runner.run_all()
 
     def recorded(self) -> tuple[object, object]:
-        record = self.read_json(f"{RECORDS}/01-own-units.json")
+        record = self.read_json(f"{RECORDS}/own-units.json")
         return record["status"], record["detail"]
 
     def test_is_done_when_every_unit_is_active_or_has_ended_well(self) -> None:

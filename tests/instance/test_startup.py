@@ -7,7 +7,7 @@ from support import INSTANCE_ID, METADATA, NODE, RecordingSystemd, ScratchTest, 
 
 import layout
 import node
-from deploy_services import Deployment
+from deployment import Deployment
 from generate_node_identity import identity_text
 from layout import BACALHAU_TOKEN as TOKEN
 from layout import STARTUP_STEPS as RECORDS
@@ -55,7 +55,7 @@ class StartupTest(ScratchTest):
         before = self.read(layout.IDENTITY), self.read(layout.SENSOR_CONFIG)
         self.assertTrue(self.start())
         self.assertEqual((self.read(layout.IDENTITY), self.read(layout.SENSOR_CONFIG)), before)
-        self.assertEqual(self.read_json(f"{RECORDS}/03-identity.json")["attempt"], 2)
+        self.assertEqual(self.read_json(f"{RECORDS}/identity.json")["attempt"], 2)
 
     def test_L21_without_a_valid_id_there_is_no_identity(self) -> None:
         for name, value in {"page": "<html>401</html>", "constant": "unknown"}.items():
@@ -67,7 +67,7 @@ class StartupTest(ScratchTest):
     def test_L21_the_id_of_an_earlier_boot_is_not_used(self) -> None:
         self.start()
         self.write_json(layout.INSTANCE, {**self.read_json(layout.INSTANCE), "bootId": "another"})
-        self.write_json(f"{RECORDS}/02-metadata.json", {"status": "ok"})
+        self.write_json(f"{RECORDS}/metadata.json", {"status": "ok"})
         self.assertFalse(Startup(self.root).runner.run_one("identity"))
         self.assertIn("not asked in this boot", self.read("/opt/startup.log").splitlines()[-1])
 

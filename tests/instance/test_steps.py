@@ -48,10 +48,10 @@ class Steps(ScratchTest):
         self.assertEqual(self.act(self.runner(self.step("one"), self.step("two", "one"))), 0)
         self.assertEqual(self.done, ["one", "two"])
         self.assertEqual(
-            sorted(path.name for path in self.root.at(RECORDS).iterdir()), ["01-one.json", "02-two.json"]
+            sorted(path.name for path in self.root.at(RECORDS).iterdir()), ["one.json", "two.json"]
         )
-        record = self.read_json(f"{RECORDS}/01-one.json")
-        self.assertEqual(list(record), ["name", "start", "end", "status", "detail", "attempt"])
+        record = self.read_json(f"{RECORDS}/one.json")
+        self.assertEqual(list(record), ["position", "name", "start", "end", "status", "detail", "attempt"])
         self.assertEqual((record["status"], record["detail"], record["attempt"]), ("ok", "one done", 1))
         self.assertLessEqual(str(record["start"]), str(record["end"]))
         line = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] STEP {}: ok: {} done"
@@ -71,13 +71,13 @@ class Steps(ScratchTest):
 
     def test_an_error_that_nobody_foresaw_fails_the_step_with_its_own_words(self) -> None:
         self.assertEqual(self.act(self.runner(self.step("one", check=lambda: [][1]))), 1)
-        self.assertIn("IndexError", str(self.read_json(f"{RECORDS}/01-one.json")["detail"]))
+        self.assertIn("IndexError", str(self.read_json(f"{RECORDS}/one.json")["detail"]))
 
     def test_a_later_run_does_not_leave_an_earlier_run_s_word_on_later_steps(self) -> None:
         self.act(self.runner(self.step("one"), self.step("two")))
         self.act(self.runner(self.step("one", check=failing("gone")), self.step("two")))
         self.assertEqual(self.records(RECORDS), {"one": "failed", "two": "pending"})
-        self.assertEqual(self.read_json(f"{RECORDS}/01-one.json")["attempt"], 2)
+        self.assertEqual(self.read_json(f"{RECORDS}/one.json")["attempt"], 2)
 
     def test_check_changes_nothing_and_tells_what_is_in_the_way(self) -> None:
         runner = self.runner(
@@ -115,7 +115,7 @@ class Steps(ScratchTest):
         seen: list[str] = []
 
         def look() -> str:
-            seen.append(json.loads(self.read(f"{RECORDS}/01-one.json"))["status"])
+            seen.append(json.loads(self.read(f"{RECORDS}/one.json"))["status"])
             return ""
 
         self.act(self.runner(self.step("one", run=look)))

@@ -241,8 +241,8 @@ export const galleryCases: GalleryCase[] = [
   {
     name: "deployment step failed",
     ...altered(
-      `${STATE}/steps/07-units.json`,
-      `sed -i 's/"status": "ok"/"status": "failed"/; s/"detail": "[^"]*"/"detail": "no space left on device"/' ${STATE}/steps/07-units.json`,
+      `${STATE}/steps/units.json`,
+      `sed -i 's/"status": "ok"/"status": "failed"/; s/"detail": "[^"]*"/"detail": "no space left on device"/' ${STATE}/steps/units.json`,
     ),
     failing: ["E2"],
     says: /units: failed: no space left on device/,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { checks } from "../../../fleet/checks";
 import { layout, paths, units } from "../../../fleet/layout";
 import { inPayload } from "../../../fleet/node/payload";
 import { PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE } from "../../../fleet/node/workloads";
@@ -85,6 +86,22 @@ describe("the contract of a node's layout", () => {
         }),
       ),
       kinds,
+    );
+  });
+
+  it("knows every step that a check or a document names", () => {
+    const startup = read("instance/scripts/startup.py").matchAll(/\bStep\(\s*"([a-z-]+)"/g);
+    const known = [...layout.deployment, ...[...startup].map(([, name]) => name)];
+    const texts = [...filesOf("docs", ".md"), "instance/README.md", "README.md"].map(
+      (file) => [file, read(file)] as const,
+    );
+    const named = [...texts, ...checks.map(({ id, cause, next }) => [id, `${cause} ${next}`] as const)].flatMap(
+      ([where, text]) => [...text.matchAll(/\bstep `([^`]+)`/g)].map(([, step]) => [where, step]),
+    );
+    assert.ok(named.length >= 4);
+    assert.deepEqual(
+      named.filter(([, step]) => !known.includes(step)),
+      [],
     );
   });
 
