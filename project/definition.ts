@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { FleetConfig, Locate } from "../fleet/config";
-import { generationOf } from "../fleet/identity/generation";
+import { generationOf, type Decider } from "../fleet/identity/generation";
 import type { NodePin, Slot } from "../fleet/model";
-import type { Payload } from "../fleet/node/payload";
+import { manifestOf, type Payload } from "../fleet/node/payload";
 import { launchSettingsOf, type LaunchSpec } from "../fleet/plan/launch-spec";
 import { slotsOf } from "../fleet/plan/slots";
 import type { Owner } from "../fleet/identity/tags";
-import { assertUserDataSize, readUserDataTemplate, renderUserData } from "../fleet/node/user-data";
+import { assertUserDataSize, readUserDataTemplate, renderUserData, type UserDataValues } from "../fleet/node/user-data";
+import { PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE } from "../fleet/node/workloads";
 import { packageRoot } from "./package-root";
 import { readPayload } from "./payload";
 
@@ -38,7 +39,10 @@ export interface DefinitionInput {
 }
 
 /** What stands for a node's own values where they must not count: of their length, so that the size is the real one. */
-const ANY_GENERATION = "0".repeat(16);
+const ANY_GENERATION = generationOf(
+  { payloadDigest: "", userData: "", ami: "", launch: {} },
+  { program: "", files: "", settings: "" },
+);
 const ANY_TOKEN = "0".repeat(64);
 
 /**
@@ -53,17 +57,21 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
   const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));
   const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
 
-  const userDataOf = (slot: Slot, generation: string, publicKey: string, token: string): string => {
-    const rendered = renderUserData(template, {
-      username: config.username,
-      sshPublicKeys: [publicKey],
-      packages: config.packages,
-      node: { stack: input.stack, lineage: input.lineage, node: slot.name, generation },
-      hostKeyToken: token,
-    });
+  const valuesOf = (slot: Slot, generation: string, publicKey: string, token: string): UserDataValues => ({
+    username: config.username,
+    sshPublicKeys: [publicKey],
+    packages: config.packages,
+    node: { stack: input.stack, lineage: input.lineage, node: slot.name, generation },
+    hostKeyToken: token,
+  });
+  const userDataOf: FleetDefinition["userDataOf"] = (...node) => {
+    const rendered = renderUserData(template, valuesOf(...node));
     assertUserDataSize(rendered, input.locate);
     return rendered;
   };
+  const uploaded = (decider: Decider): string =>
+    manifestOf(payload.manifest.entries.filter(({ path }) => deciderOf(path, config) === decider)).digest;
+  const [program, files, workloads] = [uploaded("program"), uploaded("files"), uploaded("settings")];
   return {
     config,
     configFile: input.configFile,
@@ -73,13 +81,24 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     userDataOf,
     launchSpec(slot, pin, publicKey) {
       const settings = launchSettingsOf(config);
-      const generation = generationOf({
-        payloadDigest: payload.manifest.digest,
-        userData: userDataOf(slot, ANY_GENERATION, publicKey, ANY_TOKEN),
-        ami: pin.ami,
-        launch: { ...settings, network: config.network },
-      });
+      const nobody = [slot, ANY_GENERATION, publicKey, ANY_TOKEN] as const;
+      const generation = generationOf(
+        {
+          payloadDigest: payload.manifest.digest,
+          userData: userDataOf(...nobody),
+          ami: pin.ami,
+          launch: { ...settings, network: config.network },
+        },
+        { program: [program, template], files, settings: [workloads, valuesOf(...nobody)] },
+      );
       return { slot, pin, settings, generation, userData: (token) => userDataOf(slot, generation, publicKey, token) };
     },
   };
+}
+
+/** Who decides what an entry of the payload holds. */
+function deciderOf(path: string, { scriptsDirectory }: FleetConfig): Decider {
+  if ([WORKLOADS_FILE, TOKEN_FILE, PROGRAM_FILE].includes(path)) return "settings";
+  const [folder] = path.split("/", 1);
+  return folder === "files" || (folder === "scripts" && scriptsDirectory !== undefined) ? "files" : "program";
 }

@@ -10,16 +10,35 @@ export interface GenerationContent {
   launch: Record<string, string | number | undefined>;
 }
 
-/** What a node is made of, as one short name. A node of another generation is replaced, never changed. */
-export function generationOf(content: GenerationContent): string {
+/** By whom what a node is made of is decided: this program's version, the user's files, the configuration. */
+export const deciders = ["program", "files", "settings"] as const;
+export type Decider = (typeof deciders)[number];
+
+/**
+ * What a node is made of, as one name: a digest of all of it, and behind it a short one of each decider's share, which
+ * does no more than tell why two generations differ. A node of another generation is replaced, never changed.
+ * @param shares what each decided, as JSON; of the settings all but the launch
+ */
+export function generationOf(content: GenerationContent, shares: Record<Decider, unknown>): string {
   const launch = Object.entries(content.launch)
     .filter(([, value]) => value !== undefined)
     .sort();
-  return createHash("sha256")
-    .update(JSON.stringify([content.payloadDigest, content.userData, content.ami, launch]))
-    .digest("hex")
-    .slice(0, 16);
+  const whole = digestOf([content.payloadDigest, content.userData, content.ami, launch]).slice(0, 16);
+  const all = { ...shares, settings: [shares.settings, launch] };
+  return [whole, ...deciders.map((decider) => digestOf(all[decider]).slice(0, 8))].join(".");
 }
+
+/**
+ * Whose share differs between a recorded generation and the one desired. Generations of earlier versions have none to
+ * compare: that the program is another one is certain of them, and all that is.
+ */
+export function changedShares(recorded: string, desired: string): Decider[] {
+  if (recorded === desired) return [];
+  const [[, ...before], [, ...now]] = [recorded.split("."), desired.split(".")];
+  return before.length === deciders.length ? deciders.filter((_, n) => before[n] !== now[n]) : ["program"];
+}
+
+const digestOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
 
 /** The instance that a host key token is for. */
 export interface TokenHolder {

@@ -1,3 +1,4 @@
+import { changedShares, type Decider } from "../identity/generation";
 import type { NodePin, Pool, Slot } from "../model";
 
 /** A node as it should be. */
@@ -49,6 +50,12 @@ const poolWords: Record<keyof Pool, string> = {
   market: "market",
 };
 
+const deciderWords: Record<Decider, string> = {
+  program: "new program version",
+  files: "your files changed",
+  settings: "configuration changed",
+};
+
 function differences(from: RecordedNode, to: DesiredNode): string[] {
   const moved = (what: string, a: string, b: string): string[] => (a === b ? [] : [`${what} ${a} -> ${b}`]);
   const pin = [
@@ -57,9 +64,10 @@ function differences(from: RecordedNode, to: DesiredNode): string[] {
       moved(poolWords[key], from.pin.pool[key], to.pin.pool[key]),
     ),
   ];
-  // A new AMI is a new generation by itself: only where the AMI is the same does the generation tell of the rest.
-  const rest = from.generation !== to.generation && from.pin.ami === to.pin.ami;
-  return rest ? [...pin, "payload, user data or launch settings changed"] : pin;
+  const shares = changedShares(from.generation, to.generation);
+  // A new AMI is a new generation by itself. What nothing else explains is the program's: how it renders what it sends.
+  const isUnexplained = from.generation !== to.generation && from.pin.ami === to.pin.ami && shares.length === 0;
+  return [...pin, ...(isUnexplained ? (["program"] as const) : shares).map((decider) => deciderWords[decider])];
 }
 
 /**

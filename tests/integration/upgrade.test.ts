@@ -61,6 +61,9 @@ describe("a fleet that an earlier version recorded", function () {
         id?.includes("-") && !urn.includes("pulumi:providers") ? [[urn, { id, tags: inputs?.tags }]] : [],
       ),
     );
+  /** All that no node is. */
+  const networkOf = (all: ReturnType<typeof resources>) =>
+    Object.fromEntries(Object.entries(all).filter(([urn]) => !urn.includes("aws:ec2/instance:Instance")));
   const urns = () =>
     resourcesOf(readFileSync(stateFile(), "utf8"))
       .map(({ urn }) => urn)
@@ -72,7 +75,7 @@ describe("a fleet that an earlier version recorded", function () {
     rmSync(stackFile, { force: true });
   });
 
-  it("goes on as it is: preview, list, up and repair change nothing and end no node, and down ends all of it", async () => {
+  it("is seen as it is, rolls to the present version with its canary first, and ends whole; its network stays", async () => {
     for (const name of ["config.yaml", "files"])
       cpSync(path.join(FIXTURE, name), path.join(bench.dir, name), { recursive: true });
     await bench.begin();
@@ -92,11 +95,18 @@ describe("a fleet that an earlier version recorded", function () {
     writeFileSync(stackFile, settings);
     const ids = await live();
     const recorded = urns();
-    const things = resources();
+    const network = networkOf(resources());
     assert.equal(ids.length, 2);
 
     const preview = await spot("preview");
-    assert.match(preview.stdout, /Nothing to change: 2 nodes as configured/, preview.stderr);
+    for (const node of ["us-west-2-0", "eu-west-1-0"])
+      assert.match(
+        preview.stdout,
+        new RegExp(`^replace ${node} \\([^)]*\\): new program version$`, "m"),
+        preview.stdout + preview.stderr,
+      );
+    assert.match(preview.stdout, /^2 of 2 nodes would change\.$/m);
+    assert.deepEqual(await live(), ids);
     const list = await spot("list", "--json");
     assert.deepEqual(
       (JSON.parse(list.stdout) as { nodes: { instanceId: string; state: string; recorded: boolean }[] }).nodes
@@ -105,21 +115,34 @@ describe("a fleet that an earlier version recorded", function () {
       ids.map((id) => [id, "running", true]),
       list.stderr,
     );
+    const up = await spot("up", "--yes");
+    assert.equal(up.code, 9, up.stdout + up.stderr);
+    assert.doesNotMatch(up.stderr, /WARNING|ERROR/);
+    const rolled = [...up.stderr.matchAll(/^\[(i-\w+) @ \S+\] \w+: (Created|Terminated)$/gm)].map(([, id, what]) => [
+      ids.includes(id!) ? "old" : "new",
+      what,
+    ]);
+    const one = [
+      ["old", "Terminated"],
+      ["new", "Created"],
+    ];
+    assert.deepEqual(rolled, [...one, ...one], "the canary alone, then the other one");
+    assert.deepEqual(urns(), recorded);
+    assert.deepEqual(networkOf(resources()), network);
+    assert.match(readFileSync(stackFile, "utf8"), /account: "\d{12}"/, "what is recorded since then is recorded now");
+
+    const todays = await live();
+    assert.equal(todays.filter((id) => ids.includes(id)).length, 0);
     for (const command of ["up", "repair"]) {
       const { code, stdout, stderr } = await spot(command);
       assert.equal(code, 9, stdout + stderr);
       assert.match(stdout, /Nothing to change: 2 nodes as configured/, stderr);
-      assert.doesNotMatch(stderr, /WARNING|ERROR/);
-      assert.deepEqual(await live(), ids, command);
-      assert.deepEqual(urns(), recorded, command);
-      assert.deepEqual(resources(), things, command);
+      assert.deepEqual(await live(), todays, command);
     }
-    assert.match(readFileSync(stackFile, "utf8"), /account: "\d{12}"/, "what is recorded since then is recorded now");
 
-    // A node that is made anew is one of today's, the other one stays as it was made.
     const replaced = await spot("replace", "us-west-2-0");
     assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
-    assert.equal((await live()).filter((id) => ids.includes(id)).length, 1);
+    assert.equal((await live()).filter((id) => todays.includes(id)).length, 1);
     assert.deepEqual(urns(), recorded);
 
     const down = await spot("down");

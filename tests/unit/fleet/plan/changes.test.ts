@@ -8,17 +8,18 @@ const pin: NodePin = {
   ami: "ami-a",
   pool: { region: "us-west-2", availabilityZone: "us-west-2a", instanceType: "t3.medium", market: "spot" },
 };
+const GENERATION = "w1.p1.f1.s1";
 const desired = (ordinal: number, over: Partial<DesiredNode> = {}): DesiredNode => ({
   slot: { name: `us-west-2-${ordinal}`, homeRegion: "us-west-2", ordinal },
   pin,
-  generation: "g1",
+  generation: GENERATION,
   ...over,
 });
 const recorded = (ordinal: number, over: Partial<RecordedNode> = {}): RecordedNode => ({
   name: `us-west-2-${ordinal}`,
   instanceId: `i-${ordinal}`,
   pin,
-  generation: "g1",
+  generation: GENERATION,
   ...over,
 });
 const inPool = (pool: Partial<NodePin["pool"]>): NodePin => ({ ...pin, pool: { ...pin.pool, ...pool } });
@@ -35,8 +36,17 @@ describe("changesBetween", () => {
   });
 
   const reasons: [what: Partial<RecordedNode>, reason: string][] = [
-    [{ generation: "g0" }, "payload, user data or launch settings changed"],
-    [{ pin: { ...pin, ami: "ami-b" }, generation: "g0" }, "AMI ami-b -> ami-a"],
+    [{ generation: "w0.p0.f1.s1" }, "new program version"],
+    [{ generation: "w0.p1.f0.s1" }, "your files changed"],
+    [{ generation: "w0.p1.f1.s0" }, "configuration changed"],
+    [{ generation: "w0.p0.f0.s0" }, "new program version, your files changed, configuration changed"],
+    // How user data is rendered is in nobody's share.
+    [{ generation: "w0.p1.f1.s1" }, "new program version"],
+    // Of an earlier version.
+    [{ generation: "883a99ee60985402" }, "new program version"],
+    [{ pin: { ...pin, ami: "ami-b" }, generation: "883a99ee60985402" }, "AMI ami-b -> ami-a, new program version"],
+    [{ pin: { ...pin, ami: "ami-b" }, generation: "w0.p1.f1.s1" }, "AMI ami-b -> ami-a"],
+    [{ pin: { ...pin, ami: "ami-b" }, generation: "w0.p1.f0.s1" }, "AMI ami-b -> ami-a, your files changed"],
     [{ pin: { ...pin, ami: "ami-b" } }, "AMI ami-b -> ami-a"],
     [{ pin: inPool({ instanceType: "t3.small" }) }, "machine type t3.small -> t3.medium"],
     [{ pin: inPool({ market: "on-demand" }) }, "market on-demand -> spot"],
@@ -45,8 +55,8 @@ describe("changesBetween", () => {
       "region us-east-1 -> us-west-2, zone us-east-1b -> us-west-2a",
     ],
     [
-      { pin: inPool({ instanceType: "t3.small" }), generation: "g0" },
-      "machine type t3.small -> t3.medium, payload, user data or launch settings changed",
+      { pin: inPool({ instanceType: "t3.small" }), generation: "w0.p1.f1.s0" },
+      "machine type t3.small -> t3.medium, configuration changed",
     ],
   ];
   for (const [was, reason] of reasons) {
@@ -55,7 +65,7 @@ describe("changesBetween", () => {
       assert.ok(change);
       assert.deepEqual([change.kind, change.reason], ["replace", reason]);
       assert.equal(change.from?.instanceId, "i-0");
-      assert.equal(change.to?.generation, "g1");
+      assert.equal(change.to?.generation, GENERATION);
     });
   }
 

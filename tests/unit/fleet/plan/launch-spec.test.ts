@@ -9,7 +9,10 @@ const settings = (text: string): LaunchSettings => {
   return launchSettingsOf(parsed.config);
 };
 const generation = (launch: LaunchSettings & Record<string, unknown>): string =>
-  generationOf({ payloadDigest: "p", userData: "u", ami: "ami-1", launch: launch as LaunchSettings });
+  generationOf(
+    { payloadDigest: "p", userData: "u", ami: "ami-1", launch: launch as LaunchSettings },
+    { program: "p", files: "f", settings: "s" },
+  );
 
 const PLAIN = "aws: {}\nregions:\n  - us-west-2: {machine_type: t3.medium, image: auto}\n";
 
@@ -30,7 +33,7 @@ describe("the settings of a launch", () => {
     const plain = settings(PLAIN);
     assert.equal(generation({ ...plain, added: undefined }), generation(plain));
     assert.equal(generation(Object.fromEntries(Object.entries(plain).reverse()) as LaunchSettings), generation(plain));
-    // What nodes of earlier versions were made with: another name for the same replaces them all.
-    assert.equal(generation(plain), "854fa20f42b3d8f2");
+    // What nodes are made with: another name for the same replaces them all.
+    assert.equal(generation(plain), "854fa20f42b3d8f2.1fb680aa.30f8b180.c42897d4");
   });
 });
