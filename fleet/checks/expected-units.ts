@@ -9,7 +9,10 @@ const UNIT = /^(?:services|files\/systemd)\/([^/]+\.service)$/;
 /** The payload's folder of our units; the others are the user's. */
 const OURS = "services/";
 
-/** What a node must have of systemd units, as its payload and configuration say. The rule is the node's own (deploy_services.py). */
+/**
+ * What a node must have of systemd units, as its payload and configuration say. The rule is the node's own
+ * (instance/scripts/deployment.py).
+ */
 export function unitsOf(manifest: Manifest, { bacalhau }: Pick<FleetConfig, "bacalhau">): UnitExpectation {
   // Bacalhau's travels with every payload, and is installed only when config.yaml asks for it.
   const isWanted = (name: string): boolean => name !== units.bacalhau || bacalhau !== undefined;

@@ -52,7 +52,7 @@ const NAMED = new RegExp(`^(?:[\\w-]+=)?(${paths.upload}(?:/[^\\s$%*?;|&<>\\\\"'
 /**
  * Which paths below the upload root a unit names in vain: no entry is there, so that it would fail or be skipped in
  * silence at boot, or a folder is where a program is asked for. Paths marked as optional (`-`) are left out.
- * The node judges alike (instance/scripts/deploy_services.py).
+ * The node judges alike (instance/scripts/deployment_steps/units.py).
  */
 export function unitFaults(unit: string, entries: readonly Pick<PayloadEntry, "path" | "type">[]): string[] {
   const kinds = kindsOf(entries);
