@@ -12,6 +12,7 @@ from typing import Any
 from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
+from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.models.network_acls import NetworkAcl
@@ -79,6 +80,7 @@ original_nat_gateway = NatGateway.__init__
 original_delete_nat_gateway = NatGatewayBackend.delete_nat_gateway
 original_create_vpc_endpoint = VPCBackend.create_vpc_endpoint
 original_delete_subnet = SubnetBackend.delete_subnet
+original_create_volume = EBSBackend.create_volume
 
 
 def finish_termination(instance: Any, reason: tuple[str, str]) -> None:
@@ -148,6 +150,14 @@ def delete_subnet(backend: Any, subnet_id: str) -> Any:
     return subnet
 
 
+def create_volume(backend: Any, *args: Any, **kwargs: Any) -> Any:
+    """A gp3 volume for which no throughput is asked has 125 MiB/s ("Amazon EBS volume types"; moto: none)."""
+    volume = original_create_volume(backend, *args, **kwargs)
+    if volume.volume_type == "gp3" and not volume.throughput:
+        volume.throughput = 125
+    return volume
+
+
 def block_devices(image: Any) -> list[dict[str, Any]]:
     """The root volume of Canonical's and Debian's images: 8 GiB, gone with its instance."""
     root = {"SnapshotId": image.ebs_snapshot.id, "VolumeSize": 8, "DeleteOnTermination": True, "VolumeType": "gp3"}
@@ -173,6 +183,7 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
     Instance.spot_instance_request_id = property(spot_request_id)
     replace(VPCBackend, "create_default_vpc", create_default_vpc)
     replace(SubnetBackend, "delete_subnet", delete_subnet)
+    replace(EBSBackend, "create_volume", create_volume)
     replace(NatGateway, "__init__", make_nat_gateway)
     replace(NatGatewayBackend, "delete_nat_gateway", delete_nat_gateway)
     replace(VPCBackend, "create_vpc_endpoint", create_vpc_endpoint)

@@ -87,12 +87,14 @@ export class SandboxProvider implements Provider {
     const [before, after] = [plain(olds) as Properties, plain(news) as Properties & CommonInputs];
     const region = this.region(after);
     return this.work.track(async () => {
-      for (const path of changedInputs(type, before, after)) {
-        const input = type.inputs[path];
-        if (input?.apply === undefined)
+      const changes = changedInputs(type, before, after).map((path) => {
+        const apply = type.inputs[path]?.apply;
+        if (apply === undefined)
           throw new Error(`the sandbox's provider cannot change ${path} of ${type.token} in place`);
-        await input.apply(region, id, after, before);
-      }
+        return apply;
+      });
+      // Inputs that are changed together are changed by one call: AWS refuses a second change of a volume for hours.
+      for (const apply of new Set(changes)) await apply(region, id, after, before);
       if (before[UNFINISHED]) await type.settle?.(region, id, after);
       return { outs: await this.outputs(type, region, id, news) };
     });

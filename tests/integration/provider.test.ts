@@ -1,6 +1,7 @@
 import {
   DescribeInstancesCommand,
   DescribeSecurityGroupsCommand,
+  DescribeVolumesCommand,
   DescribeVpcsCommand,
   DescribeImagesCommand,
   EC2Client,
@@ -381,6 +382,43 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     expectOk(await pulumi("refresh", "--yes", "--skip-preview", "--json"));
     assert.deepEqual(expectOk(await up()).steps, { create: ["Instance node"] });
     assert.notEqual((await outputs())["id"], id);
+  });
+
+  it("gives the root volume its speed at launch, and another one in place by one call", async () => {
+    const program = path.join(dir, "project", "index.js");
+    const withRoot = (more: string) =>
+      writeFileSync(program, PROGRAM.replace("volumeSize: 20,", `volumeSize: 20, ${more}`));
+    const speed = async (): Promise<(number | string | undefined)[]> => {
+      const { id = "" } = await outputs();
+      const { Volumes } = await ec2.send(
+        new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values: [id] }] }),
+      );
+      return [Volumes?.[0]?.VolumeType, Volumes?.[0]?.Iops, Volumes?.[0]?.Throughput];
+    };
+    try {
+      assert.deepEqual(await speed(), ["gp3", 3000, 125]);
+      withRoot("iops: 4000, throughput: 250,");
+      assert.deepEqual(expectOk(await up()).steps, { update: ["Instance node"] });
+      assert.deepEqual(mutating(), ["ModifyVolume"]);
+      assert.deepEqual(await speed(), ["gp3", 4000, 250]);
+      assert.deepEqual(expectOk(await up()).steps, {});
+      withRoot("iops: 10001,");
+      assert.match((await up()).output, /InvalidParameterValue: Iops to volume size ratio of 500.050000 is too high/);
+
+      spec.userData += "# a new instance\n";
+      withRoot("iops: 5000,");
+      expectOk(await up());
+      assert.deepEqual(await speed(), ["gp3", 5000, 125]);
+      spec.userData += "# and another\n";
+      writeFileSync(
+        program,
+        PROGRAM.replace('volumeType: "gp3", volumeSize: 20,', 'volumeType: "gp2", volumeSize: 20, iops: 3000,'),
+      );
+      assert.match((await up()).output, /iops attribute not supported for root_block_device with volume_type gp2/);
+    } finally {
+      writeFileSync(program, PROGRAM);
+    }
+    expectOk(await up());
   });
 
   it("refuses an input that it does not know, instead of ignoring it", async () => {

@@ -10,6 +10,7 @@ import { quotaRules } from "./quotas";
 import { regionRules } from "./regions";
 import { serviceRules } from "./services";
 import { spotRules } from "./spot";
+import { volumeRules } from "./volumes";
 
 /**
  * All differences between moto and AWS, outermost first: what refuses comes before what acts. A new one is an entry in
@@ -20,6 +21,7 @@ export const rules: readonly Rule[] = [
   ...serviceRules,
   ...regionRules,
   ...launchRules,
+  ...volumeRules,
   ...networkRules,
   ...dryRunRules,
   ...spotRules,

@@ -51,10 +51,24 @@ describe("the sandbox's provider: what a change means", () => {
       { rootBlockDevice: { encrypted: false, volumeSize: 20 } },
       ["rootBlockDevice.encrypted"],
     ],
-    ["a root volume that is not known yet", { rootBlockDevice: UNKNOWN }, ["rootBlockDevice.encrypted"]],
+    [
+      "a root volume that is not known yet",
+      { rootBlockDevice: UNKNOWN },
+      ["rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"],
+    ],
     ["user data, without the wish for a replacement", { userDataBase64: "aG8=", userDataReplaceOnChange: false }, []],
     ["the type", { instanceType: "t3.small" }, []],
     ["the size of the root volume", { rootBlockDevice: { encrypted: true, volumeSize: 30 } }, []],
+    [
+      "the speed of the root volume",
+      { rootBlockDevice: { encrypted: true, volumeSize: 20, iops: 4000, throughput: 250 } },
+      [],
+    ],
+    [
+      "the key of the root volume",
+      { rootBlockDevice: { encrypted: true, volumeSize: 20, kmsKeyId: "k" } },
+      ["rootBlockDevice.kmsKeyId"],
+    ],
     ["a tag", { tags: { Name: "m" } }, []],
     ["all tags, by leaving them out", { tags: undefined }, []],
   ] as const) {
@@ -94,11 +108,11 @@ describe("the sandbox's provider: what a change means", () => {
     const { failures } = await provider.check(
       instance,
       {},
-      { ami: "ami-1", hibernation: true, rootBlockDevice: { iops: 3000 } },
+      { ami: "ami-1", hibernation: true, rootBlockDevice: { deviceName: "/dev/sda1" } },
     );
     assert.deepEqual(
       failures.map(({ property }) => property),
-      ["region", "hibernation", "rootBlockDevice.iops"],
+      ["region", "hibernation", "rootBlockDevice.deviceName"],
     );
   });
 
