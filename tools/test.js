@@ -6,13 +6,15 @@
  *   node tools/test.js --all    everything but what stands apart
  *   node tools/test.js --rest   what of everything the first leaves out
  *   node tools/test.js NAME …   suites by name
+ *   node tools/test.js FILE …   test files by the paths of their sources
+ *   -g WORDS                    of these the tests in whose title the words stand
  */
 "use strict";
 const { spawnSync } = require("node:child_process");
 const path = require("node:path");
 const { runJob } = require("./test/run-job");
 const { runAll } = require("./test/schedule");
-const { chosen, jobsOf, root } = require("./test/suites");
+const { chosen, root } = require("./test/suites");
 
 const hostsCanBoot = process.platform === "linux" && process.getuid() === 0;
 
@@ -66,7 +68,8 @@ function judged({ booted }, counts) {
 }
 
 async function main() {
-  const suites = chosen(process.argv.slice(2));
+  const choice = chosen(process.argv.slice(2));
+  const { suites } = choice;
   // A build of exactly these sources: what runs is what is tested.
   runNode("tools/build.js");
   // What the first test would otherwise wait for, with progress.
@@ -76,7 +79,7 @@ async function main() {
   const failures = [];
   // Both ends are tested: the Node that is here, and a current one, which takes a quarter less time.
   const current = await currentNode(suites);
-  const jobs = suites.flatMap(jobsOf).map((job) => ({ ...job, node: job.suite.anyNode ? process.execPath : current }));
+  const jobs = choice.jobs().map((job) => ({ ...job, node: job.suite.anyNode ? process.execPath : current }));
   let left = jobs.length;
   const stop = interruption();
   const run = async (job) => {

@@ -1,9 +1,9 @@
 "use strict";
 /**
  * The process of one job: runs the test files named on its command line and prints as mocha does. --color or --no-color
- * comes first, which the libraries that colour for mocha read there by themselves. It sends its parent what came of it:
- * `{ passed, failed, skipped, said }`, `said` with a text for each failure. Told to stop, or left by its parent, it ends
- * after the test that is under way, with that test's clean-up.
+ * comes first, which the libraries that colour for mocha read there by themselves; `--grep=WORDS` may follow. It sends
+ * its parent what came of it: `{ passed, failed, skipped, said }`, `said` with a text for each failure. Told to stop, or
+ * left by its parent, it ends after the test that is under way, with that test's clean-up.
  */
 const { inspect } = require("node:util");
 
@@ -20,11 +20,14 @@ function whyOf(error) {
   return words.join("\ncause: ").slice(0, 2_000);
 }
 
-async function main(look, files) {
+async function main(look, words) {
+  const [first] = words;
+  const grep = /^--grep=([^]*)$/.exec(first ?? "")?.[1];
   const { default: Mocha } = await import("mocha");
   // Against what hangs, not a measure: a busy machine is many times slower.
   const mocha = new Mocha({ timeout: 60_000, reporter: "spec", color: look === "--color" });
-  for (const file of files) mocha.addFile(file);
+  if (grep !== undefined) mocha.fgrep(grep);
+  for (const file of grep === undefined ? words : words.slice(1)) mocha.addFile(file);
   await mocha.loadFilesAsync();
   const said = [];
   const runner = await new Promise((resolve) => {

@@ -9,20 +9,31 @@ const startedBy = (node) => ({
   env: { ...process.env, PATH: [path.dirname(node), process.env.PATH].join(path.delimiter) },
 });
 
+/** `pattern`: of the folder's files these alone. */
+const pythonArguments = ({ python, pattern, grep }) => [
+  ..."-B -W error -m unittest discover -s".split(" "),
+  python,
+  ...(pattern ? ["-p", pattern] : []),
+  ...(grep ? ["-k", grep] : []),
+];
+
+const mochaArguments = ({ files, grep }) => [
+  process.stdout.isTTY ? "--color" : "--no-color",
+  ...(grep ? [`--grep=${grep}`] : []),
+  ...files,
+];
+
 /**
  * Runs a job in a process of its own.
- * @param job `node`: the executable that runs its test files
+ * @param job `node`: the executable that runs its test files; `grep`: words in the title of each test that is run
  * @param stop an AbortSignal: end after the test that is under way
  * @returns { passed, failed, skipped, said, output, seconds }; a process that ends before it could count has failed
  */
 async function runJob(job, stop) {
   const started = Date.now();
   const child = job.python
-    ? spawn("python3", ["-B", "-W", "error", "-m", "unittest", "discover", "-s", job.python], {
-        cwd: root,
-        stdio: ["ignore", "pipe", "pipe"],
-      })
-    : fork(path.join(__dirname, "mocha-files.js"), [process.stdout.isTTY ? "--color" : "--no-color", ...job.files], {
+    ? spawn("python3", pythonArguments(job), { cwd: root, stdio: ["ignore", "pipe", "pipe"] })
+    : fork(path.join(__dirname, "mocha-files.js"), mochaArguments(job), {
         ...startedBy(job.node),
         cwd: root,
         stdio: ["ignore", "pipe", "pipe", "ipc"],

@@ -1,5 +1,5 @@
 "use strict";
-const { existsSync, readdirSync } = require("node:fs");
+const { existsSync, readdirSync, statSync } = require("node:fs");
 const path = require("node:path");
 
 const root = path.resolve(__dirname, "../..");
@@ -34,7 +34,7 @@ const SUITES = [
   { name: "images", mocha: "e2e", only: /^images\.test\.js$/, needsSetUp: true, booted: true, apart: true },
 ];
 
-const USAGE = `suites: ${SUITES.map(({ name }) => name).join(", ")}; --all is all but what stands apart, --rest what of it \`npm test\` leaves out`;
+const USAGE = `suites: ${SUITES.map(({ name }) => name).join(", ")}; --all is all but what stands apart, --rest what of it \`npm test\` leaves out; or the path of a test`;
 
 /** Words that choose more than one suite. */
 const CHOICES = {
@@ -42,22 +42,68 @@ const CHOICES = {
   "--rest": ({ apart, standard }) => !apart && !standard,
 };
 
+const EXAMPLE = "such as tests/unit/fleet/plan/slots.test.ts or tests/instance/test_node.py";
+
 /**
- * The suites that a command line asks for; none named: those of `npm test`.
- * @throws Error with the words that there are, for one that there is not
+ * What a command line asks for: suites by name, by default those of `npm test`, or test files by the paths of their
+ * sources; `-g WORDS`: of these the tests in whose title the words stand.
+ * @returns { suites, jobs }; `jobs` reads what was built
+ * @throws Error with what there is, for what there is not
  */
 function chosen(args) {
-  if (args.length === 0) return SUITES.filter(({ standard }) => standard);
-  const unknown = args.filter((arg) => !(arg in CHOICES) && !SUITES.some(({ name }) => name === arg));
+  const { words, grep } = parsed(args);
+  const isPath = (word) => /[/\\]|\.(ts|js|py)$/.test(word);
+  if (words.some(isPath)) {
+    const files = words.map(jobOfFile);
+    return { suites: files.map(({ suite }) => suite), jobs: () => files.map((job) => ({ ...job, grep })) };
+  }
+  const suites = suitesNamed(words);
+  return { suites, jobs: () => suites.flatMap(jobsOf).map((job) => ({ ...job, grep })) };
+}
+
+function parsed(args) {
+  const at = args.indexOf("-g");
+  if (at < 0) return { words: args };
+  const grep = args[at + 1];
+  if (!grep) throw new Error("-g needs words that stand in the title of a test");
+  return { words: args.toSpliced(at, 2), grep };
+}
+
+function suitesNamed(words) {
+  if (words.length === 0) return SUITES.filter(({ standard }) => standard);
+  const unknown = words.filter((word) => !(word in CHOICES) && !SUITES.some(({ name }) => name === word));
   if (unknown.length > 0) throw new Error(`no suite ${unknown.join(", ")}; ${USAGE}`);
-  return SUITES.filter((suite) => args.some((arg) => (arg in CHOICES ? CHOICES[arg](suite) : arg === suite.name)));
+  return SUITES.filter((suite) => words.some((word) => (word in CHOICES ? CHOICES[word](suite) : word === suite.name)));
+}
+
+/** The one test file at this path, in its suite. */
+function jobOfFile(given) {
+  const source = path.relative(root, path.resolve(root, given)).replaceAll(path.sep, "/");
+  if (!existsSync(path.join(root, source)))
+    throw new Error(`${given}: there is no such file in ${root}; name a test by the path of its source, ${EXAMPLE}`);
+  const script = path.basename(source);
+  const python = SUITES.find((suite) => suite.python === path.dirname(source) && /^test_.*\.py$/.test(script));
+  if (python) return { suite: python, title: `${python.name}: ${script}`, python: python.python, pattern: script };
+  const compiled = source.replace(/\.ts$/, ".js");
+  const suite = SUITES.find(
+    ({ mocha, ...rest }) =>
+      mocha && compiled.startsWith(`tests/${mocha}/`) && holds(rest, compiled.slice(`tests/${mocha}/`.length)),
+  );
+  if (!suite || statSync(path.join(root, source)).isDirectory())
+    throw new Error(`${given} is not a test; name one by the path of its source, ${EXAMPLE}`);
+  return { suite, title: `${suite.name}: ${source}`, files: [path.join(root, "dist", compiled)] };
+}
+
+/** Whether a suite runs this compiled file; its path is relative to the suite's folder. */
+function holds({ only = /^/, except = /^$/ }, file) {
+  return file.endsWith(".test.js") && only.test(file) && !except.test(file);
 }
 
 /** The compiled test files of a suite, from all its folders, in the order of their names. */
-function filesOf({ mocha: folder, only = /\.test\.js$/, except = /^$/ }) {
-  const directory = path.join(root, "dist/tests", folder);
+function filesOf(suite) {
+  const directory = path.join(root, "dist/tests", suite.mocha);
   return (existsSync(directory) ? readdirSync(directory, { recursive: true }).sort() : [])
-    .filter((file) => file.endsWith(".test.js") && only.test(file) && !except.test(file))
+    .filter((file) => holds(suite, file))
     .map((file) => path.join(directory, file));
 }
 
@@ -69,4 +115,4 @@ function jobsOf(suite) {
   return files.map((file) => ({ suite, title: `${suite.name}: ${path.basename(file, ".test.js")}`, files: [file] }));
 }
 
-module.exports = { chosen, jobsOf, root };
+module.exports = { chosen, root };

@@ -15,6 +15,12 @@ interface Job {
   node?: string;
   files?: string[];
   python?: string;
+  pattern?: string;
+  grep?: string;
+}
+interface Choice {
+  suites: Suite[];
+  jobs: () => Job[];
 }
 interface Result {
   passed: number;
@@ -27,7 +33,7 @@ interface Result {
 /** tools/ is plain JavaScript, for it runs before anything is built. */
 const tool = async <T>(name: string): Promise<T> =>
   ((await import(path.join(packageRoot(), "tools/test", name))) as { default: T }).default;
-const suites = () => tool<{ chosen: (args: string[]) => Suite[]; jobsOf: (suite: Suite) => Job[] }>("suites.js");
+const suites = () => tool<{ chosen: (args: string[]) => Choice }>("suites.js");
 const runner = () => tool<{ runJob(job: Job, stop: AbortSignal): Promise<Result> }>("run-job.js");
 const schedule = () =>
   tool<{
@@ -55,9 +61,9 @@ describe("the test command", function () {
   };
 
   it("runs every test file that there is, in one suite each", async () => {
-    const { chosen, jobsOf } = await suites();
+    const { chosen } = await suites();
     const run = chosen(["--all", "images"])
-      .flatMap(jobsOf)
+      .jobs()
       .flatMap(({ files }) => files ?? [])
       .map((file) => path.relative(path.join(packageRoot(), "dist/tests"), file));
     const there = readdirSync(path.join(packageRoot(), "tests"), { recursive: true, encoding: "utf8" }).filter((file) =>
@@ -68,9 +74,62 @@ describe("the test command", function () {
 
   it("leaves to --rest exactly what it does not run itself, of what --all runs", async () => {
     const { chosen } = await suites();
-    const names = (...args: string[]) => chosen(args).map(({ name }) => name);
+    const names = (...args: string[]) => chosen(args).suites.map(({ name }) => name);
     assert.deepEqual([...names(), ...names("--rest")].sort(), names("--all").sort());
     assert.throws(() => chosen(["units"]), /no suite units; suites: unit, /);
+  });
+
+  it("runs a single test by the path of its source, in its suite", async () => {
+    const { chosen } = await suites();
+    for (const [source, suite] of [
+      ["tests/unit/tools/test-runner.test.ts", "unit"],
+      [path.join(packageRoot(), "tests/integration/provider.test.ts"), "integration"],
+      ["./tests/integration/options.test.ts", "thorough"],
+      ["tests/e2e/node.test.ts", "e2e"],
+    ] as const) {
+      const { suites, jobs } = chosen([source]);
+      assert.deepEqual(
+        suites.map(({ name }) => name),
+        [suite],
+      );
+      assert.equal(jobs().length, 1);
+      const compiled = path.relative(path.join(packageRoot(), "dist"), jobs()[0]!.files![0]!);
+      assert.ok(source.endsWith(compiled.replace(/js$/, "ts")), compiled);
+    }
+    const [script] = chosen(["tests/instance/test_node.py", "-g", "root"]).jobs();
+    assert.deepEqual([script?.python, script?.pattern, script?.grep], ["tests/instance", "test_node.py", "root"]);
+  });
+
+  for (const [what, args, said] of [
+    ["what does not exist", ["tests/unit/none.test.ts"], /^tests\/unit\/none\.test\.ts: there is no such file/],
+    ["what is no test", ["tests/support/workbench.ts"], /^tests\/support\/workbench\.ts is not a test; .*such as/],
+    ["a source of the program", ["cli/main.ts"], /is not a test/],
+    ["a folder", ["tests/unit/"], /is not a test/],
+    ["what is compiled", ["dist/tests/unit/tools/docs.test.js"], /is not a test; name one by the path of its source/],
+    ["a file beside a suite", ["tests/unit/tools/docs.test.ts", "unit"], /^unit: there is no such file/],
+    ["-g without words", ["unit", "-g"], /-g needs words/],
+  ] as [string, string[], RegExp][]) {
+    it(`refuses ${what}, and says what a test is`, async () => {
+      const { chosen } = await suites();
+      assert.throws(() => chosen(args), { message: said });
+    });
+  }
+
+  it("runs of a file the tests in whose title the words stand, as they are written", async () => {
+    const text = `it("a (b)", () => undefined); it("a b", () => undefined);`;
+    const file = path.join(dir, "some.test.js");
+    writeFileSync(file, text);
+    const job = { suite: { name: "some" }, title: "some", node: process.execPath, files: [file], grep: "a (b)" };
+    assert.equal((await (await runner()).runJob(job, new AbortController().signal)).passed, 1);
+    const script = {
+      suite: { name: "instance" },
+      title: "instance",
+      python: "tests/instance",
+      pattern: "test_node.py",
+    };
+    const all = await (await runner()).runJob(script, new AbortController().signal);
+    const some = await (await runner()).runJob({ ...script, grep: "json_object" }, new AbortController().signal);
+    assert.ok(some.passed > 0 && some.passed < all.passed, some.output);
   });
 
   it("runs a file on the Node that it is given, which its own processes find too", async () => {
