@@ -11,6 +11,8 @@ export interface CommandDefinition {
   name: string;
   aliases: string[];
   summary: string;
+  /** package.json has a script of this name, and of each alias. Else it is called as `npx spot NAME`. */
+  script?: true;
   options: OptionName[];
   /** What stands after the command, for help; absent: nothing may. */
   positionals?: { usage: string; min?: number; max: number };
@@ -18,6 +20,11 @@ export interface CommandDefinition {
   rest?: string;
   examples: string[];
   load(): Promise<CommandModule>;
+}
+
+/** How a command is called in a project: `npm run up`, `npx spot env`. */
+export function callOf({ name, script }: CommandDefinition): string {
+  return script ? `npm run ${name}` : `npx spot ${name}`;
 }
 
 /** The command that goes by this name or alias. */

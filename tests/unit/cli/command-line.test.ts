@@ -3,7 +3,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseCommandLine } from "../../../cli/parse";
-import { OPTIONS } from "../../../cli/runtime/options";
+import type { CommandModule } from "../../../cli/runtime/command";
+import { OPTIONS, type OptionName } from "../../../cli/runtime/options";
 import { COMMANDS } from "../../../cli/table";
 import { checks } from "../../../fleet/checks";
 import { isSpotError } from "../../../fleet/errors";
@@ -156,15 +157,47 @@ describe("the command line", function () {
       assert.ok(stdout.includes(` ${title} `) && new RegExp(`^${id} `, "m").test(stdout), id);
   });
 
+  const scripts = (): Record<string, string> =>
+    (JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { scripts: Record<string, string> })
+      .scripts;
+
+  it("has an npm script for each command that says so in cli/table.ts, and for no other", () => {
+    const wanted = COMMANDS.filter(({ script }) => script).flatMap(({ name, aliases }) => [name, ...aliases]);
+    const call = "exec node dist/cli/main.js ";
+    assert.deepEqual(
+      Object.fromEntries(Object.entries(scripts()).filter(([, text]) => text.startsWith(call))),
+      Object.fromEntries(wanted.map((word) => [word, `${call}${word}`])),
+      "package.json's scripts",
+    );
+  });
+
   it("is described by an npm script wherever its examples say so", () => {
-    const { scripts } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as {
-      scripts: Record<string, string>;
-    };
     for (const { name, examples } of COMMANDS) {
       for (const example of examples) {
         const [, script] = /npm run (?:-s )?([\w-]+)/.exec(example) ?? [];
-        if (script !== undefined) assert.ok(script in scripts, `${name}: ${example}`);
+        if (script !== undefined) assert.ok(script in scripts(), `${name}: ${example}`);
       }
     }
+  });
+
+  it("loads each command from the file of its name", async () => {
+    for (const command of COMMANDS) {
+      const file = path.join(packageRoot(), `dist/cli/commands/${command.name}.js`);
+      const { run } = (await import(file)) as CommandModule;
+      assert.equal(
+        (await command.load()).run,
+        run,
+        `cli/table.ts loads ${command.name} from another file than ${file}`,
+      );
+    }
+  });
+
+  it("has no option that no command takes", () => {
+    const taken = new Set(COMMANDS.flatMap(({ options }) => options));
+    assert.deepEqual(
+      Object.keys(OPTIONS).filter((option) => !taken.has(option as OptionName)),
+      [],
+      "cli/runtime/options.ts has options that no command of cli/table.ts has",
+    );
   });
 });
