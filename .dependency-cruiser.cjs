@@ -26,6 +26,19 @@ const HOMES = [
   { packages: "@aws-sdk", home: "(automation/cloud|sandbox/provider)" },
 ];
 
+/** Where processes begin, and what others import: all of the program is reached from here. */
+const BEGINNINGS = [
+  "cli/main",
+  "automation/index",
+  "automation/engine/lean-sdk/preload-program",
+  "automation/engine/pulumi-cli/install-main",
+  "infra/index",
+  "infra/program",
+  "sandbox/daemon/main",
+  "sandbox/provider/main",
+  "tools/docs/generated",
+];
+
 /** What computes only, of Node's own modules. */
 const PURE_MODULES = ["crypto", "path", "url", "util"];
 
@@ -69,6 +82,17 @@ const forbidden = [
     from: { path: `^(${Object.keys(MAY_IMPORT).join("|")})/`, pathNot: `^${home}/` },
     to: { path: `^(node_modules/)?${packages}(/|$)` },
   })),
+  {
+    name: "reached",
+    comment: "a file that nothing leads to is not run: it is missing in the table of its folder",
+    severity: "error",
+    from: { path: `^(${BEGINNINGS.join("|")})[.]ts$` },
+    to: {
+      path: `^(${Object.keys(MAY_IMPORT).join("|")})/.*[.]ts$`,
+      pathNot: `^(${BEGINNINGS.join("|")})[.]ts$`,
+      reachable: false,
+    },
+  },
   { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
 ];
 

@@ -53,8 +53,11 @@ function main() {
     dependencies.flatMap(({ resolved }) => (ours(source) && ours(resolved) ? [[source, resolved]] : [])),
   );
   if (imports.length === 0) throw new Error("no import was found: that is a failure");
+  const comments = new Map(summary.ruleSetUsed.forbidden.map(({ name, comment }) => [name, comment]));
   const faults = [
-    ...summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
+    ...summary.violations.map(({ rule, from, to }) =>
+      from === to ? `${from}: ${comments.get(rule.name)}` : `${rule.name}: ${from} -> ${to}`,
+    ),
     ...mutual(imports),
   ];
   for (const fault of faults) console.error(fault);
