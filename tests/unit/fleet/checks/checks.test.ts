@@ -463,6 +463,7 @@ describe("the check list", () => {
     assert.deepEqual(
       Object.keys(samples),
       checks.filter(({ where }) => where === "node").map(({ id }) => id),
+      "`samples` has a row for each check on a node, in the order of the list",
     );
   });
 

@@ -266,7 +266,7 @@ regions:
     for (const key of all) {
       it(`has an effect: ${key} (L43)`, () => {
         const effect = effects[key];
-        assert.ok(effect, `no test shows what ${key} does`);
+        assert.ok(effect, `no test shows what ${key} makes of the configuration; add its row above`);
         const [text, seen, expected] = effect;
         assert.deepEqual(seen(configOf(text)), expected);
       });
@@ -571,8 +571,9 @@ regions:
         bacalhau: { download: Record<string, object> };
         regions: Record<string, object>[];
       };
-      assert.deepEqual(Object.keys(data).sort(), [...configKeys[""]].sort());
-      assert.deepEqual([...Object.keys(data.aws), "spot_price_limit"].sort(), [...configKeys.aws].sort());
+      const missing = "config.example.yaml explains each key";
+      assert.deepEqual(Object.keys(data).sort(), [...configKeys[""]].sort(), missing);
+      assert.deepEqual([...Object.keys(data.aws), "spot_price_limit"].sort(), [...configKeys.aws].sort(), missing);
       assert.match(text, /^ {2}# spot_price_limit: /m, "it excludes max_price");
       assert.deepEqual(Object.keys(data.ssh).sort(), [...configKeys.ssh].sort());
       assert.deepEqual([...Object.keys(data.bacalhau), "binary"].sort(), [...configKeys.bacalhau].sort());
