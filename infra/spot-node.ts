@@ -25,7 +25,7 @@ export class SpotNode extends pulumi.ComponentResource {
     const { slot, pin, settings, generation } = args.spec;
     super("spot-deployer:infra:SpotNode", slot.name, {}, options);
     const { pool, ami } = pin;
-    // All settings, by name: one that is added and not used here does not compile.
+    // All settings, by name: one that is added and not named here does not compile; lint finds one that is not used.
     const { storageGb, keyName, instanceProfile, maxPrice, ...unused } = settings;
     unused satisfies Record<string, never>;
     const subnetId = args.network.subnetIds[pool.availabilityZone];

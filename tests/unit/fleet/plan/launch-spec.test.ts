@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { parseConfig } from "../../../../fleet/config";
 import { generationOf } from "../../../../fleet/identity/generation";
 import { launchSettingsOf, type LaunchSettings } from "../../../../fleet/plan/launch-spec";
+import { otherSettings } from "../../../support/launch-settings";
 
 const settings = (text: string): LaunchSettings => {
   const parsed = parseConfig(text, "config.yaml");
@@ -19,13 +20,7 @@ const PLAIN = "aws: {}\nregions:\n  - us-west-2: {machine_type: t3.medium, image
 describe("the settings of a launch", () => {
   it("make the generation, each of them", () => {
     const plain = settings(PLAIN);
-    const changed: { [K in keyof LaunchSettings]: LaunchSettings[K] } = {
-      storageGb: 99,
-      keyName: "key",
-      instanceProfile: "profile",
-      maxPrice: 0.5,
-    };
-    for (const [name, value] of Object.entries(changed))
+    for (const [name, value] of Object.entries(otherSettings))
       assert.notEqual(generation({ ...plain, [name]: value }), generation(plain), name);
   });
 

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import type { LaunchSettings } from "../../../fleet/plan/launch-spec";
+import type { RegionNetwork } from "../../../infra/region-network";
+import { SpotNode } from "../../../infra/spot-node";
+import { otherSettings } from "../../support/launch-settings";
+
+const REGION = "us-west-2";
+const ZONE = "us-west-2a";
+
+describe("the instance of a node", () => {
+  /** What is declared of the instance, as the engine gets it. */
+  async function inputsWith(settings: LaunchSettings): Promise<Record<string, unknown>> {
+    let inputs: Record<string, unknown> | undefined;
+    await pulumi.runtime.setMocks({
+      newResource: (args) => {
+        if (args.type === "aws:ec2/instance:Instance") inputs = args.inputs as Record<string, unknown>;
+        return { id: args.name, state: {} };
+      },
+      call: () => ({}),
+    });
+    const node = new SpotNode(
+      {
+        spec: {
+          slot: { name: `${REGION}-0`, homeRegion: REGION, ordinal: 0 },
+          pin: {
+            ami: "ami-1",
+            pool: { region: REGION, availabilityZone: ZONE, instanceType: "t3.medium", market: "spot" },
+          },
+          settings,
+          generation: "0123456789abcdef",
+          userData: () => "",
+        },
+        userData: pulumi.output(""),
+        network: {
+          subnetIds: { [ZONE]: pulumi.output("subnet-1") },
+          securityGroupIds: ["sg-1"],
+          ready: {},
+        } as unknown as RegionNetwork,
+        owner: { lineage: "0123456789abcdef", stack: "s", extra: {} },
+      },
+      {},
+    );
+    await new Promise((resolve) => node.instance.urn.apply(resolve));
+    assert.ok(inputs);
+    return inputs;
+  }
+
+  it("is declared with every setting of its launch", async () => {
+    const inputs = JSON.stringify(await inputsWith(otherSettings as LaunchSettings));
+    for (const [name, value] of Object.entries(otherSettings))
+      assert.match(inputs, new RegExp(`:"?${value}"?[,}]`), `${name} in ${inputs}`);
+  });
+});
