@@ -1,10 +1,10 @@
 import { SpotError, wordsWithCause } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
 import { counted } from "../../fleet/text/words";
-import { inventory, type CloudObject, type RegionInventory } from "../cloud/resources/inventory";
+import { inventory, type FleetObject, type RegionInventory } from "../cloud/resources/inventory";
 import { INSTANCE_TYPE, recordedIds } from "../engine/state";
 import { mayBeUnheard } from "./orphans";
-import { divided } from "./ownership";
+import { dividedLook } from "./ownership";
 import type { Opened } from "./index";
 
 /**
@@ -27,10 +27,7 @@ export async function lostState(place: Opened, regions: string[]): Promise<SpotE
  */
 export function lostBy(place: Opened, look: readonly RegionInventory[]): SpotError | undefined {
   const { target, lineage, stackExists, settings, damaged } = place;
-  const { own } = divided(
-    place,
-    look.flatMap(({ objects }) => objects),
-  );
+  const { own } = dividedLook(place, look);
   const instances = own.filter(isLiving);
   const error = (message: string, cause?: unknown, first?: string): SpotError =>
     new SpotError("E_STATE", {
@@ -61,7 +58,7 @@ export function lostBy(place: Opened, look: readonly RegionInventory[]): SpotErr
  * Neither as a resource, nor by an unfinished operation, nor by the notes of a run. A state that is just as our last run
  * left it was not lost: then what runs is a copy, or somebody's.
  */
-function knowsNone(place: Opened, own: readonly CloudObject[]): boolean {
+function knowsNone(place: Opened, own: readonly FleetObject[]): boolean {
   const instances = own.filter(isLiving);
   const recorded = recordedIds(place.state);
   const mayBeMaking = place.state.pending.some(({ type, creating }) => creating && type === INSTANCE_TYPE);
@@ -75,12 +72,12 @@ function knowsNone(place: Opened, own: readonly CloudObject[]): boolean {
   return !mayBeUnheard(place, instances);
 }
 
-const isLiving = ({ kind, detail }: CloudObject): boolean => kind === "instance" && detail !== "shutting-down";
+const isLiving = ({ kind, detail }: FleetObject): boolean => kind === "instance" && detail !== "shutting-down";
 
 /** How many instances a message names. */
 const NAMED = 10;
 
-function causeOf(cause: unknown, instances: readonly CloudObject[]): unknown {
+function causeOf(cause: unknown, instances: readonly FleetObject[]): unknown {
   const named = instances
     .slice(0, NAMED)
     .map(({ id, region, detail, tags }) => `${tags[Tag.node] ?? "?"} (${id} in ${region}, ${detail})`);
@@ -90,7 +87,7 @@ function causeOf(cause: unknown, instances: readonly CloudObject[]): unknown {
   return words.length > 0 ? words.join("\n") : undefined;
 }
 
-function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: readonly CloudObject[]): string {
+function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: readonly FleetObject[]): string {
   const saved = stack.savedStates.find((one) => canStandFor(one.state, instances));
   const ways = [
     ...(saved
@@ -108,7 +105,7 @@ function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: re
 /** A saved state is of use when it knows any of the instances; where there is none to know, any is. */
 export function canStandFor(
   { nodes }: Pick<Opened["state"], "nodes">,
-  instances: readonly Pick<CloudObject, "id">[],
+  instances: readonly Pick<FleetObject, "id">[],
 ): boolean {
   return instances.length === 0 || nodes.some(({ instanceId }) => instances.some(({ id }) => id === instanceId));
 }

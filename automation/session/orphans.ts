@@ -1,11 +1,13 @@
 import { Tag } from "../../fleet/model";
 import { sortedByNotes, type Made, type RunNote } from "../../fleet/identity/orphans";
-import type { CloudKind, CloudObject } from "../cloud/resources/inventory";
+import type { FleetObject, RegionInventory } from "../cloud/resources/inventory";
+import type { FleetKind } from "../cloud/resources/kinds";
 import { recordedIds, type StackState } from "../engine/state";
 import type { Opened } from "./index";
+import { dividedLook } from "./ownership";
 
 /** Pulumi's resource types of the kinds that carry a fleet's tags. */
-const TYPES: Record<CloudKind, string> = {
+const TYPES: Record<FleetKind, string> = {
   instance: "aws:ec2/instance:Instance",
   volume: "aws:ebs/volume:Volume",
   "security-group": "aws:ec2/securityGroup:SecurityGroup",
@@ -16,14 +18,14 @@ const TYPES: Record<CloudKind, string> = {
 };
 
 /** Something that carries a fleet's tags, and of which neither the record nor a run of ours tells. */
-export interface UnexplainedObject extends CloudObject {
+export interface UnexplainedObject extends FleetObject {
   /** Why it is not taken for ours, for people. */
   reason: string;
 }
 
 export interface Orphans {
   /** Ours: a run made them, or may have, and could not record it. */
-  explained: CloudObject[];
+  explained: FleetObject[];
   /** Perhaps somebody's: a copy, a restored volume, what an earlier version left. Ended only when the user names it. */
   unexplained: UnexplainedObject[];
 }
@@ -36,7 +38,7 @@ export interface Orphans {
  */
 export function orphansAmong(
   fleet: Pick<Opened, "state" | "stack" | "lineage">,
-  objects: readonly CloudObject[],
+  objects: readonly FleetObject[],
 ): Orphans {
   const recorded = recordedIds(fleet.state);
   const unrecorded = objects.filter(
@@ -60,7 +62,15 @@ export function orphansAmong(
   };
 }
 
-function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orphans {
+/** The same of what a look at regions showed of a stack's own. @throws as above */
+export function orphansIn(
+  fleet: Pick<Opened, "state" | "stack" | "lineage" | "target">,
+  look: readonly RegionInventory[],
+): Orphans {
+  return orphansAmong(fleet, dividedLook(fleet, look).own);
+}
+
+function judged(objects: readonly FleetObject[], notes: readonly RunNote[]): Orphans {
   const { explained, unexplained } = sortedByNotes(
     objects.map((object) => ({ ...madeOf(object), id: object.id, created: object.created, object })),
     notes,
@@ -75,8 +85,8 @@ function judged(objects: readonly CloudObject[], notes: readonly RunNote[]): Orp
 /** What the record holds of these kinds. A volume that an instance was launched with goes with it. */
 export function recordedObjects({
   resources,
-}: Pick<StackState, "resources">): Pick<CloudObject, "kind" | "region" | "id">[] {
-  const kinds = new Map(Object.entries(TYPES).map(([kind, type]) => [type, kind as CloudKind]));
+}: Pick<StackState, "resources">): Pick<FleetObject, "kind" | "region" | "id">[] {
+  const kinds = new Map(Object.entries(TYPES).map(([kind, type]) => [type, kind as FleetKind]));
   return resources.flatMap(({ type, id, inputs }) => {
     const kind = kinds.get(type);
     return kind === undefined || id === "" || typeof inputs.region !== "string"
@@ -86,7 +96,7 @@ export function recordedObjects({
 }
 
 /** What a run would have noted of it. */
-export function madeOf({ kind, region, tags }: CloudObject): Made {
+export function madeOf({ kind, region, tags }: FleetObject): Made {
   const node = tags[Tag.node];
   return { type: TYPES[kind], region, ...(node === undefined ? {} : { node }) };
 }
@@ -97,7 +107,7 @@ export function madeOf({ kind, region, tags }: CloudObject): Made {
  */
 export function mayBeUnheard(
   { stack, lineage }: Pick<Opened, "stack" | "lineage">,
-  objects: readonly CloudObject[],
+  objects: readonly FleetObject[],
 ): boolean {
   const unheard = stack.notes
     .of(lineage)

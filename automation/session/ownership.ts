@@ -8,7 +8,7 @@ import { counted } from "../../fleet/text/words";
 import { endpointsText } from "../../project/aws-endpoints";
 import type { Cloud } from "../cloud/clients";
 import { callerIdentity, type Identity } from "../cloud/identity";
-import { inventory } from "../cloud/resources/inventory";
+import { inventory, type FleetObject, type RegionInventory } from "../cloud/resources/inventory";
 import type { EngineStack } from "../engine/stack";
 import type { StackSettings } from "../engine/stack-config";
 import type { StackState } from "../engine/state";
@@ -130,6 +130,17 @@ export function divided<T extends { id: string; tags: Record<string, string> }>(
   const recorded = new Set(state.resources.map(({ id }) => id));
   const isOwn = ({ id, tags }: T): boolean => recorded.has(id) || isOfStack(tags, target.stack);
   return { own: objects.filter(isOwn), others: objects.filter((object) => !isOwn(object)) };
+}
+
+/** The same of what a look at regions showed; one that did not answer shows nothing. */
+export function dividedLook(
+  place: Pick<Known, "state" | "target">,
+  look: readonly RegionInventory[],
+): { own: FleetObject[]; others: FleetObject[] } {
+  return divided(
+    place,
+    look.flatMap(({ objects }) => objects),
+  );
 }
 
 /** What is said, and asked by `up`, when a stack is first used at a place that is not AWS. */

@@ -1,129 +1,16 @@
-import {
-  DescribeInstancesCommand,
-  DescribeInternetGatewaysCommand,
-  DescribeRegionsCommand,
-  DescribeRouteTablesCommand,
-  DescribeSecurityGroupsCommand,
-  DescribeSubnetsCommand,
-  DescribeVolumesCommand,
-  DescribeVpcsCommand,
-  type EC2Client,
-  type Filter,
-  type Instance as AwsInstance,
-  type Tag as AwsTag,
-} from "@aws-sdk/client-ec2";
+import type { Filter } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asFleetId } from "../../../fleet/identity/fleet-id";
 import { passingClasses } from "../../../fleet/aws/failures";
 import { MANAGED_BY, Tag } from "../../../fleet/model";
-import { GLOBAL_REGION, type Cloud } from "../clients";
+import type { Cloud } from "../clients";
 import { awsError } from "../errors";
-import { stated } from "../stated";
+import { listKinds, type FleetObject } from "./find";
+import { FLEET_KINDS, type FleetKind, type KnownKind } from "./kinds";
+import { describeInstancesBy, type Instance } from "./kinds/compute";
 
-/** As it is listed: with its ID. */
-export type Instance = AwsInstance & { InstanceId: string };
-
-/** Kinds of things that a fleet leaves in AWS, in the order in which they can be deleted. */
-export const CLOUD_KINDS = [
-  "instance",
-  "volume",
-  "security-group",
-  "route-table",
-  "subnet",
-  "internet-gateway",
-  "vpc",
-] as const;
-export type CloudKind = (typeof CLOUD_KINDS)[number];
-
-/** Something of ours that exists in AWS, found by its lineage tag. */
-export interface CloudObject {
-  kind: CloudKind;
-  region: string;
-  id: string;
-  /** An instance's state, else what it belongs to; for people. */
-  detail: string;
-  /** When it was made; of most kinds AWS does not tell. */
-  created?: Date;
-  /** The instance that a volume is attached to. */
-  heldBy?: string;
-  tags: Record<string, string>;
-}
-
-type Lister = (
-  client: EC2Client,
-  filters: Filter[],
-) => Promise<{ id: string; detail: string; created?: Date; heldBy?: string; tags: AwsTag[] | undefined }[]>;
-
-/** How each kind is listed. An instance that is `terminated` is no longer there: AWS shows it for an hour. */
-export const LISTERS: Record<CloudKind, Lister> = {
-  instance: async (client, filters) =>
-    (await pages(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((instance) => ({
-      id: instance.InstanceId,
-      detail: instance.State?.Name ?? "unknown",
-      created: instance.LaunchTime,
-      tags: instance.Tags,
-    })),
-  volume: async (client, Filters) =>
-    ((await client.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []).map((v) => ({
-      id: stated(v, "VolumeId"),
-      detail: v.State ?? "",
-      created: v.CreateTime,
-      heldBy: v.Attachments?.[0]?.InstanceId,
-      tags: v.Tags,
-    })),
-  "security-group": async (client, Filters) =>
-    ((await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? []).map((g) => ({
-      id: stated(g, "GroupId"),
-      detail: g.VpcId ?? "",
-      tags: g.Tags,
-    })),
-  "route-table": async (client, Filters) =>
-    ((await client.send(new DescribeRouteTablesCommand({ Filters }))).RouteTables ?? []).map((t) => ({
-      id: stated(t, "RouteTableId"),
-      detail: t.VpcId ?? "",
-      tags: t.Tags,
-    })),
-  subnet: async (client, Filters) =>
-    ((await client.send(new DescribeSubnetsCommand({ Filters }))).Subnets ?? []).map((s) => ({
-      id: stated(s, "SubnetId"),
-      detail: s.VpcId ?? "",
-      tags: s.Tags,
-    })),
-  "internet-gateway": async (client, Filters) =>
-    ((await client.send(new DescribeInternetGatewaysCommand({ Filters }))).InternetGateways ?? []).map((g) => ({
-      id: stated(g, "InternetGatewayId"),
-      detail: g.Attachments?.[0]?.VpcId ?? "detached",
-      tags: g.Tags,
-    })),
-  vpc: async (client, Filters) =>
-    ((await client.send(new DescribeVpcsCommand({ Filters }))).Vpcs ?? []).map((v) => ({
-      id: stated(v, "VpcId"),
-      detail: v.CidrBlock ?? "",
-      tags: v.Tags,
-    })),
-};
-
-/** How Describe is asked for things of a kind by their ids. */
-export const ID_FILTERS: Record<CloudKind, string> = {
-  instance: "instance-id",
-  volume: "volume-id",
-  "security-group": "group-id",
-  "route-table": "route-table-id",
-  subnet: "subnet-id",
-  "internet-gateway": "internet-gateway-id",
-  vpc: "vpc-id",
-};
-
-/** An object's tags as they are now; undefined: AWS lists none with this id. @throws what AWS said */
-export async function tagsNow(
-  client: EC2Client,
-  { kind, id }: Pick<CloudObject, "kind" | "id">,
-): Promise<Record<string, string> | undefined> {
-  const found = (await LISTERS[kind](client, [{ Name: ID_FILTERS[kind], Values: [id] }])).find((one) => one.id === id);
-  return found && tagRecord(found.tags);
-}
-
-export const LIVE_STATES = ["pending", "running", "stopping", "stopped", "shutting-down"];
+export type { Instance } from "./kinds/compute";
+export type { FleetObject } from "./find";
 
 /** What carries a fleet's ID. @throws SpotError E_USAGE for what is none: `*` would find every fleet of the account */
 function filtersOf(fleetId: string): Filter[] {
@@ -133,7 +20,7 @@ function filtersOf(fleetId: string): Filter[] {
 /** A region that answered, or why it could not be looked at. */
 export interface RegionInventory {
   region: string;
-  objects: CloudObject[];
+  objects: FleetObject[];
   error?: ReturnType<typeof awsError>;
 }
 
@@ -163,36 +50,26 @@ export function inventoryOfStack(cloud: Cloud, stack: string, regions: string[])
 /** What is there of these, whatever their tags; only regions in which one of them lies are answered. */
 export function inventoryOfIds(
   cloud: Cloud,
-  objects: readonly Pick<CloudObject, "kind" | "region" | "id">[],
+  objects: readonly Pick<FleetObject, "kind" | "region" | "id">[],
 ): Promise<RegionInventory[]> {
-  const idsOf = (kind: CloudKind, region: string) =>
+  const idsOf = (kind: FleetKind, region: string) =>
     objects.flatMap((object) => (object.kind === kind && object.region === region ? object.id : []));
-  return listedBy(cloud, (kind, region) => [{ Name: ID_FILTERS[kind], Values: idsOf(kind, region) }], [
+  return listedBy(cloud, ({ kind, idFilter }, region) => [{ Name: idFilter, Values: idsOf(kind, region) }], [
     ...new Set(objects.map(({ region }) => region)),
   ]);
 }
 
 const listed = (cloud: Cloud, filters: Filter[], regions: string[]) => listedBy(cloud, () => filters, regions);
 
-/** A filter without values lists nothing, and is not asked. */
 function listedBy(
   cloud: Cloud,
-  filtersOf: (kind: CloudKind, region: string) => Filter[],
+  filtersOf: (kind: KnownKind<FleetKind>, region: string) => Filter[],
   regions: string[],
 ): Promise<RegionInventory[]> {
   return Promise.all(
     regions.map(async (region) => {
       try {
-        const found = await Promise.all(
-          CLOUD_KINDS.map(async (kind) => {
-            const filters = filtersOf(kind, region);
-            if (filters.some(({ Values }) => Values?.length === 0)) return [];
-            return (await LISTERS[kind](cloud.ec2(region), filters)).map(
-              (object): CloudObject => ({ kind, region, ...object, tags: tagRecord(object.tags) }),
-            );
-          }),
-        );
-        return { region, objects: found.flat() };
+        return { region, objects: await listKinds(cloud, region, FLEET_KINDS, (kind) => filtersOf(kind, region)) };
       } catch (error) {
         return { region, objects: [], error: awsError(error, `listing what there is in ${region}`) };
       }
@@ -238,7 +115,7 @@ export async function patiently(
  */
 export async function describeInstances(cloud: Cloud, lineage: string, region: string): Promise<Instance[]> {
   try {
-    return await pages(cloud.ec2(region), filtersOf(lineage));
+    return await describeInstancesBy(cloud.ec2(region), filtersOf(lineage));
   } catch (error) {
     throw awsError(error, `DescribeInstances in ${region}`);
   }
@@ -250,35 +127,8 @@ export async function describeInstances(cloud: Cloud, lineage: string, region: s
  */
 export async function describeManaged(cloud: Cloud, region: string): Promise<Instance[]> {
   try {
-    return await pages(cloud.ec2(region), [{ Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }]);
+    return await describeInstancesBy(cloud.ec2(region), [{ Name: `tag:${Tag.managedBy}`, Values: [MANAGED_BY] }]);
   } catch (error) {
     throw awsError(error, `DescribeInstances in ${region}`);
   }
-}
-
-/** Every region that the account can use. @throws SpotError */
-export async function enabledRegions(cloud: Cloud): Promise<string[]> {
-  try {
-    // Without AllRegions only those that are enabled are told; this region is enabled in every account.
-    const { Regions } = await cloud.ec2(GLOBAL_REGION).send(new DescribeRegionsCommand({}));
-    return (Regions ?? []).map((region) => stated(region, "RegionName")).sort();
-  } catch (error) {
-    throw awsError(error, "DescribeRegions");
-  }
-}
-
-export async function pages(client: EC2Client, filters: Filter[]): Promise<Instance[]> {
-  const instances: Instance[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await client.send(new DescribeInstancesCommand({ Filters: filters, MaxResults: 1000, NextToken }));
-    for (const instance of (page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? []))
-      instances.push({ ...instance, InstanceId: stated(instance, "InstanceId") });
-    NextToken = page.NextToken;
-  } while (NextToken);
-  return instances;
-}
-
-export function tagRecord(tags: AwsTag[] | undefined): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
 }

@@ -1,15 +1,16 @@
 import {
   DeleteRouteCommand,
-  DescribeRouteTablesCommand,
-  DescribeSecurityGroupRulesCommand,
   DisassociateRouteTableCommand,
   RevokeSecurityGroupEgressCommand,
   RevokeSecurityGroupIngressCommand,
+  paginateDescribeRouteTables,
+  paginateDescribeSecurityGroupRules,
   type EC2Client,
 } from "@aws-sdk/client-ec2";
 import { EGRESS_RULE, EVERYWHERE, SSH_RULE } from "../../../fleet/aws/network";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
+import { onAllPages } from "./kinds/kind";
 
 /**
  * A part of a security group or a route table. AWS tags none of them in the call that makes it, so a part whose call
@@ -53,36 +54,28 @@ export async function networkParts(cloud: Cloud, { region, groups, tables }: Par
 }
 
 async function rules(client: EC2Client, region: string, groups: string[]): Promise<NetworkPart[]> {
-  const parts: NetworkPart[] = [];
-  let NextToken: string | undefined;
-  do {
-    const page = await client.send(
-      new DescribeSecurityGroupRulesCommand({
-        Filters: [{ Name: "group-id", Values: groups }],
-        MaxResults: 1000,
-        NextToken,
-      }),
-    );
-    for (const { SecurityGroupRuleId: id, GroupId, IsEgress, Description } of page.SecurityGroupRules ?? []) {
-      if (id === undefined || GroupId === undefined || !OURS.has(Description)) continue;
-      const rule = { GroupId, SecurityGroupRuleIds: [id] };
-      const remove = () =>
-        IsEgress
-          ? client.send(new RevokeSecurityGroupEgressCommand(rule))
-          : client.send(new RevokeSecurityGroupIngressCommand(rule));
-      parts.push({ kind: "rule", region, holder: GroupId, id, remove });
-    }
-    NextToken = page.NextToken;
-  } while (NextToken);
-  return parts;
+  const found = await onAllPages(
+    paginateDescribeSecurityGroupRules({ client, pageSize: 1000 }, { Filters: [{ Name: "group-id", Values: groups }] }),
+    ({ SecurityGroupRules }) => SecurityGroupRules,
+  );
+  return found.flatMap(({ SecurityGroupRuleId: id, GroupId, IsEgress, Description }): NetworkPart[] => {
+    if (id === undefined || GroupId === undefined || !OURS.has(Description)) return [];
+    const rule = { GroupId, SecurityGroupRuleIds: [id] };
+    const remove = () =>
+      IsEgress
+        ? client.send(new RevokeSecurityGroupEgressCommand(rule))
+        : client.send(new RevokeSecurityGroupIngressCommand(rule));
+    return [{ kind: "rule", region, holder: GroupId, id, remove }];
+  });
 }
 
 async function partsOfTables(client: EC2Client, region: string, tables: string[]): Promise<NetworkPart[]> {
   // By filter: of a table that is gone, asking by id would be an error for all.
-  const { RouteTables } = await client.send(
-    new DescribeRouteTablesCommand({ Filters: [{ Name: "route-table-id", Values: tables }] }),
+  const found = await onAllPages(
+    paginateDescribeRouteTables({ client }, { Filters: [{ Name: "route-table-id", Values: tables }] }),
+    ({ RouteTables }) => RouteTables,
   );
-  return (RouteTables ?? []).flatMap(({ RouteTableId: holder, Routes, Associations }): NetworkPart[] => {
+  return found.flatMap(({ RouteTableId: holder, Routes, Associations }): NetworkPart[] => {
     if (holder === undefined) return [];
     const wayOut = { RouteTableId: holder, DestinationCidrBlock: EVERYWHERE };
     return [

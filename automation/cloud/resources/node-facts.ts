@@ -1,9 +1,9 @@
 import {
-  DescribeRouteTablesCommand,
-  DescribeSecurityGroupsCommand,
-  DescribeSpotInstanceRequestsCommand,
-  DescribeVolumesCommand,
   GetConsoleOutputCommand,
+  paginateDescribeRouteTables,
+  paginateDescribeSecurityGroups,
+  paginateDescribeSpotInstanceRequests,
+  paginateDescribeVolumes,
   type IpPermission,
   type RouteTable,
   type SecurityGroup,
@@ -17,7 +17,9 @@ import { EVERYWHERE } from "../../../fleet/aws/network";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
 import { stated } from "../stated";
-import { describeInstances, tagRecord, type Instance } from "./inventory";
+import { tagRecord } from "../tags";
+import { describeInstances, type Instance } from "./inventory";
+import { onAllPages } from "./kinds/kind";
 
 /** What all nodes' facts have in common. */
 export type CallerFacts = Pick<CloudFacts, "account" | "caller">;
@@ -37,35 +39,40 @@ export async function nodeFacts(
   about: CallerFacts,
 ): Promise<Map<string, CloudFacts>> {
   const instances = await describeInstances(cloud, lineage, region);
-  const ec2 = cloud.ec2(region);
+  const client = cloud.ec2(region);
   const [groups, tables, volumes, requests] = await Promise.all([
-    look(
-      "DescribeSecurityGroups",
-      idsIn(instances, groupsOf),
-      async (Values) =>
-        (await ec2.send(new DescribeSecurityGroupsCommand({ Filters: [{ Name: "group-id", Values }] }))).SecurityGroups,
+    look("DescribeSecurityGroups", idsIn(instances, groupsOf), (Values) =>
+      onAllPages(
+        paginateDescribeSecurityGroups({ client }, { Filters: [{ Name: "group-id", Values }] }),
+        ({ SecurityGroups }) => SecurityGroups,
+      ),
     ),
     look(
       "DescribeRouteTables",
       idsIn(instances, ({ VpcId }) => [VpcId]),
-      async (Values) =>
-        (await ec2.send(new DescribeRouteTablesCommand({ Filters: [{ Name: "vpc-id", Values }] }))).RouteTables,
+      (Values) =>
+        onAllPages(
+          paginateDescribeRouteTables({ client }, { Filters: [{ Name: "vpc-id", Values }] }),
+          ({ RouteTables }) => RouteTables,
+        ),
     ),
     look(
       "DescribeVolumes",
       idsIn(instances, ({ InstanceId }) => [InstanceId]),
-      async (Values) =>
-        (await ec2.send(new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values }] }))).Volumes,
+      (Values) =>
+        onAllPages(
+          paginateDescribeVolumes({ client }, { Filters: [{ Name: "attachment.instance-id", Values }] }),
+          ({ Volumes }) => Volumes,
+        ),
     ),
     look(
       "DescribeSpotInstanceRequests",
       idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]),
-      async (Values) =>
-        (
-          await ec2.send(
-            new DescribeSpotInstanceRequestsCommand({ Filters: [{ Name: "spot-instance-request-id", Values }] }),
-          )
-        ).SpotInstanceRequests,
+      (Values) =>
+        onAllPages(
+          paginateDescribeSpotInstanceRequests({ client }, { Filters: [{ Name: "spot-instance-request-id", Values }] }),
+          ({ SpotInstanceRequests }) => SpotInstanceRequests,
+        ),
     ),
   ]);
   return new Map(
@@ -106,13 +113,13 @@ function idsIn(
 async function look<T>(
   call: string,
   ids: readonly string[],
-  ask: (ids: string[]) => Promise<T[] | undefined>,
+  ask: (ids: string[]) => Promise<T[]>,
 ): Promise<Looked<T[]>> {
   try {
     const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
       ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
     );
-    return { value: (await Promise.all(parts.map(ask))).flatMap((found) => found ?? []) };
+    return { value: (await Promise.all(parts.map(ask))).flat() };
   } catch (error) {
     return { failure: wordsWithCause(awsError(error, call)) };
   }

@@ -1,8 +1,9 @@
-import { DeleteTagsCommand, DescribeVolumesCommand } from "@aws-sdk/client-ec2";
+import { DeleteTagsCommand } from "@aws-sdk/client-ec2";
 import { Tag } from "../../../fleet/model";
 import type { Cloud } from "../clients";
-import { tagRecord, type CloudObject } from "./inventory";
-import type { SweepFailure } from "./sweep";
+import type { DeleteFailure } from "./delete";
+import type { FleetObject } from "./find";
+import { volume } from "./kinds/compute";
 
 /**
  * Takes tags off objects of a fleet; off an instance's volumes too, which were tagged with it. A tag that has another
@@ -10,25 +11,19 @@ import type { SweepFailure } from "./sweep";
  */
 export async function takeTagsOff(
   cloud: Cloud,
-  objects: readonly CloudObject[],
+  objects: readonly FleetObject[],
   keys: readonly string[],
-): Promise<SweepFailure[]> {
-  const failures: SweepFailure[] = [];
+): Promise<DeleteFailure<FleetObject>[]> {
+  const failures: DeleteFailure<FleetObject>[] = [];
   await Promise.all(
     objects.map(async (object) => {
       const client = cloud.ec2(object.region);
       try {
         const volumes =
           object.kind === "instance"
-            ? ((
-                await client.send(
-                  new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values: [object.id] }] }),
-                )
-              ).Volumes ?? [])
+            ? await volume.list(client, [{ Name: "attachment.instance-id", Values: [object.id] }])
             : [];
-        const its = volumes.flatMap(({ VolumeId, Tags: tags }) =>
-          VolumeId !== undefined && tagRecord(tags)[Tag.lineage] === object.tags[Tag.lineage] ? VolumeId : [],
-        );
+        const its = volumes.flatMap(({ id, tags }) => (tags[Tag.lineage] === object.tags[Tag.lineage] ? id : []));
         await client.send(
           new DeleteTagsCommand({
             Resources: [object.id, ...its],

@@ -1,12 +1,12 @@
 import { ownerOf } from "../../../fleet/identity/ownership";
 import type { Cloud } from "../clients";
-import { listRemains, type Remain } from "./remains";
+import { findResources, type CloudObject } from "./find";
 
 /** A VPC that cannot go, and what it holds that is not its owner's. */
 export interface HeldVpc {
   region: string;
   vpc: string;
-  by: Remain[];
+  by: CloudObject[];
 }
 
 /**
@@ -15,17 +15,17 @@ export interface HeldVpc {
  */
 export function sorted(
   vpc: string,
-  contents: readonly Remain[],
-  mine: (remain: Remain) => boolean,
-): { own: Remain[]; strangers: Remain[] } {
+  contents: readonly CloudObject[],
+  mine: (object: CloudObject) => boolean,
+): { own: CloudObject[]; strangers: CloudObject[] } {
   const holders = new Set([vpc, ...contents.map(({ id }) => id)]);
   const keptByAws = new Set(contents.flatMap(({ interfaces }) => interfaces ?? []));
   const alone = contents.filter(
     ({ id, endsWith }) => !keptByAws.has(id) && !(endsWith !== undefined && holders.has(endsWith)),
   );
   return {
-    own: alone.filter((remain) => mine(remain) && remain.managed === undefined),
-    strangers: alone.filter((remain) => !mine(remain)),
+    own: alone.filter((object) => mine(object) && object.managed === undefined),
+    strangers: alone.filter((object) => !mine(object)),
   };
 }
 
@@ -42,11 +42,11 @@ export async function heldVpcs(
 ): Promise<HeldVpc[]> {
   const looked = await Promise.all(
     vpcs.map(async ({ region, id }) => {
-      const contents = await listRemains(cloud, region, [{ vpc: id }]);
+      const contents = await findResources(cloud, region, [{ vpc: id }]);
       return {
         region,
         vpc: id,
-        by: sorted(id, contents, (remain) => ownerOf(remain.tags, { lineage }) === "ours" && !stays.has(remain.id))
+        by: sorted(id, contents, (object) => ownerOf(object.tags, { lineage }) === "ours" && !stays.has(object.id))
           .strangers,
       };
     }),
@@ -55,7 +55,7 @@ export async function heldVpcs(
 }
 
 /** Things for a sentence: `instance i-1 (running) and security-group sg-1 (web)`. */
-export function namesOf(remains: readonly Remain[]): string {
-  const names = remains.map(({ kind, id, detail }) => `${kind} ${id}${detail ? ` (${detail})` : ""}`);
+export function namesOf(objects: readonly CloudObject[]): string {
+  const names = objects.map(({ kind, id, detail }) => `${kind} ${id}${detail ? ` (${detail})` : ""}`);
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }

@@ -8,17 +8,18 @@ import {
   type Owner,
 } from "../../../fleet/identity/ownership";
 import { counted } from "../../../fleet/text/words";
-import type { Remain, Where } from "../../cloud/resources/remains";
+import type { CloudObject, ResourceQuery } from "../../cloud/resources/find";
+import type { Listed } from "../../cloud/resources/kinds";
 import { sorted } from "../../cloud/resources/strangers";
 
 /** Something that would be deleted, and why it may be. */
-export interface Planned extends Remain {
+export interface Planned extends CloudObject {
   why: string;
 }
 
 /** A VPC that would be deleted but for what it holds: it stays, with its network. */
-export interface Blocked extends Remain {
-  by: Remain[];
+export interface Blocked extends CloudObject {
+  by: CloudObject[];
 }
 
 export interface RegionPlan {
@@ -26,7 +27,7 @@ export interface RegionPlan {
   planned: Planned[];
   blocked: Blocked[];
   /** Listed, never touched: another fleet's, lying in a VPC of ours without being ours, or ours by its tags alone. */
-  notOurs: (Remain & { owner: Owner | typeof UNEXPLAINED })[];
+  notOurs: (CloudObject & { owner: Owner | typeof UNEXPLAINED })[];
   error?: ErrorInfo;
 }
 
@@ -34,8 +35,8 @@ export interface RegionPlan {
 export interface RegionLook {
   region: string;
   fleet: FleetTags;
-  tagged: readonly Remain[];
-  contents: ReadonlyMap<string, readonly Remain[]>;
+  tagged: readonly CloudObject[];
+  contents: ReadonlyMap<string, readonly CloudObject[]>;
   /** Ids of what carries this fleet's tags, and is neither in its record nor explained by a run. */
   unexplained?: ReadonlySet<string>;
 }
@@ -43,14 +44,14 @@ export interface RegionLook {
 /** Whose it is can be told by nobody but the user. */
 const UNEXPLAINED = "unexplained";
 
-/** Whose remains a plan is about. */
+/** Whose leftovers a plan is about. */
 export type Whose = "ours" | "predecessor";
 
 /**
  * By which tags a plan begins. Other fleets of this program are listed too, as not ours: by the fleet ID
  * that every object of ours has, and that no other program gives.
  */
-export const TAGS: Record<Whose, Where[]> = {
+export const TAGS: Record<Whose, ResourceQuery[]> = {
   ours: [{ tag: Tag.lineage }],
   predecessor: [
     { tag: Tag.managedBy, values: [...PREDECESSOR_SPELLINGS] },
@@ -59,7 +60,7 @@ export const TAGS: Record<Whose, Where[]> = {
 };
 
 /** Of what lies in a VPC of theirs, what goes with it. */
-const MINE: Record<Whose, (fleet: FleetTags) => (remain: Remain) => boolean> = {
+const MINE: Record<Whose, (fleet: FleetTags) => (object: CloudObject) => boolean> = {
   ours:
     (fleet) =>
     ({ tags }) =>
@@ -71,17 +72,17 @@ const MINE: Record<Whose, (fleet: FleetTags) => (remain: Remain) => boolean> = {
       kind === "instance" || kind === "network-interface" ? isSignedByPredecessor(tags) : !ofThisProgram(tags, fleet),
 };
 
-const ofThisProgram = (tags: Remain["tags"], fleet: FleetTags): boolean =>
+const ofThisProgram = (tags: CloudObject["tags"], fleet: FleetTags): boolean =>
   ["ours", "another fleet"].includes(ownerOf(tags, fleet));
 
 /** What is ended in a VPC that cannot go: what runs and costs. What a stranger may need there stays. */
-const ENDS_ANYWAY: Record<Whose, (remain: Remain) => boolean> = {
+const ENDS_ANYWAY: Record<Whose, (object: CloudObject) => boolean> = {
   ours: ({ kind }) => kind === "instance",
   predecessor: () => false,
 };
 
 /** True for a VPC that may go as a whole. A name is not enough for that, and a region's default VPC never is. */
-export function mayGo(whose: Whose, fleet: FleetTags, { kind, managed, tags }: Remain): boolean {
+export function mayGo(whose: Whose, fleet: FleetTags, { kind, managed, tags }: CloudObject): boolean {
   if (kind !== "vpc" || managed !== undefined) return false;
   return whose === "ours" ? ownerOf(tags, fleet) === "ours" : isSignedByPredecessor(tags);
 }
@@ -95,15 +96,15 @@ export function planOf(
   const blocked: Blocked[] = [];
   const notOurs = new Map<string, RegionPlan["notOurs"][number]>();
   const inside = new Set<string>();
-  const plan = (remain: Remain): void => void planned.set(remain.id, { ...remain, why: whyText(whose, remain) });
-  const leave = (remain: Remain): void =>
-    void notOurs.set(remain.id, {
-      ...remain,
-      owner: unexplained.has(remain.id) ? UNEXPLAINED : ownerOf(remain.tags, fleet),
+  const plan = (object: CloudObject): void => void planned.set(object.id, { ...object, why: whyText(whose, object) });
+  const leave = (object: CloudObject): void =>
+    void notOurs.set(object.id, {
+      ...object,
+      owner: unexplained.has(object.id) ? UNEXPLAINED : ownerOf(object.tags, fleet),
     });
-  const isMine = (remain: Remain): boolean => MINE[whose](fleet)(remain) && !unexplained.has(remain.id);
+  const isMine = (object: CloudObject): boolean => MINE[whose](fleet)(object) && !unexplained.has(object.id);
 
-  for (const vpc of tagged.filter((remain) => mayGo(whose, fleet, remain) && !unexplained.has(remain.id))) {
+  for (const vpc of tagged.filter((object) => mayGo(whose, fleet, object) && !unexplained.has(object.id))) {
     const held = contents.get(vpc.id) ?? [];
     for (const { id } of [vpc, ...held]) inside.add(id);
     const { own, strangers } = sorted(vpc.id, held, isMine);
@@ -112,18 +113,18 @@ export function planOf(
     if (strangers.length === 0) plan({ ...vpc, vpc: vpc.id });
     strangers.forEach(leave);
   }
-  for (const remain of tagged.filter(({ id }) => !inside.has(id))) {
+  for (const object of tagged.filter(({ id }) => !inside.has(id))) {
     const theirs =
-      !unexplained.has(remain.id) &&
-      ownerOf(remain.tags, fleet) === whose &&
-      (remain.kind !== "vpc" || mayGo(whose, fleet, remain));
-    if (theirs && remain.managed === undefined) plan(remain);
-    else if (remain.managed === undefined || remain.kind === "vpc") leave(remain);
+      !unexplained.has(object.id) &&
+      ownerOf(object.tags, fleet) === whose &&
+      (object.kind !== "vpc" || mayGo(whose, fleet, object));
+    if (theirs && object.managed === undefined) plan(object);
+    else if (object.managed === undefined || object.kind === "vpc") leave(object);
   }
   return { region, planned: [...planned.values()], blocked, notOurs: [...notOurs.values()] };
 }
 
-function whyText(whose: Whose, { tags, vpc }: Remain): string {
+function whyText(whose: Whose, { tags, vpc }: CloudObject): string {
   if (whose === "ours") return `tag ${Tag.lineage}=${tags[Tag.lineage]}`;
   if (isSignedByPredecessor(tags)) return `tag ${Tag.managedBy}=${tags[Tag.managedBy]}`;
   return vpc === undefined ? `name ${tags["Name"]}` : `lies in ${vpc}`;
@@ -155,7 +156,7 @@ export function forVpcs(plan: RegionPlan[], vpcs: readonly string[]): RegionPlan
   }));
 }
 
-const vpcsOf = (plan: RegionPlan[]): Remain[] =>
+const vpcsOf = (plan: RegionPlan[]): CloudObject[] =>
   plan.flatMap(({ planned, blocked }) => [...planned.filter(({ kind }) => kind === "vpc"), ...blocked]);
 
 /** Who answers questions: a person, `--yes`, or nobody (a script without it). */
@@ -205,7 +206,7 @@ export function choicesOf({ region, planned }: RegionPlan): Choice[] {
   const loose = planned.filter(({ vpc }) => vpc === undefined);
   return [
     ...whole.map((vpc): Choice => {
-      const all = planned.filter((remain) => remain.vpc === vpc.id);
+      const all = planned.filter((object) => object.vpc === vpc.id);
       const inside = all.filter(({ id }) => id !== vpc.id).map(({ kind, id }) => `${kind} ${id}`);
       return {
         region,
@@ -214,17 +215,20 @@ export function choicesOf({ region, planned }: RegionPlan): Choice[] {
       };
     }),
     ...loose.map(
-      (remain): Choice => ({
+      (object): Choice => ({
         region,
-        planned: [remain],
-        message: `${region}: delete ${remain.kind} ${remain.id} (${remain.detail}; ${remain.why})?`,
+        planned: [object],
+        message: `${region}: delete ${object.kind} ${object.id} (${object.detail}; ${object.why})?`,
       }),
     ),
   ];
 }
 
 /** Why something must not be deleted as it is now; undefined: it is as it was when the plan was shown. */
-export function changedSince(planned: Remain, now: Pick<Remain, "tags" | "managed" | "heldBy">): string | undefined {
+export function changedSince(
+  planned: CloudObject,
+  now: Pick<Listed, "tags" | "managed" | "heldBy">,
+): string | undefined {
   const names = new Set([...Object.keys(planned.tags), ...Object.keys(now.tags)]);
   const changed = [...names].filter((name) => planned.tags[name] !== now.tags[name]);
   if (changed.length > 0) return `its tags are no longer those of the plan: ${changed.join(", ")}`;

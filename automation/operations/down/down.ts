@@ -4,16 +4,11 @@ import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../../fleet/er
 import { Tag } from "../../../fleet/model";
 import { shortName } from "../../../fleet/identity/ownership";
 import { counted } from "../../../fleet/text/words";
-import {
-  enabledRegions,
-  inventoryOfStack,
-  patiently,
-  patientInventory,
-  type CloudObject,
-  type RegionInventory,
-} from "../../cloud/resources/inventory";
+import { enabledRegionsAnd } from "../../cloud/enabled-regions";
+import { deleteOfFleet } from "../../cloud/resources/delete";
+import type { FleetObject } from "../../cloud/resources/find";
+import { inventoryOfStack, patiently, patientInventory, type RegionInventory } from "../../cloud/resources/inventory";
 import { heldVpcs, namesOf, type HeldVpc } from "../../cloud/resources/strangers";
-import { sweep } from "../../cloud/resources/sweep";
 import { holdsNothing, refOf } from "../../engine/state";
 import { readStackSettings } from "../../engine/stack-config";
 import { interruption } from "../../session/interrupts";
@@ -45,11 +40,11 @@ export interface DownRequest {
 export interface DownResult {
   account: string;
   /** Objects that were there before, instances and the rest. */
-  found: CloudObject[];
+  found: FleetObject[];
   /** What listing again still shows; empty is the proof. */
-  leftovers: CloudObject[];
+  leftovers: FleetObject[];
   /** What carries the fleet ID and is another stack's: left alone. */
-  others: CloudObject[];
+  others: FleetObject[];
   /** Of the leftovers, what neither the record nor a run of ours explains: left alone until the user names it. */
   unexplained: UnexplainedObject[];
   /** Fleets of the stack's name whose record is not in this place: looked for where it has none of its own. */
@@ -72,7 +67,7 @@ export interface DownResult {
 /** A fleet that another place may own: by its tags alone, it cannot be told whose it is. */
 export interface Namesake {
   lineage: string;
-  objects: CloudObject[];
+  objects: FleetObject[];
 }
 
 /** The objects that a request is about, and the same for resources of the record. */
@@ -123,7 +118,7 @@ interface Ending {
   request: DownRequest;
   account: string;
   scope: Scope;
-  found: CloudObject[];
+  found: FleetObject[];
   unexplained: UnexplainedObject[];
   ended: (instanceId: string) => void;
 }
@@ -145,7 +140,6 @@ async function ending(
     const left = explainedBy(session, (await remaining(session, scope)).own);
     await endByTags(
       session,
-      session.lineage,
       left.found.filter((object) => !staysFor(held, object)),
     );
   }
@@ -167,7 +161,7 @@ export function isProven({ leftovers, notLookedAt }: Pick<DownResult, "leftovers
 async function heldAmong(
   session: Session,
   lineage: string,
-  found: CloudObject[],
+  found: FleetObject[],
   stays: ReadonlySet<string>,
 ): Promise<HeldVpc[]> {
   try {
@@ -195,7 +189,7 @@ async function heldAmong(
 export async function tellHeld(
   session: Session,
   lineage: string,
-  found: CloudObject[],
+  found: FleetObject[],
   stays: ReadonlySet<string> = new Set(),
 ): Promise<HeldVpc[]> {
   const held = await heldAmong(session, lineage, found, stays);
@@ -211,7 +205,7 @@ export async function tellHeld(
 }
 
 /** Nodes end whatever holds their VPC; of its network nothing is taken away from under it. */
-export function staysFor(held: HeldVpc[], { kind, region }: CloudObject): boolean {
+export function staysFor(held: HeldVpc[], { kind, region }: FleetObject): boolean {
   return kind !== "instance" && kind !== "volume" && held.some((one) => one.region === region);
 }
 
@@ -245,13 +239,13 @@ function refuseLost({ lost }: Session): void {
     throw new SpotError("E_STATE", { message: lost.message, cause: lost.cause, next: lost.next, class: "leftover" });
 }
 
-const idsOf = (objects: readonly CloudObject[]): Set<string> => new Set(objects.map(({ id }) => id));
+const idsOf = (objects: readonly FleetObject[]): Set<string> => new Set(objects.map(({ id }) => id));
 
 /** Of objects that carry the fleet's tags: what is its own by the record or a run of ours, and what nothing explains. */
 function explainedBy(
   session: Session,
-  objects: readonly CloudObject[],
-): { found: CloudObject[]; unexplained: UnexplainedObject[] } {
+  objects: readonly FleetObject[],
+): { found: FleetObject[]; unexplained: UnexplainedObject[] } {
   const { unexplained } = orphansAmong(session, objects);
   const strange = idsOf(unexplained);
   return { found: objects.filter(({ id }) => !strange.has(id)), unexplained };
@@ -267,13 +261,13 @@ function isSearch(session: Session, { nodes, region }: DownRequest): boolean {
  * So its name is looked for in the whole account. Ends nothing: what is found may be somebody else's.
  */
 async function withoutRecord(session: Session): Promise<Omit<DownResult, "account">> {
-  const regions = [...new Set([...session.configured, ...(await enabledRegions(session.cloud))])].sort();
+  const regions = await enabledRegionsAnd(session.cloud, session.configured);
   const looked = await patiently(
     (silent) => inventoryOfStack(session.cloud, shortName(session.target.stack), silent),
     regions,
     session.interrupts.soft,
   );
-  const fleets = new Map<string, CloudObject[]>();
+  const fleets = new Map<string, FleetObject[]>();
   for (const object of looked.flatMap(({ objects }) => objects)) {
     const lineage = object.tags[Tag.lineage] ?? "none";
     fleets.set(lineage, [...(fleets.get(lineage) ?? []), object]);
@@ -313,7 +307,7 @@ function answers(
 interface Found {
   scope: Scope;
   looked: RegionInventory[];
-  found: CloudObject[];
+  found: FleetObject[];
   unexplained: UnexplainedObject[];
 }
 
@@ -330,7 +324,7 @@ async function scopeOf(session: Session, request: DownRequest): Promise<Found> {
     request.region !== undefined
       ? [request.region]
       : everywhere
-        ? [...new Set([...known, ...(await enabledRegions(session.cloud))])]
+        ? await enabledRegionsAnd(session.cloud, known)
         : known;
   const { looked, own: objects } = await remaining(session, { regions, everywhere });
   const divide = (scope: Scope): Found => {
@@ -350,11 +344,11 @@ async function scopeOf(session: Session, request: DownRequest): Promise<Found> {
   return divide({ regions, everywhere, nodes });
 }
 
-function within({ nodes }: Scope, { tags }: CloudObject): boolean {
+function within({ nodes }: Scope, { tags }: FleetObject): boolean {
   return nodes === undefined || nodes.has(tags[Tag.node] ?? "");
 }
 
-async function remaining(session: Session, scope: Scope): Promise<{ looked: RegionInventory[]; own: CloudObject[] }> {
+async function remaining(session: Session, scope: Scope): Promise<{ looked: RegionInventory[]; own: FleetObject[] }> {
   const looked = await patientInventory(session.cloud, session.lineage, scope.regions, session.interrupts.soft);
   return {
     looked,
@@ -399,17 +393,17 @@ function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc
   return [...new Set([...instances, ...parts].map(({ urn }) => urn))];
 }
 
-/** Ends objects of one lineage and tells each; what cannot be ended is told too, and shows in the proof. */
-export async function endByTags(session: Session, lineage: string, objects: CloudObject[]): Promise<void> {
+/** Ends objects of one fleet and tells each; what cannot be ended is told too, and shows in the proof. */
+export async function endByTags(session: Session, objects: FleetObject[]): Promise<void> {
   if (objects.length === 0) return;
-  const emit = (level: "info" | "warning", object: CloudObject, message: string) =>
+  const emit = (level: "info" | "warning", object: FleetObject, message: string) =>
     session.reporter.emit({
       type: "message",
       level,
       subject: object.region,
       message: `${object.kind} ${object.id} ${message}`,
     });
-  const failures = await sweep(session.cloud, lineage, objects, {
+  const failures = await deleteOfFleet(session.cloud, objects, {
     signal: session.interrupts.hard,
     onDeleted: (object) => emit("info", object, "deleted by its tag"),
   });
@@ -451,7 +445,7 @@ function isShared({ projectDir, lineage }: Session): boolean {
   });
 }
 
-async function confirmed(session: Session, account: string, found: CloudObject[]): Promise<void> {
+async function confirmed(session: Session, account: string, found: FleetObject[]): Promise<void> {
   if (session.target.kind === "sandbox") return;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   if (found.length === 0 && session.state.resources.length === 0) return;
@@ -473,7 +467,7 @@ async function confirmed(session: Session, account: string, found: CloudObject[]
  */
 export async function forgetStack(
   session: Session,
-  others: readonly CloudObject[],
+  others: readonly FleetObject[],
   isSealed = false,
 ): Promise<string | undefined> {
   let kept: string | undefined;

@@ -1,11 +1,12 @@
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
 import { counted } from "../../../fleet/text/words";
-import { enabledRegions, inventory, type CloudObject } from "../../cloud/resources/inventory";
+import { enabledRegions } from "../../cloud/enabled-regions";
+import { deleteOfFleet } from "../../cloud/resources/delete";
+import { inventory, type FleetObject } from "../../cloud/resources/inventory";
 import { takeTagsOff } from "../../cloud/resources/release";
-import { sweep } from "../../cloud/resources/sweep";
 import { orphansAmong, type UnexplainedObject } from "../../session/orphans";
-import { divided } from "../../session/ownership";
+import { dividedLook } from "../../session/ownership";
 import { exclusively } from "../../session/run-lock";
 import { fleetRegions, type Session } from "../../session";
 
@@ -14,8 +15,8 @@ export type Fate = "end" | "release";
 
 export interface NamedResult {
   fate: Fate;
-  done: CloudObject[];
-  failures: { object: CloudObject; reason: string }[];
+  done: FleetObject[];
+  failures: { object: FleetObject; reason: string }[];
 }
 
 const FATES: Record<Fate, { question: (what: string) => string; word: string; failed: string }> = {
@@ -45,7 +46,7 @@ export function dealWith(session: Session, fate: Fate, ids: readonly string[]): 
       throw new SpotError("E_DECLINED", "nothing was changed");
     const failures =
       fate === "end"
-        ? await sweep(session.cloud, session.lineage, objects, { signal: session.interrupts.hard })
+        ? await deleteOfFleet(session.cloud, objects, { signal: session.interrupts.hard })
         : await takeTagsOff(session.cloud, objects, OUR_TAGS);
     const undone = new Map(failures.map(({ object, error }) => [object.id, wordsOf(error)]));
     for (const { kind, id, region } of objects) {
@@ -89,13 +90,10 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
   return unexplained;
 }
 
-async function lookFor(session: Session, regions: string[], ids: readonly string[]): Promise<CloudObject[]> {
+async function lookFor(session: Session, regions: string[], ids: readonly string[]): Promise<FleetObject[]> {
   const look = await inventory(session.cloud, session.lineage, regions);
   const silent = look.find(({ error }) => error !== undefined)?.error;
-  const own = divided(
-    session,
-    look.flatMap(({ objects }) => objects),
-  ).own.filter(({ id }) => ids.includes(id));
+  const own = dividedLook(session, look).own.filter(({ id }) => ids.includes(id));
   if (own.length < ids.length && silent) throw silent;
   return own;
 }

@@ -3,13 +3,9 @@ import path from "node:path";
 import { Tag } from "../../../fleet/model";
 import { errorInfo, SpotError } from "../../../fleet/errors";
 import { counted } from "../../../fleet/text/words";
-import {
-  enabledRegions,
-  inventory,
-  inventoryOfIds,
-  type CloudObject,
-  type RegionInventory,
-} from "../../cloud/resources/inventory";
+import { enabledRegionsAnd } from "../../cloud/enabled-regions";
+import type { FleetObject } from "../../cloud/resources/find";
+import { inventory, inventoryOfIds, type RegionInventory } from "../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
 import { rememberConfig } from "../../session/last-config";
 import { canStandFor, lostBy } from "../../session/lost-state";
@@ -84,7 +80,7 @@ async function askedAbout(session: Session, objects: UnexplainedObject[]): Promi
   const named = objects.map(({ kind, id, region }) => `${kind} ${id} in ${region}`).join(", ");
   const message = `Delete what carries this fleet's tags and is not in its record: ${named}?`;
   if (!(await session.reporter.confirm({ message, answeredBy: "nothing", unattended: false }))) return objects;
-  await endByTags(session, session.lineage, objects);
+  await endByTags(session, objects);
   const { unexplained, silent } = await orphansIn(session, [...new Set(objects.map(({ region }) => region))]);
   const there = new Set(unexplained.map(({ id }) => id));
   return objects.filter(({ id, region }) => there.has(id) || silent.includes(region));
@@ -148,7 +144,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     const session = sealed ? await endKilledRun(opened) : (await clearBrokenRun(opened)).session;
     const { account } = session.identity;
     const used = own ? fleetRegions(session) : [];
-    const regions = [...new Set([...used, ...(await enabledRegions(session.cloud))])].sort();
+    const regions = await enabledRegionsAnd(session.cloud, used);
     const found = (await inventory(session.cloud, lineage, regions)).flatMap(({ objects }) => objects);
     if (found.length === 0 && !own)
       throw new SpotError("E_NOT_FOUND", `nothing in account ${account} carries the fleet ID ${lineage}`);
@@ -160,10 +156,9 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
     const held = await tellHeld(session, lineage, found);
     const ending = new Set(found.map(({ id }) => id));
     // A volume goes no sooner than the instance that it is attached to.
-    const canGo = ({ heldBy }: CloudObject): boolean => heldBy === undefined || ending.has(heldBy);
+    const canGo = ({ heldBy }: FleetObject): boolean => heldBy === undefined || ending.has(heldBy);
     await endByTags(
       session,
-      lineage,
       found.filter((object) => !staysFor(held, object) && canGo(object)),
     );
     const looked = [
@@ -223,7 +218,7 @@ function refuseUsable({ target, lineage, stack, keys }: Session, sealed: SpotErr
 }
 
 /** Asked in the sandbox too: no record of this place says that the fleet is ours to end, or none that can be used. */
-async function confirmEnd(session: Session, lineage: string, found: CloudObject[], otherWay: string): Promise<void> {
+async function confirmEnd(session: Session, lineage: string, found: FleetObject[], otherWay: string): Promise<void> {
   const { identity, target, reporter } = session;
   const instances = found.filter(({ kind }) => kind === "instance").length;
   const stacks = [...new Set(found.flatMap(({ tags }) => tags[Tag.stack] ?? []))].join(", ");

@@ -1,15 +1,10 @@
 import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
 import { Tag, type Market } from "../../../fleet/model";
 import { byName } from "../../../fleet/text/words";
-import {
-  describeInstances,
-  describeManaged,
-  enabledRegions,
-  LIVE_STATES,
-  tagRecord,
-  type CloudObject,
-  type Instance,
-} from "../../cloud/resources/inventory";
+import { enabledRegions } from "../../cloud/enabled-regions";
+import { describeInstances, describeManaged, type FleetObject, type Instance } from "../../cloud/resources/inventory";
+import { LIVE_STATES } from "../../cloud/resources/kinds/compute";
+import { tagRecord } from "../../cloud/tags";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";
@@ -138,7 +133,7 @@ export async function list(session: Session): Promise<Listing> {
   };
 }
 
-function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Instance): CloudObject {
+function objectOf(region: string, { InstanceId, State, LaunchTime, Tags }: Instance): FleetObject {
   return {
     kind: "instance",
     region,

@@ -2,23 +2,21 @@ import path from "node:path";
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
 import { counted } from "../../../fleet/text/words";
-import { inventory, type CloudObject, type RegionInventory } from "../../cloud/resources/inventory";
-import { networkParts, type NetworkPart } from "../../cloud/resources/network-parts";
-import { deleteWithin, sweep } from "../../cloud/resources/sweep";
+import { deleteOfFleet } from "../../cloud/resources/delete";
+import { inventory, type FleetObject, type RegionInventory } from "../../cloud/resources/inventory";
+import type { NetworkPart } from "../../cloud/resources/network-parts";
 import { lockedError, lockState } from "../../engine/lock";
 import type { PendingOperation, StateResource } from "../../engine/state";
 import { endStrays, straysOf } from "../../engine/strays";
 import { lostBy } from "../../session/lost-state";
 import { madeOf, orphansAmong, tellUnexplained } from "../../session/orphans";
-import { divided } from "../../session/ownership";
+import { dividedLook } from "../../session/ownership";
 import { reread, type Session } from "../../session";
 import { createError } from "./engine-report";
+import { partsOfRecorded, removeParts, unrecordedParts } from "./unrecorded-parts";
 
 /** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
 const STRAY_PATIENCE_MS = 10_000;
-
-/** How long AWS may hold back a rule or a route. */
-const PART_PATIENCE_MS = 30_000;
 
 /** Resource types whose objects `inventory` lists: for these, not being listed means being gone. */
 const LISTED_TYPES: Record<string, "instance" | "network"> = {
@@ -45,10 +43,7 @@ export async function recover(
   const cleared = await clearBrokenRun(opened);
   const pending = [...dropped, ...cleared.pending];
   const look = await lookAt(cleared.session, regions);
-  const others = divided(
-    cleared.session,
-    look.regions.flatMap(({ objects }) => objects),
-  ).others.filter(({ kind }) => kind === "instance");
+  const others = dividedLook(cleared.session, look.regions).others.filter(({ kind }) => kind === "instance");
   // An operation that was dropped a moment ago still tells of an instance that it may have made.
   const lost =
     lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ??
@@ -101,23 +96,11 @@ export interface Look {
 
 /** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
 export async function lookAt(session: Session, regions: string[]): Promise<Look> {
-  const idsIn = (region: string, type: string) =>
-    session.state.resources.flatMap((resource) =>
-      resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : [],
-    );
   const [inventories, parts] = await Promise.all([
     inventory(session.cloud, session.lineage, regions),
-    Promise.all(
-      regions.map((region) =>
-        networkParts(session.cloud, {
-          region,
-          groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"),
-          tables: idsIn(region, "aws:ec2/routeTable:RouteTable"),
-        }).catch(() => []),
-      ),
-    ),
+    partsOfRecorded(session, regions),
   ]);
-  return { regions: inventories, parts: parts.flat() };
+  return { regions: inventories, parts };
 }
 
 /**
@@ -129,19 +112,16 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
  * @throws SpotError E_LOCKED while another run is at work
  */
 export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
-  const own = divided(
-    session,
-    look.regions.flatMap(({ objects }) => objects),
-  ).own;
+  const { own } = dividedLook(session, look.regions);
   const { explained, unexplained } = orphansAmong(session, own);
-  if (explained.length === 0 && unexplained.length === 0 && strayParts(session, look.parts).length === 0)
+  if (explained.length === 0 && unexplained.length === 0 && unrecordedParts(session, look.parts).length === 0)
     return { session, left: 0 };
   await clearDeadLock(session);
   const current = await reread(session);
-  await removeParts(current, strayParts(current, look.parts));
+  await removeParts(current, unrecordedParts(current, look.parts));
   const orphans = orphansAmong(current, own);
   tellUnexplained(current, orphans.unexplained);
-  const failures = await sweep(current.cloud, current.lineage, orphans.explained, {
+  const failures = await deleteOfFleet(current.cloud, orphans.explained, {
     signal: current.interrupts.hard,
     onDeleted: (object) => {
       current.stack.notes.found(current.lineage, { ...madeOf(object), id: object.id });
@@ -160,7 +140,7 @@ export async function endOrphans(session: Session, look: Look): Promise<{ sessio
 }
 
 /** A stack without anything of its own has the ID of one that has: one took the settings of the other, salt and all. */
-function copiedSettings({ state, target, stack, lineage }: Session, others: CloudObject[]): SpotError | undefined {
+function copiedSettings({ state, target, stack, lineage }: Session, others: FleetObject[]): SpotError | undefined {
   if (state.regions.length > 0 || others.length === 0) return undefined;
   const file = path.basename(stack.configFile);
   const owners = [...new Set(others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort();
@@ -168,35 +148,6 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Clou
     message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
     next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops its settings; \`up\` then gives the stack an ID of its own.`,
   });
-}
-
-/** Parts in AWS that the record does not have: asking for them again would be refused for ever. */
-function strayParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
-  const ids = new Set(state.resources.map(({ id }) => id));
-  const tablesWithRoute = new Set(
-    state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId),
-  );
-  return parts.filter(
-    ({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
-  );
-}
-
-async function removeParts(session: Session, parts: NetworkPart[]): Promise<void> {
-  await Promise.all(
-    parts.map(async ({ kind, region, holder, remove }) => {
-      try {
-        await deleteWithin(Date.now() + PART_PATIENCE_MS, remove, session.interrupts.hard);
-        say(session, `removed a ${kind} of ${holder} in ${region}: made and never recorded`);
-      } catch (error) {
-        session.reporter.emit({
-          type: "message",
-          level: "warning",
-          subject: region,
-          message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}`,
-        });
-      }
-    }),
-  );
 }
 
 /**

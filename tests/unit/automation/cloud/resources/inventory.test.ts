@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EC2Client } from "@aws-sdk/client-ec2";
 import type { Cloud } from "../../../../../automation/cloud/clients";
 import { patientInventory } from "../../../../../automation/cloud/resources/inventory";
 
@@ -13,10 +14,11 @@ describe("a look on which much depends", () => {
       return Promise.reject(Object.assign(new Error("refused"), { name: refusal.name }));
     };
     return {
-      ec2: (region: string) => ({
-        send: (command: { constructor: { name: string } }) =>
-          send(region, command.constructor.name.replace(/Command$/, "")),
-      }),
+      ec2: (region: string) =>
+        Object.assign(Object.create(EC2Client.prototype) as EC2Client, {
+          send: (command: { constructor: { name: string } }) =>
+            send(region, command.constructor.name.replace(/Command$/, "")),
+        }),
     } as unknown as Cloud;
   }
   const look = (cloud: Cloud, signal = new AbortController().signal) =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import type { Remain } from "../../../../../automation/cloud/resources/remains";
+import type { CloudObject } from "../../../../../automation/cloud/resources/find";
+import type { KindName } from "../../../../../automation/cloud/resources/kinds";
 import {
   changedSince,
   choicesOf,
@@ -87,7 +88,12 @@ describe("the plan of cleanup-vpcs", () => {
   const OURS = { "spot-deployer:lineage": "ours", ManagedBy: "spot-deployer" };
   const ANOTHER = { "spot-deployer:lineage": "theirs", ManagedBy: "spot-deployer" };
   const LEGACY = { ManagedBy: "SpotDeployer", Name: "SpotInstance-us-west-2" };
-  const thing = (kind: string, id: string, tags: Record<string, string> = {}, more: Partial<Remain> = {}): Remain => ({
+  const thing = (
+    kind: KindName,
+    id: string,
+    tags: Record<string, string> = {},
+    more: Partial<CloudObject> = {},
+  ): CloudObject => ({
     kind,
     region: "us-west-2",
     id,
@@ -95,8 +101,13 @@ describe("the plan of cleanup-vpcs", () => {
     tags,
     ...more,
   });
-  const inside = (...things: Remain[]): Remain[] => things.map((one) => ({ ...one, vpc: "vpc-1" }));
-  const look = (whose: Whose, tags: Record<string, string>, contents: Remain[], more: Remain[] = []): RegionPlan =>
+  const inside = (...things: CloudObject[]): CloudObject[] => things.map((one) => ({ ...one, vpc: "vpc-1" }));
+  const look = (
+    whose: Whose,
+    tags: Record<string, string>,
+    contents: CloudObject[],
+    more: CloudObject[] = [],
+  ): RegionPlan =>
     planOf(whose, {
       region: "us-west-2",
       fleet: { lineage: "ours" },
@@ -138,7 +149,7 @@ describe("the plan of cleanup-vpcs", () => {
     }
   });
 
-  const STRANGERS: [what: string, contents: Remain[]][] = [
+  const STRANGERS: [what: string, contents: CloudObject[]][] = [
     [
       "an instance without the predecessor's tag",
       inside(
@@ -168,7 +179,7 @@ describe("the plan of cleanup-vpcs", () => {
     });
   }
 
-  const NO_VPCS: [what: string, vpc: Remain][] = [
+  const NO_VPCS: [what: string, vpc: CloudObject][] = [
     ["a region's default VPC", thing("vpc", "vpc-2", LEGACY, { managed: "never deleted" })],
     ["a VPC that has but a name like the predecessor's", thing("vpc", "vpc-2", { Name: "spot-deployer-us-west-2" })],
     ["a VPC of this program's", thing("vpc", "vpc-2", OURS)],
@@ -333,4 +344,55 @@ describe("cleanup-vpcs between its question and its deletions", () => {
       "vpc-1: subnet subnet-1 is still there",
     ]);
   });
+});
+
+describe("cleanup-vpcs with a gateway that AWS does not let go at once", () => {
+  /** Cleans up a VPC whose gateway is detached by a first try that fails; answers the tries and what is left. */
+  async function cleaned(attachedThen: string[]): Promise<{ left: string[]; tries: number }> {
+    let attachedTo = ["vpc-1"];
+    let tries = 0;
+    const gateways = () => [
+      { InternetGatewayId: "igw-1", Attachments: attachedTo.map((VpcId) => ({ VpcId, State: "available" })) },
+    ];
+    const answers: Record<string, (input: { Filters?: { Name: string; Values: string[] }[] }) => object> = {
+      DescribeRegions: () => ({ Regions: [{ RegionName: "us-west-2" }] }),
+      DescribeVpcs: () => ({ Vpcs: [{ VpcId: "vpc-1", Tags: [{ Key: "ManagedBy", Value: "SpotDeployer" }] }] }),
+      DescribeInternetGateways: ({ Filters = [] }) => {
+        const vpcs = Filters.find(({ Name }) => Name === "attachment.vpc-id")?.Values;
+        const byTag = Filters.some(({ Name }) => Name.startsWith("tag"));
+        const matching = vpcs === undefined || attachedTo.some((vpc) => vpcs.includes(vpc));
+        return { InternetGateways: matching && !byTag ? gateways() : [] };
+      },
+      DetachInternetGateway: () => ((attachedTo = attachedThen), {}),
+      DeleteInternetGateway: () => {
+        tries += 1;
+        if (tries === 1) throw Object.assign(new Error("later"), { name: "RequestLimitExceeded" });
+        return {};
+      },
+    };
+    const client = Object.assign(Object.create(EC2Client.prototype) as EC2Client, {
+      config: {},
+      send: async ({ constructor: { name }, input }: { constructor: { name: string }; input: object }) =>
+        Promise.resolve(answers[name.replace(/Command$/, "")]?.(input) ?? {}),
+    });
+    const session = {
+      cloud: { ec2: () => client },
+      identity: { account: "123456789012" },
+      lineage: "ours",
+      target: { kind: "aws", isChosen: true },
+      interrupts: neverInterrupted(),
+      reporter: { emit: () => undefined, confirm: () => Promise.resolve(true) },
+    } as unknown as Session;
+    const { left } = await cleanupVpcs(session, { legacy: true, dryRun: false });
+    return { left: left.map(({ id, reason }) => `${id}: ${reason}`), tries };
+  }
+
+  it("deletes it all the same once it is detached", async () =>
+    assert.deepEqual(await cleaned([]), { left: [], tries: 2 }));
+
+  it("leaves it alone where it is another VPC's by now", async () =>
+    assert.deepEqual(await cleaned(["vpc-2"]), {
+      left: ["igw-1: it is attached to vpc-2 now", "vpc-1: internet-gateway igw-1 is still there"],
+      tries: 1,
+    }));
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import { listRemains, REMAINS, type Where } from "../../../../../automation/cloud/resources/remains";
+import { findResources, type ResourceQuery } from "../../../../../automation/cloud/resources/find";
+import { kindOf, RESOURCE_KINDS } from "../../../../../automation/cloud/resources/kinds";
 import type { Cloud } from "../../../../../automation/cloud/clients";
 
 /** The sandbox imitates no EC2 fleets, so their row is held to what the API reference says. */
@@ -40,16 +41,16 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
         ],
       },
     };
-    const ids = async (where: Where, more: Answers = {}) =>
-      (await listRemains(cloudOf(clientWith({ ...answers, ...more })), "us-west-2", [where])).flatMap(({ kind, id }) =>
-        kind === "vpn-connection" ? [id] : [],
+    const ids = async (where: ResourceQuery, more: Answers = {}) =>
+      (await findResources(cloudOf(clientWith({ ...answers, ...more })), "us-west-2", [where])).flatMap(
+        ({ kind, id }) => (kind === "vpn-connection" ? [id] : []),
       );
     assert.deepEqual(await ids({ vpc: "vpc-1" }), ["vpn-1"]);
     assert.deepEqual(await ids({ vpc: "vpc-1" }, { DescribeVpnGateways: {} }), [], "a VPC without a gateway has none");
     assert.deepEqual(await ids({ tag: "t", values: ["v"] }), ["vpn-1", "vpn-2"]);
   });
 
-  const row = REMAINS.find(({ kind }) => kind === "fleet")!;
+  const row = kindOf("fleet");
 
   it("is found by its tags alone, and not once it is deleted", async () => {
     const Fleets = [
@@ -59,7 +60,7 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
       fleet("fleet-4", "active", { Name: "spot-x" }),
       fleet("fleet-5", "active", {}),
     ];
-    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } })), "us-west-2", [
+    const found = await findResources(cloudOf(clientWith({ DescribeFleets: { Fleets } })), "us-west-2", [
       { tag: "lineage", values: ["a"] },
       { tag: "Name", values: ["spot-*"] },
     ]);
@@ -79,7 +80,7 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
       fleet("fleet-3", "active", { ManagedBy: "terraform" }),
     ];
     const sent: { action: string; input: object }[] = [];
-    const found = await listRemains(cloudOf(clientWith({ DescribeFleets: { Fleets } }, sent)), "us-west-2", [
+    const found = await findResources(cloudOf(clientWith({ DescribeFleets: { Fleets } }, sent)), "us-west-2", [
       { tag: "lineage" },
     ]);
     assert.deepEqual(
@@ -101,7 +102,7 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
     await row.remove(clientWith({}, sent), "fleet-1");
     assert.deepEqual(sent, [{ action: "DeleteFleets", input: { FleetIds: ["fleet-1"], TerminateInstances: true } }]);
     const goneWhen = (state: string) =>
-      row.gone!(clientWith({ DescribeFleets: { Fleets: [fleet("fleet-1", state, {})] } }), "fleet-1");
+      row.isGone!(clientWith({ DescribeFleets: { Fleets: [fleet("fleet-1", state, {})] } }), "fleet-1");
     assert.deepEqual(await Promise.all(["active", "deleted_terminating", "deleted"].map(goneWhen)), [
       false,
       false,
@@ -122,7 +123,7 @@ describe("what a fleet of EC2's leaves (cleanup-vpcs, L42)", () => {
   });
 
   it("goes after instances and before launch templates, VPN gateways before interfaces and the VPC", () => {
-    const order = REMAINS.map(({ kind }) => kind);
+    const order: string[] = RESOURCE_KINDS.map(({ kind }) => kind);
     const inOrder = (...kinds: string[]) =>
       assert.deepEqual(
         kinds.map((kind) => order.indexOf(kind)),

@@ -1,6 +1,7 @@
-import { DescribeInstancesCommand, TerminateInstancesCommand, type Instance } from "@aws-sdk/client-ec2";
-import type { Cloud } from "./clients";
-import { awsError } from "./errors";
+import { TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import type { Cloud } from "../clients";
+import { awsError } from "../errors";
+import { describeInstancesBy, type Instance } from "./kinds/compute";
 
 /** DescribeInstances takes at most 200 values a filter. */
 const IDS_A_CALL = 200;
@@ -11,16 +12,13 @@ const IDS_A_CALL = 200;
  * @throws SpotError E_CREDENTIALS, E_REGION, E_AWS
  */
 export async function instancesById(cloud: Cloud, region: string, ids: string[]): Promise<Instance[]> {
-  const found: Instance[] = [];
+  const filters = Array.from({ length: Math.ceil(ids.length / IDS_A_CALL) }, (_, n) => ({
+    Name: "instance-id",
+    Values: ids.slice(n * IDS_A_CALL, (n + 1) * IDS_A_CALL),
+  }));
   try {
-    for (let at = 0; at < ids.length; at += IDS_A_CALL) {
-      const answer = await cloud
-        .ec2(region)
-        .send(
-          new DescribeInstancesCommand({ Filters: [{ Name: "instance-id", Values: ids.slice(at, at + IDS_A_CALL) }] }),
-        );
-      found.push(...(answer.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
-    }
+    const found: Instance[] = [];
+    for (const filter of filters) found.push(...(await describeInstancesBy(cloud.ec2(region), [filter])));
     return found;
   } catch (error) {
     throw awsError(error, `DescribeInstances in ${region}`);

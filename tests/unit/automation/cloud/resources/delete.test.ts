@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { EC2Client } from "@aws-sdk/client-ec2";
 import type { Cloud } from "../../../../../automation/cloud/clients";
-import type { CloudKind, CloudObject } from "../../../../../automation/cloud/resources/inventory";
-import { sweep } from "../../../../../automation/cloud/resources/sweep";
+import { deleteOfFleet } from "../../../../../automation/cloud/resources/delete";
+import type { FleetObject } from "../../../../../automation/cloud/resources/find";
+import type { FleetKind } from "../../../../../automation/cloud/resources/kinds";
 
 const OURS = { "spot-deployer:lineage": "0123456789abcdef", "spot-deployer:stack": "dev" };
 
@@ -24,23 +26,24 @@ describe("deleting what was listed as ours", () => {
           },
         ],
       }),
+      DescribeVolumes: () => ({}),
       DeleteVpc: ({ VpcId }: { VpcId: string }) => (deleted.push(VpcId), {}),
       TerminateInstances: ({ InstanceIds }: { InstanceIds: string[] }) => (deleted.push(...InstanceIds), {}),
     };
     const send = (command: { constructor: { name: string }; input: never }) =>
       Promise.resolve(answers[command.constructor.name.replace(/Command$/, "")]!(command.input));
-    return { ec2: () => ({ send }) } as unknown as Cloud;
+    return { ec2: () => Object.assign(Object.create(EC2Client.prototype) as EC2Client, { send }) } as unknown as Cloud;
   }
-  const object = (kind: CloudKind, id: string): CloudObject => ({
+  const object = (kind: FleetKind, id: string): FleetObject => ({
     kind,
     region: "us-west-2",
     id,
     detail: "",
     tags: OURS,
   });
-  const swept = async (tags: Record<string, Record<string, string>>, ...objects: CloudObject[]) => {
+  const swept = async (tags: Record<string, Record<string, string>>, ...objects: FleetObject[]) => {
     const deleted: string[] = [];
-    const failures = await sweep(region(tags, deleted), OURS["spot-deployer:lineage"], objects);
+    const failures = await deleteOfFleet(region(tags, deleted), objects);
     return { deleted, left: failures.map(({ object: { id }, error }) => `${id}: ${(error as Error).message}`) };
   };
 
@@ -74,4 +77,28 @@ describe("deleting what was listed as ours", () => {
   it("leaves what is not listed by its id to AWS's own answer", async () => {
     assert.deepEqual(await swept({}, object("vpc", "vpc-9")), { deleted: ["vpc-9"], left: [] });
   });
+
+  it("asks again for the end of an instance whose ID AWS does not know for a moment, and waits until it is gone", async () => {
+    const tries: string[] = [];
+    const states = ["running", "running", "shutting-down", "terminated"];
+    const answers: Record<string, () => object> = {
+      TerminateInstances: () => {
+        tries.push("TerminateInstances");
+        if (tries.length === 1) throw Object.assign(new Error("unknown"), { name: "InvalidInstanceID.NotFound" });
+        return {};
+      },
+      DescribeInstances: () => {
+        const tags = Object.entries(OURS).map(([Key, Value]) => ({ Key, Value }));
+        const Name = tries.length === 0 ? "running" : (states.shift() ?? "terminated");
+        return { Reservations: [{ Instances: [{ InstanceId: "i-1", State: { Name }, Tags: tags }] }] };
+      },
+    };
+    const send = async ({ constructor: { name } }: object) => Promise.resolve(answers[name.replace(/Command$/, "")]!());
+    const client = Object.assign(Object.create(EC2Client.prototype) as EC2Client, { send });
+    assert.deepEqual(await deleteOfFleet({ ec2: () => client } as unknown as Cloud, [object("instance", "i-1")]), []);
+    assert.deepEqual([tries.length, states], [2, []]);
+  });
+
+  it("takes a volume that went with its instance for gone, and does not ask for its end", async () =>
+    assert.deepEqual(await swept({}, { ...object("volume", "vol-1"), heldBy: "i-1" }), { deleted: [], left: [] }));
 });
