@@ -85,7 +85,6 @@ export default tseslint.config(
         (folder) => `${folder}/**/*.ts`,
       ),
     ],
-    ignores: ["cli/commands/logs.ts"],
     rules: { "no-restricted-syntax": ["error", ...LAYOUT] },
   },
   {

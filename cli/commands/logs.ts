@@ -1,11 +1,12 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
+import { paths } from "../../fleet/layout";
 import { tied } from "../../automation/ssh/shell";
 import { runSsh } from "../../automation/ssh/ssh-program";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 
 /** What a node writes about itself (instance/README.md), and the journal of our units and the user's. */
-const FILES = "/var/log/cloud-init-output.log /opt/deployment.log /opt/startup.log";
+const FILES = `/var/log/cloud-init-output.log ${paths.deploymentLog} ${paths.startupLog}`;
 const UNITS = "-u 'spot-*' -u 'bacalhau*' -u sensor";
 const LINES = 200;
 
