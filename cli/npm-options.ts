@@ -1,5 +1,5 @@
 import { SpotError } from "../fleet/errors";
-import { quote } from "../fleet/text/quote";
+import { shellQuote } from "../fleet/text/shell-quote";
 import type { CommandDefinition } from "./runtime/command";
 import { OPTIONS, type OptionDefinition, type OptionName } from "./runtime/options";
 
@@ -44,7 +44,7 @@ export function refuseOptionsKeptByNpm(command: CommandDefinition, typed: Comman
     });
   }
   const { options, words } = withValues(lost, typed);
-  const line = (start: string): string => [start, ...options, ...words.map(quote)].join(" ");
+  const line = (start: string): string => [start, ...options, ...words.map(shellQuote)].join(" ");
   const script = command.name === env.npm_lifecycle_event || command.aliases.includes(env.npm_lifecycle_event);
   throw new SpotError("E_USAGE", {
     message: `npm kept ${options.map((option) => `\`${option}\``).join(" and ")} for itself: \`${command.name}\` would run without ${them(lost)}`,
@@ -98,6 +98,6 @@ function mayTake({ value }: OptionDefinition, word: string | undefined): boolean
 function spelt({ name }: Kept, value: string | undefined): string {
   const { value: taken }: OptionDefinition = OPTIONS[name];
   if (taken === undefined) return `--${name}`;
-  if (CHOICE.test(taken)) return value === undefined ? `--${name}` : `--${name}=${quote(value)}`;
-  return `--${name} ${value === undefined ? taken : quote(value)}`;
+  if (CHOICE.test(taken)) return value === undefined ? `--${name}` : `--${name}=${shellQuote(value)}`;
+  return `--${name} ${value === undefined ? taken : shellQuote(value)}`;
 }

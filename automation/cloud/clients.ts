@@ -2,7 +2,7 @@ import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
-import { quote } from "../../fleet/text/quote";
+import { shellQuote } from "../../fleet/text/shell-quote";
 import type { EndpointService } from "../../project/aws-endpoints";
 import type { Credentials } from "../target/credentials";
 import type { Target } from "../target";
@@ -106,7 +106,7 @@ function credentialsOf(credentials: Credentials): Pick<EC2ClientConfig, "credent
 /** A command that is shown is pasted as it stands: in a sandbox it must never ask AWS, however the shell is set up. */
 function cliOf({ endpoint, credentials }: Target): string {
   if (endpoint === undefined)
-    return credentials.kind === "profile" ? `aws --profile ${quote(credentials.profile)}` : "aws";
+    return credentials.kind === "profile" ? `aws --profile ${shellQuote(credentials.profile)}` : "aws";
   if (credentials.kind !== "keys")
     throw new Error(`a sandbox is never asked with credentials of kind ${credentials.kind}`);
   const { accessKeyId, secretAccessKey } = credentials;

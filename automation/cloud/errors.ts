@@ -1,5 +1,5 @@
 import { SpotError, wordsOf, type ErrorCode } from "../../fleet/errors";
-import { classifyFailure } from "../../fleet/aws/failures";
+import { classifyFailure } from "../../fleet/aws/error-codes";
 
 /** Our code for an AWS failure, by its class; everything else is a plain AWS failure. */
 const CODE_OF_CLASS: Record<string, ErrorCode> = { auth: "E_PERMISSION", "opt-in": "E_REGION" };
@@ -14,8 +14,8 @@ const SDK_ERRORS: Record<string, ErrorCode> = {
 /** Translates what an AWS SDK call threw. `doing` completes "… failed": `DescribeInstances in us-west-2`. */
 export function awsError(error: unknown, doing: string): SpotError {
   const name = (error as { name?: string }).name ?? "";
-  const { class: failureClass, next, everywhere } = classifyFailure(`${name}: ${wordsOf(error)}`);
-  const code = everywhere ? "E_CREDENTIALS" : (SDK_ERRORS[name] ?? CODE_OF_CLASS[failureClass] ?? "E_AWS");
+  const { class: failureClass, next, accountWide } = classifyFailure(`${name}: ${wordsOf(error)}`);
+  const code = accountWide ? "E_CREDENTIALS" : (SDK_ERRORS[name] ?? CODE_OF_CLASS[failureClass] ?? "E_AWS");
   const network = (error as { code?: string }).code;
   return new SpotError(code, {
     message: `${doing} failed${name ? `: ${name}` : ""}`,

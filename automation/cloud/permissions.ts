@@ -8,7 +8,7 @@ import {
   TerminateInstancesCommand,
   type EC2Client,
 } from "@aws-sdk/client-ec2";
-import { classifyFailure } from "../../fleet/aws/failures";
+import { classifyFailure } from "../../fleet/aws/error-codes";
 import { VPC_CIDR } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 

@@ -1,5 +1,5 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { NO_PROVIDER } from "./failures";
+import { NO_PROVIDER } from "./cli-errors";
 
 /** A step that the engine finished, with what it knows of the resource. */
 export interface EngineStep {

@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError, type ErrorCode } from "../../fleet/errors";
-import { launchedNothing } from "../../fleet/aws/failures";
+import { launchedNothing } from "../../fleet/aws/error-codes";
 import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { collectEvents, CREATES, DELETES, type EngineListener, type EngineReport } from "./events";
-import { engineError } from "./failures";
+import { engineError } from "./cli-errors";
 import { KeptState, type ExportedState } from "./kept-state";
 import {
   fileBackendRoot,

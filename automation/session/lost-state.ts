@@ -1,6 +1,6 @@
 import { SpotError, wordsWithCause } from "../../fleet/errors";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { inventory, type FleetObject, type RegionInventory } from "../cloud/resources/inventory";
 import { INSTANCE_TYPE, recordedIds } from "../engine/state";
 import { mayBeUnheard } from "./orphans";
@@ -35,7 +35,7 @@ export function lostBy(place: Opened, look: readonly RegionInventory[]): SpotErr
       cause: causeOf(cause, instances),
       next: ["Nothing was changed.", ...(first === undefined ? [] : [first]), waysOut(place, instances)].join(" "),
     });
-  const seen = instances.length > 0 ? counted(instances.length, "instance") : counted(own.length, "resource");
+  const seen = instances.length > 0 ? pluralize(instances.length, "instance") : pluralize(own.length, "resource");
   if (damaged) return error(damaged.message, damaged.cause);
   if (!stackExists && settings.lineage !== undefined) {
     if (own.length > 0)
@@ -91,7 +91,7 @@ function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: re
   const saved = stack.savedStates.find((one) => canStandFor(one.state, instances));
   const ways = [
     ...(saved
-      ? [`\`recover\` restores the state of ${saved.at.toISOString()} (${counted(saved.state.nodes.length, "node")})`]
+      ? [`\`recover\` restores the state of ${saved.at.toISOString()} (${pluralize(saved.state.nodes.length, "node")})`]
       : []),
     `\`recover --fleet-id ${lineage}\` ends the fleet by its tags`,
     ...(stackExists && damaged === undefined

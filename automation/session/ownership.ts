@@ -4,7 +4,7 @@ import { SpotError } from "../../fleet/errors";
 import { asFleetId } from "../../fleet/identity/fleet-id";
 import { isOfStack, shortName } from "../../fleet/identity/ownership";
 import { StackKey } from "../../fleet/plan/stack-config";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { endpointsText } from "../../project/aws-endpoints";
 import type { Cloud } from "../cloud/clients";
 import { callerIdentity, type Identity } from "../cloud/identity";
@@ -107,7 +107,7 @@ export async function ownIdentity(cloud: Cloud, known: Known, regions: readonly 
   }
   if (state.regions.length === 0 || (await isSeen(cloud, known))) return identity;
   throw new SpotError("E_ACCOUNT", {
-    message: `nothing tells in which account the ${counted(state.resources.length, "resource")} of stack ${target.stack} are, and none of them can be seen in account ${identity.account}`,
+    message: `nothing tells in which account the ${pluralize(state.resources.length, "resource")} of stack ${target.stack} are, and none of them can be seen in account ${identity.account}`,
     next: `Nothing was changed. Log in to the account that the fleet was made in (AWS_PROFILE / --profile). \`recover --fleet-id ${known.lineage} --stack NEW\` ends what is left of it in an account, by its tags.`,
   });
 }

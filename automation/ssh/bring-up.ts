@@ -66,10 +66,10 @@ export type BringUpResult =
  *   a deployment that was under way fails, E_HOST_KEY, E_UPLOAD, E_ADDRESS_REFUSED, E_INTERRUPTED.
  */
 export async function bringUp(node: BringUpNode, deps: BringUpDeps): Promise<BringUpResult> {
-  return await new Journey(node, deps).go();
+  return await new BringUp(node, deps).go();
 }
 
-class Journey {
+class BringUp {
   private readonly clock: Clock;
   private readonly deadlines: BringUpDeadlines;
   private lastReason: string | undefined;

@@ -3,7 +3,7 @@ import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
 import { hostKeyProof } from "../../fleet/identity/host-key-proof";
 import { paths } from "../../fleet/layout";
-import { openBanner } from "./banner";
+import { openBanner } from "./ssh-banner";
 import { systemClock, type Clock } from "../../system/clock";
 import { wrapConnection, type NodeConnection } from "./connection";
 import type { DialPolicy } from "./dial";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
-import { python } from "./shell";
+import { python } from "./remote-shell";
 
 /**
  * A command line that runs one of the client's own programs on a node. They lie in instance/client as files, and are no

@@ -13,7 +13,7 @@ import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../../system/clock";
 import type { NodeConnection } from "../ssh/connection";
-import { judged, masked, skipped } from "./judged";
+import { toResult, redacted, skipped } from "./check-result";
 import { outcomeOf, together } from "./outcome";
 import { reach, type Reach } from "./reach";
 import type { CheckResult, NodeVerification, Verification } from "./result";
@@ -187,7 +187,7 @@ class NodeRun {
       const verdict = check.judge(value, this.fleet.others(check.id, this.target.ref.name));
       if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok"))
         this.results.set(check.id, { ...earlier, expected: verdict.expected });
-      else this.keep(check, judged(check, verdict, earlier));
+      else this.keep(check, toResult(check, verdict, earlier));
     }
   }
 
@@ -208,7 +208,7 @@ class NodeRun {
   }
 
   private keep(check: Check, result: CheckResult): CheckResult {
-    const shown = masked(result, this.options.secrets ?? []);
+    const shown = redacted(result, this.options.secrets ?? []);
     this.results.set(check.id, shown);
     this.options.onResult?.(this.target.ref, shown);
     return shown;
@@ -274,7 +274,7 @@ class NodeRun {
   }
 
   private judged(check: Check, verdict: Verdict, start: number, command: string): CheckResult {
-    return judged(check, verdict, { command, milliseconds: this.clock.now() - start });
+    return toResult(check, verdict, { command, milliseconds: this.clock.now() - start });
   }
 
   private patienceFor(ms: number): number {

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { preflight, type Preflight } from "../../automation/operations/inspect/check";
 import type { Finding, RegionReport } from "../../automation/operations/plan/region-checks";
 import { jsonLine } from "../output/json";
@@ -33,10 +33,10 @@ export function preflightText({ account, arn, local, regions }: Preflight): stri
     `account ${account}, ${arn}`,
     ...local.map(findingLine),
     ...regions.flatMap(({ region, nodes, pool, vcpus, findings }) => [
-      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${counted(nodes, "node")}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
+      `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${pluralize(nodes, "node")}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
       ...findings.map(findingLine),
     ]),
-    `${good} of ${counted(regions.length, "region")} can be used.`,
+    `${good} of ${pluralize(regions.length, "region")} can be used.`,
   ].join("\n");
 }
 

@@ -1,10 +1,10 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup/cleanup-vpcs";
 import { isAttended } from "../output/console";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/table";
+import { tableText } from "../output/node-table";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
@@ -43,7 +43,7 @@ function planText({ account, plan }: CleanupPlan): string {
   const blocked = plan.flatMap((region) => region.blocked);
   const blockers = new Set(blocked.flatMap(({ by }) => by.map(({ id }) => id)));
   const notOurs = plan.flatMap((region) => region.notOurs).filter(({ id }) => !blockers.has(id));
-  const blocks: string[] = [`account ${account}, ${counted(plan.length, "region")}`];
+  const blocks: string[] = [`account ${account}, ${pluralize(plan.length, "region")}`];
   if (planned.length > 0)
     blocks.push(
       tableText(
@@ -89,8 +89,8 @@ function report(
     );
   blocks.push(
     dryRun
-      ? `${counted(planned.length, "thing")} would be deleted.`
-      : `${deleted} of ${counted(planned.length, "thing")} deleted.`,
+      ? `${pluralize(planned.length, "thing")} would be deleted.`
+      : `${deleted} of ${pluralize(planned.length, "thing")} deleted.`,
   );
   terminal.stdout.write(`${blocks.join("\n\n")}\n`);
 }

@@ -1,11 +1,11 @@
 import { dollars, fleetCost } from "../../fleet/plan/cost";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { costOf, onDemandPrices, pricesOf } from "../../automation/operations/inspect/cost";
 import { list } from "../../automation/operations/inspect/list";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/table";
+import { tableText } from "../output/node-table";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
@@ -72,4 +72,4 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 
 /** What runs on demand costs what AWS's price list says, which is another service with permissions of its own. */
 const unknownText = (nodes: number): string =>
-  `the price of ${counted(nodes, "node")} is not known: it runs on demand (https://aws.amazon.com/ec2/pricing/on-demand/), or AWS did not tell its spot price (--verbose says why)`;
+  `the price of ${pluralize(nodes, "node")} is not known: it runs on demand (https://aws.amazon.com/ec2/pricing/on-demand/), or AWS did not tell its spot price (--verbose says why)`;

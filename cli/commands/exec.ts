@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
-import { tied } from "../../automation/ssh/shell";
+import { pluralize } from "../../fleet/text/words";
+import { killedWithStdin } from "../../automation/ssh/remote-shell";
 import { nodesNamed } from "../../automation/operations/nodes/verify-fleet";
 import { jsonLine } from "../output/json";
 import { nodePrefix } from "../output/lines";
@@ -55,7 +55,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
             await using connection = await connect(CONNECT_MS);
             const result = {
               ...about,
-              ...(await connection.run(tied(command), { deadlineMs: DEADLINE_MS, stdin: new PassThrough() })),
+              ...(await connection.run(killedWithStdin(command), {
+                deadlineMs: DEADLINE_MS,
+                stdin: new PassThrough(),
+              })),
             };
             if (!options.json)
               for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
@@ -82,7 +85,7 @@ function summary(executed: Executed[]): string {
   const failed = executed.filter(({ code }) => code !== 0);
   const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code}`);
   return [
-    `${executed.length - failed.length} of ${counted(executed.length, "node")}: exit code 0.`,
+    `${executed.length - failed.length} of ${pluralize(executed.length, "node")}: exit code 0.`,
     ...failed.map((node) => `  ${node.node}: ${why(node)}`),
   ].join("\n");
 }

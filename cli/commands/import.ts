@@ -1,6 +1,6 @@
 import path from "node:path";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { cloudOf } from "../../automation/cloud/clients";
 import {
@@ -14,7 +14,7 @@ import { pathsOf } from "../../automation/target/paths";
 import { resolveTarget } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/table";
+import { tableText } from "../output/node-table";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { reporterFor } from "../runtime/reporter";
 import { interruptible } from "../runtime/signals";
@@ -39,7 +39,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       const listing = await lookAtLegacy(cloud, entries);
       if (!options.json) terminal.stdout.write(`${listingText(listing)}\n`);
       const there = listing.instances.filter(stillThere);
-      const question = { message: `End ${counted(there.length, "instance")} for good?`, unattended: false };
+      const question = { message: `End ${pluralize(there.length, "instance")} for good?`, unattended: false };
       const yes = there.length > 0 && (await reporter.confirm(question));
       const failed = [...listing.failedRegions, ...(yes ? await endLegacy(cloud, there) : [])];
       const ended = yes ? there.filter(({ region }) => !failed.some((one) => one.region === region)) : [];
@@ -75,6 +75,6 @@ function listingText({ instances }: LegacyListing): string {
 function verdict(there: number, ended: number, yes: boolean): string {
   if (there === 0) return "None of them runs any more: nothing to end.";
   return yes
-    ? `${ended} of ${counted(there, "instance")} ${ended === 1 ? "is" : "are"} ending. Their networks and groups: \`cleanup-vpcs --legacy\`.`
-    : `Still there and left as it was: ${counted(there, "instance")}; --yes ends them without a question.`;
+    ? `${ended} of ${pluralize(there, "instance")} ${ended === 1 ? "is" : "are"} ending. Their networks and groups: \`cleanup-vpcs --legacy\`.`
+    : `Still there and left as it was: ${pluralize(there, "instance")}; --yes ends them without a question.`;
 }

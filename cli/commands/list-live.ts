@@ -3,7 +3,7 @@ import { costOf, pricesOf } from "../../automation/operations/inspect/cost";
 import { list, type ListedNode } from "../../automation/operations/inspect/list";
 import type { Session } from "../../automation/session";
 import { CLEAR } from "../output/live/screen";
-import type { PricedNode } from "../output/table";
+import type { PricedNode } from "../output/node-table";
 import { tryWriteFile } from "../../system/atomic-file";
 import type { CommandContext } from "../runtime/context";
 import { watching } from "../runtime/watch";

@@ -10,7 +10,7 @@ import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../output/table";
+import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../output/node-table";
 import type { CommandContext } from "../runtime/context";
 import { placeFrom } from "../runtime/place";
 

@@ -1,7 +1,7 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { paths } from "../../fleet/layout";
-import { tied } from "../../automation/ssh/shell";
-import { runSsh } from "../../automation/ssh/ssh-program";
+import { killedWithStdin } from "../../automation/ssh/remote-shell";
+import { runSsh } from "../../automation/ssh/openssh";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 
@@ -15,7 +15,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const node = nodeNamed(session, firstWord(context));
     const login = await (await fleet()).login(node);
     const command = context.options.follow
-      ? tied(`sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`)
+      ? killedWithStdin(
+          `sudo -n sh -c "tail -n 20 -F ${FILES} 2>/dev/null & journalctl -n 20 -f --no-pager ${UNITS} & wait"`,
+        )
       : `sudo -n sh -c "for f in ${FILES}; do [ -e \\$f ] || continue; echo \\"==> \\$f <==\\"; tail -n ${LINES} \\$f; echo; done; echo '==> journal <=='; journalctl -n ${LINES} --no-pager ${UNITS}"`;
     return (await runSsh(login, {
       command,

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { preview, refuseStaleBuild } from "../../automation/operations/plan/plan-up";
 import { exitCodeOf } from "../output/exit-code";
 import { changeLine } from "../output/lines";
@@ -36,8 +36,8 @@ export async function run(context: CommandContext): Promise<ExitCode> {
           changed.length === 0
             ? failures.length > 0
               ? "Nothing can be planned: see the errors.\n"
-              : `Nothing to change: ${counted(changes.length, "node")} as configured.\n`
-            : `${changed.length} of ${counted(changes.length, "node")} would change.\n`,
+              : `Nothing to change: ${pluralize(changes.length, "node")} as configured.\n`
+            : `${changed.length} of ${pluralize(changes.length, "node")} would change.\n`,
         );
         for (const { region, error } of decisions.failedRegions)
           reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });

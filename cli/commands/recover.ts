@@ -1,13 +1,13 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { asFleetId } from "../../fleet/identity/fleet-id";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { endFleet } from "../../automation/operations/down/end-fleet";
 import { dealWith, type NamedResult } from "../../automation/operations/down/named-objects";
 import { recoverState, type RecoverResult } from "../../automation/operations/down/recover-state";
 import { reportDown } from "../output/down";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/table";
+import { tableText } from "../output/node-table";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
@@ -36,7 +36,7 @@ function reportNamed({ options, terminal }: CommandContext, result: NamedResult)
   if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
   else
     terminal.stdout.write(
-      `${result.done.length} of ${counted(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`,
+      `${result.done.length} of ${pluralize(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`,
     );
   return exitCode;
 }
@@ -61,7 +61,7 @@ function reportRecovered({ options, terminal }: CommandContext, result: RecoverR
           ]
         : []),
       ...(left.length + notLookedAt.length === 0
-        ? [`Record and cloud agree: ${counted(nodes, "node")}. Run \`up\` to go on.`]
+        ? [`Record and cloud agree: ${pluralize(nodes, "node")}. Run \`up\` to go on.`]
         : []),
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);

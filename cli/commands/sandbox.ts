@@ -1,7 +1,7 @@
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
 import { pathsOf } from "../../automation/target/paths";
@@ -22,7 +22,7 @@ const actions: Record<string, Action> = {
       return {
         document: status ?? null,
         text: status
-          ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${counted(status.instances, "instance")}`
+          ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${pluralize(status.instances, "instance")}`
           : "No sandbox is running.",
       };
     },

@@ -1,5 +1,5 @@
 import type { ExitCode } from "../../fleet/errors/exit-codes";
-import { runSsh } from "../../automation/ssh/ssh-program";
+import { runSsh } from "../../automation/ssh/openssh";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes, remoteCommand } from "../runtime/on-nodes";
 

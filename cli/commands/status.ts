@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { processStartedAt } from "../../system/process";
 import { clock } from "../output/live/frame";
-import { recordFile, type RunRecord } from "../output/journal";
+import { recordFile, type RunRecord } from "../output/run-log";
 import { jsonLine } from "../output/json";
 import { countText } from "../output/progress";
-import { ageText, tableText } from "../output/table";
-import { keptReport } from "../output/kept-report";
+import { ageText, tableText } from "../output/node-table";
+import { keptReport } from "../output/report-store";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
 
@@ -77,7 +77,7 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
     `${[command, ...args].join(" ")}: ${how}, ${clock(end - Date.parse(startedAt))} long, begun ${ageText(now - Date.parse(startedAt))} ago`,
     ...(nodes.length > 0
       ? [
-          `${counted(nodes.length, "node")}: ${countText(nodes)}`,
+          `${pluralize(nodes.length, "node")}: ${countText(nodes)}`,
           tableText(
             ["NODE", "STAGE", "REASON"],
             nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]),
@@ -88,7 +88,7 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
     `log: ${log}`,
     ...(verification
       ? [
-          `last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${counted(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`,
+          `last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${pluralize(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`,
         ]
       : []),
   ].join("\n");

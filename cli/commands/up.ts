@@ -1,7 +1,7 @@
 import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { enoughNodes, poolText } from "../../fleet/aws/pools";
-import { capitalized, counted } from "../../fleet/text/words";
+import { capitalized, pluralize } from "../../fleet/text/words";
 import { list } from "../../automation/operations/inspect/list";
 import { refuseStaleBuild, type Part } from "../../automation/operations/plan/plan-up";
 import { up } from "../../automation/operations/up/up";
@@ -9,10 +9,10 @@ import type { UpResult } from "../../automation/operations/up/run";
 import { bootsHosts } from "../../automation/session";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { nodeTable, tableText } from "../output/table";
+import { nodeTable, tableText } from "../output/node-table";
 import { verdictLine, verificationText } from "../output/verification";
-import { unhealthyCode } from "../../automation/verify/health";
-import { keepReport } from "../output/kept-report";
+import { unhealthyCode } from "../../automation/verify/min-healthy";
+import { keepReport } from "../output/report-store";
 import { verificationReport } from "../../automation/verify/report";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
@@ -112,7 +112,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   }
   const lines = [
     nothing
-      ? `Nothing to change: ${counted(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.`
+      ? `Nothing to change: ${pluralize(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.`
       : changeSummary(result),
     ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),

@@ -4,12 +4,12 @@ import { SpotError, wordsOf } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify-fleet";
 import { jsonLine } from "../output/json";
-import { OneAtATime } from "../output/one-at-a-time";
+import { StepThrough } from "../output/step-through";
 import { CLEAR } from "../output/live/screen";
-import { tableText } from "../output/table";
+import { tableText } from "../output/node-table";
 import { verdictLine, verificationText } from "../output/verification";
-import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/health";
-import { keepReport } from "../output/kept-report";
+import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/min-healthy";
+import { keepReport } from "../output/report-store";
 import { checkRows, verificationReport, type VerificationReport } from "../../automation/verify/report";
 import type { Verification } from "../../automation/verify/result";
 import { selectChecks } from "../../automation/verify/select";
@@ -57,7 +57,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   } as const;
   return withSessions(context, access, async ({ given, open, reporter, interrupts }) => {
     const person = options["one-at-a-time"]
-      ? new OneAtATime(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`)
+      ? new StepThrough(terminal, (node) => `npx spot ssh ${[node, ...placeWords(options)].join(" ")}`)
       : undefined;
     const request: VerifyRequest = {
       ...given,

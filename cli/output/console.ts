@@ -1,7 +1,7 @@
 import { Chalk, type ChalkInstance } from "chalk";
 import { createInterface } from "node:readline/promises";
 import type { Level, Question, Reporter } from "../../fleet/report/events";
-import { teller, toldText } from "./lines";
+import { lineFormatter, formatLine } from "./lines";
 
 /** The streams of a run and what may be done with them. */
 export interface Terminal {
@@ -49,11 +49,11 @@ export function isTold(level: Level, { quiet, verbose }: Loudness): boolean {
  */
 export function consoleReporter(terminal: Terminal, options: Loudness & Answers): Reporter {
   const paint = levelPaint(terminal.stderr, terminal.env);
-  const tell = teller();
+  const tell = lineFormatter();
   return {
     emit: (event) => {
       for (const told of tell(event))
-        if (isTold(told.level, options)) terminal.stderr.write(`${toldText(told, paint)}\n`);
+        if (isTold(told.level, options)) terminal.stderr.write(`${formatLine(told, paint)}\n`);
     },
     confirm: (question) => ask(terminal, question, options),
   };

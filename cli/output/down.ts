@@ -1,10 +1,10 @@
 import { isProven, type planDown, type DownResult } from "../../automation/operations/down/down";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import type { Terminal } from "./console";
 import { jsonLine } from "./json";
-import { tableText } from "./table";
+import { tableText } from "./node-table";
 
 /** Where an answer goes, and in which form. */
 interface Output {
@@ -36,7 +36,7 @@ export function reportPlan({ options, terminal }: Output, plan: Awaited<ReturnTy
     ...namesakeLines(plan.namesakes),
     ...plan.notLookedAt.map(notLookedAtLine),
   ];
-  lines.push(`Account ${plan.account}: ${counted(plan.found.length, "object")} would be ended; nothing was changed.`);
+  lines.push(`Account ${plan.account}: ${pluralize(plan.found.length, "object")} would be ended; nothing was changed.`);
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
 }
@@ -50,7 +50,7 @@ export function downExitCode(result: DownResult): ExitCode {
 
 function conclusion(result: DownResult, exitCode: ExitCode, command: string): string {
   const { leftovers, unexplained, held, namesakes, notLookedAt, partial } = result;
-  const found = counted(result.found.length, "object");
+  const found = pluralize(result.found.length, "object");
   const what = partial ? "that part of the fleet" : "the fleet";
   if (exitCode === ExitCode.interrupted) {
     return `Interrupted${notLookedAt.length > 0 ? ", and nothing is proven" : `; left: ${leftovers.length} of ${found}`}. Run \`${command}\` again: it goes on from there.`;
@@ -61,12 +61,12 @@ function conclusion(result: DownResult, exitCode: ExitCode, command: string): st
     leftovers.length === unexplained.length &&
     notLookedAt.every(({ everUsed }) => !everUsed)
   ) {
-    return `All of ${what} that is its own is gone. Left: ${counted(leftovers.length, "object")} that nothing explains.`;
+    return `All of ${what} that is its own is gone. Left: ${pluralize(leftovers.length, "object")} that nothing explains.`;
   }
   if (leftovers.length > 0) {
     const first =
       held.length > 0 ? `Delete what holds ${held.map(({ vpc }) => vpc).join(", ")} first, then run` : "Run";
-    return `Left: ${leftovers.length} of ${counted(result.found.length + unexplained.length, "object")}. ${first} \`${command}\` again.`;
+    return `Left: ${leftovers.length} of ${pluralize(result.found.length + unexplained.length, "object")}. ${first} \`${command}\` again.`;
   }
   if (exitCode !== ExitCode.ok)
     return `Not proven: a region that the fleet uses did not answer. Run \`${command}\` again.`;
@@ -135,11 +135,11 @@ export function reportDown({ options, terminal }: Output, result: DownResult, co
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.unexplained.length > 0)
     lines.push(
-      `Left alone: ${counted(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`,
+      `Left alone: ${pluralize(result.unexplained.length, "object")} with this fleet's tags that neither its record nor a run explains; see the warnings above.`,
     );
   if (result.others.length > 0)
     lines.push(
-      `Left alone: ${counted(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`,
+      `Left alone: ${pluralize(result.others.length, "object")} that carry the fleet's ID and belong to stack ${[...new Set(result.others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort().join(", ")}.`,
     );
   if (result.setAside !== undefined) lines.push(`The state that stood there is kept as ${result.setAside}.`);
   lines.push(conclusion(result, exitCode, command));

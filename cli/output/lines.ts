@@ -4,7 +4,7 @@ import type { FleetEvent, Level } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
 
 /** One thing that is told: `[prefix] WORD: message`. The message may have further lines (cause and next action). */
-export interface Told {
+export interface LogLine {
   level: Level;
   prefix: string;
   message: string;
@@ -19,8 +19,8 @@ export const LEVEL_WORDS: Record<Level, string> = {
 };
 
 /** `[i-0123456789abcdef0 @ 198.18.0.10] SUCCESS: Created`: the form that scripts of the predecessor's users read. */
-export function toldText(
-  { level, prefix, message }: Told,
+export function formatLine(
+  { level, prefix, message }: LogLine,
   paint: (level: Level, text: string) => string = (_, text) => text,
 ): string {
   return `${prefix} ${paint(level, `${LEVEL_WORDS[level]}:`)} ${message}`;
@@ -33,10 +33,10 @@ export function nodePrefix(node: NodeRef): string {
 }
 
 /** Turns events into what is told. It remembers what was said, so that nothing is said twice: one for each run. */
-export function teller(): (event: FleetEvent) => Told[] {
+export function lineFormatter(): (event: FleetEvent) => LogLine[] {
   const waiting = new Map<string, string>();
   const details = new Map<string, string>();
-  const handlers: { [K in FleetEvent["type"]]: (event: Extract<FleetEvent, { type: K }>) => Told[] } = {
+  const handlers: { [K in FleetEvent["type"]]: (event: Extract<FleetEvent, { type: K }>) => LogLine[] } = {
     message: ({ level, message, subject, error }) => [
       { level, prefix: `[${subject ?? "spot"}]`, message: withAdvice(message, error) },
     ],
@@ -71,14 +71,14 @@ export function teller(): (event: FleetEvent) => Told[] {
       { level: "info", prefix: "[spot]", message: `account ${account}, stack ${stack}` },
       ...changes
         .filter(({ kind }) => kind !== "same")
-        .map((change): Told => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
+        .map((change): LogLine => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
     ],
     expected: () => [],
     check: ({ node, id, title, status }) => [
       { level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${status}` },
     ],
   };
-  return (event) => (handlers[event.type] as (event: FleetEvent) => Told[])(event);
+  return (event) => (handlers[event.type] as (event: FleetEvent) => LogLine[])(event);
 }
 
 export function changeLine(change: NodeChange): string {

@@ -1,10 +1,10 @@
 import { phases } from "../../fleet/checks";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { reasonSkipped } from "../../automation/verify/explanation";
 import type { Outcome } from "../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../../automation/verify/result";
 import { coloursFor, type TerminalLike } from "./console";
-import { tableText } from "./table";
+import { tableText } from "./node-table";
 
 /** Nodes and phases at a glance, then every failure in full. */
 export function verificationText(
@@ -50,14 +50,14 @@ export function verificationText(
 export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[], all = nodes.length): string {
   const count = (outcome: Outcome): number => nodes.filter((node) => node.outcome === outcome).length;
   const verified = count("verified");
-  if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${counted(all, "node")}.`;
+  if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${pluralize(all, "node")}.`;
   const others: [number, string][] = [
     [count("failed"), "failed"],
     [count("unknown"), "unknown"],
     [count("skipped") + all - nodes.length, "not looked at"],
   ];
   const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
-  return `NOT VERIFIED: ${[`${verified} of ${counted(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
+  return `NOT VERIFIED: ${[`${verified} of ${pluralize(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
 }
 
 function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {

@@ -1,7 +1,7 @@
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError, type SpotErrorInput } from "../../fleet/errors";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
-import { quote } from "../../fleet/text/quote";
+import { shellQuote } from "../../fleet/text/shell-quote";
 import { nearest } from "../../fleet/text/suggest";
 import type { StateNode } from "../../automation/engine/state";
 import type { FleetAccess } from "../../automation/operations/nodes/fleet-access";
@@ -49,5 +49,5 @@ export function nodeNamed({ state, target }: Session, word: string): StateNode {
 /** Words as one command line for a remote shell: a single word is a shell command as it stands. */
 export function remoteCommand(words: readonly string[]): string {
   const [word, ...others] = words;
-  return word !== undefined && others.length === 0 ? word : words.map(quote).join(" ");
+  return word !== undefined && others.length === 0 ? word : words.map(shellQuote).join(" ");
 }

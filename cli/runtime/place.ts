@@ -1,7 +1,7 @@
 import path from "node:path";
 import { isSpotError, SpotError } from "../../fleet/errors";
 import type { Reporter } from "../../fleet/report/events";
-import { quote } from "../../fleet/text/quote";
+import { shellQuote } from "../../fleet/text/shell-quote";
 import { readConfig, type ConfigFile } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import { placeIn, type Place } from "../../automation/target";
@@ -16,7 +16,7 @@ export function configPath({ options }: CommandContext): string {
 /** The options that lead another command to the same fleet, as they are typed. */
 export function placeWords(options: Pick<ParsedOptions, "sandbox" | "stack" | "profile" | "config">): string[] {
   return (["sandbox", "stack", "profile", "config"] as const).flatMap((name) =>
-    options[name] === undefined ? [] : [`--${name}=${quote(options[name])}`],
+    options[name] === undefined ? [] : [`--${name}=${shellQuote(options[name])}`],
   );
 }
 

@@ -5,7 +5,7 @@ import { packageRoot } from "../../project/package-root";
 import { logFolder } from "../../automation/target";
 import { pathsOf } from "../../automation/target/paths";
 import { consoleReporter } from "../output/console";
-import { Journal } from "../output/journal";
+import { RunLog } from "../output/run-log";
 import { jsonReporter, silentReporter } from "../output/json";
 import { canDraw, liveReporter, type View } from "../output/live/live";
 import type { CommandContext } from "./context";
@@ -20,7 +20,7 @@ export type Shows = "answer" | "nodes" | "progress";
 /** Where a command's events go: to the log always, and to the view that fits. */
 export function reporterFor(context: CommandContext, shows: Shows): Reporter {
   const { command, args, options } = context;
-  const journal = new Journal({
+  const journal = new RunLog({
     folder: logsOf(context),
     file: options["log-file"] && path.resolve(options["log-file"]),
     command,
@@ -60,7 +60,7 @@ export function reporterFor(context: CommandContext, shows: Shows): Reporter {
 
 function viewFor(
   { command, options, terminal }: CommandContext,
-  { progress: state }: Journal,
+  { progress: state }: RunLog,
   shows: Shows,
 ): Reporter & Partial<View> {
   if (options.json) return shows === "progress" ? jsonReporter(terminal, options) : silentReporter(terminal, options);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { errorInfo, isSpotError, type SpotError } from "../../fleet/errors";
 import type { Reporter } from "../../fleet/report/events";
-import { passingClasses } from "../../fleet/aws/failures";
+import { retryableClasses } from "../../fleet/aws/error-codes";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "./context";
 
@@ -39,4 +39,4 @@ export async function watching(
 
 /** A state that lies far away is out of reach while the network is. */
 const passes = ({ class: errorClass, code }: SpotError): boolean =>
-  passingClasses.has(errorClass) || code === "E_BACKEND";
+  retryableClasses.has(errorClass) || code === "E_BACKEND";

@@ -1,5 +1,15 @@
 import type { Check, CommandOutput, NodeExpectation, Span, Verdict } from "./types";
-import { allOf, firstLine, isRecord, listed, nothingIn, parsed, QUICK, REPLACE, SLOW } from "./verdicts";
+import {
+  expectAll,
+  firstLine,
+  isRecord,
+  joinList,
+  expectEmpty,
+  parseJsonObject,
+  QUICK,
+  REPLACE,
+  SLOW,
+} from "./expectations";
 
 /** C: what the first boot did. */
 export const cloudInitChecks: readonly Check[] = [
@@ -62,7 +72,7 @@ export const cloudInitChecks: readonly Check[] = [
       const installed = new Set(
         stdout.split("\n").flatMap((line) => (line.startsWith("ii ") ? [line.slice(2).trim()] : [])),
       );
-      return allOf(packages, (name) => (installed.has(name) ? undefined : `${name}: not installed`));
+      return expectAll(packages, (name) => (installed.has(name) ? undefined : `${name}: not installed`));
     },
     cause: "The package does not exist in the image's archives, or they could not be reached.",
     next: "Correct `packages`; then `up` replaces the node.",
@@ -78,7 +88,7 @@ export const cloudInitChecks: readonly Check[] = [
     deadlineMs: QUICK,
     command: () =>
       'sudo -n dpkg --audit || echo dpkg cannot tell; grep ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; true',
-    judge: ({ stdout }) => nothingIn(stdout),
+    judge: ({ stdout }) => expectEmpty(stdout),
     cause: "An installation was broken off, or is running.",
     next: "Run `sudo dpkg --configure -a` on a node to see what is wrong.",
   },
@@ -103,7 +113,7 @@ export const cloudInitChecks: readonly Check[] = [
  */
 function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExpectation): Verdict {
   const end = stdout.lastIndexOf("}") + 1;
-  const status = parsed(stdout.slice(0, end))?.status;
+  const status = parseJsonObject(stdout.slice(0, end))?.status;
   // "error" is an end, too: C2 says of what.
   const ok = status === "done" || status === "error";
   const actual = typeof status === "string" ? status : firstLine(stderr, stdout);
@@ -117,12 +127,12 @@ function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExp
   return {
     ok,
     expected: "done",
-    actual: `running; the boot waits for ${listed(starting)}`,
+    actual: `running; the boot waits for ${joinList(starting)}`,
     pending: true,
     ...(isOurs
       ? {
           severity: "warn",
-          cause: `${listed(starting)} hangs in its start, and cloud-init's last stage comes after it.`,
+          cause: `${joinList(starting)} hangs in its start, and cloud-init's last stage comes after it.`,
         }
       : {}),
   };
@@ -131,7 +141,7 @@ function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExp
 /** status.json has the errors of each stage; since cloud-init 23.4 also the recoverable ones. Before, the log has them. */
 function judgeCloudInitErrors({ stdout }: CommandOutput): Verdict {
   const end = stdout.lastIndexOf("}") + 1;
-  const status = parsed(stdout.slice(0, end))?.v1;
+  const status = parseJsonObject(stdout.slice(0, end))?.v1;
   const stages = isRecord(status) ? Object.values(status).filter(isRecord) : [];
   const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
   const errors = stages.flatMap((stage) => textsOf(stage.errors));
@@ -147,12 +157,12 @@ function judgeCloudInitErrors({ stdout }: CommandOutput): Verdict {
           .filter((line) => line.trim() !== "");
   const found = [...errors, ...recoverable];
   if (stages.length === 0) return { ok: false, expected: "none", actual: "/run/cloud-init/status.json is missing" };
-  return { ok: found.length === 0, expected: "none", actual: listed(found) || "none" };
+  return { ok: found.length === 0, expected: "none", actual: joinList(found) || "none" };
 }
 
 /** The stages in the order in which they run; times are seconds since the epoch. */
 function judgeStages({ stdout, stderr }: CommandOutput): Verdict {
-  const status = parsed(stdout)?.v1;
+  const status = parseJsonObject(stdout)?.v1;
   const seconds = (value: unknown): string | undefined =>
     typeof value === "number" && value > 0 ? new Date(value * 1000).toISOString() : undefined;
   const spans = Object.entries(isRecord(status) ? status : {}).flatMap(([name, stage]): Span[] => {
@@ -165,7 +175,7 @@ function judgeStages({ stdout, stderr }: CommandOutput): Verdict {
   return {
     ok: spans.length > 0 && spans.every(({ end }) => end !== undefined),
     expected: "each stage finished",
-    actual: listed(spans.map(took)) || firstLine(stderr, "no stage is recorded"),
+    actual: joinList(spans.map(took)) || firstLine(stderr, "no stage is recorded"),
     spans,
   };
 }

@@ -1,7 +1,7 @@
 import { isWithin } from "../config/cidr";
 import { MANAGED_BY, Tag } from "../model";
-import type { Check, CloudFacts, GroupFacts, Looked, NodeExpectation, Verdict } from "./types";
-import { listed, looked, notLookedAt, QUICK, REPLACE, same } from "./verdicts";
+import type { Check, CloudFacts, GroupFacts, Lookup, NodeExpectation, Verdict } from "./types";
+import { joinList, fromLookup, notLookedAt, QUICK, REPLACE, expectFields } from "./expectations";
 
 /** What a person would ask AWS to see the same. */
 const aws = (call: string, { awsCli, region }: NodeExpectation): string => `${awsCli} ec2 ${call} --region ${region}`;
@@ -13,7 +13,7 @@ const ofInstance = (call: string, node: NodeExpectation): string =>
   );
 
 /** What a call of its own answered. Where the instances could not be listed, no other call was made. */
-const asked = <T>({ unanswered }: CloudFacts, fact: Looked<T> | undefined): Looked<T> | undefined =>
+const asked = <T>({ unanswered }: CloudFacts, fact: Lookup<T> | undefined): Lookup<T> | undefined =>
   unanswered === undefined ? fact : { failure: unanswered };
 
 /** A: what AWS says of the instance, before anything connects to it. */
@@ -50,7 +50,7 @@ export const cloudChecks: readonly Check[] = [
       node,
     ) => {
       if (unanswered !== undefined) return notLookedAt(unanswered, "running, of this fleet, as ordered");
-      const verdict = same(
+      const verdict = expectFields(
         {
           state: "running",
           "fleet ID": node.lineage,
@@ -90,7 +90,7 @@ export const cloudChecks: readonly Check[] = [
       const { instance, internetRoute } = facts;
       const expected = "an address, and a route to an internet gateway";
       const address = instance?.publicAddress ?? "no address";
-      return looked(asked(facts, internetRoute), expected, (route) => ({
+      return fromLookup(asked(facts, internetRoute), expected, (route) => ({
         ok: instance?.publicAddress !== undefined && route?.startsWith("igw-") === true,
         expected,
         actual: `${address}, ${route === null ? "no route to the internet" : `route to ${route}`}`,
@@ -122,8 +122,8 @@ export const cloudChecks: readonly Check[] = [
     deadlineMs: QUICK,
     command: (node) => `${describe(node)}; ${ofInstance("describe-volumes", node)}`,
     judge: (facts, node) =>
-      looked(asked(facts, facts.rootVolume), "an encrypted root volume with the fleet's tags", (volume) =>
-        same(
+      fromLookup(asked(facts, facts.rootVolume), "an encrypted root volume with the fleet's tags", (volume) =>
+        expectFields(
           {
             tokens: "required",
             ManagedBy: MANAGED_BY,
@@ -154,7 +154,7 @@ export const cloudChecks: readonly Check[] = [
     applies: ({ market }) => market === "spot",
     command: (node) => ofInstance("describe-spot-instance-requests", node),
     judge: (facts) =>
-      looked(asked(facts, facts.spotRequest), "active, fulfilled", ({ state, status }) => ({
+      fromLookup(asked(facts, facts.spotRequest), "active, fulfilled", ({ state, status }) => ({
         ok: state === "active" && status === "fulfilled",
         expected: "active, fulfilled",
         actual: `${state}, ${status}`,
@@ -191,7 +191,7 @@ export const notAdmitted = (cidr: string): string => `no group admits SSH from $
 function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
   const { groups, caller } = facts;
   const expected = `SSH from ${caller?.cidr ?? "the configured addresses"}; in the fleet's own group nothing but SSH from ${sshFrom.join(", ") || "nowhere"}`;
-  return looked(asked(facts, groups), expected, (found) => {
+  return fromLookup(asked(facts, groups), expected, (found) => {
     const unintended = found
       .filter(({ isOwn }) => isOwn)
       .flatMap(({ id, ingress }) =>
@@ -211,7 +211,7 @@ function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
     return {
       ok: problems.length === 0,
       expected,
-      actual: listed(problems) || expected,
+      actual: joinList(problems) || expected,
       ...(isUncertain ? UNCERTAIN : {}),
     };
   });

@@ -1,6 +1,6 @@
 import { layout, paths, units } from "../layout";
 import type { Check } from "./types";
-import { equal, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./verdicts";
+import { expectEqual, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./expectations";
 
 /** What the log says of the last step of a deployment, which marks it complete. */
 const COMPLETION = `STEP ${layout.deployment.at(-1)}: ok`;
@@ -16,7 +16,7 @@ export const deploymentChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${paths.deploymentResult}`,
-    judge: ({ stdout, stderr }) => equal("success", fieldOf(stdout, "SERVICE_RESULT") ?? firstLine(stderr)),
+    judge: ({ stdout, stderr }) => expectEqual("success", fieldOf(stdout, "SERVICE_RESULT") ?? firstLine(stderr)),
     cause: `${units.deploy} was never started, or ended with an error.`,
     next: LOOK_AT_LOG,
   },
@@ -43,7 +43,8 @@ export const deploymentChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${paths.deploymentComplete}`,
-    judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
+    judge: ({ stdout, stderr }, { manifest }) =>
+      expectEqual(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "The node was deployed with another payload, or its deployment did not end.",
     next: "`up` replaces the node.",
   },

@@ -1,5 +1,5 @@
 import { admitting, cloudChecks, notAdmitted } from "./cloud";
-import type { CloudFacts, Looked } from "./types";
+import type { CloudFacts, Lookup } from "./types";
 
 /** One thing on the way to a node's shell, and what it shows. */
 export interface DiagnosisStep {
@@ -19,7 +19,7 @@ export interface FailedReach {
   /** The lower layer's words. */
   failure: string;
   /** What the instance wrote to its console. */
-  console: Looked<string>;
+  console: Lookup<string>;
 }
 
 /** Lines of a console that say why nothing answers. */
@@ -68,7 +68,7 @@ function instanceState({ instance, unanswered }: CloudFacts): DiagnosisStep {
   };
 }
 
-function consoleOutput(console: Looked<string>): DiagnosisStep {
+function consoleOutput(console: Lookup<string>): DiagnosisStep {
   const subject = "console output";
   if (console.failure !== undefined) return { subject, state: "unknown", evidence: console.failure };
   const lines = console.value

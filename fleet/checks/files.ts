@@ -2,18 +2,18 @@ import { paths } from "../layout";
 import type { PayloadEntry } from "../node/payload";
 import type { Check } from "./types";
 import {
-  allOf,
-  equal,
+  expectAll,
+  expectEqual,
   fieldOf,
   firstLine,
   lastLine,
-  listed,
+  joinList,
   LOOK_AT_LOG,
   QUICK,
   REPLACE,
   SLOW,
   sumsOf,
-} from "./verdicts";
+} from "./expectations";
 
 /** D: what lies on the disk. */
 export const fileChecks: readonly Check[] = [
@@ -26,7 +26,8 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `stat -c '%U %a %F' ${paths.upload}`,
-    judge: ({ stdout, stderr }, { username }) => equal(`${username} 755 directory`, stdout.trim() || firstLine(stderr)),
+    judge: ({ stdout, stderr }, { username }) =>
+      expectEqual(`${username} 755 directory`, stdout.trim() || firstLine(stderr)),
     cause: "cloud-init did not come to the end of the user data.",
     next: "See C2.",
   },
@@ -42,7 +43,7 @@ export const fileChecks: readonly Check[] = [
       `cd ${paths.upload} && find . -mindepth 1 -printf '%y\\t%04m\\t%s\\t%l\\t%P\\n' && echo && find . -type f -print0 | xargs -0 sha256sum -z | tr '\\0' '\\n'`,
     judge: ({ stdout }, { manifest }) => {
       const found = treeOf(stdout);
-      return allOf(manifest.entries, (entry) => differenceOf(entry, found));
+      return expectAll(manifest.entries, (entry) => differenceOf(entry, found));
     },
     cause: "The upload was changed on the node after it was verified, or never came.",
     next: REPLACE,
@@ -62,7 +63,7 @@ export const fileChecks: readonly Check[] = [
       return {
         ok: foreign.length === 0,
         expected: "only what was uploaded",
-        actual: listed(foreign) || "only what was uploaded",
+        actual: joinList(foreign) || "only what was uploaded",
       };
     },
     cause: "Something on the node writes into the upload root.",
@@ -79,7 +80,7 @@ export const fileChecks: readonly Check[] = [
     command: ({ directories }) => `stat -c '%n %U %a %F' ${directories.map(({ path }) => path).join(" ")}`,
     judge: ({ stdout }, { directories }) => {
       const found = new Map(stdout.split("\n").map((line) => [line.split(" ")[0], line]));
-      return allOf(directories, ({ path, owner, mode }) => {
+      return expectAll(directories, ({ path, owner, mode }) => {
         const line = found.get(path);
         if (line === undefined) return `${path}: missing`;
         return line === `${path} ${owner} ${mode} directory` ? undefined : `${line}, not ${owner} ${mode}`;
@@ -97,7 +98,8 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${paths.manifest}`,
-    judge: ({ stdout, stderr }, { manifest }) => equal(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
+    judge: ({ stdout, stderr }, { manifest }) =>
+      expectEqual(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
     cause: "Files changed since the node was deployed.",
     next: "`up` replaces the node.",
   },

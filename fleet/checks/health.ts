@@ -1,6 +1,6 @@
 import { paths } from "../layout";
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
-import { firstLine, listed, parsed, QUICK, SLOW, textOf } from "./verdicts";
+import { firstLine, joinList, parseJsonObject, QUICK, SLOW, textOf } from "./expectations";
 
 /** Runnable processes per processor that a node may have for a quarter of an hour. */
 const LOAD_LIMIT = 8;
@@ -47,7 +47,7 @@ export const healthChecks: readonly Check[] = [
     command: () => `cat /var/run/reboot-required 2>/dev/null; cat ${paths.deploymentComplete}`,
     judge: ({ stdout, at }) => {
       const start = stdout.indexOf("{");
-      const deployed = Date.parse(String(parsed(stdout.slice(Math.max(0, start)))?.completedAt));
+      const deployed = Date.parse(String(parseJsonObject(stdout.slice(Math.max(0, start)))?.completedAt));
       const required = (start === -1 ? stdout : stdout.slice(0, start)).trim();
       const since = Number.isNaN(deployed)
         ? "not deployed"
@@ -89,7 +89,7 @@ function judgeMachine({ stdout }: CommandOutput): Verdict {
   return {
     ok: problems.length + overload.length === 0,
     expected,
-    actual: listed([...problems, ...overload]) || seen,
+    actual: joinList([...problems, ...overload]) || seen,
     ...severity,
   };
 }
@@ -104,7 +104,7 @@ const NOISE = /^error: (kex_|Protocol major|maximum authentication|beginning Max
 function judgeJournal({ stdout }: CommandOutput, { units }: NodeExpectation): Verdict {
   const names = Object.keys(units.installed);
   const entries = stdout.split("\n").flatMap((line) => {
-    const entry = parsed(line);
+    const entry = parseJsonObject(line);
     const text = textOf(entry?.MESSAGE ?? "");
     const byOurs = [entry?.UNIT, entry?._SYSTEMD_UNIT].some((unit) => names.includes(String(unit)));
     return entry === undefined || text === "" || byOurs || NOISE.test(text)
@@ -112,7 +112,7 @@ function judgeJournal({ stdout }: CommandOutput, { units }: NodeExpectation): Ve
       : [{ text, isOurs: entry._TRANSPORT === "kernel" && names.some((name) => text.includes(name)) }];
   });
   const ours = entries.filter(({ isOurs }) => isOurs);
-  const shown = listed((ours.length > 0 ? ours : entries).map(({ text }) => text));
+  const shown = joinList((ours.length > 0 ? ours : entries).map(({ text }) => text));
   return {
     ok: entries.length === 0,
     expected: "none",

@@ -1,17 +1,17 @@
 import { paths } from "../layout";
 import type { Check } from "./types";
 import {
-  equal,
+  expectEqual,
   firstLine,
   isRecord,
-  listed,
-  nothingIn,
-  parsed,
+  joinList,
+  expectEmpty,
+  parseJsonObject,
   QUICK,
   REPLACE,
-  same,
+  expectFields,
   LOOK_AT_STARTUP_LOG,
-} from "./verdicts";
+} from "./expectations";
 
 const { identity: IDENTITY, sensorConfig: SENSOR_CONFIG, bacalhauConfig: BACALHAU_CONFIG } = paths;
 
@@ -32,8 +32,8 @@ export const identityChecks: readonly Check[] = [
     judge: ({ stdout, stderr, code }) => {
       if (code !== 0) return { ok: false, expected: IDENTITY, actual: firstLine(stderr) };
       const mode = stdout.split("\n", 1)[0] ?? "";
-      const identity = parsed(stdout.slice(mode.length));
-      return same(
+      const identity = parseJsonObject(stdout.slice(mode.length));
+      return expectFields(
         {
           mode: "644",
           sensor_id: "SENSOR_<state>_<city>_<number>",
@@ -63,8 +63,8 @@ export const identityChecks: readonly Check[] = [
     deadlineMs: QUICK,
     command: () => `cat ${IDENTITY}`,
     judge: ({ stdout }, { instanceId }) => {
-      const metadata = parsed(stdout)?.metadata;
-      return equal(instanceId, isRecord(metadata) ? String(metadata.instance_id) : "no instance id");
+      const metadata = parseJsonObject(stdout)?.metadata;
+      return expectEqual(instanceId, isRecord(metadata) ? String(metadata.instance_id) : "no instance id");
     },
     cause: "The identity was made for another instance.",
     next: REPLACE,
@@ -79,7 +79,7 @@ export const identityChecks: readonly Check[] = [
     deadlineMs: QUICK,
     command: ({ instanceId }) =>
       `INSTANCE_ID=${instanceId} python3 -B ${paths.identityScript} --output - | cmp - ${IDENTITY} && echo identical`,
-    judge: ({ stdout, stderr }) => equal("identical", firstLine(stdout, stderr)),
+    judge: ({ stdout, stderr }) => expectEqual("identical", firstLine(stdout, stderr)),
     cause: "The identity was edited, or made by another version of the generator.",
     next: REPLACE,
   },
@@ -94,14 +94,14 @@ export const identityChecks: readonly Check[] = [
     command: () => `cat ${IDENTITY}`,
     // The sensor_id has too few digits to be unique (about 4 in 1,000 nodes share one); the uid is what counts.
     valueOf: ({ stdout }) => {
-      const metadata = parsed(stdout)?.metadata;
+      const metadata = parseJsonObject(stdout)?.metadata;
       return isRecord(metadata) && typeof metadata.sensor_uid === "string" ? metadata.sensor_uid : undefined;
     },
     judge: (uid, others) => {
       const alike = [...others].flatMap(([name, other]) => (other === uid ? [name] : []));
       const expected = `a sensor_uid that none of ${others.size} other nodes has`;
       if (uid === undefined) return { ok: false, expected, actual: "no sensor_uid" };
-      return { ok: alike.length === 0, expected, actual: alike.length === 0 ? uid : `${uid}, as ${listed(alike)}` };
+      return { ok: alike.length === 0, expected, actual: alike.length === 0 ? uid : `${uid}, as ${joinList(alike)}` };
     },
     cause: "Two nodes made their identity from one instance id, or it was copied.",
     next: REPLACE,
@@ -120,7 +120,7 @@ export const identityChecks: readonly Check[] = [
     judge: ({ stdout }) => {
       const lines = stdout.trim().split("\n");
       return lines.at(-1) === "looked"
-        ? nothingIn(lines.slice(0, -1).join("\n"))
+        ? expectEmpty(lines.slice(0, -1).join("\n"))
         : { ok: false, expected: "none", actual: "the files could not be looked at" };
     },
     cause: "The startup's rendering is not whole, or a file was changed since.",

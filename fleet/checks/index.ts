@@ -4,7 +4,7 @@ import { deploymentChecks } from "./deployment";
 import { fileChecks } from "./files";
 import { healthChecks } from "./health";
 import { identityChecks } from "./identity";
-import { ownChecks } from "./own";
+import { ownChecks } from "./user-checks";
 import { reachChecks } from "./reach";
 import type { Check, DirectoryExpectation } from "./types";
 import { unitChecks } from "./units";

@@ -1,7 +1,7 @@
-import { classifyFailure } from "../aws/failures";
+import { classifyFailure } from "../aws/error-codes";
 import { paths } from "../layout";
 import type { Check, CloudFacts, Verdict } from "./types";
-import { firstLine, listed, LOOK_AT_LOG, parsed, QUICK, REPLACE, SLOW } from "./verdicts";
+import { firstLine, joinList, LOOK_AT_LOG, parseJsonObject, QUICK, REPLACE, SLOW } from "./expectations";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const METADATA = "http://169.254.169.254/latest";
@@ -107,7 +107,7 @@ export const reachChecks: readonly Check[] = [
     command: () => `cat ${BOOT_ID} && cat ${paths.deploymentComplete}`,
     judge: ({ stdout, stderr, code }) => {
       const now = stdout.split("\n", 1)[0] ?? "";
-      const then = parsed(stdout.slice(now.length))?.bootId;
+      const then = parseJsonObject(stdout.slice(now.length))?.bootId;
       return {
         ok: code === 0 && typeof then === "string" && then !== now,
         expected: "another boot id than during the deployment",
@@ -158,7 +158,7 @@ export const reachChecks: readonly Check[] = [
       return {
         ok: problems.length === 0,
         expected: "a default route; its own name and those that it needs resolved",
-        actual: listed(problems) || route,
+        actual: joinList(problems) || route,
       };
     },
     cause: "The node's resolver or routes were changed.",

@@ -67,12 +67,12 @@ export interface CloudFacts {
   /** Undefined when no such instance exists, or nothing is known. */
   instance?: InstanceFacts;
   /** Of all groups of the instance. */
-  groups?: Looked<GroupFacts[]>;
+  groups?: Lookup<GroupFacts[]>;
   /** Where the instance's subnet sends what is for the internet: `igw-…`, another target's id, or null for nowhere. */
-  internetRoute?: Looked<string | null>;
-  rootVolume?: Looked<{ encrypted: boolean; tags: Tags }>;
+  internetRoute?: Lookup<string | null>;
+  rootVolume?: Lookup<{ encrypted: boolean; tags: Tags }>;
   /** Of a spot instance. */
-  spotRequest?: Looked<{ id: string; state: string; status: string }>;
+  spotRequest?: Lookup<{ id: string; state: string; status: string }>;
 }
 
 type Tags = Readonly<Record<string, string>>;
@@ -86,7 +86,7 @@ export interface Caller {
 }
 
 /** What a call answered, or why it could not be asked. */
-export type Looked<T> = { value: T; failure?: undefined } | { value?: undefined; failure: string };
+export type Lookup<T> = { value: T; failure?: undefined } | { value?: undefined; failure: string };
 
 export interface InstanceFacts {
   instanceId: string;

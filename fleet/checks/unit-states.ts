@@ -1,5 +1,5 @@
 import type { Span, Verdict } from "./types";
-import { allOf, listed, propertiesOf } from "./verdicts";
+import { expectAll, joinList, propertiesOf } from "./expectations";
 
 /** The state of units as `systemctl show` tells it. */
 export type UnitStates = ReadonlyMap<string, Record<string, string>> & { uptime: number };
@@ -38,14 +38,14 @@ const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean 
   ActiveState === "activating" && SubState !== "auto-restart";
 
 const hanging = (names: readonly string[]): string =>
-  `${listed(names)} hangs in its start: a unit of Type=oneshot has started when its program ends, one of Type=notify when it says READY=1.`;
+  `${joinList(names)} hangs in its start: a unit of Type=oneshot has started when its program ends, one of Type=notify when it says READY=1.`;
 
 const described = (name: string, unit: Record<string, string> | undefined): string =>
   `${name}: ${unit ? `${unit.ActiveState} (${unit.SubState}), ${unit.Result}` : "unknown"}`;
 
 /** Each of these is active; one that only does its work and ends (oneshot) may have ended well. `static` ones are started by others. */
 export function activeOf(states: UnitStates, names: readonly string[]): Verdict {
-  const verdict = allOf(names, (name) => {
+  const verdict = expectAll(names, (name) => {
     const unit = states.get(name);
     if (unit === undefined) return described(name, unit);
     const hasEnded = unit.Type === "oneshot" && unit.ActiveState === "inactive" && unit.Result === "success";
@@ -80,7 +80,7 @@ export function settledOf(states: UnitStates, names: readonly string[], startup?
     const { NRestarts = "0" } = states.get(name) ?? {};
     return NRestarts === "0" ? undefined : `${name}: ${NRestarts} restarts`;
   };
-  const verdict = allOf(
+  const verdict = expectAll(
     names,
     (name) =>
       restarted(name) ??

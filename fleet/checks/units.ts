@@ -2,17 +2,17 @@ import { paths, units as ourUnits } from "../layout";
 import type { Check } from "./types";
 import { activeOf, settledOf, SETTLED_S, showUnits, unitStates } from "./unit-states";
 import {
-  allOf,
+  expectAll,
   judgeSteps,
   LOOK_AT_LOG,
-  nothingIn,
+  expectEmpty,
   propertiesOf,
   QUICK,
   SLOW,
   STARTING,
   stepsCommand,
   sumsOf,
-} from "./verdicts";
+} from "./expectations";
 
 /** F: what systemd made of the boot. */
 export const unitChecks: readonly Check[] = [
@@ -27,7 +27,7 @@ export const unitChecks: readonly Check[] = [
     command: ({ units }) => `cd ${paths.units} && sha256sum ${Object.keys(units.installed).join(" ")}`,
     judge: ({ stdout }, { units, manifest }) => {
       const found = sumsOf(stdout);
-      return allOf(Object.entries(units.installed), ([name, source]) => {
+      return expectAll(Object.entries(units.installed), ([name, source]) => {
         const entry = manifest.entries.find(({ path }) => path === source);
         if (!found.has(name)) return `${name}: missing`;
         return entry?.type === "file" && entry.sha256 === found.get(name)
@@ -50,7 +50,7 @@ export const unitChecks: readonly Check[] = [
       `cd ${paths.units} && systemd-analyze verify --man=no ${Object.keys(units.installed).join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {
       const names = Object.keys(units.installed);
-      return nothingIn(
+      return expectEmpty(
         stdout
           .split("\n")
           .filter((line) => names.some((name) => line.includes(name)))
@@ -71,7 +71,7 @@ export const unitChecks: readonly Check[] = [
     command: ({ units }) => `systemctl is-enabled ${units.enabled.join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {
       const states = stdout.split("\n");
-      return allOf(units.enabled, (name, n) =>
+      return expectAll(units.enabled, (name, n) =>
         states[n] === "enabled" || (states[n] === "static" && units.own.includes(name))
           ? undefined
           : `${name}: ${states[n] || "unknown"}`,
@@ -89,7 +89,7 @@ export const unitChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () => "sudo -n journalctl -b -o cat --no-pager _PID=1 | grep -i 'ordering cycle'; true",
-    judge: ({ stdout }) => nothingIn(stdout),
+    judge: ({ stdout }) => expectEmpty(stdout),
     cause: "Units order themselves in a circle, so systemd dropped one of them.",
     next: "Correct the unit's After= and WantedBy=; then `up` replaces the node.",
   },
@@ -176,7 +176,7 @@ export const unitChecks: readonly Check[] = [
     command: () => "systemctl list-units --state=failed --no-legend --plain --no-pager",
     // Ours have checks of their own.
     judge: ({ stdout }, { units }) =>
-      nothingIn(
+      expectEmpty(
         stdout
           .split("\n")
           .filter((line) => !Object.hasOwn(units.installed, line.split(" ", 1)[0] ?? ""))
@@ -197,7 +197,7 @@ export const unitChecks: readonly Check[] = [
       `sudo -n journalctl -b -q -p err -o cat --no-pager -n 5 ${Object.keys(units.installed)
         .map((name) => `-u ${name}`)
         .join(" ")}`,
-    judge: ({ stdout }) => nothingIn(stdout),
+    judge: ({ stdout }) => expectEmpty(stdout),
     cause: "A unit reported an error.",
     next: "Read its journal on the node.",
   },

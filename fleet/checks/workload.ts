@@ -1,9 +1,20 @@
-import { counted } from "../text/words";
+import { pluralize } from "../text/words";
 import { paths, units as ourUnits } from "../layout";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
-import { equal, fieldOf, firstLine, isRecord, lastLine, parsed, QUICK, REPLACE, SLOW, STARTING } from "./verdicts";
+import {
+  expectEqual,
+  fieldOf,
+  firstLine,
+  isRecord,
+  lastLine,
+  parseJsonObject,
+  QUICK,
+  REPLACE,
+  SLOW,
+  STARTING,
+} from "./expectations";
 
 /** Bacalhau's agent on the node (instance/config/bacalhau.json). */
 const AGENT = "http://127.0.0.1:1234/api/v1/agent";
@@ -33,7 +44,7 @@ export const workloadChecks: readonly Check[] = [
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/alive`,
     judge: ({ stdout, code }) => ({
-      ...equal("OK", fieldOf(stdout, "Status") ?? `no answer (curl ended with ${code})`),
+      ...expectEqual("OK", fieldOf(stdout, "Status") ?? `no answer (curl ended with ${code})`),
       pending: code !== 0,
     }),
     cause: "Bacalhau does not start.",
@@ -50,7 +61,7 @@ export const workloadChecks: readonly Check[] = [
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/version`,
     judge: ({ stdout, code }, { bacalhau }) =>
-      equal(
+      expectEqual(
         bacalhau?.version ?? "",
         (fieldOf(stdout, "GitVersion") ?? `no answer (curl ended with ${code})`).replace(/^v/, ""),
       ),
@@ -84,7 +95,7 @@ export const workloadChecks: readonly Check[] = [
     applies: ({ bacalhau }) => bacalhau?.api !== undefined,
     command: ({ bacalhau }) => `curl -s -m 5 '${bacalhau?.api}/api/v1/orchestrator/nodes'`,
     judge: ({ stdout, code }, { instanceId }) => {
-      const nodes = parsed(stdout)?.Nodes;
+      const nodes = parseJsonObject(stdout)?.Nodes;
       const expected = "in its list, CONNECTED";
       if (!Array.isArray(nodes))
         return { ok: false, expected, actual: `no list of nodes (curl ended with ${code})`, pending: true };
@@ -95,7 +106,7 @@ export const workloadChecks: readonly Check[] = [
       return {
         ok: status === "CONNECTED",
         expected,
-        actual: own === undefined ? `not among its ${counted(nodes.length, "node")}` : String(status),
+        actual: own === undefined ? `not among its ${pluralize(nodes.length, "node")}` : String(status),
         pending: true,
       };
     },
@@ -163,7 +174,7 @@ export const workloadChecks: readonly Check[] = [
     command: () => `cat ${paths.interruption} && date -u +%FT%T.%3NZ`,
     judge: ({ stdout, stderr }) => {
       const end = stdout.lastIndexOf("}") + 1;
-      const status = parsed(stdout.slice(0, end));
+      const status = parseJsonObject(stdout.slice(0, end));
       const age = Date.parse(stdout.slice(end).trim()) - Date.parse(String(status?.checkedAt));
       const expected = `metadata ok, within the last ${WATCHER_STALE_MS / 1000} s`;
       if (status === undefined || Number.isNaN(age))

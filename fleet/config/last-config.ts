@@ -1,4 +1,4 @@
-import { quote } from "../text/quote";
+import { shellQuote } from "../text/shell-quote";
 import { capitalized } from "../text/words";
 
 /** What a stack remembers of the configuration that last changed it, where that is not the configuration at hand. */
@@ -27,7 +27,7 @@ interface Row {
 const ROWS: Record<OtherConfig["kind"], Row> = {
   there: {
     fact: (stack, file) => `stack ${stack} was last changed with ${file}`,
-    way: (file) => `Change that fleet from its own folder, or with --config ${quote(file)}.`,
+    way: (file) => `Change that fleet from its own folder, or with --config ${shellQuote(file)}.`,
   },
   gone: {
     fact: (stack, file) => `stack ${stack} was last changed with ${file}, which is not there any more`,

@@ -1,7 +1,7 @@
 import { awsRegionNames, isAwsRegion } from "../aws/regions";
 import { MANAGED_BY, Tag } from "../model";
 import { didYouMean } from "../text/suggest";
-import { counted } from "../text/words";
+import { pluralize } from "../text/words";
 import { parseCidr } from "./cidr";
 import type { ConfigPath } from "./document";
 import { pathText } from "./messages";
@@ -209,7 +209,7 @@ export function oddities(raw: RawConfig): Fault[] {
   if (total !== undefined && total !== nodeCount(raw)) {
     warn(
       ["aws", "total_instances"],
-      `aws.total_instances is ${total}, but the regions' own numbers make ${counted(nodeCount(raw), "node")}`,
+      `aws.total_instances is ${total}, but the regions' own numbers make ${pluralize(nodeCount(raw), "node")}`,
     );
   }
   if (raw.bacalhau && raw.bacalhau.enabled !== false && !raw.bacalhau.orchestrators?.length) {

@@ -1,4 +1,4 @@
-import { counted } from "../text/words";
+import { pluralize } from "../text/words";
 
 /** What a resource is to AWS, where it is, and of which node: what a creation that was attempted can be told by. */
 export interface Made {
@@ -83,7 +83,7 @@ export function sortedByNotes<T extends Unrecorded>(
         attempted === 0
           ? "no run tried to make it"
           : candidates.includes(object)
-            ? `there are ${candidates.length} such things for ${counted(attempted, "attempt")} to make one`
+            ? `there are ${candidates.length} such things for ${pluralize(attempted, "attempt")} to make one`
             : "it is not from the time of the run that tried to make one";
       unexplained.push({ object, reason });
     }

@@ -1,5 +1,5 @@
 /** A number with its noun: `1 node`, `3 nodes`. */
-export function counted(count: number, noun: string, plural = `${noun}s`): string {
+export function pluralize(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`;
 }
 
@@ -9,6 +9,6 @@ export function capitalized(words: string): string {
 }
 
 /** Compares names as people read them: `us-west-2-2` comes before `us-west-2-10`. */
-export function byName(a: string, b: string): number {
+export function naturalCompare(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }

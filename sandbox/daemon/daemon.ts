@@ -13,7 +13,7 @@ import { Quotas } from "../gateway/model/quotas";
 import { defaultTimings } from "../gateway/model/timings";
 import { InstanceTypes } from "../gateway/model/types";
 import type { HostDriver, HostEnded } from "../hosts/driver";
-import { noHosts } from "../hosts/none";
+import { noHosts } from "../hosts/no-hosts";
 import { keepMarked } from "./housekeeping";
 import { startMoto } from "../moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "../home/network";

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { spawnSync } from "node:child_process";
 import { eventLine } from "../../tools/docs/event-schema";
-import { counted } from "../../fleet/text/words";
+import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { pasted } from "../support/aws-stand-in";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
@@ -208,7 +208,7 @@ describe("the real executable", function () {
     assert.match(
       asked.stdout,
       new RegExp(
-        `i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${counted(instances.length, "instance")};`,
+        `i-0{17} +us-east-1 +- +gone[^]*Still there and left as it was: ${pluralize(instances.length, "instance")};`,
       ),
     );
     assert.equal((await bench.live()).instances.length, instances.length);

@@ -7,7 +7,7 @@ import { rules } from "../../sandbox/gateway/rules";
 import { defaultTimings } from "../../sandbox/gateway/model/timings";
 import { InstanceTypes } from "../../sandbox/gateway/model/types";
 import { ec2Answer, parseXml, type Node } from "../../sandbox/gateway/protocol/xml";
-import { noHosts } from "../../sandbox/hosts/none";
+import { noHosts } from "../../sandbox/hosts/no-hosts";
 
 /** What the emulated AWS answers to an action; of a function, to these parameters. */
 export type Script = Record<string, Record<string, unknown> | ((params: URLSearchParams) => Record<string, unknown>)>;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { wordsOf } from "../../../fleet/errors";
-import { classifyFailure } from "../../../fleet/aws/failures";
+import { classifyFailure } from "../../../fleet/aws/error-codes";
 import { Tag } from "../../../fleet/model";
 import type { Cloud } from "../clients";
 import { lookAgain, type CloudObject } from "./find";

@@ -1,7 +1,7 @@
 import type { Filter } from "@aws-sdk/client-ec2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asFleetId } from "../../../fleet/identity/fleet-id";
-import { passingClasses } from "../../../fleet/aws/failures";
+import { retryableClasses } from "../../../fleet/aws/error-codes";
 import { MANAGED_BY, Tag } from "../../../fleet/model";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
@@ -102,7 +102,7 @@ export async function patiently(
     for (const answer of await look(silent)) looked.set(answer.region, answer);
     silent = silent.filter((region) => {
       const failure = looked.get(region)?.error?.class;
-      return failure !== undefined && passingClasses.has(failure);
+      return failure !== undefined && retryableClasses.has(failure);
     });
     if (silent.length === 0 || signal.aborted || Date.now() + wait > deadline) return [...looked.values()];
     await sleep(wait, undefined, { signal }).catch(() => undefined);

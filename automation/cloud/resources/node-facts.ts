@@ -10,7 +10,7 @@ import {
   type SpotInstanceRequest,
   type Volume,
 } from "@aws-sdk/client-ec2";
-import type { CloudFacts, GroupFacts, InstanceFacts, Looked } from "../../../fleet/checks";
+import type { CloudFacts, GroupFacts, InstanceFacts, Lookup } from "../../../fleet/checks";
 import { wordsWithCause } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
 import { EVERYWHERE } from "../../../fleet/aws/network";
@@ -91,7 +91,7 @@ export async function nodeFacts(
 }
 
 /** What an instance wrote to its console so far. */
-export async function consoleOutput(cloud: Cloud, region: string, instanceId: string): Promise<Looked<string>> {
+export async function consoleOutput(cloud: Cloud, region: string, instanceId: string): Promise<Lookup<string>> {
   try {
     const { Output } = await cloud.ec2(region).send(new GetConsoleOutputCommand({ InstanceId: instanceId }));
     return { value: Buffer.from(Output ?? "", "base64").toString("utf8") };
@@ -114,7 +114,7 @@ async function look<T>(
   call: string,
   ids: readonly string[],
   ask: (ids: string[]) => Promise<T[]>,
-): Promise<Looked<T[]>> {
+): Promise<Lookup<T[]>> {
   try {
     const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
       ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
@@ -125,7 +125,7 @@ async function look<T>(
   }
 }
 
-function of<T, R>(fact: Looked<T>, read: (value: T) => R | undefined): Looked<R> | undefined {
+function of<T, R>(fact: Lookup<T>, read: (value: T) => R | undefined): Lookup<R> | undefined {
   if (fact.failure !== undefined) return fact;
   const value = read(fact.value);
   return value === undefined ? undefined : { value };

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { tryLock } from "../../../system/lock";
 import { checkCli, CLI_NAME, onPath, type CheckedCli, type CheckOptions } from "./check";
-import { goBuild, officialInstaller, type Way } from "./ways";
+import { goInstaller, officialInstaller, type Installer } from "./installers";
 
 /** The version that is obtained where there is none; go.mod of tools/pulumi-cli/cli pins the same. */
 export const PULUMI_CLI_VERSION = "3.255.0";
@@ -17,7 +17,7 @@ export interface PulumiCli extends CheckedCli {
   version: string;
   /** Its folder, which must come first on the PATH of whatever it starts. */
   binDir: string;
-  origin: "PULUMI_CLI" | "PATH" | "cache" | Way["origin"];
+  origin: "PULUMI_CLI" | "PATH" | "cache" | Installer["origin"];
 }
 
 export interface ObtainOptions {
@@ -39,11 +39,11 @@ const LOCK_POLL_MS = 250;
  * @throws SpotError E_PULUMI_CLI that names every way tried and why it failed; E_INTERRUPTED
  */
 export async function obtainPulumiCli(options: ObtainOptions): Promise<PulumiCli> {
-  return obtainFrom([officialInstaller, goBuild], options);
+  return obtainFrom([officialInstaller, goInstaller], options);
 }
 
 /** As `obtainPulumiCli`, with the ways to make a CLI given. */
-export async function obtainFrom(ways: Way[], options: ObtainOptions): Promise<PulumiCli> {
+export async function obtainFrom(ways: Installer[], options: ObtainOptions): Promise<PulumiCli> {
   try {
     return await obtain(ways, options);
   } catch (error) {
@@ -53,7 +53,7 @@ export async function obtainFrom(ways: Way[], options: ObtainOptions): Promise<P
   }
 }
 
-async function obtain(ways: Way[], options: ObtainOptions): Promise<PulumiCli> {
+async function obtain(ways: Installer[], options: ObtainOptions): Promise<PulumiCli> {
   const { cacheDir, env, signal } = options;
   const folder = path.join(cacheDir, CLI_NAME);
   const check: CheckOptions = { env, signal, memoFile: path.join(folder, "checked.json") };
@@ -118,7 +118,7 @@ async function usable(
 
 /** Makes a CLI in a folder of its own and moves it into place in one step, so that a killed run leaves nothing that counts. */
 async function make(
-  ways: Way[],
+  ways: Installer[],
   folder: string,
   check: CheckOptions,
   options: ObtainOptions,
@@ -130,7 +130,7 @@ async function make(
   for (const way of ways) {
     const root = mkdtempSync(path.join(folder, PARTIAL));
     try {
-      await way.provide({
+      await way.install({
         root,
         version: PULUMI_CLI_VERSION,
         env: options.env,

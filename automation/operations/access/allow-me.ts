@@ -1,9 +1,9 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { SpotError } from "../../../fleet/errors";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { exclusively } from "../../session/run-lock";
 import type { Session } from "../../session";
-import { createError, failureInfo } from "../run/engine-report";
+import { createError, failureInfo } from "../run/engine-events";
 import { clearBrokenRun } from "../run/recover";
 import { noted } from "../run/noted";
 import { planUp } from "../plan/plan-up";
@@ -48,7 +48,7 @@ export function allowMe(
     const regions = [...new Set(rules.map(({ inputs }) => inputs.region as string))].sort();
     if (newCaller === undefined) return { caller: pins.ssh.callers.at(-1) ?? "your address", regions, changed: false };
     const unattended = session.target.kind === "sandbox";
-    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${counted(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
+    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${pluralize(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
     if (!unattended && !(await session.reporter.confirm({ message, unattended })))
       throw new SpotError("E_DECLINED", "nothing was changed");
     await prepareStack(session, plan);

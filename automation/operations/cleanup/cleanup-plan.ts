@@ -7,7 +7,7 @@ import {
   type FleetTags,
   type Owner,
 } from "../../../fleet/identity/ownership";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import type { CloudObject, ResourceQuery } from "../../cloud/resources/find";
 import type { Listed } from "../../cloud/resources/kinds";
 import { sorted } from "../../cloud/resources/strangers";
@@ -178,7 +178,7 @@ export function refuseUnanswered(
   const planned = plan.flatMap((region) => region.planned);
   if (whose === "ours") {
     throw new SpotError("E_USAGE", {
-      message: `nothing was deleted: there is no terminal to ask whether ${counted(count, "resource")} may go`,
+      message: `nothing was deleted: there is no terminal to ask whether ${pluralize(count, "resource")} may go`,
       next: "See them with --dry-run, then give --yes.",
     });
   }
@@ -189,7 +189,7 @@ export function refuseUnanswered(
     next:
       ids.length > 0
         ? `See what is in them with --dry-run, then add ${ids.map((id) => `--vpc ${id}`).join(" ")} --yes.`
-        : `No VPC was found, only ${counted(count, "thing")} outside of one: run it in a terminal, which asks about each.`,
+        : `No VPC was found, only ${pluralize(count, "thing")} outside of one: run it in a terminal, which asks about each.`,
   });
 }
 

@@ -1,6 +1,6 @@
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { enabledRegions } from "../../cloud/enabled-regions";
 import { awsError } from "../../cloud/errors";
 import { findResources, isFleetObject, type FleetObject } from "../../cloud/resources/find";
@@ -145,7 +145,7 @@ async function allConfirmed(session: Session, account: string, plan: RegionPlan[
   const chosen = plan.filter(({ planned }) => planned.length > 0);
   const count = chosen.reduce((sum, { planned }) => sum + planned.length, 0);
   if (count === 0) return chosen;
-  const message = `Account ${account}: delete ${counted(count, "resource")} in ${counted(chosen.length, "region")}?`;
+  const message = `Account ${account}: delete ${pluralize(count, "resource")} in ${pluralize(chosen.length, "region")}?`;
   if (!(await session.reporter.confirm({ message, unattended: false })))
     throw new SpotError("E_DECLINED", "nothing was deleted");
   return chosen;

@@ -1,5 +1,5 @@
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import type { FleetObject } from "../../cloud/resources/find";
 import type { HeldVpc } from "../../cloud/resources/strangers";
 import { interruption } from "../../session/interrupts";
@@ -10,8 +10,8 @@ import { fleetRegions, type Session } from "../../session";
 import { tellCost } from "../inspect/cost";
 import { refOf } from "../../engine/state";
 import { restoreOwner } from "../plan/prepare-stack";
-import { leavingCluster } from "../run/cluster";
-import { createError, failureInfo, nodeListener } from "../run/engine-report";
+import { withDeregistration } from "../run/deregister-nodes";
+import { createError, failureInfo, nodeListener } from "../run/engine-events";
 import { noted } from "../run/noted";
 import { clearBrokenRun } from "../run/recover";
 import { deleteByTags } from "./delete-by-tags";
@@ -31,7 +31,7 @@ export { isProven, type DownRequest, type DownResult } from "./result";
  */
 export function down(opened: Session, request: DownRequest = {}): Promise<DownResult> {
   return exclusively(opened, () =>
-    leavingCluster(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)),
+    withDeregistration(opened, request.clusterApi, (ended) => downAlone(opened, request, ended)),
   );
 }
 
@@ -168,7 +168,7 @@ async function confirmed(session: Session, account: string, found: FleetObject[]
     session.state.nodes.map(({ pin }) => pin.pool),
     "the fleet costs",
   );
-  const message = `Account ${account}, stack ${session.target.stack}: end ${counted(instances, "instance")} and delete ${counted(found.length - instances, "other resource")}?`;
+  const message = `Account ${account}, stack ${session.target.stack}: end ${pluralize(instances, "instance")} and delete ${pluralize(found.length - instances, "other resource")}?`;
   if (!(await session.reporter.confirm({ message, unattended: false })))
     throw new SpotError("E_DECLINED", "nothing was changed");
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { enabledRegionsAnd } from "../../cloud/enabled-regions";
 import type { FleetObject } from "../../cloud/resources/find";
 import { inventory, inventoryOfIds } from "../../cloud/resources/inventory";
@@ -122,7 +122,7 @@ async function confirmEnd(
   const what =
     found.length === 0
       ? `forget stack ${target.stack}: nothing carries the ID of its fleet ${lineage} any more`
-      : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${counted(instances, "instance")} and ${counted(found.length - instances, "other resource")}`;
+      : `end the fleet ${lineage} (stack ${stacks}) by its tags, ${pluralize(instances, "instance")} and ${pluralize(found.length - instances, "other resource")}`;
   if (!(await reporter.confirm({ message: `Account ${identity.account}: ${what}? ${otherWay}`, unattended: false })))
     throw new SpotError("E_DECLINED", "nothing was changed");
 }

@@ -1,6 +1,6 @@
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { enabledRegions } from "../../cloud/enabled-regions";
 import { deleteOfFleet } from "../../cloud/resources/delete";
 import { inventory, type FleetObject } from "../../cloud/resources/inventory";
@@ -84,7 +84,7 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
   if (ours.length > 0) {
     throw new SpotError("E_USAGE", {
       message: `${ours.map(({ id }) => id).join(", ")}: the fleet's own, by its record or a run's notes; nothing was changed`,
-      next: `\`down\` ends ${counted(ours.length, "thing")} that the record holds, \`recover\` what a run left.`,
+      next: `\`down\` ends ${pluralize(ours.length, "thing")} that the record holds, \`recover\` what a run left.`,
     });
   }
   return unexplained;

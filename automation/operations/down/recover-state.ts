@@ -1,5 +1,5 @@
 import { SpotError } from "../../../fleet/errors";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { inventory, type RegionInventory } from "../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
 import { rememberConfig } from "../../session/last-config";
@@ -95,7 +95,7 @@ async function restoreSaved(
   }
   const known = recordedIds(state);
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
-  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${counted(state.nodes.length, "node")}; there: ${counted(instances.length, "instance")}, of which ${unknown} not in it)?`;
+  const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${pluralize(state.nodes.length, "node")}; there: ${pluralize(instances.length, "instance")}, of which ${unknown} not in it)?`;
   if (!(await session.reporter.confirm({ message, unattended: false })))
     throw new SpotError("E_DECLINED", {
       message: "nothing was changed",

@@ -3,7 +3,7 @@ import path from "node:path";
 import { costBetween, currentPrice, dollars, type NodeCost } from "../../../fleet/plan/cost";
 import { wordsOf } from "../../../fleet/errors";
 import type { Pool } from "../../../fleet/model";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../../cloud/offerings/prices";
 import type { Session } from "../../session";
 import { tryWriteFile } from "../../../system/atomic-file";
@@ -148,6 +148,6 @@ export async function tellCost(session: Session, pools: Pool[], what: string): P
     type: "message",
     level: "info",
     subject: "cost",
-    message: `${what}: ${counted(pools.length, "node")}, ${dollars(hourly)} an hour at the present spot prices, ${dollars(hourly * 730)} a month${rest > 0 ? ` (the price of ${rest} is not known)` : ""}; storage and traffic not counted`,
+    message: `${what}: ${pluralize(pools.length, "node")}, ${dollars(hourly)} an hour at the present spot prices, ${dollars(hourly * 730)} a month${rest > 0 ? ` (the price of ${rest} is not known)` : ""}; storage and traffic not counted`,
   });
 }

@@ -4,7 +4,7 @@ import type { Check, CloudFacts } from "../../../fleet/checks";
 import { debugSections } from "../../../fleet/checks/debug-sections";
 import { wordsOf } from "../../../fleet/errors";
 import { mapTexts, withoutSecrets } from "../../../fleet/text/masking";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { consoleOutput } from "../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { NodeConnection } from "../../ssh/connection";
@@ -150,7 +150,7 @@ function summaryOf({
     "",
     `${node.instanceId} at ${node.address ?? "no address"}, ${instance ? `${instance.state}, ${instance.instanceType}, ${instance.availabilityZone}, ${instance.market}` : cloud.unanswered === undefined ? "unknown to AWS" : "AWS did not answer"}; stack ${stack}; ${at.toISOString()}`,
     "",
-    `${node.results.filter(({ status }) => status === "ok").length} of ${counted(node.results.length, "check")} ok, ${failed.length} not, ${skipped.length} skipped because of them.`,
+    `${node.results.filter(({ status }) => status === "ok").length} of ${pluralize(node.results.length, "check")} ok, ${failed.length} not, ${skipped.length} skipped because of them.`,
     ...failed.flatMap((result) => [
       "",
       `## ${result.id} ${result.title}: ${result.status}`,

@@ -1,6 +1,6 @@
 import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
 import { Tag, type Market } from "../../../fleet/model";
-import { byName } from "../../../fleet/text/words";
+import { naturalCompare } from "../../../fleet/text/words";
 import { enabledRegions } from "../../cloud/enabled-regions";
 import { describeInstances, describeManaged, type FleetObject, type Instance } from "../../cloud/resources/inventory";
 import { LIVE_STATES } from "../../cloud/resources/kinds/compute";
@@ -124,7 +124,7 @@ export async function list(session: Session): Promise<Listing> {
   return {
     stack: session.target.stack,
     lineage,
-    nodes: nodes.sort((a, b) => byName(a.name, b.name)),
+    nodes: nodes.sort((a, b) => naturalCompare(a.name, b.name)),
     ...(problem ? { problem: errorInfo(problem) } : {}),
     foreign: strange
       ? await foreignNodes(session, failedRegions)
@@ -160,7 +160,7 @@ async function foreignNodes({ cloud }: Session, failedRegions: Listing["failedRe
       }
     }),
   );
-  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || byName(a.node, b.node));
+  return found.flat().sort((a, b) => a.lineage.localeCompare(b.lineage) || naturalCompare(a.node, b.node));
 }
 
 function foreignNode(region: string, instance: Instance): ForeignNode {

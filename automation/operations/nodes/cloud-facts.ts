@@ -1,6 +1,6 @@
 import type { Caller, CloudFacts } from "../../../fleet/checks";
 import { wordsWithCause } from "../../../fleet/errors";
-import { callerOf } from "../../cloud/caller";
+import { detectPublicAddress } from "../../cloud/public-address";
 import { nodeFacts } from "../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { Session } from "../../session";
@@ -12,7 +12,7 @@ export type FactsOf = (nodes: readonly StateNode[]) => Promise<(node: StateNode)
 export function cloudFacts(session: Session): FactsOf {
   let caller: Promise<Caller | undefined> | undefined;
   return async (nodes) => {
-    const about = { account: session.identity.account, caller: await (caller ??= callerOf(session.target)) };
+    const about = { account: session.identity.account, caller: await (caller ??= detectPublicAddress(session.target)) };
     const regions = [...new Set(nodes.map(({ pin }) => pin.pool.region))];
     const found = await Promise.all(
       regions.map(async (region): Promise<[string, Map<string, CloudFacts> | string]> => {

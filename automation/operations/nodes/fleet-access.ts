@@ -8,7 +8,7 @@ import { refOf, type StateNode } from "../../engine/state";
 import type { Session } from "../../session";
 import { connectNode } from "../../ssh/connect";
 import type { NodeConnection } from "../../ssh/connection";
-import type { Login } from "../../ssh/ssh-program";
+import type { Login } from "../../ssh/openssh";
 import type { VerifyTarget } from "../../verify/runner";
 import { cloudFacts, type FactsOf } from "./cloud-facts";
 import { expectationOf } from "./expectation";

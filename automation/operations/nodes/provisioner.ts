@@ -5,7 +5,7 @@ import type { NodeRef } from "../../../fleet/model";
 import { describeInstances } from "../../cloud/resources/inventory";
 import { bringUp, type BringUpResult } from "../../ssh/bring-up";
 import type { FleetAccess } from "./fleet-access";
-import { InstanceWatch } from "./instance-watch";
+import { InstanceMonitor } from "./instance-monitor";
 
 /** An instance to be brought up. */
 export interface NewNode {
@@ -28,7 +28,7 @@ const NODES_AT_A_TIME = 24;
  */
 export class Provisioner {
   private readonly begun = new Map<string, { name: string; outcome: Promise<ProvisionOutcome> }>();
-  private readonly watch: InstanceWatch;
+  private readonly watch: InstanceMonitor;
   /** Nodes come one by one while the engine works, so a map over a list does not do. */
   private readonly limit = pLimit(NODES_AT_A_TIME);
 
@@ -38,7 +38,7 @@ export class Provisioner {
     private readonly options: { wait: boolean },
   ) {
     const { cloud, lineage } = access.session;
-    this.watch = new InstanceWatch((region) => describeInstances(cloud, lineage, region));
+    this.watch = new InstanceMonitor((region) => describeInstances(cloud, lineage, region));
   }
 
   /** The node exists: begin to bring it up. Returns at once. */
@@ -67,7 +67,7 @@ export class Provisioner {
     const { reporter, interrupts } = session;
     try {
       const node = { ...ssh, ref, token: this.access.tokenOf(launched), payload: definition.payload };
-      const result = await this.watch.during(ref, (gone) =>
+      const result = await this.watch.guard(ref, (gone) =>
         bringUp(node, {
           ...ssh,
           reporter,

@@ -3,7 +3,7 @@ import { SpotError } from "../../../fleet/errors";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { loadDefinition } from "../../../project/definition";
 import type { FleetConfig } from "../../../fleet/config";
-import { byName } from "../../../fleet/text/words";
+import { naturalCompare } from "../../../fleet/text/words";
 import { qualified } from "../../engine/stack";
 import type { StateNode } from "../../engine/state";
 import { keyPairOf } from "../plan/decide";
@@ -40,7 +40,7 @@ export function nodesNamed({ state, target }: Session, patterns: string | undefi
     throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
   const names = state.nodes.map(({ name }) => name);
   const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
-  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => byName(a.name, b.name));
+  return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => naturalCompare(a.name, b.name));
 }
 
 /**

@@ -5,12 +5,12 @@ import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodePin, Pins, Slot } from "../../../fleet/model";
 import { slotsOf } from "../../../fleet/plan/slots";
 import { nextPool, type Choice } from "../../../fleet/aws/pools";
-import { callerOf } from "../../cloud/caller";
+import { detectPublicAddress } from "../../cloud/public-address";
 import { regionStatuses } from "../../cloud/offerings/region-status";
 import type { RegionOffer } from "../../cloud/offerings/regions";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
 import { keeps, pinsOf, recordedPins, type RecordedPins } from "./pins";
-import { PoolMemory } from "../../cloud/offerings/pool-memory";
+import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
 import { Offers } from "./offers";
 import { regionReport } from "./region-checks";
@@ -109,7 +109,7 @@ async function placeAll(session: Session, { open, kept, recorded, offers, faults
   const regions = { ...recorded.regions };
   const unplaced: Record<string, string> = {};
   const homeless = new Set<string>();
-  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const avoided = new UnavailableOfferings(session.target.scratch).current();
   const closed = [...faults.keys()].map((region) => ({ region }));
   for (const slot of open) {
     const taken = Object.values(nodes).map(({ pool }) => pool);
@@ -169,7 +169,7 @@ async function callersOf(
   recorded: string[],
 ): Promise<{ callers: string[]; newCaller?: string }> {
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
-  const current = (await callerOf(session.target))?.cidr;
+  const current = (await detectPublicAddress(session.target))?.cidr;
   if (current === undefined) {
     if (recorded.length > 0) return { callers: recorded };
     throw new SpotError("E_NETWORK", {

@@ -1,7 +1,7 @@
 import { changesBetween, type DesiredNode, type NodeChange } from "../../../fleet/plan/changes";
 import type { FleetConfig, Locate } from "../../../fleet/config";
 import { SpotError } from "../../../fleet/errors";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { buildState } from "../../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../../project/definition";
 import { packageRoot } from "../../../project/package-root";
@@ -131,7 +131,7 @@ export async function confirmed({ session, changes, decisions, account }: UpPlan
   if (ended.length === 0 && !opened) return;
   const parts = [
     ...(ended.length > 0
-      ? [`replace or delete ${ended.length} of ${counted(session.state.nodes.length, "node")}`]
+      ? [`replace or delete ${ended.length} of ${pluralize(session.state.nodes.length, "node")}`]
       : []),
     ...(opened ? [`let ${decisions.newCaller} log in`] : []),
   ];

@@ -1,7 +1,7 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { poolText } from "../../../fleet/aws/pools";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { hasKeyPair } from "../../cloud/key-pairs";
 import { deniedActions } from "../../cloud/permissions";
 import { vcpuQuota, vcpusOfOthers } from "../../cloud/offerings/quotas";
@@ -116,7 +116,7 @@ async function quota({ session, config, region, nodes, offer, report }: RegionFa
   const error = errorInfo(
     new SpotError("E_NO_POOL", {
       class: "quota",
-      message: `${region}: ${counted(nodes, "node")} would take ${counted(wanted, "vCPU")} (${market}), the quota leaves ${free} of ${limit.limit}: ${counted(Math.floor(free / type.vcpus), "node")} at most`,
+      message: `${region}: ${pluralize(nodes, "node")} would take ${pluralize(wanted, "vCPU")} (${market}), the quota leaves ${free} of ${limit.limit}: ${pluralize(Math.floor(free / type.vcpus), "node")} at most`,
       next: `Ask for a higher quota (\`${session.cloud.cli} service-quotas request-service-quota-increase --service-code ec2 --quota-code ${limit.code} --desired-value ${wanted + others} --region ${region}\`), or ask for fewer nodes.`,
     }),
   );

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { deleteOfFleet } from "../../cloud/resources/delete";
 import { inventory, type FleetObject, type RegionInventory } from "../../cloud/resources/inventory";
 import type { NetworkPart } from "../../cloud/resources/network-parts";
@@ -12,7 +12,7 @@ import { lostBy } from "../../session/lost-state";
 import { madeOf, orphansAmong, tellUnexplained } from "../../session/orphans";
 import { dividedLook } from "../../session/ownership";
 import { reread, type Session } from "../../session";
-import { createError } from "./engine-report";
+import { createError } from "./engine-events";
 import { partsOfRecorded, removeParts, unrecordedParts } from "./unrecorded-parts";
 
 /** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
@@ -62,7 +62,7 @@ export async function recover(
 export async function endKilledRun(opened: Session): Promise<Session> {
   const strays = straysOf(opened.stack.key);
   if (strays.length > 0) {
-    say(opened, `a killed run left ${counted(strays.length, "process", "processes")}; waiting for them to end`);
+    say(opened, `a killed run left ${pluralize(strays.length, "process", "processes")}; waiting for them to end`);
     await endStrays(strays, STRAY_PATIENCE_MS);
   }
   const locked = await clearDeadLock(opened);
@@ -81,7 +81,7 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
   if (pending.length > 0) {
     session.stack.notes.adopt(session.lineage, pending);
     await session.stack.clearPendingOperations();
-    say(session, `dropped ${counted(pending.length, "operation")} that an earlier run left unfinished`);
+    say(session, `dropped ${pluralize(pending.length, "operation")} that an earlier run left unfinished`);
     session = await reread(session);
   }
   return { session, pending };
@@ -145,7 +145,7 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
   const file = path.basename(stack.configFile);
   const owners = [...new Set(others.map(({ tags }) => tags[Tag.stack] ?? "none"))].sort();
   return new SpotError("E_STATE", {
-    message: `${file} has the fleet ID ${lineage} of ${counted(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
+    message: `${file} has the fleet ID ${lineage} of ${pluralize(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
     next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops its settings; \`up\` then gives the stack an ID of its own.`,
   });
 }

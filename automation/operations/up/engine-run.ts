@@ -1,11 +1,11 @@
-import { classifyFailure } from "../../../fleet/aws/failures";
+import { classifyFailure } from "../../../fleet/aws/error-codes";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome } from "../../engine/stack";
 import { reread } from "../../session";
 import { writePins } from "../plan/prepare-stack";
-import { createError, nodeListener } from "../run/engine-report";
+import { createError, nodeListener } from "../run/engine-events";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
 import { reconcile } from "./reconcile";
@@ -53,7 +53,7 @@ export async function runOnce(
         void run.nodes?.provisioner.release(instanceId);
       },
       failed: (failure) => {
-        if (classifyFailure(failure.message).everywhere) run.stop.abort();
+        if (classifyFailure(failure.message).accountWide) run.stop.abort();
         return willTryAgain(placement, failure);
       },
     }),

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../../fleet/errors";
-import { classifyFailure, passingClasses, type Failure } from "../../../fleet/aws/failures";
+import { classifyFailure, retryableClasses, type Failure } from "../../../fleet/aws/error-codes";
 import type { Pins, Pool } from "../../../fleet/model";
 import { patternOf, poolText, type PoolPattern } from "../../../fleet/aws/pools";
 import type { EngineFailure } from "../../engine/events";
 import type { EngineOutcome } from "../../engine/stack";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
-import { PoolMemory } from "../../cloud/offerings/pool-memory";
+import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
 import { placeFor } from "../plan/decide";
 import { placed, unplaced } from "../plan/pins";
 import type { UpPlan } from "../plan/plan-up";
-import { failureInfo } from "../run/engine-report";
+import { failureInfo } from "../run/engine-events";
 
 /** A pool that was tried for a node and refused. */
 export interface Attempt {
@@ -57,10 +57,10 @@ export interface NextRound {
 
 /** Is this failure answered by another try, so that it is not yet the node's last word? */
 export function willTryAgain({ moves, retries }: Placement, failure: EngineFailure): boolean {
-  const { class: failureClass, closes, everywhere } = classifyFailure(failure.message);
-  if (everywhere) return false;
-  return closes === undefined
-    ? passingClasses.has(failureClass) && retries < MAX_RETRIES
+  const { class: failureClass, excludes, accountWide } = classifyFailure(failure.message);
+  if (accountWide) return false;
+  return excludes === undefined
+    ? retryableClasses.has(failureClass) && retries < MAX_RETRIES
     : isLaunch(failure) && moves < MAX_MOVES;
 }
 
@@ -83,11 +83,11 @@ export async function failOver(
 ): Promise<NextRound> {
   const { interrupts } = plan.session;
   const failures = outcome.failures.map((failure) => ({ failure, judged: classifyFailure(failure.message) }));
-  if (interrupts.soft.aborted || failures.some(({ judged }) => judged.everywhere))
+  if (interrupts.soft.aborted || failures.some(({ judged }) => judged.accountWide))
     return { placement: from, again: false, failures: staying(failures) };
 
-  const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.closes !== undefined);
-  const passing = failures.filter(({ judged }) => judged.closes === undefined && passingClasses.has(judged.class));
+  const refused = failures.filter(({ failure, judged }) => isLaunch(failure) && judged.excludes !== undefined);
+  const passing = failures.filter(({ judged }) => judged.excludes === undefined && retryableClasses.has(judged.class));
   const { placement, moved, lost } = await moveAll(plan, from, refused);
   const retry = passing.length > 0 && placement.retries < MAX_RETRIES;
   if (retry) await backOff(plan.session, passing, placement.retries, random);
@@ -119,10 +119,10 @@ function withRefusals(session: Session, from: Placement, refused: readonly Judge
   const found = refused.flatMap(({ failure, judged }) => {
     const node = nodeNameOf(failure.step.name);
     const pool = from.pins.nodes[node]?.pool;
-    return pool && judged.closes ? [{ node, pool, judged, pattern: patternOf(pool, judged.closes) }] : [];
+    return pool && judged.excludes ? [{ node, pool, judged, pattern: patternOf(pool, judged.excludes) }] : [];
   });
   const patterns = found.map(({ pattern }) => pattern);
-  new PoolMemory(session.target.scratch).remember(patterns);
+  new UnavailableOfferings(session.target.scratch).add(patterns);
   const attempts = found.map(({ node, pool, judged }) => ({
     node,
     pool,
@@ -142,7 +142,7 @@ async function move(
   const { pins, closed, moves, attempts } = placement;
   const slot = definition.slots.find(({ name }) => name === node);
   const taken = Object.entries(pins.nodes).flatMap(([name, { pool }]) => (name === node ? [] : [pool]));
-  const avoided = new PoolMemory(session.target.scratch).patterns();
+  const avoided = new UnavailableOfferings(session.target.scratch).current();
   const place =
     slot && moves < MAX_MOVES ? await placeFor(slot, decisions.offers, { closed, avoided, taken }) : undefined;
   if (!place) {
@@ -199,8 +199,8 @@ function isLaunch({ step }: EngineFailure): boolean {
 
 /** Nothing more is tried. Credentials that are refused are one failure, however many calls met it. */
 function staying(failures: readonly JudgedFailure[]): ErrorInfo[] {
-  const refused = failures.find(({ judged }) => judged.everywhere);
-  const others = failures.filter(({ judged }) => !judged.everywhere).map(({ failure }) => failureInfo(failure));
+  const refused = failures.find(({ judged }) => judged.accountWide);
+  const others = failures.filter(({ judged }) => !judged.accountWide).map(({ failure }) => failureInfo(failure));
   if (!refused) return others;
   const { awsCode, next } = refused.judged;
   const error = errorInfo(

@@ -1,5 +1,5 @@
 import { isSpotError } from "../../../fleet/errors";
-import { classifyFailure } from "../../../fleet/aws/failures";
+import { classifyFailure } from "../../../fleet/aws/error-codes";
 import { endOrphans, forgetLost, lookAt } from "../run/recover";
 import type { Progress, UpRun } from "./progress";
 
@@ -13,7 +13,7 @@ export async function reconcile(run: UpRun, at: Progress): Promise<Progress> {
     ({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"),
   );
   if (!didSomething || at.session.interrupts.hard.aborted) return at;
-  const isOutdated = at.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).outdated);
+  const isOutdated = at.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).staleState);
   let { session } = at;
   try {
     const look = await lookAt(session, run.regions);

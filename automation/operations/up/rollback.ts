@@ -1,6 +1,6 @@
-import { byName, counted } from "../../../fleet/text/words";
+import { naturalCompare, pluralize } from "../../../fleet/text/words";
 import { pinsOf, unplaced } from "../plan/pins";
-import { failureInfo } from "../run/engine-report";
+import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { allButPending } from "./targets";
@@ -24,11 +24,11 @@ export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
   const rolledBack = from.session.state.nodes
     .map(({ name }) => name)
     .filter((name) => !before.has(name))
-    .sort(byName);
+    .sort(naturalCompare);
   from.session.reporter.emit({
     type: "message",
     level: "warning",
-    message: `rolling back: removing ${counted(rolledBack.length, "node")} that this run made`,
+    message: `rolling back: removing ${pluralize(rolledBack.length, "node")} that this run made`,
   });
   const { pins } = from.placement;
   const reasons = run.plan.definition.slots

@@ -1,6 +1,6 @@
 import { exclusively } from "../../session/run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../../session";
-import { leavingCluster } from "../run/cluster";
+import { withDeregistration } from "../run/deregister-nodes";
 import { tellCost } from "../inspect/cost";
 import { fleetAccess } from "../nodes/fleet-access";
 import { Provisioner } from "../nodes/provisioner";
@@ -18,7 +18,7 @@ import { carryOut, type UpResult } from "./run";
 export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
   refuseStaleBuild();
   return exclusively(opened, () =>
-    leavingCluster(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)),
+    withDeregistration(opened, request.config.bacalhau?.api, (ended) => upAlone(opened, request, ended)),
   );
 }
 

@@ -1,5 +1,5 @@
 import { checksFor } from "../../../fleet/checks";
-import { byName } from "../../../fleet/text/words";
+import { naturalCompare } from "../../../fleet/text/words";
 import { together } from "../../verify/outcome";
 import type { Verification } from "../../verify/result";
 import { reportVerified, verifyNodes } from "../nodes/verify-nodes";
@@ -28,7 +28,7 @@ export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progres
  * at.
  */
 export function verificationOf({ verified, changes, pending }: Progress): Verification {
-  const nodes = [...verified.values()].sort((a, b) => byName(a.node, b.node));
+  const nodes = [...verified.values()].sort((a, b) => naturalCompare(a.node, b.node));
   const wanted = changes.filter(({ kind }) => kind !== "delete");
   const outcome = together(
     wanted.map(({ name }) => verified.get(name)?.outcome ?? (pending.has(name) ? "skipped" : "failed")),

@@ -1,6 +1,6 @@
 import type { Level } from "../../../fleet/report/events";
-import { byName, counted } from "../../../fleet/text/words";
-import { LEVEL_WORDS, type Told } from "../lines";
+import { naturalCompare, pluralize } from "../../../fleet/text/words";
+import { LEVEL_WORDS, type LogLine } from "../lines";
 import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "../progress";
 
@@ -16,7 +16,7 @@ export interface FrameInput {
   title: string;
   progress: Progress;
   /** What was told last, oldest first. */
-  events: readonly Told[];
+  events: readonly LogLine[];
   now: number;
   /** Of the terminal, in characters. */
   width: number;
@@ -45,13 +45,13 @@ const EXPLAINED: Partial<Record<Stage, Level>> = { failed: "error", unknown: "wa
  * One line a node; where there are more nodes than lines, one a region. Computes only: the terminal is Screen's.
  */
 export function frame({ title, progress, events, now, width, height }: FrameInput): FrameLine[] {
-  const nodes = [...progress.nodes.values()].sort((a, b) => byName(a.name, b.name));
+  const nodes = [...progress.nodes.values()].sort((a, b) => naturalCompare(a.name, b.name));
   const place = [progress.stack && `stack ${progress.stack}`, progress.account && `account ${progress.account}`]
     .filter(Boolean)
     .join(", ");
   const head: FrameLine[] = [
     [{ text: title, tone: "info" }, { text: `  ${clock(now - progress.startedAt)}${place ? `  ${place}` : ""}` }],
-    ...(nodes.length > 0 ? [[{ text: `${counted(nodes.length, "node")}: ${countText(nodes)}` }]] : []),
+    ...(nodes.length > 0 ? [[{ text: `${pluralize(nodes.length, "node")}: ${countText(nodes)}` }]] : []),
     ...[...progress.tasks].map(
       ([task, { detail, beganAt }]): FrameLine => [
         { text: `${task}: `, tone: "info" },
@@ -135,7 +135,7 @@ function activity({ reason, checks, stage }: NodeProgress): string {
   return "";
 }
 
-function eventLine({ level, prefix, message }: Told): FrameLine {
+function eventLine({ level, prefix, message }: LogLine): FrameLine {
   return [
     { text: `${prefix} ` },
     { text: `${LEVEL_WORDS[level]}:`, tone: level },

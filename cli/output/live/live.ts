@@ -1,8 +1,8 @@
 import type { FleetEvent, Question, Reporter } from "../../../fleet/report/events";
-import { counted } from "../../../fleet/text/words";
+import { pluralize } from "../../../fleet/text/words";
 import { ask, isTold, levelPaint, type Loudness, type Terminal, type TerminalLike } from "../console";
 import { frame, lineText, clock, type FrameLine } from "./frame";
-import { teller, toldText, type Told } from "../lines";
+import { lineFormatter, formatLine, type LogLine } from "../lines";
 import { countText, type Progress } from "../progress";
 import { Screen } from "./screen";
 
@@ -36,8 +36,8 @@ export function liveReporter(
 ): View {
   const { stderr, stdout } = terminal;
   const paint = levelPaint(stderr, terminal.env);
-  const tell = teller();
-  const events: Told[] = [];
+  const tell = lineFormatter();
+  const events: LogLine[] = [];
   const screen = new Screen(unhooked(stderr));
   let paused = false;
   let ended = false;
@@ -78,7 +78,7 @@ export function liveReporter(
     const { size } = progress.nodes;
     if (size > 0)
       stderr.write(
-        `${options.title}: ${counted(size, "node")}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`,
+        `${options.title}: ${pluralize(size, "node")}: ${countText(progress.nodes.values())} after ${clock(Date.now() - progress.startedAt)}\n`,
       );
   };
   const restore = hook({
@@ -96,7 +96,7 @@ export function liveReporter(
         if (!isTold(told.level, options)) continue;
         events.push(told);
         if (told.level === "warning" || told.level === "error") {
-          if (!paused) screen.above(`${toldText(told, paint)}\n`);
+          if (!paused) screen.above(`${formatLine(told, paint)}\n`);
         }
       }
       events.splice(0, Math.max(0, events.length - EVENTS_KEPT));

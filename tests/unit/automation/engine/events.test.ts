@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { collectEvents, urnParts } from "../../../../automation/engine/events";
-import { createError } from "../../../../automation/operations/run/engine-report";
+import { createError } from "../../../../automation/operations/run/engine-events";
 import type { Session } from "../../../../automation/session";
 
 const STACK = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s";

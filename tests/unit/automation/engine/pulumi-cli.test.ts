@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { obtainFrom, PULUMI_CLI_VERSION } from "../../../../automation/engine/pulumi-cli";
-import { goBuild, type Way } from "../../../../automation/engine/pulumi-cli/ways";
+import { goInstaller, type Installer } from "../../../../automation/engine/pulumi-cli/installers";
 import { isSpotError, type SpotError } from "../../../../fleet/errors";
 
 /** As large as a real CLI must at least be for its version to be remembered. */
@@ -62,20 +62,20 @@ describe("obtaining the Pulumi CLI", () => {
     existsSync(path.join(folder, "calls")) ? readFileSync(path.join(folder, "calls"), "utf8").trim().split("\n") : [];
 
   function obtain({
-    ways = [] as Way[],
+    ways = [] as Installer[],
     env = {},
     signal = over.signal,
   }: {
-    ways?: Way[];
+    ways?: Installer[];
     env?: NodeJS.ProcessEnv;
     signal?: AbortSignal;
   } = {}) {
     return obtainFrom(ways, { cacheDir, env: { PATH: "", ...env }, report: (detail) => told.push(detail), signal });
   }
 
-  const making = (origin: Way["origin"], provide: (root: string) => unknown): Way => ({
+  const making = (origin: Installer["origin"], provide: (root: string) => unknown): Installer => ({
     origin,
-    provide: async ({ root }) => {
+    install: async ({ root }) => {
       await provide(root);
     },
   });
@@ -226,7 +226,7 @@ chmod 755 "$out"
     }
 
     it("builds both programs from their pinned modules, the CLI with its version", async () => {
-      const made = await obtain({ ways: [goBuild], env: fakeGo() });
+      const made = await obtain({ ways: [goInstaller], env: fakeGo() });
       const [cli = "", host = ""] = readFileSync(path.join(dir, "go-calls"), "utf8").trim().split("\n");
       assert.match(cli, /tools\/pulumi-cli\/cli build .*version\.Version=v3\.255\.0 .*pkg\/v3\/cmd\/pulumi$/);
       assert.match(host, /tools\/pulumi-cli\/language-host build .*pulumi-language-nodejs$/);
@@ -240,7 +240,7 @@ chmod 755 "$out"
     });
 
     it("wraps the language host, which learns only so that the program is compiled already", async () => {
-      const { binDir } = await obtain({ ways: [goBuild], env: fakeGo() });
+      const { binDir } = await obtain({ ways: [goInstaller], env: fakeGo() });
       await ended(spawn(path.join(binDir, "pulumi-language-nodejs"), ["127.0.0.1:1"]));
       const last = readFileSync(path.join(dir, "made-calls"), "utf8").trim().split("\n").pop();
       assert.equal(last, `${binDir}/pulumi-language-nodejs-host -typescript=false 127.0.0.1:1`);
@@ -249,7 +249,7 @@ chmod 755 "$out"
     it("an interrupted build ends with all its helpers and leaves nothing that counts", async () => {
       const interrupt = new AbortController();
       const env = fakeGo(`sleep 60 & echo $! > "${dir}/helper"; wait`);
-      const work = refused(obtain({ ways: [goBuild], env, signal: interrupt.signal }), "E_INTERRUPTED");
+      const work = refused(obtain({ ways: [goInstaller], env, signal: interrupt.signal }), "E_INTERRUPTED");
       await until(() => existsSync(path.join(dir, "helper")) && readFileSync(path.join(dir, "helper"), "utf8") !== "");
       interrupt.abort();
       await work;
@@ -263,13 +263,13 @@ chmod 755 "$out"
       fakeCli(path.join(left, "bin"));
       await refused(obtain(), "E_PULUMI_CLI");
       fakeCli(path.join(left, "bin"));
-      assert.equal((await obtain({ ways: [goBuild], env: fakeGo() })).origin, "go");
+      assert.equal((await obtain({ ways: [goInstaller], env: fakeGo() })).origin, "go");
       assert.ok(!existsSync(left));
     });
 
     it("of two at once one builds, and the other waits, says so and uses the result", async () => {
       const env = fakeGo(`until [ -e "${dir}/go-on" ]; do sleep 0.05; done`);
-      const both = [obtain({ ways: [goBuild], env }), obtain({ ways: [goBuild], env })];
+      const both = [obtain({ ways: [goInstaller], env }), obtain({ ways: [goInstaller], env })];
       await until(() => told.includes("waiting: another process is obtaining the Pulumi CLI"));
       writeFileSync(path.join(dir, "go-on"), "");
       const origins = (await Promise.all(both)).map(({ origin }) => origin);

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { engineError } from "../../../../automation/engine/failures";
+import { engineError } from "../../../../automation/engine/cli-errors";
 import { fileBackendRoot, lockOwners, lockState } from "../../../../automation/engine/lock";
 import { readStackSettings, writeStackSettings } from "../../../../automation/engine/stack-config";
 import { stateOf } from "../../../../automation/engine/state";

@@ -4,7 +4,7 @@ import { html } from "../../../../cli/output/formats/html";
 import { junit } from "../../../../cli/output/formats/junit";
 import { tap } from "../../../../cli/output/formats/tap";
 import { timelineOf } from "../../../../cli/output/formats/timeline";
-import { isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automation/verify/health";
+import { isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automation/verify/min-healthy";
 import { together, type Outcome } from "../../../../automation/verify/outcome";
 import { reportSchema } from "../../../../tools/docs/report-schema";
 import { verificationReport, type VerificationReport } from "../../../../automation/verify/report";

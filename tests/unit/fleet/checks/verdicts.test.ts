@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { stepsCommand } from "../../../../fleet/checks/verdicts";
+import { stepsCommand } from "../../../../fleet/checks/expectations";
 
 describe("the records of a table of steps", () => {
   let folder: string;

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { byName, capitalized, counted } from "../../../../fleet/text/words";
+import { naturalCompare, capitalized, pluralize } from "../../../../fleet/text/words";
 
 describe("words", () => {
   it("count: one of a thing, and more", () => {
-    assert.deepEqual([counted(0, "node"), counted(1, "node"), counted(2, "node")], ["0 nodes", "1 node", "2 nodes"]);
     assert.deepEqual(
-      [counted(1, "process", "processes"), counted(3, "process", "processes")],
+      [pluralize(0, "node"), pluralize(1, "node"), pluralize(2, "node")],
+      ["0 nodes", "1 node", "2 nodes"],
+    );
+    assert.deepEqual(
+      [pluralize(1, "process", "processes"), pluralize(3, "process", "processes")],
       ["1 process", "3 processes"],
     );
   });
@@ -16,7 +19,7 @@ describe("words", () => {
   });
 
   it("puts names in the order in which people count", () => {
-    assert.deepEqual(["us-west-2-10", "us-west-2-2", "eu-west-1-0"].sort(byName), [
+    assert.deepEqual(["us-west-2-10", "us-west-2-2", "eu-west-1-0"].sort(naturalCompare), [
       "eu-west-1-0",
       "us-west-2-2",
       "us-west-2-10",

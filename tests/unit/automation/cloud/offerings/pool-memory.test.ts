@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { PoolMemory } from "../../../../../automation/cloud/offerings/pool-memory";
+import { UnavailableOfferings } from "../../../../../automation/cloud/offerings/unavailable-offerings";
 
 describe("the memory of exhausted pools", () => {
   let dir: string;
@@ -12,18 +12,18 @@ describe("the memory of exhausted pools", () => {
 
   it("lasts three minutes, over runs", () => {
     let now = 1_000_000;
-    new PoolMemory(path.join(dir, "scratch"), () => now).remember([pattern]);
-    const later = new PoolMemory(path.join(dir, "scratch"), () => now);
-    assert.deepEqual(later.patterns(), [pattern]);
+    new UnavailableOfferings(path.join(dir, "scratch"), () => now).add([pattern]);
+    const later = new UnavailableOfferings(path.join(dir, "scratch"), () => now);
+    assert.deepEqual(later.current(), [pattern]);
     now += 3 * 60_000;
-    assert.deepEqual(later.patterns(), []);
+    assert.deepEqual(later.current(), []);
   });
 
   it("is empty when its file is damaged, and works again", () => {
     writeFileSync(path.join(dir, "exhausted-pools.json"), "{");
-    const memory = new PoolMemory(dir);
-    assert.deepEqual(memory.patterns(), []);
-    memory.remember([pattern]);
-    assert.deepEqual(memory.patterns(), [pattern]);
+    const memory = new UnavailableOfferings(dir);
+    assert.deepEqual(memory.current(), []);
+    memory.add([pattern]);
+    assert.deepEqual(memory.current(), [pattern]);
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { CheckStatus, Phase } from "../../../../../fleet/checks";
 import type { FleetEvent } from "../../../../../fleet/report/events";
 import { clock, frame, lineText } from "../../../../../cli/output/live/frame";
-import { teller, toldText } from "../../../../../cli/output/lines";
+import { lineFormatter, formatLine } from "../../../../../cli/output/lines";
 import { advance, countText, emptyProgress, type Progress } from "../../../../../cli/output/progress";
 import { Screen } from "../../../../../cli/output/live/screen";
 
@@ -181,7 +181,7 @@ describe("the live view", () => {
   });
 
   it("writes a node's line in the predecessor's form, exactly (L31)", () => {
-    const tell = teller();
+    const tell = lineFormatter();
     const node = {
       name: "us-west-2-0",
       region: "us-west-2",
@@ -189,7 +189,7 @@ describe("the live view", () => {
       address: "52.34.56.78",
     };
     const [told] = tell({ type: "node", level: "success", node, phase: "created", message: "Created" });
-    assert.equal(toldText(told!), "[i-0a1b2c3d4e5f67890 @ 52.34.56.78] SUCCESS: Created");
+    assert.equal(formatLine(told!), "[i-0a1b2c3d4e5f67890 @ 52.34.56.78] SUCCESS: Created");
     assert.equal(tell({ type: "waiting", node, reason: "x" }).length, 1);
     assert.deepEqual(tell({ type: "waiting", node, reason: "x" }), [], "nothing is said twice");
   });

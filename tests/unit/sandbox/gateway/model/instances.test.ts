@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { endReasons, Instances } from "../../../../../sandbox/gateway/model/instances";
 import type { Moto } from "../../../../../sandbox/gateway/protocol/moto";
 import type { HostDriver, HostSpec } from "../../../../../sandbox/hosts/driver";
-import { noHosts } from "../../../../../sandbox/hosts/none";
+import { noHosts } from "../../../../../sandbox/hosts/no-hosts";
 
 describe("an instance that AWS takes back", () => {
   it("is shown as shutting down, with the reason, before its host is ended", async () => {

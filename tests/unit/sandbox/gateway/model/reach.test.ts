@@ -4,7 +4,7 @@ import { instancesOf, items, text, type Node } from "../../../../../sandbox/gate
 import { admissionRules } from "../../../../../sandbox/hosts/admission";
 import { unreachable, type HostDriver } from "../../../../../sandbox/hosts/driver";
 import { Instances } from "../../../../../sandbox/gateway/model/instances";
-import { noHosts } from "../../../../../sandbox/hosts/none";
+import { noHosts } from "../../../../../sandbox/hosts/no-hosts";
 import { list, scriptedCloud, type Script } from "../../../../support/scripted-cloud";
 
 const nodes = (value: object[]): Node[] => value as Node[];

@@ -9,23 +9,23 @@ export interface Failure {
   class: ErrorClass;
   next: string;
   /** Another pool may work: how much the answer rules out. Absent: moving does not help. */
-  closes?: PoolScope;
+  excludes?: PoolScope;
   /** It is about the credentials themselves, so no region can be worked in. */
-  everywhere?: true;
+  accountWide?: true;
   /** What was recorded is not there: the record is to be brought up to date before another try. */
-  outdated?: true;
+  staleState?: true;
 }
 
 interface Row {
   class: ErrorClass;
   hint: string;
-  closes?: PoolScope;
-  everywhere?: true;
-  outdated?: true;
+  excludes?: PoolScope;
+  accountWide?: true;
+  staleState?: true;
 }
 
 /** Classes of failures that pass by themselves: the same call may be answered a moment later. */
-export const passingClasses: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
+export const retryableClasses: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
 
 const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
 const ALLOW = "Allow the action named to this user or role; `check` asks AWS for those that a launch needs.";
@@ -41,33 +41,33 @@ const CONFIG = "Correct the value that AWS names in config.yaml.";
 
 /** AWS's codes (EC2 API reference, "Error codes"), and what follows from each. To add one, add a row. */
 export const awsFailures: Readonly<Record<string, Row>> = {
-  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
-  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL, closes: "pool" },
+  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
   InsufficientFreeAddressesInSubnet: {
     class: "capacity",
     hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.",
-    closes: "zone",
+    excludes: "zone",
   },
   Unsupported: {
     class: "capacity",
     hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.",
-    closes: "pool",
+    excludes: "pool",
   },
 
   SpotMaxPriceTooLow: {
     class: "price",
     hint: "Raise max_price or remove it: without one the limit is the on-demand price.",
-    closes: "pool",
+    excludes: "pool",
   },
 
-  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
-  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA, closes: "market" },
-  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
-  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, closes: "market" },
+  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA, excludes: "market" },
+  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA, excludes: "market" },
+  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, excludes: "market" },
+  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, excludes: "market" },
   VpcLimitExceeded: {
     class: "quota",
     hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).",
@@ -87,21 +87,21 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   },
   // A region that is not enabled says it too, so it speaks for its own region only.
   AuthFailure: { class: "auth", hint: LOGIN },
-  ExpiredToken: { class: "auth", hint: LOGIN, everywhere: true },
-  ExpiredTokenException: { class: "auth", hint: LOGIN, everywhere: true },
-  InvalidClientTokenId: { class: "auth", hint: LOGIN, everywhere: true },
-  UnrecognizedClientException: { class: "auth", hint: LOGIN, everywhere: true },
+  ExpiredToken: { class: "auth", hint: LOGIN, accountWide: true },
+  ExpiredTokenException: { class: "auth", hint: LOGIN, accountWide: true },
+  InvalidClientTokenId: { class: "auth", hint: LOGIN, accountWide: true },
+  UnrecognizedClientException: { class: "auth", hint: LOGIN, accountWide: true },
   SignatureDoesNotMatch: {
     class: "auth",
     hint: "Check the secret access key, and this machine's clock.",
-    everywhere: true,
+    accountWide: true,
   },
   RequestExpired: {
     class: "auth",
     hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off.",
-    everywhere: true,
+    accountWide: true,
   },
-  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support.", everywhere: true },
+  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support.", accountWide: true },
   PendingVerification: {
     class: "auth",
     hint: "AWS is still checking this account for the region; it takes minutes, seldom hours.",
@@ -135,10 +135,10 @@ export const awsFailures: Readonly<Record<string, Row>> = {
   "InvalidInstanceID.NotFound": { class: "transient", hint: RETRY },
 
   // A network of the user's own is looked at before anything is created: these are about one that we made.
-  "InvalidVpcID.NotFound": { class: "transient", hint: GONE, outdated: true },
-  "InvalidSubnetID.NotFound": { class: "transient", hint: GONE, outdated: true },
-  "InvalidRouteTableID.NotFound": { class: "transient", hint: GONE, outdated: true },
-  "InvalidInternetGatewayID.NotFound": { class: "transient", hint: GONE, outdated: true },
+  "InvalidVpcID.NotFound": { class: "transient", hint: GONE, staleState: true },
+  "InvalidSubnetID.NotFound": { class: "transient", hint: GONE, staleState: true },
+  "InvalidRouteTableID.NotFound": { class: "transient", hint: GONE, staleState: true },
+  "InvalidInternetGatewayID.NotFound": { class: "transient", hint: GONE, staleState: true },
 
   // A call that took effect and whose answer was lost, asked again: what it made is known to AWS alone.
   "InvalidPermission.Duplicate": { class: "transient", hint: ANSWER_LOST },
@@ -184,13 +184,13 @@ const phrases: readonly { pattern: RegExp; row: Row }[] = [
     row: {
       class: "auth",
       hint: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.",
-      everywhere: true,
+      accountWide: true,
     },
   },
   {
     pattern:
       /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i,
-    row: { class: "auth", hint: LOGIN, everywhere: true },
+    row: { class: "auth", hint: LOGIN, accountWide: true },
   },
   { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
   {
@@ -237,9 +237,9 @@ const failure = (row: Row, awsCode: string | undefined): Failure => ({
   ...(awsCode === undefined ? {} : { awsCode }),
   class: row.class,
   next: row.hint,
-  ...(row.closes === undefined ? {} : { closes: row.closes }),
-  ...(row.everywhere === undefined ? {} : { everywhere: row.everywhere }),
-  ...(row.outdated === undefined ? {} : { outdated: row.outdated }),
+  ...(row.excludes === undefined ? {} : { excludes: row.excludes }),
+  ...(row.accountWide === undefined ? {} : { accountWide: row.accountWide }),
+  ...(row.staleState === undefined ? {} : { staleState: row.staleState }),
 });
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { leaveCluster, leavingCluster } from "../../../../../automation/operations/run/cluster";
+import { deregisterNodes, withDeregistration } from "../../../../../automation/operations/run/deregister-nodes";
 import type { FleetEvent } from "../../../../../fleet/report/events";
 
 describe("leaving the cluster (L22)", () => {
@@ -42,7 +42,7 @@ describe("leaving the cluster (L22)", () => {
   after(() => server.close());
 
   it("removes exactly the nodes of the instances that ended", async () => {
-    await leaveCluster(access, api, ["i-02", "i-03"]);
+    await deregisterNodes(access, api, ["i-02", "i-03"]);
     assert.deepEqual(puts, [
       {
         path: "/api/v1/orchestrator/nodes/n-2",
@@ -59,24 +59,24 @@ describe("leaving the cluster (L22)", () => {
       ended("i-01");
       return Promise.reject(failure);
     };
-    await assert.rejects(leavingCluster(access, api, work), failure);
+    await assert.rejects(withDeregistration(access, api, work), failure);
     assert.deepEqual(
       puts.map(({ path }) => path),
       ["/api/v1/orchestrator/nodes/n-1"],
     );
-    await assert.rejects(leavingCluster(access, undefined, work), failure);
+    await assert.rejects(withDeregistration(access, undefined, work), failure);
     assert.equal(puts.length, 1, "nobody is told where there is no orchestrator");
   });
 
   it("is a warning when the orchestrator refuses or does not answer, and no more", async () => {
     answer = { Success: false, Error: "node is busy" };
-    await leaveCluster(access, api, ["i-01"]);
-    await leaveCluster(access, "http://127.0.0.1:1", ["i-01"]);
+    await deregisterNodes(access, api, ["i-01"]);
+    await deregisterNodes(access, "http://127.0.0.1:1", ["i-01"]);
     assert.match(warnings().join("\n"), /n-1: node is busy\n.*fetch failed/);
   });
 
   it("asks no address outside the sandbox from within it", async () => {
-    await leaveCluster(access, "http://203.0.113.7:1234", ["i-01"]);
+    await deregisterNodes(access, "http://203.0.113.7:1234", ["i-01"]);
     assert.match(warnings()[0] ?? "", /203\.0\.113\.7 was refused/);
   });
 });

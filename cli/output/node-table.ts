@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import { dollars, type NodeCost } from "../../fleet/plan/cost";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/text/suggest";
-import { byName } from "../../fleet/text/words";
+import { naturalCompare } from "../../fleet/text/words";
 import type { ListedNode } from "../../automation/operations/inspect/list";
 import { coloursFor, type TerminalLike } from "./console";
 
@@ -141,7 +141,7 @@ export function sorted<T extends PricedNode>(nodes: readonly T[], { sort }: Tabl
   if (!sort) return [...nodes];
   const { column, descending } = sort;
   const compare = (a: T, b: T) =>
-    column.order ? column.order(a) - column.order(b) : byName(column.cell(a, now), column.cell(b, now));
+    column.order ? column.order(a) - column.order(b) : naturalCompare(column.cell(a, now), column.cell(b, now));
   return [...nodes].sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
 }
 

@@ -23,7 +23,7 @@ const memorySchema = z.array(
  * Pools that were closed a moment ago, so that the next run begins with others. A cache: deleted or unreadable, it
  * costs at most a refused launch.
  */
-export class PoolMemory {
+export class UnavailableOfferings {
   private readonly file: string;
 
   constructor(
@@ -33,11 +33,11 @@ export class PoolMemory {
     this.file = path.join(scratch, "exhausted-pools.json");
   }
 
-  patterns(): PoolPattern[] {
+  current(): PoolPattern[] {
     return this.read().map(({ pattern }) => pattern);
   }
 
-  remember(patterns: readonly PoolPattern[]): void {
+  add(patterns: readonly PoolPattern[]): void {
     if (patterns.length === 0) return;
     const until = this.now() + REMEMBERED_MS;
     tryWriteFile(this.file, JSON.stringify([...this.read(), ...patterns.map((pattern) => ({ until, pattern }))]));

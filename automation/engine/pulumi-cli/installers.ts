@@ -5,13 +5,13 @@ import { CLI_NAME, LANGUAGE_HOST_NAME, onPath } from "./check";
 import { run } from "./run";
 
 /** A way to make a Pulumi CLI where there is none. */
-export interface Way {
+export interface Installer {
   origin: "installer" | "go";
   /**
    * Puts `pulumi` and its language host into `<root>/bin`.
    * @throws Error with the reason, when this way is closed
    */
-  provide(request: {
+  install(request: {
     root: string;
     version: string;
     env: NodeJS.ProcessEnv;
@@ -30,9 +30,9 @@ const PROGRESS_MS = 3_000;
  * Pulumi's own installer, through the Automation API. That offers neither a deadline nor a way to stop it, so it
  * runs in a process of its own, after a short look whether the installer can be reached at all.
  */
-export const officialInstaller: Way = {
+export const officialInstaller: Installer = {
   origin: "installer",
-  async provide({ root, version, env, report, signal }) {
+  async install({ root, version, env, report, signal }) {
     report("looking for Pulumi's installer");
     await expectReachable(INSTALLER_URL, signal);
     report(`downloading the Pulumi CLI ${version}`);
@@ -91,9 +91,9 @@ exec "$(dirname -- "$0")/${HOST_PROGRAM}" -typescript=false "$@"
 `;
 
 /** For machines that reach a Go module proxy but not the installer. */
-export const goBuild: Way = {
+export const goInstaller: Installer = {
   origin: "go",
-  async provide({ root, version, env, report, signal }) {
+  async install({ root, version, env, report, signal }) {
     const go = onPath("go", env);
     if (go === undefined) throw new Error("Go is not on PATH");
     const bin = path.join(root, "bin");

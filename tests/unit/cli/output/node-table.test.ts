@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nodeTable, tableShape, type PricedNode } from "../../../../cli/output/table";
+import { nodeTable, tableShape, type PricedNode } from "../../../../cli/output/node-table";
 
 const node = (cost?: PricedNode["cost"]): PricedNode => ({
   name: "ap-southeast-2-10",

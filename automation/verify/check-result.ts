@@ -12,7 +12,7 @@ const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = {
 };
 
 /** What a verdict makes of a check: with the cause and the next step when it does not hold. */
-export function judged(
+export function toResult(
   check: Check,
   verdict: Verdict,
   { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">,
@@ -42,6 +42,6 @@ export function skipped(check: Check, because: string, command?: string): CheckR
 }
 
 /** The result with every secret replaced, wherever it stands. */
-export function masked(result: CheckResult, secrets: readonly string[]): CheckResult {
+export function redacted(result: CheckResult, secrets: readonly string[]): CheckResult {
   return mapTexts(result, (text) => withoutKnown(text, secrets)) as CheckResult;
 }

@@ -12,7 +12,7 @@ const KEYS: Record<string, NextStep> = { "": "next", r: "repeat", s: "skip-next"
  * Takes a person through the list: shows the command before it runs, then what was expected and what came back, then
  * waits. Answers come line by line, so that they can also be piped in; at their end it stops.
  */
-export class OneAtATime {
+export class StepThrough {
   private readonly lines: Interface;
   private readonly answers: AsyncIterator<string>;
   private node: string | undefined;

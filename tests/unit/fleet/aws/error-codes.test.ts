@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorCatalogue } from "../../../../fleet/errors";
-import { awsFailures, classifyFailure, launchedNothing } from "../../../../fleet/aws/failures";
+import { awsFailures, classifyFailure, launchedNothing } from "../../../../fleet/aws/error-codes";
 
 describe("classifyFailure", () => {
   for (const [code, { hint, ...expected }] of Object.entries(awsFailures)) {
@@ -43,11 +43,11 @@ describe("classifyFailure", () => {
       assert.deepEqual(
         [
           classifyFailure(`api error ${name}.NotFound: none`).class,
-          classifyFailure(`api error ${name}.NotFound: none`).outdated,
+          classifyFailure(`api error ${name}.NotFound: none`).staleState,
         ],
         ["transient", true],
       );
-    assert.equal(classifyFailure("api error InvalidInstanceID.NotFound: none").outdated, undefined);
+    assert.equal(classifyFailure("api error InvalidInstanceID.NotFound: none").staleState, undefined);
   });
 
   const families: [text: string, code: string, expected: string][] = [

@@ -21,7 +21,7 @@ export interface ClusterAccess {
  * run knows of them.
  * @param api the orchestrator's HTTP address; undefined: nobody is told
  */
-export async function leavingCluster<T>(
+export async function withDeregistration<T>(
   access: ClusterAccess,
   api: string | undefined,
   work: (ended: (instanceId: string) => void) => Promise<T>,
@@ -30,7 +30,7 @@ export async function leavingCluster<T>(
   try {
     return await work((instanceId) => void ended.add(instanceId));
   } finally {
-    if (api !== undefined) await leaveCluster(access, api, [...ended]);
+    if (api !== undefined) await deregisterNodes(access, api, [...ended]);
   }
 }
 
@@ -39,7 +39,7 @@ export async function leavingCluster<T>(
  * A cluster that does not answer holds nothing up: it is a warning.
  * @param api the orchestrator's HTTP address
  */
-export async function leaveCluster(
+export async function deregisterNodes(
   { reporter, target }: ClusterAccess,
   api: string,
   instanceIds: readonly string[],

@@ -1,9 +1,9 @@
 import type { OwnCheck } from "../config";
-import { quote } from "../text/quote";
+import { shellQuote } from "../text/shell-quote";
 import { connectCommand, judgeConnections } from "./tcp";
 import type { CommandOutput, NodeCheck, Verdict } from "./types";
 import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
-import { firstLine, lastLine } from "./verdicts";
+import { firstLine, lastLine } from "./expectations";
 
 type Subject = OwnCheck["subject"];
 
@@ -31,7 +31,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   command: {
     title: ({ command }) => `\`${command.split("\n", 1)[0]}\` succeeds`,
     // By `timeout`, so that nothing of it goes on on the node when its time is over.
-    command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${quote(command)}`,
+    command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${shellQuote(command)}`,
     judge: ({ code, stdout, stderr }, subject) => {
       if (code === 0) return contains(stdout, subject.contains, "exit code 0");
       const said =
@@ -42,7 +42,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   },
   http: {
     title: ({ url, status }) => `${url} answers ${status}`,
-    command: ({ url }, seconds) => `curl -sS -m ${seconds} -w '\\n%{http_code}' ${quote(url)}`,
+    command: ({ url }, seconds) => `curl -sS -m ${seconds} -w '\\n%{http_code}' ${shellQuote(url)}`,
     judge: ({ code, stdout, stderr }, { status, contains: wanted }) => {
       const end = stdout.lastIndexOf("\n");
       const got = stdout.slice(end + 1);
@@ -63,7 +63,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   file: {
     title: ({ path }) => `${path} exists`,
     command: ({ path, contains: wanted }) =>
-      `sudo -n stat -c '%F' ${quote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${quote(path)}`}`,
+      `sudo -n stat -c '%F' ${shellQuote(path)}${wanted === undefined ? "" : ` && sudo -n cat ${shellQuote(path)}`}`,
     judge: ({ code, stdout, stderr }, { contains: wanted }) =>
       code === 0
         ? contains(stdout.slice(stdout.indexOf("\n") + 1), wanted, "it exists")

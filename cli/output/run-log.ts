@@ -4,7 +4,7 @@ import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent } from "../../fleet/report/events";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { writeFileWhole } from "../../system/atomic-file";
-import { errorLines, teller, toldText } from "./lines";
+import { errorLines, lineFormatter, formatLine } from "./lines";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
 
 /** What is kept of the last run of a command that works on nodes: what `status` shows. */
@@ -50,10 +50,10 @@ const RECORD_EVERY_MS = 1000;
  * The full log of one run, without colours and with debug messages, whatever the terminal shows; and the run's progress
  * beside it. The file is made with the first thing to write: a command that told nothing leaves none.
  */
-export class Journal {
+export class RunLog {
   readonly file: string;
   readonly progress: Progress;
-  private readonly tell = teller();
+  private readonly tell = lineFormatter();
   private readonly startedAt = new Date();
   private readonly failures: ErrorInfo[] = [];
   private descriptor: number | undefined;
@@ -78,7 +78,7 @@ export class Journal {
     advance(this.progress, event, now.getTime());
     if ("error" in event && event.error) this.failures.push(event.error);
     for (const told of this.tell(event)) {
-      const line = `${now.toISOString()} ${toldText(told)}`;
+      const line = `${now.toISOString()} ${formatLine(told)}`;
       if (told.level === "debug" && this.descriptor === undefined) this.early.push(line);
       else this.write(line);
     }

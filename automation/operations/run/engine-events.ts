@@ -1,9 +1,9 @@
-import { classifyFailure } from "../../../fleet/aws/failures";
+import { classifyFailure } from "../../../fleet/aws/error-codes";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeRef } from "../../../fleet/model";
-import { quote } from "../../../fleet/text/quote";
+import { shellQuote } from "../../../fleet/text/shell-quote";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
-import { NO_PROVIDER } from "../../engine/failures";
+import { NO_PROVIDER } from "../../engine/cli-errors";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import type { Session } from "../../session";
 
@@ -135,7 +135,7 @@ const firstLine = (text: string): string => text.replace(/\n[\s\S]*$/, "");
 function providerWay(text: string, cli: string): string {
   const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
   const install = [
-    quote(cli),
+    shellQuote(cli),
     "plugin install resource aws",
     ...(version === undefined ? [] : [version]),
     "--reinstall",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { tied } from "../../../../automation/ssh/shell";
+import { killedWithStdin } from "../../../../automation/ssh/remote-shell";
 import { markOf } from "../../../../system/process";
 import { until } from "../../../support/sandbox";
 import { descendants, kill } from "../../../support/workbench";
@@ -18,7 +18,7 @@ describe("a command that is tied to its input", () => {
 
   /** As sshd does it: by a shell, with pipes. */
   function start(command: string) {
-    const child = spawn("/bin/sh", ["-c", tied(command)], { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn("/bin/sh", ["-c", killedWithStdin(command)], { stdio: ["pipe", "pipe", "pipe"] });
     started.push(child);
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));

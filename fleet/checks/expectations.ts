@@ -1,6 +1,6 @@
-import { classifyFailure } from "../aws/failures";
+import { classifyFailure } from "../aws/error-codes";
 import { paths } from "../layout";
-import type { CommandOutput, Looked, Span, Verdict } from "./types";
+import type { CommandOutput, Lookup, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */
 export const QUICK = 10_000;
@@ -15,21 +15,24 @@ export const LOOK_AT_LOG = `Read ${paths.deploymentLog} on the node (\`spot logs
 export const LOOK_AT_STARTUP_LOG = `Read ${paths.startupLog} on the node.`;
 
 /** Each thing judged on its own; what does not hold is named. */
-export function allOf<T>(things: readonly T[], problemOf: (thing: T, index: number) => string | undefined): Verdict {
+export function expectAll<T>(
+  things: readonly T[],
+  problemOf: (thing: T, index: number) => string | undefined,
+): Verdict {
   const problems = things.flatMap((thing, index) => problemOf(thing, index) ?? []);
   return {
     ok: problems.length === 0,
     expected: `all ${things.length} in order`,
-    actual: listed(problems) || `all ${things.length} in order`,
+    actual: joinList(problems) || `all ${things.length} in order`,
   };
 }
 
-export function equal(expected: string, actual: string): Verdict {
+export function expectEqual(expected: string, actual: string): Verdict {
   return { ok: expected === actual, expected, actual };
 }
 
 /** Compares by key; shows only the keys that differ, or all when none does. */
-export function same<K extends string>(expected: Record<K, string>, actual: Record<K, string>): Verdict {
+export function expectFields<K extends string>(expected: Record<K, string>, actual: Record<K, string>): Verdict {
   const keys = Object.keys(expected) as K[];
   const different = keys.filter((key) => expected[key] !== actual[key]);
   const show = (values: Record<K, string>): string =>
@@ -37,13 +40,13 @@ export function same<K extends string>(expected: Record<K, string>, actual: Reco
   return { ok: different.length === 0, expected: show(expected), actual: show(actual) };
 }
 
-export function nothingIn(output: string): Verdict {
+export function expectEmpty(output: string): Verdict {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
-  return { ok: lines.length === 0, expected: "none", actual: listed(lines) || "none" };
+  return { ok: lines.length === 0, expected: "none", actual: joinList(lines) || "none" };
 }
 
 /** Judges what was looked up. What AWS did not answer is unknown; what it answered with nothing is a warning. */
-export function looked<T>(fact: Looked<T> | undefined, expected: string, judge: (value: T) => Verdict): Verdict {
+export function fromLookup<T>(fact: Lookup<T> | undefined, expected: string, judge: (value: T) => Verdict): Verdict {
   if (fact === undefined) return { ok: false, expected, actual: "AWS shows none", severity: "warn" };
   return fact.failure === undefined ? judge(fact.value) : notLookedAt(fact.failure, expected);
 }
@@ -62,7 +65,7 @@ export function notLookedAt(failure: string, expected: string): Verdict {
 
 const SHOWN = 10;
 
-export function listed(items: readonly string[]): string {
+export function joinList(items: readonly string[]): string {
   const more = items.length - SHOWN;
   return [...items.slice(0, SHOWN), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
@@ -82,7 +85,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A JSON object; undefined for anything else. */
-export function parsed(text: string): Record<string, unknown> | undefined {
+export function parseJsonObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isRecord(value) ? value : undefined;
@@ -93,7 +96,7 @@ export function parsed(text: string): Record<string, unknown> | undefined {
 
 /** One field of a JSON object as text; undefined: it has none. */
 export function fieldOf(text: string, name: string): string | undefined {
-  const value = parsed(text)?.[name];
+  const value = parseJsonObject(text)?.[name];
   return value === undefined || value === null ? undefined : textOf(value);
 }
 
@@ -131,11 +134,11 @@ export function stepsCommand(folder: string): string {
 export function judgeSteps({ stdout, stderr }: CommandOutput): Verdict {
   const steps = stdout
     .split("\n")
-    .map(parsed)
+    .map(parseJsonObject)
     .filter((step) => step !== undefined);
   if (steps.length === 0)
     return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
-  const verdict = allOf(steps, ({ name, status, detail }) =>
+  const verdict = expectAll(steps, ({ name, status, detail }) =>
     status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${textOf(detail)}` : ""}`,
   );
   const isFailed = steps.some(({ status }) => status === "failed");

@@ -5,9 +5,9 @@ import os from "node:os";
 import path from "node:path";
 import { ExitCode } from "../../../../fleet/errors/exit-codes";
 import { packageRoot } from "../../../../project/package-root";
-import { Journal } from "../../../../cli/output/journal";
+import { RunLog } from "../../../../cli/output/run-log";
 import { html } from "../../../../cli/output/formats/html";
-import { keepReport, keptReport } from "../../../../cli/output/kept-report";
+import { keepReport, keptReport } from "../../../../cli/output/report-store";
 import { sampleReport } from "../../../support/verification";
 
 describe("the last verification's report", function () {
@@ -43,7 +43,7 @@ describe("the last verification's report", function () {
   });
 
   it("is named by `status`, with what it says", async () => {
-    const journal = new Journal({ folder, command: "verify", args: [], recorded: true });
+    const journal = new RunLog({ folder, command: "verify", args: [], recorded: true });
     journal.end(ExitCode.verificationFailed);
     const status = (...args: string[]): string =>
       spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "status", "--sandbox=api", ...args], {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { InstanceWatch } from "../../../../../automation/operations/nodes/instance-watch";
+import { InstanceMonitor } from "../../../../../automation/operations/nodes/instance-monitor";
 import type { Instance } from "../../../../../automation/cloud/resources/inventory";
 import { isSpotError, SpotError } from "../../../../../fleet/errors";
 
@@ -17,7 +17,7 @@ const untilGone = (gone: AbortSignal): Promise<never> =>
 describe("watching instances that are set up", () => {
   it("ends the work on one that ended, with the cloud's reason, and lets the others go on", async () => {
     const asked: string[] = [];
-    const watch = new InstanceWatch((region) => {
+    const watch = new InstanceMonitor((region) => {
       asked.push(region);
       return Promise.resolve([
         instance("i-1", "terminated", "Server.SpotInstanceTermination: no capacity"),
@@ -25,11 +25,11 @@ describe("watching instances that are set up", () => {
       ]);
     }, 1);
     let isOver = false;
-    const other = watch.during(ref("i-2"), async (gone) => {
+    const other = watch.guard(ref("i-2"), async (gone) => {
       while (!isOver) await new Promise((resolve) => setTimeout(resolve, 1));
       return gone.aborted;
     });
-    await assert.rejects(watch.during(ref("i-1"), untilGone), (error: unknown) => {
+    await assert.rejects(watch.guard(ref("i-1"), untilGone), (error: unknown) => {
       assert.ok(isSpotError(error));
       assert.deepEqual([error.code, error.cause], ["E_INSTANCE_GONE", "Server.SpotInstanceTermination: no capacity"]);
       return true;
@@ -41,7 +41,7 @@ describe("watching instances that are set up", () => {
 
   it("does not take a region that fails, or an instance that is not listed yet, for an end", async () => {
     let looks = 0;
-    const watch = new InstanceWatch((region) => {
+    const watch = new InstanceMonitor((region) => {
       looks += 1;
       return region === "eu-west-1" ? Promise.reject(new Error("throttled")) : Promise.resolve([]);
     }, 1);
@@ -49,7 +49,7 @@ describe("watching instances that are set up", () => {
       while (looks < 4) await new Promise((resolve) => setTimeout(resolve, 1));
       return gone.aborted;
     };
-    assert.deepEqual(await Promise.all([watch.during(ref("i-1"), work), watch.during(ref("i-2", "eu-west-1"), work)]), [
+    assert.deepEqual(await Promise.all([watch.guard(ref("i-1"), work), watch.guard(ref("i-2", "eu-west-1"), work)]), [
       false,
       false,
     ]);
@@ -62,13 +62,16 @@ describe("watching instances that are set up", () => {
     // The last looks come a tenth of it apart, and are over long before the next usual one, also on a busy machine.
     const everyMs = 5_000;
     const endsAt = (look: number) =>
-      new InstanceWatch(() => Promise.resolve([instance("i-1", ++looks >= look ? "terminated" : "running")]), everyMs);
+      new InstanceMonitor(
+        () => Promise.resolve([instance("i-1", ++looks >= look ? "terminated" : "running")]),
+        everyMs,
+      );
     await assert.rejects(
-      endsAt(3).during(ref("i-1"), lost),
+      endsAt(3).guard(ref("i-1"), lost),
       (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE",
     );
     looks = 0;
-    await assert.rejects(endsAt(Infinity).during(ref("i-1"), lost), /The connection was lost/);
+    await assert.rejects(endsAt(Infinity).guard(ref("i-1"), lost), /The connection was lost/);
     assert.equal(looks, 4, "and not for ever");
   });
 
@@ -80,21 +83,21 @@ describe("watching instances that are set up", () => {
           "The deployment failed at spot-deploy.service ended in the middle, at step units",
         ),
       );
-    const watch = new InstanceWatch(
+    const watch = new InstanceMonitor(
       () => Promise.resolve([instance("i-1", "terminated", "Client.UserInitiatedShutdown")]),
       60 * 60_000,
     );
     await assert.rejects(
-      watch.during(ref("i-1"), ended),
+      watch.guard(ref("i-1"), ended),
       (error: unknown) => isSpotError(error) && error.code === "E_INSTANCE_GONE",
     );
   });
 
   it("asks nothing once the work is over, and throws what the work throws", async () => {
     let looks = 0;
-    const watch = new InstanceWatch(() => ((looks += 1), Promise.resolve([])), 1);
+    const watch = new InstanceMonitor(() => ((looks += 1), Promise.resolve([])), 1);
     await assert.rejects(
-      watch.during(ref("i-1"), () => Promise.reject(new Error("its own"))),
+      watch.guard(ref("i-1"), () => Promise.reject(new Error("its own"))),
       /its own/,
     );
     await new Promise((resolve) => setTimeout(resolve, 20));

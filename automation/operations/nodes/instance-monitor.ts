@@ -14,7 +14,7 @@ const ENDED = new Set(["shutting-down", "terminated", "stopping", "stopped"]);
  * Nobody waits for a node that is gone: spot instances are interrupted while they are set up, too. Looks at all
  * instances that are worked on, with one call a region.
  */
-export class InstanceWatch {
+export class InstanceMonitor {
   private readonly watched = new Map<string, { region: string; gone: AbortController }>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -28,17 +28,17 @@ export class InstanceWatch {
    * Does work on an instance; its signal aborts when the instance ended.
    * @throws SpotError E_INSTANCE_GONE with the cloud's reason, and whatever the work throws
    */
-  async during<T>(
+  async guard<T>(
     { instanceId, region }: { instanceId: string; region: string },
     work: (gone: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const gone = new AbortController();
     this.watched.set(instanceId, { region, gone });
-    this.lookSoon();
+    this.schedule();
     try {
       return await work(gone.signal);
     } catch (error) {
-      if (mayBeAnEnd(error)) await this.lookForTheLastTime(gone.signal);
+      if (mayBeAnEnd(error)) await this.finalPolls(gone.signal);
       throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
       this.watched.delete(instanceId);
@@ -47,20 +47,20 @@ export class InstanceWatch {
   }
 
   /** What failed may be the first sign of an end that EC2 shows a moment later. */
-  private async lookForTheLastTime(gone: AbortSignal): Promise<void> {
+  private async finalPolls(gone: AbortSignal): Promise<void> {
     for (let looks = 0; looks < LAST_LOOKS && !gone.aborted; looks += 1) {
       if (looks > 0) await sleep(this.everyMs / 10);
-      await this.look();
+      await this.poll();
     }
   }
 
-  private lookSoon(): void {
+  private schedule(): void {
     clearTimeout(this.timer);
     if (this.watched.size > 0)
-      this.timer = setTimeout(() => void this.look().then(() => this.lookSoon()), this.everyMs);
+      this.timer = setTimeout(() => void this.poll().then(() => this.schedule()), this.everyMs);
   }
 
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     const regions = new Set([...this.watched.values()].map(({ region }) => region));
     await Promise.all(
       [...regions].map(async (region) => {

@@ -6,7 +6,7 @@ import type { Target } from "../target";
 const SERVICE = "https://checkip.amazonaws.com";
 
 /** The address from which the nodes of a target see this machine; undefined when it cannot be found out in time. */
-export async function callerOf({ sandbox }: Pick<Target, "sandbox">): Promise<Caller | undefined> {
+export async function detectPublicAddress({ sandbox }: Pick<Target, "sandbox">): Promise<Caller | undefined> {
   const cidr = cidrOfAddress(sandbox?.callerAddress ?? (await seenAddress()));
   return cidr === undefined ? undefined : { cidr, isCertain: sandbox !== undefined };
 }

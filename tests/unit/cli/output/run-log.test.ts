@@ -4,14 +4,14 @@ import os from "node:os";
 import path from "node:path";
 import { reporterFor } from "../../../../cli/runtime/reporter";
 import type { CommandContext } from "../../../../cli/runtime/context";
-import { Journal } from "../../../../cli/output/journal";
+import { RunLog } from "../../../../cli/output/run-log";
 
 describe("the log of a run", () => {
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-journal-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  const journal = (folder: string) => new Journal({ folder, command: "up", args: [], recorded: true });
+  const journal = (folder: string) => new RunLog({ folder, command: "up", args: [], recorded: true });
 
   it("is done without where nothing can be written, and the run goes on", () => {
     writeFileSync(path.join(dir, "file"), "");
