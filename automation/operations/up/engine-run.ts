@@ -95,7 +95,7 @@ function withPlacement({ plan }: UpRun, at: Progress, placement: Placement): Pro
   writePins(at.session, plan.definition, placement.pins);
   const moved = (change: NodeChange): NodeChange => {
     const pin = placement.pins.nodes[change.name];
-    if ((change.kind !== "create" && change.kind !== "replace") || !pin || pin === change.to.pin) return change;
+    if (!change.to || !pin || pin === change.to.pin) return change;
     const { slot } = change.to;
     // The image may be another one, too.
     const { generation } = plan.definition.launchSpec(slot, pin, placement.pins.ssh.publicKey);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { nodeUrns } from "../../../../../automation/engine/state";
+import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
+import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
 import { carryOut } from "../../../../../automation/operations/up/run";
 import { pinOf, poolIn, recorded, ScriptedRun, STACK, type EngineDoes } from "./scripted-run";
 
@@ -87,6 +89,34 @@ describe("a run of `up`", () => {
     );
     assert.deepEqual(result.failures, []);
     assert.equal(scripted.run.plan.decisions.pins.nodes[FIRST], NEW, "what was decided before is as it was");
+  });
+
+  it("brings up what it made as what it was launched as, also a node that was to stay and was lost meanwhile", async () => {
+    const refusal = (node: string) => ({ refuses: [{ node, message: NO_CAPACITY }] });
+    using scripted = new ScriptedRun(
+      [
+        { ...refusal(SECOND), ends: [FIRST] },
+        { makes: [recorded(SECOND, pinOf("ami-b", "b"))], ...refusal(FIRST) },
+        { makes: [recorded(FIRST, pinOf("ami-b", "b"), "i-again")] },
+      ],
+      {
+        nodes: [recorded(FIRST, NEW)],
+        wanted: of([FIRST, SECOND], NEW),
+        count: 2,
+        candidates: [{ pool: poolIn("b"), ami: "ami-b" }],
+        request: { wait: false },
+      },
+    );
+    // An instance is brought up once: the first word counts.
+    const generations = new Map<string, string>();
+    const provisioner = {
+      provision: ({ ref, launched }: NewNode) =>
+        generations.has(ref.instanceId) || generations.set(ref.instanceId, launched.generation),
+      settled: () => Promise.resolve(new Map()),
+      release: () => Promise.resolve(),
+    } as unknown as Provisioner;
+    await carryOut({ ...scripted.run, nodes: { access: {} as FleetAccess, provisioner } });
+    assert.equal(generations.get("i-again"), "generation of ami-b");
   });
 
   it("fails a node that no pool has room for, and says so in the settings", async () => {
