@@ -53,7 +53,11 @@ const ANY_TOKEN = "0".repeat(64);
 export function loadDefinition(input: DefinitionInput): FleetDefinition {
   const { config } = input;
   const root = packageRoot();
-  const payload = readPayload(config, { packageRoot: root, projectDir: path.dirname(input.configFile) }, input.locate);
+  const places = { packageRoot: root, projectDir: path.dirname(input.configFile) };
+  const payload = readPayload(config, places, input.locate);
+  // Whoever brings scripts of their own changes nothing about this program's.
+  const shippedScripts = { ...config, scriptsDirectory: undefined };
+  const shipped = config.scriptsDirectory === undefined ? payload : readPayload(shippedScripts, places, input.locate);
   const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));
   const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
 
@@ -69,9 +73,9 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     assertUserDataSize(rendered, input.locate);
     return rendered;
   };
-  const uploaded = (decider: Decider): string =>
-    manifestOf(payload.manifest.entries.filter(({ path }) => deciderOf(path, config) === decider)).digest;
-  const [program, files, workloads] = [uploaded("program"), uploaded("files"), uploaded("settings")];
+  const program = shareOf(shipped, shippedScripts, "program");
+  const files = shareOf(payload, config, "files");
+  const workloads = shareOf(payload, config, "settings");
   return {
     config,
     configFile: input.configFile,
@@ -96,8 +100,13 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
   };
 }
 
+/** A digest of what one of them decides of a payload. */
+function shareOf({ manifest }: Payload, config: Pick<FleetConfig, "scriptsDirectory">, decider: Decider): string {
+  return manifestOf(manifest.entries.filter(({ path }) => deciderOf(path, config) === decider)).digest;
+}
+
 /** Who decides what an entry of the payload holds. */
-function deciderOf(path: string, { scriptsDirectory }: FleetConfig): Decider {
+function deciderOf(path: string, { scriptsDirectory }: Pick<FleetConfig, "scriptsDirectory">): Decider {
   if ([WORKLOADS_FILE, TOKEN_FILE, PROGRAM_FILE].includes(path)) return "settings";
   const [folder] = path.split("/", 1);
   return folder === "files" || (folder === "scripts" && scriptsDirectory !== undefined) ? "files" : "program";

@@ -43,6 +43,7 @@ describe("the generation of a node", () => {
       [SCRIPTS],
       () => chmodSync(path.join(dir, "scripts/node.py"), 0o755),
     ],
+    ["who brings the scripts", "files", [], [SCRIPTS], () => chmodSync(path.join(dir, "scripts/node.py"), 0o755)],
     ["the packages", "settings", [], ["packages: [jq]"]],
     ["the launch", "settings", [], ["aws: {instance_storage_gb: 99}"]],
     ["the workloads", "settings", [], [BACALHAU]],
