@@ -112,7 +112,7 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>
-      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${paths.upload}/scripts/**/*.py", recursive=True)]'`,
+      `python3 -c 'import glob; [compile(open(p, "rb").read(), p, "exec") for p in glob.glob("${paths.upload}/scripts/*.py") + glob.glob("${paths.upload}/scripts/deployment_steps/*.py")]'`,
     judge: ({ code, stderr }) => ({
       ok: code === 0,
       expected: "no error",

@@ -15,14 +15,15 @@ class Step(DeploymentStep):
 
     def check(self) -> None:
         """Every script is Python that this node's own interpreter accepts; compiled in memory only."""
-        scripts = sorted((self.upload / "scripts").rglob("*.py"))
+        folder = self.upload / "scripts"
+        scripts = sorted([*folder.glob("*.py"), *folder.glob("deployment_steps/*.py")])
         if not scripts:
             raise StepError("the upload has no scripts")
         for script in scripts:
             try:
                 compile(script.read_bytes(), str(script), "exec")
             except (SyntaxError, ValueError) as error:
-                raise StepError(f"{script.name}: {error}") from error
+                raise StepError(f"{script.relative_to(folder)}: {error}") from error
 
     def act(self) -> str:
         hooks = self._hooks()
