@@ -89,13 +89,24 @@ export async function deleteObject(cloud: Cloud, object: CloudObject, options: D
       throw error;
     }
   };
+  let isBegun = false;
   const removeAsFound = async (): Promise<void> => {
     const now = await lookAgain(cloud, object);
-    // What is not listed any more is left to AWS's own answer, unless it went with what it was on.
-    if (now === undefined && object.heldBy !== undefined) return;
-    const reason = now && (moved(object, now) ?? (await objection(now)));
+    if (now === undefined) return removeUnlisted();
+    const reason = moved(object, now, isBegun) ?? (await objection(now));
     if (reason !== undefined) throw new Changed(reason);
+    isBegun = true;
     await remove(client, object.id);
+  };
+  // AWS is asked all the same: it may list late. What it refuses to end, and does not list, has ended.
+  const removeUnlisted = async (): Promise<void> => {
+    // It went with what it was on.
+    if (object.heldBy !== undefined) return;
+    try {
+      await remove(client, object.id);
+    } catch (error) {
+      if (isNotFound(error) || isRetryable(error) || !(await gone())) throw error;
+    }
   };
   await deleteWithin(options, removeAsFound, gone);
   if (isGone === undefined) return;
@@ -106,10 +117,16 @@ export async function deleteObject(cloud: Cloud, object: CloudObject, options: D
   }
 }
 
-/** A gateway that was found in a VPC and is attached to another one by now is not that VPC's any more. */
-function moved({ vpc }: CloudObject, { attachedTo = [] }: Listed): string | undefined {
-  const elsewhere = vpc === undefined ? undefined : attachedTo.find((other) => other !== vpc);
-  return elsewhere && `it is attached to ${elsewhere} now`;
+/**
+ * A gateway that was found in a VPC and is not attached to it by now is not that VPC's any more, unless it was detached to
+ * be deleted.
+ * @param isBegun its deletion was begun here
+ */
+function moved({ vpc }: CloudObject, { attachedTo }: Listed, isBegun: boolean): string | undefined {
+  if (vpc === undefined || attachedTo === undefined || attachedTo.includes(vpc)) return undefined;
+  const [elsewhere] = attachedTo;
+  if (elsewhere !== undefined) return `it is attached to ${elsewhere} now`;
+  return isBegun ? undefined : `it was detached from ${vpc} meanwhile`;
 }
 
 /**

@@ -25,7 +25,7 @@ interface Cleaned {
 
 /**
  * Deletes what is planned in a region, and tells of each thing. What holds its VPC in vain ends the tries there. Each is
- * looked at again just before: it must be as it was when the plan was shown, and so must its VPC.
+ * looked at again just before: while AWS lists it, it must be as it was when the plan was shown, and so must its VPC.
  */
 export async function cleanRegion(session: Session, { region, planned }: RegionPlan): Promise<Cleaned> {
   const deadline = Date.now() + PATIENCE_MS;

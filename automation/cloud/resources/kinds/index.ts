@@ -16,15 +16,14 @@ export type { Listed, ResourceKind } from "./kind";
 
 /**
  * Everything that a fleet or somebody beside it can leave in a region, in the order in which AWS lets it go: instances
- * before the volumes and interfaces they hold, groups and tables before subnets, ACLs after the subnets that go by them,
- * the VPC when it is empty. To add one, add a row.
+ * before the interfaces they hold, groups and tables before subnets, ACLs after the subnets that go by them, the VPC when
+ * it is empty; then what nothing waits for. To add one, add a row.
  */
 const TABLE = [
   spotRequest,
   instance,
   fleet,
   launchTemplate,
-  volume,
   natGateway,
   elasticAddress,
   vpcEndpoint,
@@ -39,6 +38,7 @@ const TABLE = [
   internetGateway,
   egressOnlyGateway,
   vpc,
+  volume,
   keyPair,
 ] as const;
 

@@ -56,8 +56,14 @@ export const securityGroup = {
       await onAllPages(paginateDescribeSecurityGroups({ client }, { Filters }), ({ SecurityGroups }) => SecurityGroups)
     ).map((g) => listed(stated(g, "GroupId"), g.GroupName, g.Tags, ofItsVpc(g.GroupName === "default", g.VpcId))),
   remove: async (client, GroupId) => {
-    await revokeNamed(client, GroupId);
-    await client.send(new DeleteSecurityGroupCommand({ GroupId }));
+    try {
+      await client.send(new DeleteSecurityGroupCommand({ GroupId }));
+    } catch (error) {
+      // Groups that name each other: only then are rules taken from one that may yet stay.
+      if (!(error instanceof Error && error.name === "DependencyViolation")) throw error;
+      await revokeNamed(client, GroupId);
+      await client.send(new DeleteSecurityGroupCommand({ GroupId }));
+    }
   },
 } as const satisfies ResourceKind;
 

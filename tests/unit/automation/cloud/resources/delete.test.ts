@@ -9,7 +9,11 @@ const OURS = { "spot-deployer:lineage": "0123456789abcdef", "spot-deployer:stack
 
 describe("deleting what was listed as ours", () => {
   /** A region in which each thing has these tags by now; `deleted` tells what was deleted of it. */
-  function region(tags: Record<string, Record<string, string>>, deleted: string[]): Cloud {
+  function region(
+    tags: Record<string, Record<string, string>>,
+    deleted: string[],
+    refusals: Record<string, string> = {},
+  ): Cloud {
     const tagged = (id: string) => Object.entries(tags[id] ?? {}).map(([Key, Value]) => ({ Key, Value }));
     const asked = ({ Filters }: { Filters: { Name: string; Values: string[] }[] }) =>
       Filters.find(({ Name }) => /-id$/.test(Name))?.Values[0] ?? "";
@@ -30,8 +34,13 @@ describe("deleting what was listed as ours", () => {
       DeleteVpc: ({ VpcId }: { VpcId: string }) => (deleted.push(VpcId), {}),
       TerminateInstances: ({ InstanceIds }: { InstanceIds: string[] }) => (deleted.push(...InstanceIds), {}),
     };
-    const send = (command: { constructor: { name: string }; input: never }) =>
-      Promise.resolve(answers[command.constructor.name.replace(/Command$/, "")]!(command.input));
+    const send = (command: { constructor: { name: string }; input: never }) => {
+      const action = command.constructor.name.replace(/Command$/, "");
+      const name = refusals[action];
+      return name === undefined
+        ? Promise.resolve(answers[action]!(command.input))
+        : Promise.reject(Object.assign(new Error("refused"), { name, $metadata: { httpStatusCode: 400 } }));
+    };
     return { ec2: () => Object.assign(Object.create(EC2Client.prototype) as EC2Client, { send }) } as unknown as Cloud;
   }
   const object = (kind: FleetKind, id: string): FleetObject => ({
@@ -41,9 +50,15 @@ describe("deleting what was listed as ours", () => {
     detail: "",
     tags: OURS,
   });
-  const swept = async (tags: Record<string, Record<string, string>>, ...objects: FleetObject[]) => {
+  const swept = (tags: Record<string, Record<string, string>>, ...objects: FleetObject[]) =>
+    sweptOf({}, tags, ...objects);
+  const sweptOf = async (
+    refusals: Record<string, string>,
+    tags: Record<string, Record<string, string>>,
+    ...objects: FleetObject[]
+  ) => {
     const deleted: string[] = [];
-    const failures = await deleteOfFleet(region(tags, deleted), objects);
+    const failures = await deleteOfFleet(region(tags, deleted, refusals), objects);
     return { deleted, left: failures.map(({ object: { id }, error }) => `${id}: ${(error as Error).message}`) };
   };
 
@@ -76,6 +91,13 @@ describe("deleting what was listed as ours", () => {
 
   it("leaves what is not listed by its id to AWS's own answer", async () => {
     assert.deepEqual(await swept({}, object("vpc", "vpc-9")), { deleted: ["vpc-9"], left: [] });
+  });
+
+  it("takes what AWS does not list, and refuses to end, for ended", async () => {
+    const gone = await sweptOf({ DeleteVpc: "InvalidStateTransition" }, {}, object("vpc", "vpc-9"));
+    assert.deepEqual(gone.left, []);
+    const standing = await sweptOf({ DeleteVpc: "UnauthorizedOperation" }, { "vpc-9": OURS }, object("vpc", "vpc-9"));
+    assert.deepEqual(standing.left, ["vpc-9: refused"]);
   });
 
   it("asks again for the end of an instance whose ID AWS does not know for a moment, and waits until it is gone", async () => {

@@ -348,7 +348,10 @@ describe("cleanup-vpcs between its question and its deletions", () => {
 
 describe("cleanup-vpcs with a gateway that AWS does not let go at once", () => {
   /** Cleans up a VPC whose gateway is detached by a first try that fails; answers the tries and what is left. */
-  async function cleaned(attachedThen: string[]): Promise<{ left: string[]; tries: number }> {
+  async function cleaned(
+    attachedThen: string[],
+    whenAsked: () => string[] = () => ["vpc-1"],
+  ): Promise<{ left: string[]; tries: number }> {
     let attachedTo = ["vpc-1"];
     let tries = 0;
     const gateways = () => [
@@ -381,7 +384,7 @@ describe("cleanup-vpcs with a gateway that AWS does not let go at once", () => {
       lineage: "ours",
       target: { kind: "aws", isChosen: true },
       interrupts: neverInterrupted(),
-      reporter: { emit: () => undefined, confirm: () => Promise.resolve(true) },
+      reporter: { emit: () => undefined, confirm: () => Promise.resolve(((attachedTo = whenAsked()), true)) },
     } as unknown as Session;
     const { left } = await cleanupVpcs(session, { legacy: true, dryRun: false });
     return { left: left.map(({ id, reason }) => `${id}: ${reason}`), tries };
@@ -389,6 +392,12 @@ describe("cleanup-vpcs with a gateway that AWS does not let go at once", () => {
 
   it("deletes it all the same once it is detached", async () =>
     assert.deepEqual(await cleaned([]), { left: [], tries: 2 }));
+
+  it("leaves it alone where somebody else detached it while the question stood", async () =>
+    assert.deepEqual(await cleaned([], () => []), {
+      left: ["igw-1: it was detached from vpc-1 meanwhile", "vpc-1: internet-gateway igw-1 is still there"],
+      tries: 0,
+    }));
 
   it("leaves it alone where it is another VPC's by now", async () =>
     assert.deepEqual(await cleaned(["vpc-2"]), {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import { FLEET_KINDS, RESOURCE_KINDS, type KindName } from "../../../../../../automation/cloud/resources/kinds";
+import { FLEET_KINDS, kindOf, RESOURCE_KINDS, type KindName } from "../../../../../../automation/cloud/resources/kinds";
 
 describe("the kinds of AWS resources", () => {
   /** Of each list that comes on pages: its name in the answer, and one entry with this ID. */
@@ -51,9 +51,42 @@ describe("the kinds of AWS resources", () => {
     });
   }
 
+  it("go as AWS lets go of them, and what nothing waits for, and may be held for long, goes last", () =>
+    assert.deepEqual(
+      RESOURCE_KINDS.slice(-3).map(({ kind }) => kind),
+      ["vpc", "volume", "key-pair"],
+    ));
+
+  it("take rules from a security group only where AWS says that something depends on it", async () => {
+    const removed = async (refusals: string[]): Promise<string[]> => {
+      const asked: string[] = [];
+      const send = ({ constructor: { name } }: object): Promise<object> => {
+        const action = name.replace(/Command$/, "");
+        asked.push(action);
+        const refusal = action === "DeleteSecurityGroup" ? refusals.shift() : undefined;
+        if (refusal !== undefined) return Promise.reject(Object.assign(new Error("refused"), { name: refusal }));
+        const IpPermissions = [{ UserIdGroupPairs: [{ GroupId: "sg-2" }] }];
+        return Promise.resolve(action === "DescribeSecurityGroups" ? { SecurityGroups: [{ IpPermissions }] } : {});
+      };
+      const client = Object.assign(Object.create(EC2Client.prototype) as EC2Client, { send });
+      await kindOf("security-group")
+        .remove(client, "sg-1")
+        .catch((error: unknown) => asked.push((error as Error).name));
+      return asked;
+    };
+    assert.deepEqual(await removed([]), ["DeleteSecurityGroup"]);
+    assert.deepEqual(await removed(["UnauthorizedOperation"]), ["DeleteSecurityGroup", "UnauthorizedOperation"]);
+    assert.deepEqual(await removed(["DependencyViolation"]), [
+      "DeleteSecurityGroup",
+      "DescribeSecurityGroups",
+      "RevokeSecurityGroupIngress",
+      "DeleteSecurityGroup",
+    ]);
+  });
+
   it("of a fleet go as AWS lets go of them", () =>
     assert.deepEqual(
       FLEET_KINDS.map(({ kind }) => kind),
-      ["instance", "volume", "security-group", "route-table", "subnet", "internet-gateway", "vpc"],
+      ["instance", "security-group", "route-table", "subnet", "internet-gateway", "vpc", "volume"],
     ));
 });
