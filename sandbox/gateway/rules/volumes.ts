@@ -119,6 +119,8 @@ export const volumeRules: Rule[] = [
   before("ec2:CreateVolume", (call) => assertPossible({ type: "gp2", ...defined(wantedOf(call)) })),
   before("ec2:ModifyVolume", async (call, cloud) => {
     const [volume] = await volumesOf(call, cloud, { "VolumeId.1": call.params.get("VolumeId") ?? "" });
+    // Of one that there is not, moto says so.
+    if (volume === undefined) return;
     const wanted = modified(volume, wantedOf(call));
     // A volume that becomes a provisioned one and is not told how fast gets what every gp3 volume has.
     assertPossible({ ...wanted, iops: wanted.iops ?? (wanted.type in KINDS ? GP3_IOPS : undefined) });
