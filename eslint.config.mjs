@@ -54,14 +54,20 @@ export default tseslint.config(
     rules: {
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
-      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: false, allowNullish: false, allowAny: false },
+      ],
       eqeqeq: "error",
     },
   },
   {
     // A test that meets undefined where it expects a value fails, which is right.
     files: ["tests/**/*.ts", "bench/**/*.ts"],
-    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
+    rules: {
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+    },
   },
   {
     files: ["system/**/*.ts", "fleet/**/*.ts", "project/**/*.ts", "infra/**/*.ts", "automation/**/*.ts"],

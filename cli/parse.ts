@@ -41,7 +41,7 @@ export function parseCommandLine(argv: string[], env: NodeJS.ProcessEnv = {}): P
   if (positionals.length > (command.positionals?.max ?? 0)) {
     throw usage(
       command,
-      `\`${positionals[command.positionals?.max ?? 0]}\` is not understood after \`${command.name}\``,
+      `\`${positionals[command.positionals?.max ?? 0] ?? ""}\` is not understood after \`${command.name}\``,
     );
   }
   if (command.positionals && positionals.length < (command.positionals.min ?? 0)) {

@@ -61,7 +61,7 @@ async function sharedSettings(env: NodeJS.ProcessEnv): Promise<{ profile: Sectio
   });
   const name = env.AWS_PROFILE || env.AWS_DEFAULT_PROFILE || "default";
   const profile = { ...configFile[name], ...credentialsFile[name] };
-  return { profile, services: configFile[`services.${profile.services}`] ?? {} };
+  return { profile, services: configFile[`services.${profile.services ?? ""}`] ?? {} };
 }
 
 const isTrue = (text: string | undefined): boolean => text?.toLowerCase() === "true";

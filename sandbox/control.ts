@@ -146,7 +146,7 @@ async function call<T>(home: string, method: string, path: string, body?: object
   const answer = JSON.parse(text) as T & { error?: string };
   if (status !== 200)
     throw new SpotError("E_NOT_FOUND", {
-      message: `The sandbox refused: ${answer.error}.`,
+      message: `The sandbox refused: ${answer.error ?? `status ${status}`}.`,
       next: "Run `npm run sandbox -- status` to see what runs.",
     });
   return answer;

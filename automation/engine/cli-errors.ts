@@ -62,7 +62,7 @@ export function engineError(result: ProcessResult): SpotError {
   const known = CLI_FAILURES.find(({ pattern }) => pattern.test(text));
   if (result.signal && !known)
     return new SpotError("E_INTERRUPTED", { message: `the Pulumi engine was ended by ${result.signal}` });
-  const how = `exit code ${result.code}`;
+  const how = `exit code ${result.code ?? "unknown"}`;
   return new SpotError(known?.code ?? "E_UNEXPECTED", {
     message: known?.message ?? `the Pulumi engine stopped (${how})`,
     cause: new Error(shorten(text) || how),

@@ -57,7 +57,7 @@ export function orphansAmong(
     explained,
     unexplained: [
       ...unexplained,
-      ...attached.map((object) => ({ ...object, reason: `is attached to ${object.heldBy}` })),
+      ...attached.map((object) => ({ ...object, reason: `is attached to ${object.heldBy ?? "an instance"}` })),
     ],
   };
 }
@@ -130,6 +130,7 @@ export function tellUnexplained(
 }
 
 function unexplainedText({ kind, id, tags, reason }: UnexplainedObject): string {
-  const node = tags[Tag.node] === undefined ? "" : ` (node ${tags[Tag.node]})`;
+  const name = tags[Tag.node];
+  const node = name === undefined ? "" : ` (node ${name})`;
   return `${kind} ${id} carries this fleet's tags${node}, but is not in its record, and ${reason}: it is left alone. \`recover --end ${id}\` deletes it, \`recover --release ${id}\` takes the tags off it`;
 }

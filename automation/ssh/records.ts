@@ -75,7 +75,8 @@ export function lifeOf({ bootId, cloudInit, payloadDigest, deployment }: NodeRec
   if (result !== null && result !== "success") return { state: "failed", reason: `${units.deploy} ended: ${result}` };
   if (steps.length > 0 || result !== null)
     return { state: "failed", reason: `${units.deploy} ended in the middle, at ${workOf(steps)}` };
-  if (cloudInit.errors.length > 0) return { state: "failed", reason: `cloud-init: ${cloudInit.errors[0]}` };
+  const [cloudInitError] = cloudInit.errors;
+  if (cloudInitError !== undefined) return { state: "failed", reason: `cloud-init: ${cloudInitError}` };
   if (!cloudInit.isDone)
     return { state: "booting", waitingFor: `cloud-init${cloudInit.stage ? ` (${cloudInit.stage})` : ""}` };
   return payloadDigest === digest ? { state: "uploaded" } : { state: "fresh" };

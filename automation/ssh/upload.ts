@@ -107,7 +107,7 @@ function judge(answer: Answer | undefined, failure: SpotError | undefined, stder
       throw new SpotError("E_UPLOAD", { message: `The payload was not sent: ${answer.reason}.` });
     case "broken":
       throw new SpotError("E_UPLOAD", {
-        message: `The upload did not arrive whole: ${answer.problems.length === 1 ? answer.problems[0] : `${answer.problems.length} differences`}.`,
+        message: `The upload did not arrive whole: ${answer.problems.length === 1 ? answer.problems.join() : `${answer.problems.length} differences`}.`,
         cause: answer.problems.join("; "),
       });
     default:

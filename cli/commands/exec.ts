@@ -83,7 +83,7 @@ function outputLines({ stdout, stderr }: Executed): string[] {
 
 function summary(executed: Executed[]): string {
   const failed = executed.filter(({ code }) => code !== 0);
-  const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code}`);
+  const why = ({ code, error }: Executed) => (error ? error.message : `exit code ${code ?? "unknown"}`);
   return [
     `${executed.length - failed.length} of ${pluralize(executed.length, "node")}: exit code 0.`,
     ...failed.map((node) => `  ${node.node}: ${why(node)}`),

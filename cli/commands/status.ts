@@ -68,7 +68,7 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
   const end = endedAt === null ? now : Date.parse(endedAt);
   const how =
     state === "ended"
-      ? `ended with exit code ${exitCode}`
+      ? `ended with exit code ${exitCode ?? "unknown"}`
       : state === "running"
         ? `is running (process ${record.pid})`
         : "was broken off; run it again: it clears up and goes on";

@@ -14,11 +14,11 @@ export function diffText(before: string, after: string): string {
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i] === b[j]) {
-      lines.push(`  ${a[i]}`);
-      i++;
+      lines.push(`  ${a[i++] ?? ""}`);
       j++;
-    } else if (i < a.length && (j === b.length || common(i + 1, j) >= common(i, j + 1))) lines.push(`- ${a[i++]}`);
-    else lines.push(`+ ${b[j++]}`);
+    } else if (i < a.length && (j === b.length || common(i + 1, j) >= common(i, j + 1)))
+      lines.push(`- ${a[i++] ?? ""}`);
+    else lines.push(`+ ${b[j++] ?? ""}`);
   }
   return lines.join("\n");
 }

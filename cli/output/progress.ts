@@ -75,7 +75,7 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
         const { region } = (to ?? from).pin.pool;
         const why = {
           create: "to be created",
-          replace: `to be replaced: ${reason}`,
+          replace: `to be replaced: ${reason ?? "it differs"}`,
           delete: "to be deleted",
           same: undefined,
         }[kind];
@@ -174,5 +174,5 @@ function endOf({ failed, unknown, skipped }: NonNullable<NodeProgress["checks"]>
 export function countText(nodes: Iterable<NodeProgress>): string {
   const counts = new Map<Stage, number>();
   for (const { stage } of nodes) counts.set(stage, (counts.get(stage) ?? 0) + 1);
-  return STAGES.flatMap((stage) => (counts.has(stage) ? [`${counts.get(stage)} ${stage}`] : [])).join(", ");
+  return STAGES.flatMap((stage) => (counts.has(stage) ? [`${counts.get(stage) ?? 0} ${stage}`] : [])).join(", ");
 }

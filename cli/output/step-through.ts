@@ -33,7 +33,7 @@ export class StepThrough {
     if (ref.name !== this.node) {
       this.node = ref.name;
       this.write(
-        `\n${bold(`${ref.name} (${ref.instanceId}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: ${this.commandOn(ref.name)}`)}\n`,
+        `\n${bold(`${ref.name} (${ref.instanceId ?? "no instance"}, ${ref.address ?? "no address"})`)}\n${dim(`to run a command there yourself: ${this.commandOn(ref.name)}`)}\n`,
       );
     }
     const where = check.where === "cloud" || check.where === "client" ? "here" : "node";

@@ -3,7 +3,7 @@ import type { Check } from "./types";
 import { expectEqual, fieldOf, firstLine, judgeSteps, LOOK_AT_LOG, QUICK, stepsCommand } from "./expectations";
 
 /** What the log says of the last step of a deployment, which marks it complete. */
-const COMPLETION = `STEP ${layout.deployment.at(-1)}: ok`;
+const COMPLETION = `STEP ${layout.deployment.slice(-1).join()}: ok`;
 
 /** E: what the deployment recorded of itself. */
 export const deploymentChecks: readonly Check[] = [

@@ -82,7 +82,7 @@ function consoleOutput(console: Lookup<string>): DiagnosisStep {
   if (fatal !== undefined) return { subject, state: "problem", evidence: fatal };
   return lines.length === 0
     ? { subject, state: "unknown", evidence: "empty" }
-    : { subject, state: "ok", evidence: `last line: ${lines.at(-1)}` };
+    : { subject, state: "ok", evidence: `last line: ${lines.slice(-1).join()}` };
 }
 
 /** A console's line without the terminal's control sequences. */

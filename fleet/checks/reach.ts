@@ -6,6 +6,9 @@ import { firstLine, joinList, LOOK_AT_LOG, parseJsonObject, QUICK, REPLACE, SLOW
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const METADATA = "http://169.254.169.254/latest";
 
+/** In a command for people, where the address would stand. */
+const NO_ADDRESS = "ADDRESS";
+
 /** The host names in `nats://host:port`, each once. */
 const namesOf = (urls: readonly string[] = []): string[] => [
   ...new Set(urls.map((url) => url.replace(/^nats:\/\/|:\d+$/g, ""))),
@@ -35,7 +38,7 @@ export const reachChecks: readonly Check[] = [
     needs: ["A3", "A4"],
     severity: "fail",
     deadlineMs: SLOW,
-    command: ({ address, username }) => `ssh -v ${username}@${address}`,
+    command: ({ address, username }) => `ssh -v ${username}@${address ?? NO_ADDRESS}`,
     judge: ({ address, bannerFailure }) => ({
       ok: bannerFailure === undefined,
       expected: `an SSH banner from ${address}`,
@@ -52,7 +55,7 @@ export const reachChecks: readonly Check[] = [
     needs: ["B1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: ({ address }) => `ssh-keyscan -t ed25519 ${address}`,
+    command: ({ address }) => `ssh-keyscan -t ed25519 ${address ?? NO_ADDRESS}`,
     judge: ({ hostKeyFailure }) => ({
       ok: hostKeyFailure === undefined,
       expected: "the key that the node made",

@@ -40,8 +40,10 @@ const isStarting = ({ ActiveState, SubState }: Record<string, string>): boolean 
 const hanging = (names: readonly string[]): string =>
   `${joinList(names)} hangs in its start: a unit of Type=oneshot has started when its program ends, one of Type=notify when it says READY=1.`;
 
-const described = (name: string, unit: Record<string, string> | undefined): string =>
-  `${name}: ${unit ? `${unit.ActiveState} (${unit.SubState}), ${unit.Result}` : "unknown"}`;
+const described = (name: string, unit: Record<string, string> | undefined): string => {
+  const { ActiveState = "unknown", SubState = "unknown", Result = "unknown" } = unit ?? {};
+  return `${name}: ${unit ? `${ActiveState} (${SubState}), ${Result}` : "unknown"}`;
+};
 
 /** Each of these is active; one that only does its work and ends (oneshot) may have ended well. `static` ones are started by others. */
 export function activeOf(states: UnitStates, names: readonly string[]): Verdict {

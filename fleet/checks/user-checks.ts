@@ -29,7 +29,7 @@ const contains = (text: string, wanted: string | undefined, expected: string): V
 
 const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   command: {
-    title: ({ command }) => `\`${command.split("\n", 1)[0]}\` succeeds`,
+    title: ({ command }) => `\`${command.split("\n", 1).join()}\` succeeds`,
     // By `timeout`, so that nothing of it goes on on the node when its time is over.
     command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${shellQuote(command)}`,
     judge: ({ code, stdout, stderr }, subject) => {

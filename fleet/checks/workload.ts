@@ -93,7 +93,7 @@ export const workloadChecks: readonly Check[] = [
     deadlineMs: QUICK,
     patienceMs: STARTING,
     applies: ({ bacalhau }) => bacalhau?.api !== undefined,
-    command: ({ bacalhau }) => `curl -s -m 5 '${bacalhau?.api}/api/v1/orchestrator/nodes'`,
+    command: ({ bacalhau }) => `curl -s -m 5 '${bacalhau?.api ?? ""}/api/v1/orchestrator/nodes'`,
     judge: ({ stdout, code }, { instanceId }) => {
       const nodes = parseJsonObject(stdout)?.Nodes;
       const expected = "in its list, CONNECTED";

@@ -190,10 +190,11 @@ export function parseConfig(text: string, file: string): ParsedConfig {
 function withoutLegacyKeys(doc: ConfigDocument, warnings: ConfigProblem[]): unknown {
   if (!isRecord(doc.value) || !isRecord(doc.value.aws)) return doc.value;
   const kept = Object.entries(doc.value.aws).filter(([key]) => {
-    if (!Object.hasOwn(legacyAwsKeys, key)) return true;
+    const instead = Object.hasOwn(legacyAwsKeys, key) ? legacyAwsKeys[key] : undefined;
+    if (instead === undefined) return true;
     const path = ["aws", key];
     warnings.push({
-      message: `${pathText(path)} has no effect: ${legacyAwsKeys[key]}`,
+      message: `${pathText(path)} has no effect: ${instead}`,
       location: doc.locate(path, "key"),
     });
     return false;

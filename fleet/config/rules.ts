@@ -205,7 +205,10 @@ export function oddities(raw: RawConfig): Fault[] {
   const counts = regionCounts(raw);
   const without = raw.regions.filter((_, i) => counts[i] === 0).map((entry) => regionOf(entry)[0]);
   if (without.length > 0)
-    warn(["aws", "total_instances"], `no node is left for ${without.join(", ")}: aws.total_instances is ${total}`);
+    warn(
+      ["aws", "total_instances"],
+      `no node is left for ${without.join(", ")}: aws.total_instances is ${total ?? "unset"}`,
+    );
   if (total !== undefined && total !== nodeCount(raw)) {
     warn(
       ["aws", "total_instances"],

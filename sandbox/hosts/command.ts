@@ -48,7 +48,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       else
         fail(
           everything.trim().split("\n").slice(-LAST_LINES).join("\n") ||
-            `It ended with ${signal ?? `exit code ${code}`} and said nothing.`,
+            `It ended with ${signal ?? `exit code ${code ?? "unknown"}`} and said nothing.`,
         );
     });
     // A command that fails early does not read its input: its exit code says so, not the broken pipe.

@@ -29,7 +29,9 @@ export async function startMoto(python: string, settings: MotoSettings): Promise
   });
   const ended = new Promise<string>((resolve) => {
     child.on("error", (error) => resolve(wordsOf(error)));
-    child.on("exit", (code, signal) => resolve(signal ? `ended by ${signal}` : `ended with exit code ${code}`));
+    child.on("exit", (code, signal) =>
+      resolve(signal ? `ended by ${signal}` : `ended with exit code ${code ?? "unknown"}`),
+    );
   });
   child.stdin.on("error", () => undefined);
   child.stdin.write(`${JSON.stringify(settings)}\n`);

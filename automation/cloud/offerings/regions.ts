@@ -288,7 +288,7 @@ async function givenImage(
   if (!found) throw new SpotError("E_IMAGE", { message: `${region} has no image ${image}` });
   if (found.Architecture !== architecture) {
     throw new SpotError("E_IMAGE", {
-      message: `${region}: image ${image} is ${found.Architecture}, machine type ${machineTypes.join(", ")} is ${architecture}`,
+      message: `${region}: image ${image} is ${found.Architecture ?? "of no known architecture"}, machine type ${machineTypes.join(", ")} is ${architecture}`,
       next: "Use `image: auto`, which fits the machine type, or another machine type.",
     });
   }

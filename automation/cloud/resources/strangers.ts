@@ -57,5 +57,5 @@ export async function heldVpcs(
 /** Things for a sentence: `instance i-1 (running) and security-group sg-1 (web)`. */
 export function namesOf(objects: readonly CloudObject[]): string {
   const names = objects.map(({ kind, id, detail }) => `${kind} ${id}${detail ? ` (${detail})` : ""}`);
-  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.slice(-1).join()}`;
 }

@@ -48,7 +48,10 @@ export function run(command: string, args: string[], options: RunOptions): Promi
       options.signal?.removeEventListener("abort", interrupted);
       if (stopped !== undefined) reject(stopped);
       else if (code === 0) resolve(stdout);
-      else reject(new Error(lastWords(stderr) || lastWords(stdout) || `ended by ${signal ?? `exit code ${code}`}`));
+      else
+        reject(
+          new Error(lastWords(stderr) || lastWords(stdout) || `ended by ${signal ?? `exit code ${code ?? "unknown"}`}`),
+        );
     });
   });
 }

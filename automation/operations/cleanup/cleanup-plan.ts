@@ -125,9 +125,9 @@ export function planOf(
 }
 
 function whyText(whose: Whose, { tags, vpc }: CloudObject): string {
-  if (whose === "ours") return `tag ${Tag.lineage}=${tags[Tag.lineage]}`;
-  if (isSignedByPredecessor(tags)) return `tag ${Tag.managedBy}=${tags[Tag.managedBy]}`;
-  return vpc === undefined ? `name ${tags["Name"]}` : `lies in ${vpc}`;
+  if (whose === "ours") return `tag ${Tag.lineage}=${tags[Tag.lineage] ?? ""}`;
+  if (isSignedByPredecessor(tags)) return `tag ${Tag.managedBy}=${tags[Tag.managedBy] ?? ""}`;
+  return vpc === undefined ? `name ${tags["Name"] ?? ""}` : `lies in ${vpc}`;
 }
 
 /**
@@ -233,5 +233,6 @@ export function changedSince(
   const changed = [...names].filter((name) => planned.tags[name] !== now.tags[name]);
   if (changed.length > 0) return `its tags are no longer those of the plan: ${changed.join(", ")}`;
   if (now.heldBy !== undefined && now.heldBy !== planned.heldBy) return `it is on ${now.heldBy} now`;
-  return planned.managed === now.managed ? undefined : `it ${now.managed} now`;
+  if (planned.managed === now.managed) return undefined;
+  return now.managed === undefined ? `it is no longer as it was: ${planned.managed ?? ""}` : `it ${now.managed} now`;
 }

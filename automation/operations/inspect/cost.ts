@@ -99,7 +99,8 @@ export function costOf(node: ListedNode, prices: Prices, now: number, onDemandHo
 /** EC2 tells it in words only: `User initiated (2026-11-23 07:10:11 GMT)`. */
 function endOf({ stateReason }: ListedNode): number | undefined {
   const found = /\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) (?:GMT|UTC)\)/.exec(stateReason ?? "");
-  return found ? Date.parse(`${found[1]}T${found[2]}Z`) : undefined;
+  const [, date, time] = found ?? [];
+  return date !== undefined && time !== undefined ? Date.parse(`${date}T${time}Z`) : undefined;
 }
 
 /** On-demand prices by instance id, as far as the spot requests tell. A fleet with a price limit has none to tell. */

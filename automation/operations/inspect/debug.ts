@@ -172,7 +172,7 @@ function summaryOf({
           "",
           "## What could not be had",
           "",
-          ...missing.map(({ file, failure }) => `- ${file}: ${failure.split("\n", 1)[0]}`),
+          ...missing.map(({ file, failure }) => `- ${file}: ${failure.split("\n", 1).join()}`),
         ]),
     "",
     "Secrets that are known, and what looks like one, are replaced by `***`; look before you pass it on.",

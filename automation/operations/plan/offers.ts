@@ -84,7 +84,7 @@ function tooDear({ region, types }: RegionOffer, { spotPriceLimit }: FleetConfig
   );
   const cheapest = prices.sort((a, b) => a.price - b.price)[0];
   return new SpotError("E_NO_POOL", {
-    message: `${region}: no spot pool costs ${spotPriceLimit} US dollars an hour or less; the cheapest is ${cheapest?.text}`,
+    message: `${region}: no spot pool costs ${spotPriceLimit ?? 0} US dollars an hour or less; the cheapest is ${cheapest?.text ?? "not known"}`,
     class: "price",
     next: "Raise max_price, name further machine types, or allow on-demand (`market: spot-then-on-demand`).",
   });

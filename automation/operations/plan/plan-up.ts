@@ -127,13 +127,14 @@ export function limited(plan: UpPlan, opened: Session, part: Part | undefined): 
 export async function confirmed({ session, changes, decisions, account }: UpPlan): Promise<void> {
   if (session.target.kind === "sandbox") return;
   const ended = changes.filter(({ kind }) => kind === "replace" || kind === "delete");
-  const opened = decisions.newCaller !== undefined && session.state.nodes.length > 0;
-  if (ended.length === 0 && !opened) return;
+  const { newCaller } = decisions;
+  const opened = session.state.nodes.length > 0 ? newCaller : undefined;
+  if (ended.length === 0 && opened === undefined) return;
   const parts = [
     ...(ended.length > 0
       ? [`replace or delete ${ended.length} of ${pluralize(session.state.nodes.length, "node")}`]
       : []),
-    ...(opened ? [`let ${decisions.newCaller} log in`] : []),
+    ...(opened === undefined ? [] : [`let ${opened} log in`]),
   ];
   const yes = await session.reporter.confirm({
     message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`,

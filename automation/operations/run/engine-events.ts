@@ -94,7 +94,7 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
   const what =
     failure.step.type === INSTANCE_TYPE
       ? `node ${nodeNameOf(failure.step.name)}`
-      : `${failure.step.type.split(":").pop()} ${failure.step.name}`;
+      : `${failure.step.type.split(":").slice(-1).join()} ${failure.step.name}`;
   const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
   return errorInfo(
     new SpotError("E_CREATE", {

@@ -164,7 +164,7 @@ function noPoolLeft(node: string, tried: readonly Attempt[]): ErrorInfo {
   return errorInfo(
     new SpotError("E_NO_POOL", {
       message: `node ${node} could not be created: ${codes} in ${tried.length === 1 ? "the only pool there is" : `each of ${tried.length} pools`}`,
-      cause: tried.map(({ pool, awsCode }) => `${poolText(pool)}: ${awsCode}`).join("\n"),
+      cause: tried.map(({ pool, awsCode }) => `${poolText(pool)}: ${awsCode ?? "refused"}`).join("\n"),
       class: sameClass && last ? last.class : "capacity",
       ...(sameClass && last && last.class !== "capacity" ? { next: last.next } : {}),
     }),

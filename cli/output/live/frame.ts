@@ -139,7 +139,7 @@ function eventLine({ level, prefix, message }: LogLine): FrameLine {
   return [
     { text: `${prefix} ` },
     { text: `${LEVEL_WORDS[level]}:`, tone: level },
-    { text: ` ${message.split("\n")[0]}` },
+    { text: ` ${message.split("\n", 1).join()}` },
   ];
 }
 

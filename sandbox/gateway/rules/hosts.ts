@@ -34,7 +34,7 @@ export const hostRules: Rule[] = [
     const key = Buffer.from(call.params.get("PublicKeyMaterial") ?? "", "base64")
       .toString("utf8")
       .trim();
-    cloud.publicKeys.set(`${cloud.moto.account}/${call.region}/${call.params.get("KeyName")}`, key);
+    cloud.publicKeys.set(`${cloud.moto.account}/${call.region}/${call.params.get("KeyName") ?? ""}`, key);
   }),
   after("ec2:RunInstances", (call, answer, cloud) => {
     for (const instance of items(parseXml(answer.body), "instancesSet"))

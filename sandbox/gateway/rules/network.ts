@@ -54,13 +54,13 @@ export const networkRules: Rule[] = [
     const inUse = (await interfaces(cloud, call.region))
       .flatMap((at) => items(at, "groupSet"))
       .some((group) => text(group, "groupId") === id || text(group, "groupName") === name);
-    if (inUse) throw violation(`resource ${id ?? name} has a dependent object`);
+    if (inUse) throw violation(`resource ${id ?? name ?? ""} has a dependent object`);
     const groups = items(await cloud.moto.ask(call.region, "DescribeSecurityGroups"), "securityGroupInfo");
     const named = groups
       .filter((group) => text(group, "groupId") !== id)
       .flatMap((group) => [...items(group, "ipPermissions"), ...items(group, "ipPermissionsEgress")]);
     if (named.flatMap((rule) => items(rule, "groups")).some((group) => text(group, "groupId") === id))
-      throw violation(`resource ${id ?? name} has a dependent object`);
+      throw violation(`resource ${id ?? name ?? ""} has a dependent object`);
   }),
   before("ec2:DeleteSubnet", async (call, cloud) => {
     const id = call.params.get("SubnetId") ?? "";

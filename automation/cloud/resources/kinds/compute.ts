@@ -125,7 +125,8 @@ async function deleteFleet(client: EC2Client, id: string): Promise<void> {
     new DeleteFleetsCommand({ FleetIds: [id], TerminateInstances: true }),
   );
   const refusal = UnsuccessfulFleetDeletions?.[0]?.Error;
-  if (refusal && refusal.Code !== "fleetIdDoesNotExist") throw new Error(`${refusal.Code}: ${refusal.Message}`);
+  if (refusal && refusal.Code !== "fleetIdDoesNotExist")
+    throw new Error(`${refusal.Code ?? "refused"}: ${refusal.Message ?? "AWS says no more"}`);
 }
 
 /** Whether tags match a filter of EC2's, `tag-key` or `tag:NAME`; `*` at the end of a value stands for anything. */

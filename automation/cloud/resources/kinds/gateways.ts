@@ -201,7 +201,7 @@ async function peerings(client: EC2Client, Filters: Filter[]): Promise<Listed[]>
     .map((p) =>
       listed(
         stated(p, "VpcPeeringConnectionId"),
-        `${p.Status?.Code}, ${p.RequesterVpcInfo?.VpcId} to ${p.AccepterVpcInfo?.VpcId}`,
+        `${p.Status?.Code ?? "unknown"}, ${p.RequesterVpcInfo?.VpcId ?? "?"} to ${p.AccepterVpcInfo?.VpcId ?? "?"}`,
         p.Tags,
       ),
     );
@@ -218,7 +218,9 @@ async function vpnConnections(client: EC2Client, filters: Filter[]): Promise<Lis
       ({ State, VpnGatewayId }) =>
         State !== "deleted" && State !== "deleting" && (gateways?.includes(VpnGatewayId ?? "") ?? true),
     )
-    .map((c) => listed(stated(c, "VpnConnectionId"), `${c.State}, to ${c.CustomerGatewayId}`, c.Tags));
+    .map((c) =>
+      listed(stated(c, "VpnConnectionId"), `${c.State ?? "unknown"}, to ${c.CustomerGatewayId ?? "?"}`, c.Tags),
+    );
 }
 
 /** They cannot be asked for by their VPC. */
@@ -237,5 +239,6 @@ async function egressOnlyGateways(client: EC2Client, filters: Filter[]): Promise
 async function deleteEndpoint(client: EC2Client, id: string): Promise<void> {
   const { Unsuccessful } = await client.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds: [id] }));
   const refusal = Unsuccessful?.[0]?.Error;
-  if (refusal && !refusal.Code?.endsWith("NotFound")) throw new Error(`${refusal.Code}: ${refusal.Message}`);
+  if (refusal && !refusal.Code?.endsWith("NotFound"))
+    throw new Error(`${refusal.Code ?? "refused"}: ${refusal.Message ?? "AWS says no more"}`);
 }

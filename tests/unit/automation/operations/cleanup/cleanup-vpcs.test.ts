@@ -405,3 +405,13 @@ describe("cleanup-vpcs with a gateway that AWS does not let go at once", () => {
       tries: 1,
     }));
 });
+
+describe("what has changed about a thing since a plan was made", () => {
+  const planned = { kind: "network-interface", region: "us-west-2", id: "eni-1", detail: "", tags: {} } as const;
+  it("says by whom it is kept, or no longer is", () => {
+    const managed = "ends with i-1";
+    assert.equal(changedSince({ ...planned, managed }, { tags: {}, managed }), undefined);
+    assert.equal(changedSince(planned, { tags: {}, managed }), "it ends with i-1 now");
+    assert.equal(changedSince({ ...planned, managed }, { tags: {} }), "it is no longer as it was: ends with i-1");
+  });
+});
