@@ -1,3 +1,4 @@
+import { headLine } from "../text/words";
 import type { OwnCheck } from "../config";
 import { shellQuote } from "../text/shell-quote";
 import { connectCommand, judgeConnections } from "./tcp";
@@ -29,7 +30,7 @@ const contains = (text: string, wanted: string | undefined, expected: string): V
 
 const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
   command: {
-    title: ({ command }) => `\`${command.split("\n", 1).join()}\` succeeds`,
+    title: ({ command }) => `\`${headLine(command)}\` succeeds`,
     // By `timeout`, so that nothing of it goes on on the node when its time is over.
     command: ({ command }, seconds) => `timeout -k 1 ${seconds} bash -c ${shellQuote(command)}`,
     judge: ({ code, stdout, stderr }, subject) => {

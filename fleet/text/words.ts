@@ -12,3 +12,8 @@ export function capitalized(words: string): string {
 export function naturalCompare(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }
+
+/** What stands before the first line break. */
+export function headLine(text: string): string {
+  return text.split("\n", 1).join();
+}

@@ -4,7 +4,7 @@ import type { Check, CloudFacts } from "../../../fleet/checks";
 import { debugSections } from "../../../fleet/checks/debug-sections";
 import { wordsOf } from "../../../fleet/errors";
 import { mapTexts, withoutSecrets } from "../../../fleet/text/masking";
-import { pluralize } from "../../../fleet/text/words";
+import { headLine, pluralize } from "../../../fleet/text/words";
 import { consoleOutput } from "../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { NodeConnection } from "../../ssh/connection";
@@ -168,12 +168,7 @@ function summaryOf({
     ...files.flatMap(({ file, text }) => (text === undefined ? [] : [`- ${file} (${Buffer.byteLength(text)} bytes)`])),
     ...(missing.length === 0
       ? []
-      : [
-          "",
-          "## What could not be had",
-          "",
-          ...missing.map(({ file, failure }) => `- ${file}: ${failure.split("\n", 1).join()}`),
-        ]),
+      : ["", "## What could not be had", "", ...missing.map(({ file, failure }) => `- ${file}: ${headLine(failure)}`)]),
     "",
     "Secrets that are known, and what looks like one, are replaced by `***`; look before you pass it on.",
     "",

@@ -2,6 +2,7 @@ import { classifyFailure } from "../../../fleet/aws/error-codes";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeRef } from "../../../fleet/model";
 import { shellQuote } from "../../../fleet/text/shell-quote";
+import { headLine } from "../../../fleet/text/words";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
 import { NO_PROVIDER } from "../../engine/cli-errors";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
@@ -117,7 +118,7 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
       ...report.warnings
         .filter((warning) => DOWNLOAD.test(warning))
         .slice(-1)
-        .map(firstLine),
+        .map(headLine),
     ].join("\n"),
     next:
       session.target.kind === "sandbox"
@@ -128,8 +129,6 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
 
 /** Each try to download is told as a warning, the last error only counts them. */
 const DOWNLOAD = /^error downloading provider/;
-
-const firstLine = (text: string): string => text.replace(/\n[\s\S]*$/, "");
 
 /** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
 function providerWay(text: string, cli: string): string {

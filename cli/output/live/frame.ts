@@ -1,5 +1,5 @@
 import type { Level } from "../../../fleet/report/events";
-import { naturalCompare, pluralize } from "../../../fleet/text/words";
+import { headLine, naturalCompare, pluralize } from "../../../fleet/text/words";
 import { LEVEL_WORDS, type LogLine } from "../lines";
 import { matrixOf, type Matrix } from "./matrix";
 import { countText, type NodeProgress, type Progress, type Stage } from "../progress";
@@ -136,11 +136,7 @@ function activity({ reason, checks, stage }: NodeProgress): string {
 }
 
 function eventLine({ level, prefix, message }: LogLine): FrameLine {
-  return [
-    { text: `${prefix} ` },
-    { text: `${LEVEL_WORDS[level]}:`, tone: level },
-    { text: ` ${message.split("\n", 1).join()}` },
-  ];
+  return [{ text: `${prefix} ` }, { text: `${LEVEL_WORDS[level]}:`, tone: level }, { text: ` ${headLine(message)}` }];
 }
 
 function elapsed({ beganAt, endedAt }: NodeProgress, now: number): string {
