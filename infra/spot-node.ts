@@ -15,6 +15,24 @@ export interface SpotNodeArgs {
 }
 
 /**
+ * One-time spot instances cannot be stopped, so what AWS changes by stop and start is a replacement here. Each property
+ * by its own path: a whole block also holds what the provider computes, such as tags of the root device, and the bridge
+ * finds that changed whenever anything is.
+ */
+export const REPLACE_ON_CHANGES = [
+  "instanceType",
+  "iamInstanceProfile",
+  "rootBlockDevice.volumeType",
+  "rootBlockDevice.volumeSize",
+  "rootBlockDevice.encrypted",
+  "rootBlockDevice.deleteOnTermination",
+  "metadataOptions.httpEndpoint",
+  "metadataOptions.httpTokens",
+  "metadataOptions.httpPutResponseHopLimit",
+  "metadataOptions.instanceMetadataTags",
+] as const;
+
+/**
  * One node: an instance that is replaced on any change of what reaches it. The instance's logical name carries the
  * market, because the provider shows no difference when a spot instance is to become an on-demand one.
  */
@@ -75,8 +93,7 @@ export class SpotNode extends pulumi.ComponentResource {
         dependsOn: args.network.ready[pool.availabilityZone],
         // The quota has no room for both while one takes the other's place.
         deleteBeforeReplace: true,
-        // One-time spot instances cannot be stopped, so what AWS changes by stop and start is a replacement here.
-        replaceOnChanges: ["instanceType", "iamInstanceProfile", "rootBlockDevice", "metadataOptions"],
+        replaceOnChanges: [...REPLACE_ON_CHANGES],
       },
     );
     this.registerOutputs({});

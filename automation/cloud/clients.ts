@@ -1,4 +1,5 @@
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import type { IAMClient } from "@aws-sdk/client-iam";
 import type { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import type { STSClient } from "@aws-sdk/client-sts";
@@ -12,6 +13,7 @@ export interface Cloud {
   /** The AWS CLI as a person calls it to ask the same place: `aws`, with what leads it there. */
   cli: string;
   ec2(region: string): EC2Client;
+  iam(region: string): Promise<IAMClient>;
   ssm(region: string): Promise<SSMClient>;
   sts(region: string): Promise<STSClient>;
   quotas(region: string): Promise<ServiceQuotasClient>;
@@ -57,6 +59,11 @@ export function cloudOf(target: Target, signal?: AbortSignal): Cloud {
   return {
     cli: cliOf(target),
     ec2: (region) => once(`ec2 ${region}`, () => new EC2Client(config("ec2", region))),
+    async iam(region) {
+      const { IAMClient: Client } = await import("@aws-sdk/client-iam");
+      // No stack that an earlier version bound to endpoints knows of it: it is asked where identities are.
+      return once(`iam ${region}`, () => new Client(config("sts", region)));
+    },
     async ssm(region) {
       const { SSMClient: Client } = await import("@aws-sdk/client-ssm");
       return once(`ssm ${region}`, () => new Client(config("ssm", region)));

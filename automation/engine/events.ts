@@ -12,6 +12,10 @@ export interface EngineStep {
   id: string;
   inputs: Record<string, unknown>;
   outputs: Record<string, unknown>;
+  /** The inputs that are recorded for what is there already; absent for what is new. */
+  before?: Record<string, unknown>;
+  /** Properties that a replacement is because of, as the provider names them. */
+  keys: readonly string[];
 }
 
 /** A step that failed, or a resource that was refused before any (op `check`), joined with the diagnostic that tells why. */
@@ -29,6 +33,8 @@ export interface EngineReport {
   programErrors: string[];
   /** Warnings that belong to the user. */
   warnings: string[];
+  /** What the program gives as the stack's outputs, secrets veiled; absent where it did not come that far. */
+  stackOutputs?: Record<string, unknown>;
   result: "succeeded" | "failed" | "canceled" | undefined;
   /** The engine was asked to stop, by us or by somebody else: after that its result says "failed". */
   canceled: boolean;
@@ -105,6 +111,8 @@ export function collectEvents(listener: EngineListener = {}): {
     }
     if (event.resOutputsEvent) {
       const step = stepOf(event.resOutputsEvent.metadata);
+      // Told twice: when the stack is registered, and with what the program gave when it has ended.
+      if (step.type === STACK_TYPE && Object.keys(step.outputs).length > 0) report.stackOutputs = step.outputs;
       if (isNews(step)) {
         report.steps.push(step);
         listener.step?.(step);
@@ -137,7 +145,7 @@ export function collectEvents(listener: EngineListener = {}): {
           report.programErrors.push(...texts);
           continue;
         }
-        const failure = { step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {} }, message };
+        const failure = { step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {}, keys: [] }, message };
         report.failures.push(failure);
         listener.failure?.(failure);
       }
@@ -164,6 +172,8 @@ function stepOf(metadata: StepMetadata): EngineStep {
     id: state?.id ?? "",
     inputs: state?.inputs ?? {},
     outputs: state?.outputs ?? {},
+    ...(metadata.old?.inputs ? { before: metadata.old.inputs } : {}),
+    keys: metadata.keys ?? [],
   };
 }
 

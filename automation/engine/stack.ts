@@ -1,6 +1,6 @@
 import type { PulumiCommand as Command, Stack } from "@pulumi/pulumi/automation";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, type ErrorCode } from "../../fleet/errors";
 import { launchedNothing } from "../../fleet/aws/error-codes";
@@ -21,8 +21,9 @@ import { leanSdk } from "./lean-sdk";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
 import { RunNotes } from "./run-notes";
-import { stateFilesOf, type StateBackup, type StateFiles } from "./state-files";
+import { stateFilesOf, writeNewBackend, type StateBackup, type StateFiles } from "./state-files";
 import { stateOf, type StackState } from "./state";
+import { inTemporaryFolder } from "../../system/temporary-folder";
 import { runMark } from "./strays";
 
 /** Where a stack lives and how its engine is run. */
@@ -39,17 +40,35 @@ export interface EngineOptions {
   interrupts: [soft: AbortSignal, ...harder: AbortSignal[]];
 }
 
-export interface UpOptions {
-  /** Only these URNs (and what they depend on must exist already). */
+/** Which resources an engine run is about. */
+export interface EngineScope {
+  /** Only these URNs (and what they depend on must exist already). Absent: all. */
   target?: string[];
-  /** All but these URNs. */
-  exclude?: string[];
   /** Replace these URNs although nothing about them changed. */
   replace?: string[];
+}
+
+export interface UpOptions extends EngineScope {
+  /**
+   * What a preview of the same scope answered as `plan`: the engine refuses every step that goes beyond it, before it is
+   * taken.
+   */
+  plan?: string;
   listener?: EngineListener;
   /** Aborted: finish what is in flight, begin nothing new, as if the user had interrupted once. */
   stop?: AbortSignal;
 }
+
+export interface PreviewOptions extends EngineScope {
+  /** A file that stands for the stack's settings, which stay as they are. */
+  settings?: string;
+}
+
+/** What the engine would do. */
+export type EnginePreview = EngineOutcome & {
+  /** By which an update is held to just that. Absent where not everything could be planned. */
+  plan?: string;
+};
 
 /** The run ended: with every step done, or with what failed. A run that could not begin throws instead. */
 export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean };
@@ -166,9 +185,23 @@ export class EngineStack {
     return undefined;
   }
 
-  /** The value goes through standard input: a command line can be read by every user of the machine. */
-  async writeSecretConfig(key: string, value: string): Promise<void> {
-    await this.demand(["config", "set", key, "--secret", "--stack", this.options.stack], value);
+  /**
+   * The value goes through standard input: a command line can be read by every user of the machine.
+   * @param settings a file to write into in place of the stack's own settings
+   */
+  async writeSecretConfig(key: string, value: string, settings?: string): Promise<void> {
+    await this.demand(
+      [
+        "config",
+        "set",
+        key,
+        "--secret",
+        "--stack",
+        this.options.stack,
+        ...(settings === undefined ? [] : ["--config-file", settings]),
+      ],
+      value,
+    );
   }
 
   /**
@@ -197,22 +230,55 @@ export class EngineStack {
     if (result.code !== 0) throw engineError(result);
   }
 
-  async up(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, options.stop, (stack, onEvent) =>
-      stack.up({
-        onEvent,
-        continueOnError: true,
-        parallel: PARALLEL,
-        target: options.target,
-        exclude: options.exclude,
-        replace: options.replace,
-        color: "never",
-      }),
+  async up({ plan, ...options }: UpOptions = {}): Promise<EngineOutcome> {
+    if (plan === undefined) return this.update(options);
+    return inTemporaryFolder((folder) => {
+      const file = path.join(folder, "plan.json");
+      writeFileSync(file, plan, { mode: 0o600 });
+      return this.update({ ...options, plan: file });
+    });
+  }
+
+  private update({ listener, stop, ...scope }: UpOptions): Promise<EngineOutcome> {
+    return this.operate(listener, stop, (stack, onEvent) =>
+      stack.up({ onEvent, continueOnError: true, parallel: PARALLEL, color: "never", ...scope }),
     );
   }
 
-  async preview(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, undefined, (stack, onEvent) => stack.preview({ onEvent, color: "never" }));
+  /** Asks the engine what an `up` would do. Writes nothing: neither state nor settings nor lock. */
+  async preview({ settings, ...scope }: PreviewOptions = {}): Promise<EnginePreview> {
+    return inTemporaryFolder(async (folder) => {
+      const plan = path.join(folder, "plan.json");
+      const outcome = await this.operate(undefined, undefined, (stack, onEvent) =>
+        stack.preview({ onEvent, parallel: PARALLEL, color: "never", plan, configFile: settings, ...scope }),
+      );
+      return { ...outcome, ...(existsSync(plan) ? { plan: readFileSync(plan, "utf8") } : {}) };
+    });
+  }
+
+  /**
+   * The same stack on a copy of its record in a folder of this machine: what is done there is nobody's.
+   * @param folder which the caller makes and removes
+   * @param isEmpty true: with nothing in it, and a passphrase of its own
+   */
+  async copiedTo(folder: string, isEmpty: boolean): Promise<EngineStack> {
+    const { env, stack } = this.options;
+    const exported = isEmpty ? undefined : (this.stateFiles?.exported() ?? ((await this.export()) as ExportedState));
+    const backend = `file://${folder}`;
+    writeNewBackend(folder, stack, exported?.deployment ?? { manifest: {} });
+    return new EngineStack({
+      ...this.options,
+      // Whoever keeps a stack elsewhere names its organisation, which a folder does not have.
+      stack: this.ownName,
+      keptDir: path.join(folder, "kept"),
+      env: {
+        ...env,
+        PULUMI_BACKEND_URL: backend,
+        ...(isEmpty
+          ? { PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("hex"), PULUMI_CONFIG_PASSPHRASE_FILE: undefined }
+          : {}),
+      },
+    });
   }
 
   /** Asks the provider what became of these resources and forgets those that are gone. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT } from "../../fleet/plan/stack-config";
@@ -44,6 +44,21 @@ export interface StateFiles {
   setAside(): string | undefined;
 }
 
+/** Makes a folder the backend of one stack. @param latest its deployment, as an export of it has it */
+export function writeNewBackend(folder: string, stack: string, latest: object): void {
+  const stacks = path.join(folder, ".pulumi/stacks", PROJECT);
+  mkdirSync(stacks, { recursive: true, mode: 0o700 });
+  writeFileSync(path.join(folder, ".pulumi/meta.yaml"), "version: 1\n", { mode: 0o600 });
+  writeFileSync(path.join(stacks, `${shortName(stack)}.json`), checkpointOf(stack, latest), { mode: 0o600 });
+}
+
+function checkpointOf(stack: string, latest: object): string {
+  return JSON.stringify({
+    version: KNOWN_VERSION,
+    checkpoint: { stack: `organization/${PROJECT}/${shortName(stack)}`, latest },
+  });
+}
+
 export function stateFilesOf(backendUrl: string, stack: string): StateFiles | undefined {
   if (!backendUrl.startsWith("file://")) return undefined;
   const root = fileBackendRoot(backendUrl);
@@ -60,11 +75,6 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
     const { version, checkpoint } = contentOf(state) ?? {};
     return version === KNOWN_VERSION && checkpoint?.latest ? { version, deployment: checkpoint.latest } : undefined;
   };
-  const checkpointOf = (latest: object): string =>
-    JSON.stringify({
-      version: KNOWN_VERSION,
-      checkpoint: { stack: `organization/${PROJECT}/${path.basename(state, ".json")}`, latest },
-    });
   return {
     state,
     lastConfig: `${state}.last-config`,
@@ -83,7 +93,7 @@ export function stateFilesOf(backendUrl: string, stack: string): StateFiles | un
     isWhole: () => !existsSync(state) || contentOf(state)?.checkpoint !== undefined,
     backup: () => readBackup(`${state}.bak`),
     restore({ file, exported: document }) {
-      const content = document === undefined ? readFileSync(file) : checkpointOf(document.deployment);
+      const content = document === undefined ? readFileSync(file) : checkpointOf(stack, document.deployment);
       let kept: string | undefined;
       writeFileAtomic(state, content, statSync(file).mode & 0o777, () => (kept = setAside()));
       return kept;

@@ -1,8 +1,9 @@
+import type { ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
-import { preview, refuseStaleBuild } from "../../automation/operations/plan/plan-up";
+import { preview, refuseStaleBuild, type UpPlan } from "../../automation/operations/plan/plan-up";
 import { exitCodeOf } from "../output/exit-code";
-import { changeLine } from "../output/lines";
+import { changeLines } from "../output/lines";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
@@ -13,9 +14,9 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     context,
     { needs: "config", starts: true, before: refuseStaleBuild },
     async ({ session, given, reporter }) => {
-      const { changes, account, decisions } = await preview(session, { ...given, wait: false });
-      const failures = decisions.failedRegions.map(({ error }) => error);
-      const changed = changes.filter(({ kind }) => kind !== "same");
+      const { changes, resources, account, decisions, engine } = await preview(session, { ...given, wait: false });
+      const refused = engine?.failures ?? [];
+      const failures = [...decisions.failedRegions.map(({ error }) => error), ...refused];
       if (options.json) {
         jsonLine(terminal, {
           stack: session.target.stack,
@@ -27,22 +28,31 @@ export async function run(context: CommandContext): Promise<ExitCode> {
             pool: (to ?? from).pin.pool,
             ami: (to ?? from).pin.ami,
           })),
+          resources,
           failedRegions: decisions.failedRegions,
+          refused,
         });
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
-        for (const change of changed) terminal.stdout.write(`${changeLine(change)}\n`);
-        terminal.stdout.write(
-          changed.length === 0
-            ? failures.length > 0
-              ? "Nothing can be planned: see the errors.\n"
-              : `Nothing to change: ${pluralize(changes.length, "node")} as configured.\n`
-            : `${changed.length} of ${pluralize(changes.length, "node")} would change.\n`,
-        );
+        for (const line of changeLines(changes, resources)) terminal.stdout.write(`${line}\n`);
+        terminal.stdout.write(`${summary({ changes, resources, failures })}\n`);
+        for (const error of refused) reporter.emit({ type: "message", level: "error", message: error.message, error });
         for (const { region, error } of decisions.failedRegions)
           reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
       }
       return exitCodeOf(failures, changes.length);
     },
   );
+}
+
+function summary({
+  changes,
+  resources,
+  failures,
+}: Pick<UpPlan, "changes" | "resources"> & { failures: readonly ErrorInfo[] }): string {
+  const changed = changes.filter(({ kind }) => kind !== "same").length;
+  const others = resources.length > 0 ? `, and ${pluralize(resources.length, "other resource")}` : "";
+  if (changed > 0 || others !== "") return `${changed} of ${pluralize(changes.length, "node")} would change${others}.`;
+  if (failures.length > 0) return "Nothing can be planned: see the errors.";
+  return `Nothing to change: ${pluralize(changes.length, "node")} as configured.`;
 }

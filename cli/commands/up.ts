@@ -88,6 +88,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       command: "up",
       exitCode,
       changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })),
+      done: result.done,
       untouched: result.untouched,
       rolledBack,
       failures: result.failures,
@@ -166,10 +167,9 @@ function verdict({ session, verification, changes }: UpResult): string {
   return verdictLine(verification.nodes, changes.filter(({ kind }) => kind !== "delete").length);
 }
 
-function changeSummary({ changes, otherChanges }: UpResult): string {
-  const count = (kind: string) => changes.filter((change) => change.kind === kind).length;
-  const parts = ["create", "replace", "delete"]
-    .filter((kind) => count(kind) > 0)
-    .map((kind) => `${count(kind)} to ${kind}`);
+function changeSummary({ done, otherChanges }: UpResult): string {
+  const parts = Object.entries(done).flatMap(([what, names]: [string, string[]]) =>
+    names.length > 0 ? [`${names.length} ${what}`] : [],
+  );
   return `Nodes: ${parts.join(", ") || "none changed"}; other resources changed: ${otherChanges}.`;
 }

@@ -1,4 +1,5 @@
 import type { NodeChange } from "../../fleet/plan/changes";
+import { resourceLines, type ResourceChange } from "../../fleet/plan/resource-changes";
 import type { ErrorInfo } from "../../fleet/errors";
 import type { FleetEvent, Level } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
@@ -67,12 +68,10 @@ export function lineFormatter(): (event: FleetEvent) => LogLine[] {
         },
       ];
     },
-    changes: ({ stack, account, changes }) => [
-      { level: "info", prefix: "[spot]", message: `account ${account}, stack ${stack}` },
-      ...changes
-        .filter(({ kind }) => kind !== "same")
-        .map((change): LogLine => ({ level: "info", prefix: "[spot]", message: changeLine(change) })),
-    ],
+    changes: ({ stack, account, changes, resources }) =>
+      [`account ${account}, stack ${stack}`, ...changeLines(changes, resources)].map(
+        (message): LogLine => ({ level: "info", prefix: "[spot]", message }),
+      ),
     expected: () => [],
     check: ({ node, id, title, status }) => [
       { level: "debug", prefix: nodePrefix(node), message: `${id} ${title}: ${status}` },
@@ -81,7 +80,12 @@ export function lineFormatter(): (event: FleetEvent) => LogLine[] {
   return (event) => (handlers[event.type] as (event: FleetEvent) => LogLine[])(event);
 }
 
-export function changeLine(change: NodeChange): string {
+/** What would happen: to each node, then to everything else. */
+export function changeLines(changes: readonly NodeChange[], resources: readonly ResourceChange[]): string[] {
+  return [...changes.filter(({ kind }) => kind !== "same").map(changeLine), ...resourceLines(resources)];
+}
+
+function changeLine(change: NodeChange): string {
   const place = change.to ?? change.from;
   const { availabilityZone, instanceType, market } = place.pin.pool;
   const where = `${availabilityZone}, ${instanceType}, ${market}`;

@@ -76,10 +76,11 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
         const why = {
           create: "to be created",
           replace: `to be replaced: ${reason ?? "it differs"}`,
+          update: undefined,
           delete: "to be deleted",
           same: undefined,
         }[kind];
-        progress.nodes.set(name, { name, region, stage: kind === "same" ? "kept" : "planned", reason: why });
+        progress.nodes.set(name, { name, region, stage: why === undefined ? "kept" : "planned", reason: why });
       }
       return;
     case "expected":

@@ -200,6 +200,11 @@ export const errorCatalogue = {
     meaning: "The network named in the configuration cannot be used.",
     next: "Use `network: create`, or a VPC that has a subnet with a route to an internet gateway.",
   },
+  E_INSTANCE_PROFILE: {
+    class: "config",
+    meaning: "The account has no instance profile of the name that the configuration gives.",
+    next: "Correct aws.iam_instance_profile, or remove it.",
+  },
   E_SSH_KEY: {
     class: "config",
     meaning: "An SSH key file is missing or not a key.",
@@ -219,6 +224,11 @@ export const errorCatalogue = {
     class: "transient",
     meaning: "A resource could not be created, changed or deleted.",
     next: "See the cause; `up` again tries only what is missing.",
+  },
+  E_UNPLANNED: {
+    class: "state",
+    meaning: "The engine was about to do more than was planned and agreed to; it was stopped before that.",
+    next: "Run `preview`: it shows what would be done now. `up` asks before it does it.",
   },
   E_PROGRAM: {
     class: "bug",

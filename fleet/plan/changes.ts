@@ -1,5 +1,6 @@
 import { changedShares, type Decider } from "../identity/generation";
 import type { NodePin, Pool, Slot } from "../model";
+import type { ResourceChange } from "./resource-changes";
 
 /** A node as it should be. */
 export interface DesiredNode {
@@ -20,9 +21,16 @@ export interface RecordedNode {
 export type NodeChange = { name: string /** Why, in words for a table. */; reason?: string } & (
   | { kind: "create"; from?: undefined; to: DesiredNode }
   | { kind: "replace"; from: RecordedNode; to: DesiredNode }
+  /** In place, such as its tags: what runs on it is left alone. */
+  | { kind: "update"; from: RecordedNode; to: DesiredNode }
   | { kind: "delete"; from: RecordedNode; to?: undefined }
   | { kind: "same"; from: RecordedNode; to: DesiredNode }
 );
+
+/** The node keeps its instance, and what runs on it is left alone. */
+export function isKept(change: NodeChange): change is Extract<NodeChange, { kind: "same" | "update" }> {
+  return change.kind === "same" || change.kind === "update";
+}
 
 /** What must happen to each node: the desired ones in their order, then those that nobody wants any more. */
 export function changesBetween(desired: readonly DesiredNode[], recorded: readonly RecordedNode[]): NodeChange[] {
@@ -41,6 +49,24 @@ function changeTo(to: DesiredNode, from: RecordedNode | undefined): NodeChange {
   if (from === undefined) return { name, kind: "create", to };
   const reason = differences(from, to).join(", ");
   return reason === "" ? { name, kind: "same", from, to } : { name, kind: "replace", reason, from, to };
+}
+
+/**
+ * The changes as the engine would make them, each with our reason where there is one: of two nodes that we find alike it
+ * may replace one all the same, for a reason of its provider's.
+ * @param engine what it would do to the instances of each node, by node name
+ */
+export function asEngineSays(
+  changes: readonly NodeChange[],
+  engine: ReadonlyMap<string, readonly ResourceChange[]>,
+): NodeChange[] {
+  return changes.map((change): NodeChange => {
+    const said = engine.get(change.name) ?? [];
+    if (change.kind !== "same" || said.length === 0) return change;
+    const what = said.flatMap(({ properties }) => properties).join(", ");
+    if (said.every(({ kind }) => kind === "update")) return { ...change, kind: "update", reason: what };
+    return { ...change, kind: "replace", reason: `AWS's provider replaces it${what === "" ? "" : `: ${what}`}` };
+  });
 }
 
 const poolWords: Record<keyof Pool, string> = {

@@ -1,4 +1,5 @@
 import type { NodeChange } from "../plan/changes";
+import type { ResourceChange } from "../plan/resource-changes";
 import type { CheckStatus, Phase } from "../checks/types";
 import type { ErrorInfo } from "../errors";
 import type { NodeRef } from "../model";
@@ -22,7 +23,7 @@ export type FleetEvent =
   /** Long work of the run itself (first-time set-up, preview). `detail` changes while it lasts. */
   | { type: "task"; task: string; state: "started" | "progress" | "done" | "failed"; detail?: string; seconds?: number }
   /** What is about to be done, before anything is. */
-  | { type: "changes"; stack: string; account: string; changes: NodeChange[] }
+  | { type: "changes"; stack: string; account: string; changes: NodeChange[]; resources: ResourceChange[] }
   /** The nodes that a run without changes is about, before it begins on them. */
   | { type: "expected"; nodes: NodeRef[] }
   /** A check of a node has its result; of all its checks, and of those of the phase, so many are over. */

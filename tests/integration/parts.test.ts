@@ -256,7 +256,7 @@ describe("a part of the fleet: down, replace, repair", function () {
     const told = /\] (INFO|SUCCESS): /;
     for (const [args, result] of [
       [["repair"], /Nothing to change: 3 nodes/],
-      [["replace", "us-east-1-0"], /1 to replace/],
+      [["replace", "us-east-1-0"], /1 replaced/],
       [["down", "us-east-1-0"], /Proven: all 2 objects/],
     ] as const) {
       assert.match((await bench.spot([...args])).stderr, told, args.join(" "));

@@ -62,8 +62,19 @@ const events = {
     changes: z.array(
       z.looseObject({
         name: z.string(),
-        kind: z.enum(["create", "replace", "delete", "same"]),
+        kind: z.enum(["create", "replace", "update", "delete", "same"]),
         reason: z.string().optional(),
+      }),
+    ),
+    resources: z.array(
+      z.object({
+        urn: z.string(),
+        type: z.string(),
+        name: z.string(),
+        region: z.string().optional(),
+        kind: z.enum(["create", "update", "replace", "delete"]),
+        properties: z.array(z.string()),
+        opens: z.string().optional(),
       }),
     ),
   }),

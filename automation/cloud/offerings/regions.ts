@@ -295,6 +295,14 @@ async function givenImage(
   return image;
 }
 
+/**
+ * The network and the groups that the configuration names there, whatever was decided before.
+ * @throws SpotError E_NETWORK for what is not there, and as `offerOf`
+ */
+export async function lookUpNetwork(cloud: Cloud, request: RegionRequest): Promise<void> {
+  await networkOf(cloud.ec2(request.region), request, []);
+}
+
 async function networkOf(ec2: EC2Client, request: RegionRequest, usable: string[]): Promise<RegionPin> {
   const { region, network } = request;
   if (network === "create") {

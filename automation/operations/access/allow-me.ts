@@ -42,7 +42,7 @@ export function allowMe(
         message: `stack ${session.target.stack} has no nodes`,
         next: "Run `up`: it lets your address in from the start.",
       });
-    const plan = await planUp(session, { config, configFile, wait: false });
+    const plan = await planUp(session, { config, configFile, wait: false }, false);
     const { newCaller, pins } = plan.decisions;
     const rules = session.state.resources.filter(({ type }) => type === RULE_TYPE);
     const regions = [...new Set(rules.map(({ inputs }) => inputs.region as string))].sort();

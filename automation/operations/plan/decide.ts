@@ -21,6 +21,8 @@ export interface Decisions {
   /** What the regions offer, for whatever must be decided later in the run. */
   offers: Offers;
   keyPair: KeyPair;
+  /** Of the regions that were asked whether what the configuration names works there: why it does not, where it does not. */
+  asked: ReadonlyMap<string, ErrorInfo | undefined>;
   /** Regions in which something is needed and nothing could be decided. The others go on. */
   failedRegions: { region: string; error: ErrorInfo }[];
   /** An address that `auto` stands for now and that no rule admits yet. */
@@ -39,9 +41,10 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
   const slots = slotsOf(config);
   const kept = keptNodes(slots, recorded, config);
   const open = slots.filter(({ name }) => !kept[name]);
+  const needed = [...new Set(open.map(({ homeRegion }) => homeRegion))];
   const [{ callers, newCaller }, faults] = await Promise.all([
     callersOf(session, config, recorded.callers),
-    faultsOf(session, config, offers, [...new Set(open.map(({ homeRegion }) => homeRegion))]),
+    faultsOf(session, config, offers, needed),
   ]);
   const { nodes, regions, unplaced, homeless } = await placeAll(session, { open, kept, recorded, offers, faults });
   tellMoved(session, faults, homeless);
@@ -56,6 +59,7 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
     }),
     offers,
     keyPair,
+    asked: new Map(needed.map((region) => [region, faults.get(region)])),
     failedRegions: [...faults].flatMap(([region, error]) => (homeless.has(region) ? [{ region, error }] : [])),
     newCaller,
   };
@@ -71,8 +75,11 @@ function keptNodes(slots: readonly Slot[], recorded: RecordedPins, config: Fleet
   );
 }
 
-/** What stands in the way of these regions, by region; what is only a warning is told. */
-async function faultsOf(
+/**
+ * What stands in the way of these regions, by region; what is only a warning is told.
+ * @throws SpotError E_CREDENTIALS (which concerns every region)
+ */
+export async function faultsOf(
   session: Session,
   config: FleetConfig,
   offers: Offers,

@@ -1,15 +1,22 @@
-import { changesBetween, type DesiredNode, type NodeChange } from "../../../fleet/plan/changes";
 import type { FleetConfig, Locate } from "../../../fleet/config";
-import { SpotError } from "../../../fleet/errors";
+import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { launchesOf } from "../../../fleet/identity/launch";
+import type { Pins } from "../../../fleet/model";
+import { asEngineSays, changesBetween, type DesiredNode, type NodeChange } from "../../../fleet/plan/changes";
+import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import { pluralize } from "../../../fleet/text/words";
 import { buildState } from "../../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../../project/definition";
 import { packageRoot } from "../../../project/package-root";
+import { inTemporaryFolder } from "../../../system/temporary-folder";
 import { inventory } from "../../cloud/resources/inventory";
+import { holdsNothing } from "../../engine/state";
 import { lostBy } from "../../session/lost-state";
 import { fleetRegions, type Session } from "../../session";
 import { selectNames } from "../../verify/select";
-import { decide, type Decisions } from "./decide";
+import { forgetLost, lostOf } from "../run/recover";
+import { decide, faultsOf, type Decisions } from "./decide";
+import { askEngine, changesOf, withoutRegions, type EnginePlan } from "./engine-plan";
 
 export interface UpRequest {
   config: FleetConfig;
@@ -38,7 +45,17 @@ export interface UpPlan {
   account: string;
   definition: FleetDefinition;
   decisions: Decisions;
+  /** Of the nodes. */
   changes: NodeChange[];
+  /** Of everything else. */
+  resources: ResourceChange[];
+  /**
+   * What the engine says. Absent where it was not asked: of a run on a part of the fleet, which names all that it may
+   * touch, and where nothing is recorded, so that it can only create.
+   */
+  engine?: EnginePlan;
+  /** Nodes that would be replaced, and stay because what the configuration names does not work in their region. */
+  held: string[];
 }
 
 /** @throws SpotError E_STALE_BUILD */
@@ -52,7 +69,8 @@ export function refuseStaleBuild(): void {
 }
 
 /**
- * What `up` would change, for whom it is only shown.
+ * What `up` would change, for whom it is only shown. Nothing is written: where there is no record yet, or AWS has lost
+ * what is recorded, the engine works on a copy.
  * @throws SpotError E_STATE when the state cannot be believed, and what `planUp` throws
  */
 export async function preview(session: Session, request: UpRequest): Promise<UpPlan> {
@@ -60,16 +78,28 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
     session,
     request.config.regions.map(({ name }) => name),
   );
-  const lost = lostBy(session, await inventory(session.cloud, session.lineage, regions));
+  const look = await inventory(session.cloud, session.lineage, regions);
+  const lost = lostBy(session, look);
   if (lost) throw lost;
-  return planUp(session, request);
+  const isEmpty = holdsNothing(session.state);
+  if (!isEmpty && lostOf(session, look).length === 0) return planUp(session, request, true);
+  return inTemporaryFolder(async (folder) => {
+    const stack = await session.stack.copiedTo(folder, isEmpty);
+    const copy = isEmpty ? { ...session, stack, keys: folder } : await forgetLost({ ...session, stack }, look);
+    return { ...(await planUp(copy, request, true)), session };
+  });
 }
 
 /**
- * Finds out what must change, and changes nothing in the cloud.
- * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD, E_USER_DATA_TOO_LARGE
+ * Finds out what must change, and changes nothing.
+ * @param asks the engine is asked what it would do; false where it can do nothing but what is asked for
+ * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD, E_USER_DATA_TOO_LARGE, and what `askEngine` throws
  */
-export async function planUp(session: Session, { config, configFile, locate }: UpRequest): Promise<UpPlan> {
+export async function planUp(
+  session: Session,
+  { config, configFile, locate }: UpRequest,
+  asks: boolean,
+): Promise<UpPlan> {
   const decisions = await decide(session, config);
   const definition = loadDefinition({
     config,
@@ -83,13 +113,66 @@ export async function planUp(session: Session, { config, configFile, locate }: U
     const pin = pins.nodes[slot.name];
     return pin ? [{ slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation }] : [];
   });
+  const ours = changesBetween(desired, session.state.nodes);
+  const plan = { session, account: session.identity.account, definition, decisions };
+  if (!asks) return { ...plan, changes: ours, resources: [], held: [] };
+  const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));
+  return workable({ ...plan, ...planned(ours, engine), engine, held: [] }, config);
+}
+
+function planned(ours: readonly NodeChange[], engine: EnginePlan): Pick<UpPlan, "changes" | "resources"> {
+  const { nodes, others } = changesOf(engine);
+  return { changes: asEngineSays(ours, nodes), resources: others };
+}
+
+/**
+ * The plan without what cannot work: in a region where something changes and something that the configuration names is
+ * not there, everything stays as it is.
+ */
+async function workable(plan: UpPlan & { engine: EnginePlan }, config: FleetConfig): Promise<UpPlan> {
+  const { session, decisions, changes, engine } = plan;
+  const changed = regionsChanged(plan).filter((region) => !decisions.asked.has(region));
+  const used = changed.filter((region) => config.regions.some(({ name }) => name === region));
+  const found = await faultsOf(session, config, decisions.offers, used);
+  const known = [...decisions.asked].flatMap(([region, error]) => (error ? [[region, error] as const] : []));
+  const faults = new Map([...known, ...found]);
+  if (faults.size === 0) return plan;
+  const held = withoutRegions(engine, faults);
+  const ours = changes.map((change) => (staysIn(change, faults) ? unchanged(change) : change));
+  const failedRegions = [...found].map(([region, error]) => ({ region, error }));
   return {
-    session,
-    account: session.identity.account,
-    definition,
-    decisions,
-    changes: changesBetween(desired, session.state.nodes),
+    ...plan,
+    ...planned(ours, held),
+    engine: held,
+    held: changes.filter((change) => change.kind === "replace" && staysIn(change, faults)).map(({ name }) => name),
+    decisions: { ...decisions, failedRegions: [...decisions.failedRegions, ...failedRegions] },
   };
+}
+
+/** What is only deleted needs nothing to work. */
+function regionsChanged({ changes, resources }: UpPlan): string[] {
+  const ofNodes = changes.flatMap(({ kind, to }) => (kind === "same" || to === undefined ? [] : [to.pin.pool.region]));
+  const ofOthers = resources.flatMap(({ kind, region }) => (kind === "delete" ? [] : (region ?? [])));
+  return [...new Set([...ofNodes, ...ofOthers])];
+}
+
+function unchanged({ name, from, to }: Extract<NodeChange, { kind: "same" | "update" | "replace" }>): NodeChange {
+  return { name, kind: "same", from, to };
+}
+
+/** A node that would be changed where that cannot work. */
+function staysIn(
+  change: NodeChange,
+  faults: ReadonlyMap<string, ErrorInfo>,
+): change is Extract<NodeChange, { kind: "same" | "update" | "replace" }> {
+  return change.kind !== "create" && change.kind !== "delete" && faults.has(change.from.pin.pool.region);
+}
+
+/** The pins as they will be when each node that is replaced has had its turn: with a launch that no instance had. */
+function withNewLaunches(pins: Pins, changes: readonly NodeChange[], { state }: Session): Pins {
+  const leaving = new Set(changes.filter(({ kind }) => kind === "replace").map(({ name }) => name));
+  const staying = state.nodes.filter(({ name }) => !leaving.has(name));
+  return leaving.size === 0 ? pins : { ...pins, launches: launchesOf(Object.keys(pins.nodes), staying) };
 }
 
 /** The plan with what concerns the part alone. @throws SpotError E_USAGE for a pattern that fits no node */
@@ -123,22 +206,31 @@ export function limited(plan: UpPlan, opened: Session, part: Part | undefined): 
   };
 }
 
-/** Outside the sandbox, what ends a node or opens a port is confirmed. */
-export async function confirmed({ session, changes, decisions, account }: UpPlan): Promise<void> {
+/** Outside the sandbox, what ends something or opens a port is confirmed. @throws SpotError E_DECLINED */
+export async function confirmed({ session, changes, resources, account }: UpPlan): Promise<void> {
   if (session.target.kind === "sandbox") return;
-  const ended = changes.filter(({ kind }) => kind === "replace" || kind === "delete");
-  const { newCaller } = decisions;
-  const opened = session.state.nodes.length > 0 ? newCaller : undefined;
-  if (ended.length === 0 && opened === undefined) return;
   const parts = [
-    ...(ended.length > 0
-      ? [`replace or delete ${ended.length} of ${pluralize(session.state.nodes.length, "node")}`]
-      : []),
-    ...(opened === undefined ? [] : [`let ${opened} log in`]),
+    ...ending(changes, (count) => `${count} of ${pluralize(session.state.nodes.length, "node")}`),
+    ...ending(resources, (count) => pluralize(count, "other resource")),
+    ...opening(resources),
   ];
+  if (parts.length === 0) return;
   const yes = await session.reporter.confirm({
     message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`,
     unattended: false,
   });
   if (!yes) throw new SpotError("E_DECLINED", "nothing was changed");
+}
+
+function ending(
+  changes: readonly Pick<NodeChange | ResourceChange, "kind">[],
+  words: (count: number) => string,
+): string[] {
+  const ended = changes.filter(({ kind }) => kind === "replace" || kind === "delete").length;
+  return ended === 0 ? [] : [`replace or delete ${words(ended)}`];
+}
+
+function opening(resources: readonly ResourceChange[]): string[] {
+  const blocks = [...new Set(resources.flatMap(({ opens }) => opens ?? []))];
+  return blocks.length === 0 ? [] : [`let ${blocks.join(", ")} log in`];
 }

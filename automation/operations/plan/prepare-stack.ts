@@ -41,10 +41,18 @@ function isKeyless({ stack }: Session): boolean {
   );
 }
 
-/** Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided. */
-export function writePins(session: Session, { configFile }: FleetDefinition, pins: Pins): void {
+/**
+ * Writes what the program and plain `pulumi up` read: whose fleet it is, and what was decided.
+ * @param file in the place of the stack's own settings
+ */
+export function writePins(
+  session: Session,
+  { configFile }: FleetDefinition,
+  pins: Pins,
+  file = session.stack.configFile,
+): void {
   const relative = path.relative(session.projectDir, configFile);
-  writeStackSettings(session.stack.configFile, {
+  writeStackSettings(file, {
     ...ownerOf(session),
     configFile: relative.startsWith("..") ? configFile : relative,
     pins,

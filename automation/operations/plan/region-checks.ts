@@ -2,11 +2,13 @@ import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { poolText } from "../../../fleet/aws/pools";
 import { pluralize } from "../../../fleet/text/words";
+import { hasInstanceProfile } from "../../cloud/instance-profiles";
 import { hasKeyPair } from "../../cloud/key-pairs";
+import { lookUpNetwork } from "../../cloud/offerings/regions";
 import { deniedActions } from "../../cloud/permissions";
 import { vcpuQuota, vcpusOfOthers } from "../../cloud/offerings/quotas";
 import type { Session } from "../../session";
-import type { Offered, Offers } from "./offers";
+import { requestFor, type Offered, type Offers } from "./offers";
 
 /** What a check found wrong, with what to do about it. */
 export interface Finding {
@@ -40,6 +42,8 @@ const REGION_CHECKS: readonly { check: string; ask: (facts: RegionFacts) => Prom
   { check: "permissions", ask: permissions },
   { check: "quota", ask: quota },
   { check: "key pair", ask: keyPair },
+  { check: "network", ask: network },
+  { check: "instance profile", ask: instanceProfile },
 ];
 
 /** One region's report. @throws SpotError E_CREDENTIALS */
@@ -132,6 +136,30 @@ async function keyPair({ session, config, region }: RegionFacts): Promise<Findin
     findingOf(
       "key pair",
       errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })),
+    ),
+  ];
+}
+
+/** What was decided once is kept, so a network or group that is named now may never have been looked for. */
+async function network({ session, config, region }: RegionFacts): Promise<Finding[]> {
+  if (config.network === "create") return [];
+  try {
+    await lookUpNetwork(session.cloud, requestFor(config, region));
+    return [];
+  } catch (error) {
+    if (isSpotError(error) && error.code === "E_NETWORK") return [findingOf("network", errorInfo(error))];
+    throw error;
+  }
+}
+
+async function instanceProfile({ session, config, region }: RegionFacts): Promise<Finding[]> {
+  const { instanceProfile: name } = config;
+  if (name === undefined || (await hasInstanceProfile(session.cloud, region, name))) return [];
+  const next = `Make it (\`${session.cloud.cli} iam create-instance-profile --instance-profile-name ${name}\`, then add its role), name another one, or remove aws.iam_instance_profile.`;
+  return [
+    findingOf(
+      "instance profile",
+      errorInfo(new SpotError("E_INSTANCE_PROFILE", { message: `the account has no instance profile ${name}`, next })),
     ),
   ];
 }

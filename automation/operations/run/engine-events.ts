@@ -1,7 +1,8 @@
-import { classifyFailure } from "../../../fleet/aws/error-codes";
+import { BEYOND_PLAN, classifyFailure } from "../../../fleet/aws/error-codes";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeRef } from "../../../fleet/model";
 import { shellQuote } from "../../../fleet/text/shell-quote";
+import { shortType } from "../../../fleet/plan/resource-changes";
 import { headLine } from "../../../fleet/text/words";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
 import { NO_PROVIDER } from "../../engine/cli-errors";
@@ -95,7 +96,14 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
   const what =
     failure.step.type === INSTANCE_TYPE
       ? `node ${nodeNameOf(failure.step.name)}`
-      : `${failure.step.type.split(":").slice(-1).join()} ${failure.step.name}`;
+      : `${shortType(failure.step.type)} ${failure.step.name}`;
+  if (BEYOND_PLAN.test(failure.message))
+    return errorInfo(
+      new SpotError("E_UNPLANNED", {
+        message: `${what} would be changed in another way than was planned`,
+        cause: failure.message,
+      }),
+    );
   const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
   return errorInfo(
     new SpotError("E_CREATE", {

@@ -158,7 +158,7 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
  */
 export async function forgetLost(
   session: Session,
-  look: RegionInventory[],
+  look: readonly RegionInventory[],
   doubtful: ReadonlySet<string> = new Set(),
 ): Promise<Session> {
   const lost = lostOf(session, look, doubtful);
@@ -186,7 +186,12 @@ export async function forgetLost(
   return current;
 }
 
-function lostOf({ state }: Session, look: RegionInventory[], doubtful: ReadonlySet<string>): StateResource[] {
+/** What is recorded and not there any more, as far as a listing tells, and what must be asked for because of it. */
+export function lostOf(
+  { state }: Session,
+  look: readonly RegionInventory[],
+  doubtful: ReadonlySet<string> = new Set(),
+): StateResource[] {
   return look
     .filter(({ error }) => error === undefined)
     .flatMap(({ region, objects }) => {

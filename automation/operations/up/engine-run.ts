@@ -9,18 +9,14 @@ import { createError, nodeListener } from "../run/engine-events";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
 import { reconcile } from "./reconcile";
-import { remainingScope, type EngineScope } from "./targets";
+import { remainingScope, type RunScope } from "./targets";
 
 /**
  * Runs the engine, and again until nothing more can be moved or tried again.
  * @returns `ok`: everything succeeded
  * @throws SpotError E_PROVIDER, E_PROGRAM when the program could not run at all
  */
-export async function runEngine(
-  run: UpRun,
-  from: Progress,
-  scope: EngineScope,
-): Promise<{ at: Progress; ok: boolean }> {
+export async function runEngine(run: UpRun, from: Progress, scope: RunScope): Promise<{ at: Progress; ok: boolean }> {
   let at = from;
   let lost = 0;
   for (let round = scope; ; round = remainingScope(run, at, round)) {
@@ -40,7 +36,7 @@ export async function runEngine(
 export async function runOnce(
   run: UpRun,
   from: Progress,
-  scope: EngineScope,
+  scope: RunScope,
 ): Promise<{ at: Progress; outcome: EngineOutcome }> {
   const { session, placement } = from;
   const outcome = await session.stack.up({

@@ -1,4 +1,4 @@
-import type { NodeChange } from "../../../fleet/plan/changes";
+import { isKept, type NodeChange } from "../../../fleet/plan/changes";
 import { refOf } from "../../engine/state";
 import { runEngine } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
@@ -7,7 +7,7 @@ import { urnsOf } from "./targets";
 
 /** Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. */
 export function resumeUnchanged({ plan, nodes }: UpRun, { session }: Progress): void {
-  const same = new Set(plan.changes.filter(({ kind }) => kind === "same").map(({ name }) => name));
+  const same = new Set(plan.changes.filter(isKept).map(({ name }) => name));
   for (const node of session.state.nodes) {
     const ref = refOf(node);
     if (same.has(node.name) && ref.address)
@@ -33,7 +33,7 @@ export async function replaceHalfBuilt(run: UpRun, from: Progress): Promise<Prog
   }
   const changes = from.changes.map((change): NodeChange => {
     const reason = broken.get(change.name);
-    return change.kind === "same" && reason !== undefined ? { ...change, kind: "replace", reason } : change;
+    return isKept(change) && reason !== undefined ? { ...change, kind: "replace", reason } : change;
   });
   const names = [...broken.keys()];
   const urns = urnsOf(from.session, names);

@@ -29,7 +29,7 @@ export interface Progress {
   session: Session;
   placement: Placement;
   changes: readonly NodeChange[];
-  /** Nodes that wait for their turn to be replaced. */
+  /** Nodes that wait for their turn to be replaced, or that stay as they are where replacing them could not work. */
   pending: ReadonlySet<string>;
   /** Instances whose turn to be replaced has come. */
   leaving: ReadonlySet<string>;
@@ -43,16 +43,16 @@ export interface Progress {
   rolledBack: readonly string[];
 }
 
-/** @param pending nodes that are replaced in turn */
-export function begun({ session, decisions, changes }: UpPlan, pending: readonly string[]): Progress {
+/** @param turns nodes that are replaced in turn */
+export function begun({ session, decisions, changes, engine, held }: UpPlan, turns: readonly string[]): Progress {
   return {
     session,
     placement: initialPlacement(decisions.pins),
     changes,
-    pending: new Set(pending),
+    pending: new Set([...turns, ...held]),
     leaving: new Set(),
     outcomes: [],
-    failures: decisions.failedRegions.map(({ error }) => error),
+    failures: [...decisions.failedRegions.map(({ error }) => error), ...(engine?.failures ?? [])],
     verified: new Map(),
     rolledBack: [],
   };

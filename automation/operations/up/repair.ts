@@ -20,7 +20,7 @@ export async function repair(run: UpRun, from: Progress): Promise<Progress> {
   const failing = failingOf(looked);
   if (failing.length === 0) return { ...looked, verification: verificationOf(looked) };
   const { reporter, target } = looked.session;
-  reporter.emit({ type: "changes", stack: target.stack, account: plan.account, changes: failing });
+  reporter.emit({ type: "changes", stack: target.stack, account: plan.account, changes: failing, resources: [] });
   await confirmed({ ...plan, changes: failing });
   const replaced = new Map(failing.map((change) => [change.name, change]));
   const at: Progress = {

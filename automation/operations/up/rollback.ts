@@ -3,7 +3,7 @@ import { pinsOf, unplaced } from "../plan/pins";
 import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
-import { allButPending } from "./targets";
+import type { RunScope } from "./targets";
 
 /** Does the run end with all or nothing, and not with all? What could not be looked at did not fail: nothing is ended because of it. */
 export function mustRollBack(run: UpRun, { failures, verification, session }: Progress): boolean {
@@ -30,11 +30,21 @@ export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
     level: "warning",
     message: `rolling back: removing ${pluralize(rolledBack.length, "node")} that this run made`,
   });
+  const scope = madeSince(run, from);
+  // No target at all would mean everything.
+  if (scope.target?.length === 0) return { ...from, rolledBack };
   const { pins } = from.placement;
   const reasons = run.plan.definition.slots
     .filter(({ name }) => !before.has(name))
     .map(({ name }) => [name, pins.unplaced[name] ?? "rolled back: another node of the same run failed"] as const);
   const placement = { ...from.placement, pins: pinsOf(unplaced(pins, Object.fromEntries(reasons))) };
-  const { at, outcome } = await runOnce(run, withLaunches(run, { ...from, placement }), allButPending(from));
+  const { at, outcome } = await runOnce(run, withLaunches(run, { ...from, placement }), scope);
   return { ...at, rolledBack, failures: [...at.failures, ...outcome.failures.map(failureInfo)] };
+}
+
+/** What was recorded since the run began; where nothing was before, that is everything. */
+function madeSince({ plan }: UpRun, { session }: Progress): RunScope {
+  if (plan.engine === undefined && plan.session.state.nodes.length === 0) return {};
+  const before = new Set(plan.session.state.resources.map(({ urn }) => urn));
+  return { target: session.state.resources.map(({ urn }) => urn).filter((urn) => !before.has(urn)) };
 }

@@ -6,21 +6,24 @@ import { INSTANCE_TYPE } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { interruption } from "../../session/interrupts";
 import type { Verification } from "../../verify/result";
-import { runEngine, withLaunches } from "./engine-run";
+import { afterReplacements, besideReplacements } from "./beside";
+import { withLaunches } from "./engine-run";
 import type { Attempt } from "./failover";
+import { doneBetween, type Done } from "./done";
 import { replaceHalfBuilt, resumeUnchanged } from "./half-built";
 import { begun, isStopped, type Progress, type UpRun } from "./progress";
 import { reconcile } from "./reconcile";
 import { repair } from "./repair";
 import { mustRollBack, rollBack } from "./rollback";
 import { batchesOf, prove, roll } from "./rollout";
-import { allButPending, missingUrns } from "./targets";
 import { verifyFleetOf } from "./verification";
 
 /** How an `up` ended. */
 export interface UpResult {
   account: string;
   changes: readonly NodeChange[];
+  /** What the engine did to the nodes. */
+  done: Done;
   /** Resources that the engine changed, other than nodes. */
   otherChanges: number;
   /** What failed, each with its class and next action. */
@@ -60,24 +63,16 @@ export async function carryOut(run: UpRun): Promise<UpResult> {
 async function steps(run: UpRun): Promise<Progress> {
   const { plan, request } = run;
   const batches = batchesOf(run, plan.changes);
-  const beside = await besideReplacements(run, begun(plan, batches.flat()));
+  const start = begun(plan, batches.flat());
+  const beside = await besideReplacements(run, start);
   let { at } = beside;
   if (!isStopped(run)) resumeUnchanged(run, at);
   at = await replaceHalfBuilt(run, at);
-  if (beside.ok && batches.length > 0) at = await rollOnProof(run, at, batches);
+  if (beside.ok && batches.length > 0) at = await afterReplacements(run, start, await rollOnProof(run, at, batches));
   at = await verifyFleetOf(run, at);
   if (at.verification && request.part?.replace === "broken") at = await repair(run, at);
   if (mustRollBack(run, at)) at = await rollBack(run, at);
   return reconcile(run, at);
-}
-
-/** Everything that is no replacement; in a run on a part of the fleet only the nodes of the part that are missing. */
-async function besideReplacements(run: UpRun, at: Progress): Promise<{ at: Progress; ok: boolean }> {
-  if (!run.request.part) return runEngine(run, at, allButPending(at));
-  const missing = at.changes.flatMap((change) => (change.kind === "create" ? [change.to] : []));
-  return missing.length === 0
-    ? { at, ok: true }
-    : runEngine(run, at, { target: missingUrns(run.plan.session, missing) });
 }
 
 /** Nodes that have the new payload already, of a roll that stopped, are proven before any that has not is replaced. */
@@ -105,12 +100,12 @@ async function settleAfterFailure(run: UpRun): Promise<void> {
 function resultOf({ plan }: UpRun, at: Progress): UpResult {
   const { interrupts } = at.session;
   const interrupted = at.outcomes.some((outcome) => outcome.interrupted) || interrupts.soft.aborted;
-  const changed = at.outcomes
-    .flatMap(({ steps }) => steps)
-    .filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE);
+  const steps = at.outcomes.flatMap((outcome) => outcome.steps);
+  const changed = steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE);
   return {
     account: plan.account,
     changes: at.changes,
+    done: doneBetween(plan.session.state.nodes, at.session.state.nodes, steps),
     otherChanges: changed.length,
     failures: interrupted ? [...at.failures, interruption(interrupts)] : at.failures,
     untouched: [...at.pending],

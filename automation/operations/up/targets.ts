@@ -1,21 +1,17 @@
 import type { DesiredNode } from "../../../fleet/plan/changes";
 import type { UpOptions } from "../../engine/stack";
-import { networkUrns, nodeUrns } from "../../engine/state";
+import { urnParts } from "../../engine/events";
+import { INSTANCE_TYPE, networkUrns, nodeNameOf, nodeUrns } from "../../engine/state";
 import type { Session } from "../../session";
 import type { Progress, UpRun } from "./progress";
 
-/** Which resources an engine run is about. */
-export type EngineScope = Pick<UpOptions, "target" | "exclude" | "replace">;
+/** What an engine run is about, and what it is held to. */
+export type RunScope = Pick<UpOptions, "target" | "replace" | "plan">;
 
 /** URNs of the nodes that are recorded: one that turned out to be gone has none. */
 export function urnsOf({ state }: Session, names: Iterable<string>): string[] {
   const urnOf = new Map(state.nodes.map(({ name, urn }) => [name, urn]));
   return [...names].flatMap((name) => urnOf.get(name) ?? []);
-}
-
-/** Everything but the nodes that wait for their turn to be replaced. */
-export function allButPending({ session, pending }: Progress): EngineScope {
-  return pending.size === 0 ? {} : { exclude: urnsOf(session, pending) };
 }
 
 /** Nodes that are to be there and are not recorded, never made or gone meanwhile, of those that are chosen. */
@@ -42,19 +38,28 @@ export function missingUrns({ target, state }: Session, missing: readonly Desire
 }
 
 /**
- * What is left after an engine run that failed: what is missing, or still waits to be replaced. Nodes whose turn has not
- * come are left alone.
+ * What is left after an engine run that failed: the same, with its nodes that are missing where they go now, and with
+ * those that stood and were lost meanwhile. What it has replaced already is not replaced again. A run on everything stays
+ * one: it began with nothing.
  * @param last what that run was about
  */
-export function remainingScope({ plan, request }: UpRun, at: Progress, last: EngineScope): EngineScope {
-  if (!request.part) return allButPending(at);
-  const before = new Set(plan.session.state.nodes.map(({ instanceId }) => instanceId));
+export function remainingScope({ plan }: UpRun, at: Progress, last: RunScope): RunScope {
+  // What a plan holds it to has no place for more.
+  if (last.target === undefined || last.plan !== undefined) return last;
+  const before = plan.session.state.nodes;
+  const ids = new Set(before.map(({ instanceId }) => instanceId));
   const replace = at.session.state.nodes
-    .filter(({ urn, instanceId }) => last.replace?.includes(urn) && before.has(instanceId))
+    .filter(({ urn, instanceId }) => last.replace?.includes(urn) && ids.has(instanceId))
     .map(({ urn }) => urn);
-  const missing = missingUrns(
-    plan.session,
-    missingNodes(at, (name) => !at.pending.has(name)),
-  );
-  return { target: [...replace, ...missing], ...(replace.length > 0 ? { replace } : {}) };
+  const own = new Set([...before.map(({ name }) => name), ...last.target.flatMap(nodeOfUrn)]);
+  const missing = missingNodes(at, (name) => own.has(name) && !at.pending.has(name));
+  return {
+    target: [...new Set([...last.target, ...missingUrns(plan.session, missing)])],
+    ...(replace.length > 0 ? { replace } : {}),
+  };
+}
+
+function nodeOfUrn(urn: string): string[] {
+  const { type, name } = urnParts(urn);
+  return type === INSTANCE_TYPE ? [nodeNameOf(name)] : [];
 }

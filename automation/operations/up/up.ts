@@ -5,6 +5,7 @@ import { tellCost } from "../inspect/cost";
 import { fleetAccess } from "../nodes/fleet-access";
 import { Provisioner } from "../nodes/provisioner";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
+import { holdsNothing } from "../../engine/state";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
 import { recover } from "../run/recover";
@@ -30,7 +31,9 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   );
   const { session, look } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
-  const plan = limited(await planUp(session, request), opened, request.part);
+  // What is recorded is the engine's to judge. A part is named, and where nothing is recorded there is only to create.
+  const asks = request.part === undefined && !holdsNothing(session.state);
+  const plan = limited(await planUp(session, request, asks), opened, request.part);
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);
@@ -82,6 +85,13 @@ async function carriedOut(
     stop: new AbortController(),
   });
   goneBetween(session, result.session).forEach(ended);
+  // Where pools refused, nodes went to others, perhaps on demand: what was told before is not what they cost.
+  if (result.attempts.length > 0 && result.session.state.nodes.length > 0)
+    await tellCost(
+      result.session,
+      result.session.state.nodes.map(({ pin }) => pin.pool),
+      "the fleet costs",
+    );
   return result;
 }
 
@@ -91,8 +101,10 @@ function goneBetween(before: Session, after: Session): string[] {
   return before.state.nodes.flatMap(({ instanceId }) => (left.has(instanceId) ? [] : [instanceId]));
 }
 
-function announce({ session, account, changes, decisions }: UpPlan): void {
-  session.reporter.emit({ type: "changes", stack: session.target.stack, account, changes });
+function announce({ session, account, changes, resources, decisions, engine }: UpPlan): void {
+  session.reporter.emit({ type: "changes", stack: session.target.stack, account, changes, resources });
+  for (const error of engine?.failures ?? [])
+    session.reporter.emit({ type: "message", level: "error", message: error.message, error });
   for (const { region, error } of decisions.failedRegions) {
     session.reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { LaunchSettings } from "../../../fleet/plan/launch-spec";
 import type { RegionNetwork } from "../../../infra/region-network";
-import { SpotNode } from "../../../infra/spot-node";
+import { REPLACE_ON_CHANGES, SpotNode } from "../../../infra/spot-node";
 import { otherSettings } from "../../support/launch-settings";
 
 const REGION = "us-west-2";
@@ -50,5 +50,15 @@ describe("the instance of a node", () => {
     const inputs = JSON.stringify(await inputsWith(otherSettings as LaunchSettings));
     for (const [name, value] of Object.entries(otherSettings))
       assert.match(inputs, new RegExp(`:"?${value}"?[,}]`), `${name} in ${inputs}`);
+  });
+
+  it("is replaced for each declared property of its root device and metadata, and for no whole block", async () => {
+    const inputs = await inputsWith(otherSettings as LaunchSettings);
+    const paths = ["rootBlockDevice", "metadataOptions"].flatMap((block) =>
+      Object.keys(inputs[block] as object).map((property) => `${block}.${property}`),
+    );
+    assert.deepEqual([...REPLACE_ON_CHANGES].sort(), ["instanceType", "iamInstanceProfile", ...paths].sort());
+    for (const path of REPLACE_ON_CHANGES)
+      assert.notEqual(typeof inputs[path], "object", `${path} holds more than what is declared`);
   });
 });

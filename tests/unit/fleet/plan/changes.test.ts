@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { changesBetween, replacementBatches } from "../../../../fleet/plan/changes";
+import { asEngineSays, changesBetween, replacementBatches } from "../../../../fleet/plan/changes";
 import type { DesiredNode, NodeChange, RecordedNode } from "../../../../fleet/plan/changes";
 import type { NodePin } from "../../../../fleet/model";
+import type { ChangeKind, ResourceChange } from "../../../../fleet/plan/resource-changes";
 
 const pin: NodePin = {
   ami: "ami-a",
@@ -130,4 +131,40 @@ describe("replacementBatches", () => {
       }),
     );
   });
+});
+
+describe("asEngineSays", () => {
+  const said = (kind: ChangeKind, ...properties: string[]): ResourceChange => ({
+    urn: "urn",
+    type: "aws:ec2/instance:Instance",
+    name: "us-west-2-0-spot",
+    kind,
+    properties,
+  });
+  const same = changesBetween([desired(0)], [recorded(0)]);
+  const ours = changesBetween([desired(0)], [recorded(0, { generation: "w0.p1.f0.s1" })]);
+  const cases: [what: string, changes: NodeChange[], engine: ResourceChange[], expected: [string, string, string?]][] =
+    [
+      ["nothing", same, [], ["us-west-2-0", "same"]],
+      ["an update in place", same, [said("update", "tags.a", "tags.b")], ["us-west-2-0", "update", "tags.a, tags.b"]],
+      [
+        "a replacement of the provider's",
+        same,
+        [said("replace", "tags.a")],
+        ["us-west-2-0", "replace", "AWS's provider replaces it: tags.a"],
+      ],
+      [
+        "a new instance beside the old one's end",
+        same,
+        [said("create"), said("delete")],
+        ["us-west-2-0", "replace", "AWS's provider replaces it"],
+      ],
+      ["what we replace", ours, [said("replace", "userData")], ["us-west-2-0", "replace", "your files changed"]],
+      // A configured node is never changed in place: its turn gives it a launch of its own.
+      ["less than we do", ours, [said("update", "tags.a")], ["us-west-2-0", "replace", "your files changed"]],
+    ];
+  for (const [what, changes, engine, expected] of cases)
+    it(`takes the engine's word with our reason: ${what}`, () => {
+      assert.deepEqual(summary(asEngineSays(changes, new Map([["us-west-2-0", engine]]))), [expected]);
+    });
 });

@@ -16,15 +16,14 @@ const urnsOf = (...names: string[]): string[] => names.map((name) => recorded(na
 const makes = (name: string): EngineDoes => ({ makes: [recorded(name, NEW, `i-new-${name}`)] });
 
 describe("a run of `up`", () => {
-  it("does everything else first, then replaces node after node, each by a launch of its own", async () => {
-    using scripted = new ScriptedRun([{}, makes(FIRST), makes(SECOND), makes(THIRD)], {
+  it("replaces node after node, each by a launch of its own, and gives the engine nothing else", async () => {
+    using scripted = new ScriptedRun([makes(FIRST), makes(SECOND), makes(THIRD)], {
       nodes: NODES.map((name) => recorded(name, OLD)),
       wanted: of(NODES, NEW),
       count: 3,
     });
     const result = await carryOut(scripted.run);
     assert.deepEqual(scripted.scopes, [
-      { exclude: urnsOf(...NODES) },
       { target: urnsOf(FIRST) },
       { target: urnsOf(SECOND) },
       { target: urnsOf(THIRD) },
@@ -38,7 +37,7 @@ describe("a run of `up`", () => {
 
   it("leaves the rest as it is when the canary fails, with the launches that they were made by", async () => {
     const refused = { refuses: [{ node: FIRST, message: "TagLimitExceeded: no" }] };
-    using scripted = new ScriptedRun([{}, refused], {
+    using scripted = new ScriptedRun([refused], {
       nodes: NODES.map((name) => ({ ...recorded(name, OLD), launch: "0123456789abcdef" })),
       wanted: of(NODES, NEW),
       count: 3,
@@ -52,7 +51,7 @@ describe("a run of `up`", () => {
   it("makes a node of a batch that turns out to be gone when its turn comes", async () => {
     // It ends while its sister is replaced.
     const meanwhile = { ...makes(FIRST), ends: [SECOND] };
-    using scripted = new ScriptedRun([{}, meanwhile, makes(SECOND)], {
+    using scripted = new ScriptedRun([meanwhile, makes(SECOND)], {
       nodes: [FIRST, SECOND].map((name) => recorded(name, OLD)),
       wanted: of([FIRST, SECOND], NEW),
       count: 2,

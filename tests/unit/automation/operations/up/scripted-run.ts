@@ -11,7 +11,7 @@ import type { Session } from "../../../../../automation/session";
 import { neverInterrupted } from "../../../../../automation/session/interrupts";
 import type { Candidate } from "../../../../../fleet/aws/pools";
 import type { NodePin, Pins, Pool, RegionPin, Slot } from "../../../../../fleet/model";
-import { changesBetween } from "../../../../../fleet/plan/changes";
+import { changesBetween, type NodeChange } from "../../../../../fleet/plan/changes";
 import { slotsOf } from "../../../../../fleet/plan/slots";
 
 export const STACK = "scripted";
@@ -54,7 +54,7 @@ export interface EngineDoes {
 /** An engine that has its runs by heart. It has no more of them than the test says: one too many fails. */
 export class ScriptedRun {
   /** What each engine run was about, in their order. */
-  readonly scopes: Pick<UpOptions, "target" | "exclude" | "replace">[] = [];
+  readonly scopes: Pick<UpOptions, "target" | "replace" | "plan">[] = [];
   /** What was told, as one line each. */
   readonly told: string[] = [];
   readonly ended: string[] = [];
@@ -90,6 +90,7 @@ export class ScriptedRun {
       const pin = given.wanted[slot.name];
       return pin ? [{ slot, pin, generation: generationOf(pin) }] : [];
     });
+    const changes = deepFrozen(changesBetween(desired, this.nodes));
     const plan = {
       session,
       account: "123456789012",
@@ -108,7 +109,11 @@ export class ScriptedRun {
           of: () => Promise.resolve({ offer: { region: REGION, pin: REGION_PIN }, candidates: given.candidates ?? [] }),
         },
       },
-      changes: deepFrozen(changesBetween(desired, this.nodes)),
+      changes,
+      resources: [],
+      held: [],
+      // What it is asked about an empty record goes without saying.
+      engine: given.nodes.length === 0 ? undefined : { steps: changes.flatMap(plannedSteps), failures: [] },
     } as unknown as UpPlan;
     this.run = {
       plan,
@@ -133,7 +138,17 @@ export class ScriptedRun {
   }
 
   private get state() {
-    return { ...EMPTY_STATE, nodes: this.nodes, regions: [REGION] };
+    const resources = this.nodes.map(({ urn, name, instanceId }) => ({
+      urn,
+      type: INSTANCE_TYPE,
+      name,
+      custom: true,
+      id: instanceId,
+      inputs: {},
+      outputs: {},
+      created: undefined,
+    }));
+    return { ...EMPTY_STATE, resources, nodes: this.nodes, regions: [REGION] };
   }
 
   private session(): Session {
@@ -155,11 +170,11 @@ export class ScriptedRun {
     } as unknown as Session;
   }
 
-  private up({ listener, target, exclude, replace }: UpOptions): EngineOutcome {
+  private up({ listener, target, replace, plan }: UpOptions): EngineOutcome {
     this.scopes.push({
       ...(target && { target }),
-      ...(exclude && { exclude }),
       ...(replace && { replace }),
+      ...(plan !== undefined && { plan }),
     });
     const does = this.script.shift();
     if (does === undefined) throw new Error("the script has no such engine run");
@@ -194,7 +209,24 @@ export class ScriptedRun {
 
 function stepOf({ name, pin, instanceId, urn, address }: StateNode, op: string): EngineStep {
   const inputs = { region: pin.pool.region };
-  return { urn, type: INSTANCE_TYPE, name: `${name}-spot`, op, id: instanceId, inputs, outputs: { publicIp: address } };
+  return {
+    urn,
+    type: INSTANCE_TYPE,
+    name: `${name}-spot`,
+    op,
+    id: instanceId,
+    inputs,
+    outputs: { publicIp: address },
+    keys: [],
+  };
+}
+
+/** What the engine says of a change: it makes, replaces and ends what we do. */
+function plannedSteps({ kind, name, to, from }: NodeChange): EngineStep[] {
+  const op = { create: "create", replace: "create-replacement", update: "update", delete: "delete", same: "same" }[
+    kind
+  ];
+  return [stepOf(recorded(name, (to ?? from).pin), op)];
 }
 
 function deepFrozen<T>(value: T): T {

@@ -1,0 +1,107 @@
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import type { ErrorInfo } from "../../../fleet/errors";
+import type { Pins } from "../../../fleet/model";
+import { kindOf, resourceChanges, type ResourceChange } from "../../../fleet/plan/resource-changes";
+import { StackKey } from "../../../fleet/plan/stack-config";
+import type { FleetDefinition } from "../../../project/definition";
+import { inTemporaryFolder } from "../../../system/temporary-folder";
+import type { EngineReport, EngineStep } from "../../engine/events";
+import { qualified, type EngineScope } from "../../engine/stack";
+import { holdsNothing, INSTANCE_TYPE, nodeNameOf, type StackState } from "../../engine/state";
+import type { Session } from "../../session";
+import { createError, failureInfo } from "../run/engine-events";
+import { writePins } from "./prepare-stack";
+
+/** What the engine would do, asked before anything is done. */
+export interface EnginePlan {
+  /** Of every resource, those that stay as they are among them. */
+  steps: readonly EngineStep[];
+  /** By which the engine is held to just that; absent where not everything could be planned. */
+  document?: string;
+  /** Resources that it refuses as they are declared. */
+  failures: readonly ErrorInfo[];
+  /** The program gives the stack other outputs than are recorded. */
+  changesOutputs: boolean;
+}
+
+/**
+ * Asks the engine what it would do with these pins. Writes nothing: the settings that it reads are a copy.
+ * @throws SpotError E_PROVIDER, E_PROGRAM when the program could not run; E_PASSPHRASE, E_KEY_LOST
+ */
+export async function askEngine(
+  session: Session,
+  definition: FleetDefinition,
+  pins: Pins,
+  scope: EngineScope = {},
+): Promise<EnginePlan> {
+  const { stack, state } = session;
+  return inTemporaryFolder(async (folder) => {
+    const settings = path.join(folder, path.basename(stack.configFile));
+    // Where nothing is recorded the engine has a passphrase of its own, and can read no secret that may be left there.
+    if (!holdsNothing(state) && existsSync(stack.configFile)) copyFileSync(stack.configFile, settings);
+    writePins(session, definition, pins, settings);
+    await giveSecret(session, settings);
+    const preview = await stack.preview({ ...scope, settings });
+    session.interrupts.soft.throwIfAborted();
+    if (preview.programErrors.length > 0) throw createError(preview, session);
+    return {
+      steps: preview.steps,
+      ...(preview.plan === undefined ? {} : { document: preview.plan }),
+      failures: preview.failures.map(failureInfo),
+      changesOutputs: changesOutputs(state, preview),
+    };
+  });
+}
+
+/** The secret that the program reads, where the settings have lost it or never had one. */
+async function giveSecret({ stack, state }: Session, settings: string): Promise<void> {
+  if (readFileSync(settings, "utf8").includes(StackKey.fleetSecret)) return;
+  const recorded = state.resources.length > 0 ? await stack.readSecretOutput(StackKey.fleetSecret) : undefined;
+  await stack.writeSecretConfig(qualified(StackKey.fleetSecret), recorded ?? randomBytes(32).toString("hex"), settings);
+}
+
+/** Secrets are veiled in what the engine tells, and are never changed. */
+function changesOutputs({ resources }: StackState, { stackOutputs }: EngineReport): boolean {
+  const recorded = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+  const shown = (outputs: Record<string, unknown>): string =>
+    JSON.stringify(
+      Object.entries(outputs)
+        .filter(([, value]) => !(typeof value === "object" && value !== null && "ciphertext" in value))
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  return stackOutputs !== undefined && shown(recorded) !== shown(stackOutputs);
+}
+
+/** What would happen to the instances of each node, by node name; and to everything that is no node's. */
+export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
+  nodes: Map<string, ResourceChange[]>;
+  others: ResourceChange[];
+} {
+  const nodes = new Map<string, ResourceChange[]>();
+  const others: ResourceChange[] = [];
+  for (const change of resourceChanges(steps)) {
+    if (change.type !== INSTANCE_TYPE) {
+      others.push(change);
+      continue;
+    }
+    const name = nodeNameOf(change.name);
+    nodes.set(name, [...(nodes.get(name) ?? []), change]);
+  }
+  return { nodes, others };
+}
+
+/** The plan with nothing to be done in some regions but to end nodes that nobody wants any more. */
+export function withoutRegions(plan: EnginePlan, regions: { has(region: string): boolean }): EnginePlan {
+  const isLeft = (step: EngineStep): boolean =>
+    kindOf(step) === undefined || !regions.has(regionOf(step)) || (step.op === "delete" && step.type === INSTANCE_TYPE);
+  const { document: _, ...rest } = plan;
+  return { ...rest, steps: plan.steps.filter(isLeft) };
+}
+
+/** The region that a resource is in; empty for one that is in none. */
+export function regionOf({ inputs, before }: Pick<EngineStep, "inputs" | "before">): string {
+  const region = inputs.region ?? before?.region;
+  return typeof region === "string" ? region : "";
+}

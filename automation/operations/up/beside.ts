@@ -1,0 +1,142 @@
+import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
+import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
+import type { EngineStep } from "../../engine/events";
+import { askEngine, regionOf, type EnginePlan } from "../plan/engine-plan";
+import { runEngine, withLaunches } from "./engine-run";
+import { isStopped, type Progress, type UpRun } from "./progress";
+import { missingNodes, missingUrns, urnsOf } from "./targets";
+
+type Ran = { at: Progress; ok: boolean };
+
+/**
+ * Everything that is no replacement of a node. The engine is given nothing but what was agreed to: what is created by
+ * name; where something is updated, by the plan too, for only that keeps an update from becoming a replacement.
+ */
+export async function besideReplacements(run: UpRun, at: Progress): Promise<Ran> {
+  const { engine, session } = run.plan;
+  if (run.request.part) return creating(run, at, missingUrns(session, missingNodes(at, isCreated(at))));
+  if (engine === undefined) return runEngine(run, at, {});
+  if (engine.failures.length > 0) return despiteRefusal(run, at);
+  const { creates, others } = stepsFor(engine, at);
+  const created = await creating(run, at, urns(creates));
+  if (isStopped(run)) return created;
+  const rest = await changing(run, created.at, withoutRegions(others, failedRegions(created.at, creates)), engine);
+  return { at: rest.at, ok: created.ok && rest.ok };
+}
+
+/** After a roll that came to its end: what nodes stood in that waited for their turn. @param start before the roll */
+export async function afterReplacements(run: UpRun, start: Progress, at: Progress): Promise<Progress> {
+  const { engine, held } = run.plan;
+  const isOver = [...at.pending].every((name) => held.includes(name));
+  if (engine === undefined || engine.failures.length > 0 || !isOver || isStopped(run)) return at;
+  const { waiting } = stepsFor(engine, start);
+  return waiting.length === 0 ? at : (await runEngine(run, at, { target: urns(waiting) })).at;
+}
+
+const urns = (steps: readonly EngineStep[]): string[] => steps.map(({ urn }) => urn);
+
+function isCreated({ changes }: Progress): (name: string) => boolean {
+  const created = new Set(changes.filter(({ kind }) => kind === "create").map(({ name }) => name));
+  return (name) => created.has(name);
+}
+
+async function creating(run: UpRun, at: Progress, target: string[]): Promise<Ran> {
+  return target.length === 0 ? { at, ok: true } : runEngine(run, at, { target });
+}
+
+/** Where the engine refuses a resource as it is declared, nothing is updated: nodes come and go as they are asked for. */
+async function despiteRefusal(run: UpRun, from: Progress): Promise<Ran> {
+  const { session, changes } = run.plan;
+  const gone = changes.filter(({ kind }) => kind === "delete").map(({ name }) => name);
+  const target = [...missingUrns(session, missingNodes(from, isCreated(from))), ...urnsOf(session, gone)];
+  return { ...(await creating(run, from, target)), ok: false };
+}
+
+/** What is to be changed and waits for no turn. */
+function stepsFor(
+  { steps }: EnginePlan,
+  { session, pending }: Progress,
+): { creates: EngineStep[]; others: EngineStep[]; waiting: EngineStep[] } {
+  const changing = steps.filter((step) => kindOf(step) !== undefined && !isOf(pending, step));
+  // Nothing that a node still stands in can go.
+  const occupied = new Set(
+    session.state.nodes.filter(({ name }) => pending.has(name)).map(({ pin }) => pin.pool.region),
+  );
+  const isWaiting = (step: EngineStep): boolean => kindOf(step) === "delete" && occupied.has(regionOf(step));
+  return {
+    creates: changing.filter((step) => kindOf(step) === "create"),
+    others: changing.filter((step) => kindOf(step) !== "create" && !isWaiting(step)),
+    waiting: changing.filter(isWaiting),
+  };
+}
+
+function isOf(pending: ReadonlySet<string>, { type, name }: EngineStep): boolean {
+  return type === INSTANCE_TYPE && pending.has(nodeNameOf(name));
+}
+
+/** Regions in which something could not be made: what depends on it there cannot be changed either. */
+function failedRegions({ session }: Progress, creates: readonly EngineStep[]): ReadonlySet<string> {
+  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  return new Set(creates.filter(({ urn, type }) => !recorded.has(urn) && type !== INSTANCE_TYPE).map(regionOf));
+}
+
+function withoutRegions(steps: readonly EngineStep[], regions: ReadonlySet<string>): EngineStep[] {
+  return steps.filter((step) => regionOf(step) === "" || !regions.has(regionOf(step)));
+}
+
+/** Updates, replacements of what is no node, and deletions. */
+async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], engine: EnginePlan): Promise<Ran> {
+  const target = [...urns(steps), ...(engine.changesOutputs ? stackUrns(at) : [])];
+  if (target.length === 0) return { at, ok: true };
+  if (!steps.some((step) => kindOf(step) === "update")) return runEngine(run, at, { target });
+  const planned = await planFor(run, at, { target, steps, engine });
+  if ("refused" in planned) return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
+  return runEngine(run, at, { target, plan: planned.document });
+}
+
+function stackUrns({ session }: Progress): string[] {
+  return session.state.resources.filter(({ type }) => type === "pulumi:pulumi:Stack").map(({ urn }) => urn);
+}
+
+/** The plan that was agreed to where the run is about all of it, else one of its own that goes no further. */
+async function planFor(
+  run: UpRun,
+  at: Progress,
+  { target, steps, engine }: { target: string[]; steps: readonly EngineStep[]; engine: EnginePlan },
+): Promise<{ document: string | undefined } | { refused: ErrorInfo }> {
+  const all = engine.steps.filter((step) => kindOf(step) !== undefined);
+  if (engine.document !== undefined && all.length === steps.length) return { document: engine.document };
+  const { placement } = withLaunches(run, at);
+  const again = await askEngine(at.session, run.plan.definition, placement.pins, { target });
+  const [failure] = again.failures;
+  if (failure) return { refused: failure };
+  const beyond = unplanned(again.steps, steps);
+  return beyond === undefined ? { document: again.document } : { refused: beyond };
+}
+
+/** A replacement may turn out to be less; nothing may turn out to be more. */
+function unplanned(now: readonly EngineStep[], agreed: readonly EngineStep[]): ErrorInfo | undefined {
+  const kinds = new Map(agreed.map((step) => [step.urn, kindOf(step)]));
+  const isWithin = (kind: ChangeKind, step: EngineStep): boolean => {
+    const planned = kinds.get(step.urn);
+    return kind === planned || (kind === "update" && planned === "replace") || !step.type.startsWith("aws:");
+  };
+  for (const step of now) {
+    const kind = kindOf(step);
+    if (kind === undefined || isWithin(kind, step)) continue;
+    return errorInfo(
+      new SpotError("E_UNPLANNED", {
+        message: `${shortType(step.type)} ${step.name} would be ${PAST[kind]} now, which was not planned`,
+      }),
+    );
+  }
+  return undefined;
+}
+
+const PAST: Record<ChangeKind, string> = {
+  create: "created",
+  update: "updated",
+  replace: "replaced",
+  delete: "deleted",
+};

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
+import type { ResourceChange } from "../../fleet/plan/resource-changes";
+import { clientOf, FIRST_RUN_MS, testCacheDir, until } from "../support/sandbox";
+import { Workbench, type Outcome } from "../support/workbench";
+
+interface Preview {
+  changes: { name: string; kind: string; reason?: string }[];
+  resources: ResourceChange[];
+  failedRegions: { region: string; error: { code: string; message: string; next: string } }[];
+}
+
+/** Every file below a folder with its size and the time of its last change. */
+function files(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => {
+      const { mtimeMs, size } = statSync(path.join(folder, name));
+      return `${name} ${size} ${mtimeMs}`;
+    })
+    .sort();
+}
+
+describe("the plan is the engine's", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  let bench: Workbench;
+  beforeEach(() => (bench = new Workbench()));
+  afterEach(() => bench[Symbol.asyncDispose]());
+
+  const preview = async (): Promise<Preview & { outcome: Outcome }> => {
+    const outcome = await bench.spot(["preview", "--json"]);
+    assert.match(outcome.stdout, /^\{"stack"/, outcome.stdout + outcome.stderr);
+    return { ...(JSON.parse(outcome.stdout) as Preview), outcome };
+  };
+  const ids = async () => (await bench.nodes()).map(({ name, instanceId }) => `${name} ${instanceId}`).sort();
+  /** All that a preview must leave as it is: state, history, locks, keys and settings. */
+  const written = () => [
+    ...files(path.join(bench.home, "backend")),
+    ...files(path.join(bench.home, "keys")),
+    existsSync(bench.stackFile) ? readFileSync(bench.stackFile, "utf8") : "no settings",
+  ];
+  /** Engine runs that may have changed something: each leaves its page in the backend's history. */
+  const updates = () =>
+    files(path.join(bench.home, "backend/.pulumi/history")).filter((file) => /\.history\.json /.test(file)).length;
+
+  it("shows a new fleet whole, makes no stack for it, and `up` makes just that", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.begin();
+    const before = written();
+    const { changes, resources } = await preview();
+    assert.deepEqual(written(), before);
+    assert.deepEqual(
+      changes.map(({ name, kind }) => [name, kind]),
+      [
+        ["us-west-2-0", "create"],
+        ["us-west-2-1", "create"],
+      ],
+    );
+    assert.ok(resources.every(({ kind, region }) => kind === "create" && region === "us-west-2"));
+    const up = await bench.spot(["up", "--json"]);
+    assert.equal(up.code, 9, up.stderr);
+    const state = JSON.parse(
+      readFileSync(path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${bench.stack}.json`), "utf8"),
+    ) as {
+      checkpoint: { latest: { resources: { urn: string; type: string }[] } };
+    };
+    const made = state.checkpoint.latest.resources
+      .filter(({ type }) => type.startsWith("aws:") && type !== "aws:ec2/instance:Instance")
+      .map(({ urn }) => urn);
+    assert.deepEqual(resources.map(({ urn }) => urn).sort(), made.sort());
+  });
+
+  it("shows changed tags and opened ports, changes them in place, and runs the engine once where nothing is to do", async () => {
+    bench.config({ "us-west-2": 1 });
+    await bench.spot(["up"]);
+    const nodes = await ids();
+    bench.config({ "us-west-2": 1 }, { top: ["ssh: {allow: [auto, 0.0.0.0/0]}"], aws: ["tags: {team: blue}"] });
+    const before = written();
+    const planned = await preview();
+    assert.deepEqual(written(), before);
+    assert.deepEqual(
+      planned.changes.map(({ name, kind, reason }) => [name, kind, reason]),
+      [["us-west-2-0", "update", "tags.team, volumeTags.team"]],
+    );
+    const opened = planned.resources.filter(({ opens }) => opens !== undefined);
+    assert.deepEqual(
+      opened.map(({ kind, opens, region }) => [kind, opens, region]),
+      [["create", "0.0.0.0/0", "us-west-2"]],
+    );
+    const tagged = planned.resources.filter(({ kind }) => kind === "update");
+    assert.ok(tagged.length > 5 && tagged.every(({ properties }) => properties.join() === "tags.team"));
+
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+    assert.match(up.stderr, /create SecurityGroupIngressRule in us-west-2: lets 0\.0\.0\.0\/0 log in/);
+    assert.match(up.stdout, /Nodes: 1 updated; other resources changed: \d+\./);
+    assert.deepEqual(await ids(), nodes);
+
+    const runs = updates();
+    const again = await bench.spot(["up"]);
+    assert.match(again.stdout, /Nothing to change: 1 node as configured/);
+    assert.equal(updates(), runs, "nothing to change needs no update");
+    const { outcome, changes, resources } = await preview();
+    assert.equal(outcome.code, 0);
+    assert.deepEqual([changes.map(({ kind }) => kind), resources], [["same"], []]);
+  });
+
+  it("shows a node that ended outside as one to be made, and leaves the record as it is", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["up"]);
+    const [, second] = await bench.nodes();
+    const client = new EC2Client(clientOf(await bench.sandbox()));
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [second!.instanceId!] }));
+    client.destroy();
+    const gone = async () =>
+      !(await bench.live()).instances.some(({ InstanceId }) => InstanceId === second!.instanceId);
+    await until("the instance has ended", gone);
+    const before = written();
+    const { changes, resources } = await preview();
+    assert.deepEqual(written(), before);
+    assert.deepEqual(
+      changes.map(({ name, kind }) => [name, kind]),
+      [
+        ["us-west-2-0", "same"],
+        ["us-west-2-1", "create"],
+      ],
+    );
+    assert.deepEqual(resources, []);
+  });
+
+  it("ends nothing when the provider makes a replacement of an update that was agreed to", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["up"]);
+    const nodes = await ids();
+    bench.config({ "us-west-2": 2 }, { aws: ["tags: {team: blue}"] });
+    const up = await bench.spot(["up", "--json"], { env: { PULUMI_CLI: await engineThatReplaces("up") } });
+    assert.match(up.stdout, /"code":"E_UNPLANNED"/, up.stdout + up.stderr);
+    assert.match(up.stdout, /not allowed by the plan/);
+    assert.notEqual(up.code, 9);
+    assert.deepEqual(await ids(), nodes);
+    const live = (await bench.live(["us-west-2"])).instances.map(({ InstanceId }) => InstanceId).sort();
+    assert.deepEqual(live, nodes.map((node) => node.split(" ")[1]).sort());
+  });
+
+  it("shows, counts and rolls what only the provider replaces", async () => {
+    bench.config({ "us-west-2": 2 });
+    await bench.spot(["up"]);
+    const nodes = await ids();
+    bench.config({ "us-west-2": 2 }, { aws: ["tags: {team: blue}"] });
+    const env = { PULUMI_CLI: await engineThatReplaces("preview", "up") };
+    const planned = JSON.parse((await bench.spot(["preview", "--json"], { env })).stdout) as Preview;
+    assert.ok(
+      planned.changes.every(
+        ({ kind, reason }) => kind === "replace" && /AWS's provider replaces it/.test(reason ?? ""),
+      ),
+    );
+    const up = await bench.spot(["up"], { env });
+    assert.equal(up.code, 9, up.stderr);
+    assert.match(up.stdout, /Nodes: 2 replaced/);
+    const ended = [...up.stderr.matchAll(/\[(i-\w+).*(Terminated|Created)$/gm)].map(([, , what]) => what);
+    assert.deepEqual(ended, ["Terminated", "Created", "Terminated", "Created"], "one node away at a time");
+    assert.notDeepEqual(await ids(), nodes);
+  });
+
+  /** What the configuration names and is not there; a node there would have to be replaced for each. */
+  const impossible: [name: string, config: Parameters<Workbench["config"]>[1], code: string][] = [
+    ["a VPC", { top: ["network: vpc-0123456789abcdef0"] }, "E_NETWORK"],
+    ["an EC2 key pair", { aws: ["ssh_key_name: nobodys"] }, "E_SSH_KEY"],
+    ["an instance profile", { aws: ["iam_instance_profile: nobodys"] }, "E_INSTANCE_PROFILE"],
+    ["a price", { aws: ["spot_price_limit: 0.0001"] }, "E_NO_POOL"],
+    ["an image", { region: ["image: ami-00000000000000000"] }, "E_IMAGE"],
+    ["a machine type", { region: ["machine_type: t9.nothing"] }, "E_INSTANCE_TYPE"],
+  ];
+  it("ends nothing for a setting that cannot work, and says which one", async () => {
+    const counts = { "us-west-2": 2 };
+    bench.config(counts);
+    await bench.spot(["up"]);
+    const nodes = await ids();
+    for (const [what, config, code] of impossible) {
+      bench.config(counts, config);
+      const { outcome, changes, failedRegions } = await preview();
+      assert.notEqual(outcome.code, 0, what);
+      assert.deepEqual(
+        failedRegions.map(({ region, error }) => [region, error.code]),
+        [["us-west-2", code]],
+        what,
+      );
+      assert.ok(
+        changes.every(({ kind }) => kind === "same"),
+        what,
+      );
+      const up = await bench.spot(["up"]);
+      assert.notEqual(up.code, 9, what);
+      assert.match(up.stderr, /next:/, what);
+      assert.deepEqual(await ids(), nodes, what);
+    }
+  });
+
+  /** A Pulumi CLI whose provider replaces what it would update, in these commands alone. */
+  async function engineThatReplaces(...commands: string[]): Promise<string> {
+    const real = await obtainPulumiCli({ cacheDir: testCacheDir, env: bench.env, report: () => undefined });
+    const folder = path.join(bench.dir, "engine");
+    mkdirSync(folder);
+    const hook = path.join(bench.root, "dist/tests/support/replaces-all.js");
+    const command = path.join(folder, "pulumi");
+    writeFileSync(command, "#!/bin/sh\n");
+    appendFileSync(
+      command,
+      `case "$1" in ${commands.join("|")}) export NODE_OPTIONS="$NODE_OPTIONS --require=${hook}";; esac\nexec '${real.command}' "$@"\n`,
+    );
+    chmodSync(command, 0o755);
+    for (const other of readdirSync(real.binDir))
+      if (other !== "pulumi") symlinkSync(path.join(real.binDir, other), path.join(folder, other));
+    return command;
+  }
+});
