@@ -8,8 +8,8 @@ export const STAMP_FILE = "dist/.build-stamp";
 /** The folders that are compiled (tsconfig.json, `include`) and run in production. */
 const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox"];
 
-/** The contract that is compiled in (fleet/layout.ts), and uploaded as it lies here. */
-const CONTRACT = "instance/layout.json";
+/** What is compiled in of instance/ (fleet/layout.ts). */
+const CONTRACT = ["instance/layout.json", "instance/placed.json"];
 
 /**
  * A digest of every TypeScript source under `root` and of the nodes' layout, by path and content. Times do not count:
@@ -18,7 +18,7 @@ const CONTRACT = "instance/layout.json";
 export function sourceDigest(root: string): string {
   const hash = createHash("sha256");
   const sources = SOURCE_FOLDERS.flatMap((folder) => sourcesBelow(path.join(root, folder)));
-  for (const file of [...sources, path.join(root, CONTRACT)])
+  for (const file of [...sources, ...CONTRACT.map((name) => path.join(root, name))])
     hash.update(path.relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
   return hash.digest("hex");
 }

@@ -17,7 +17,7 @@ export function toResult(
   verdict: Verdict,
   { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">,
 ): CheckResult {
-  const { ok, expected, actual, spans } = verdict;
+  const { ok, expected, actual, spans, journals } = verdict;
   return {
     ...headOf(check),
     status: ok ? "ok" : STATUS_OF[verdict.severity ?? check.severity],
@@ -25,6 +25,9 @@ export function toResult(
     expected,
     actual,
     ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: verdict.next ?? check.next }),
+    ...(ok || journals === undefined || journals.length === 0
+      ? {}
+      : { journals: journals.map(({ unit, lines }) => ({ unit, lines: [...lines] })) }),
     ...(spans === undefined || spans.length === 0 ? {} : { spans: [...spans] }),
     milliseconds,
   };

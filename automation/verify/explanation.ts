@@ -5,7 +5,7 @@ export const reasonSkipped = ({ because = "an earlier check" }: Pick<CheckResult
   `skipped${/^[A-Z](\d+|-[\w-]+)$/.test(because) ? " because of" : ":"} ${because}`;
 
 /** What was run, expected and found, why and what next: one line each (a line of the output may have more). */
-export function explanation({ command, expected, actual, cause, next, diagnosis }: CheckResult): string[] {
+export function explanation({ command, expected, actual, cause, next, diagnosis, journals }: CheckResult): string[] {
   const rows: [string, string | undefined][] = [
     ["run", command],
     ["expected", expected],
@@ -16,5 +16,6 @@ export function explanation({ command, expected, actual, cause, next, diagnosis 
   return [
     ...rows.flatMap(([label, text]) => (text === undefined || text === "" ? [] : [`${label}: ${text.trimEnd()}`])),
     ...(diagnosis ?? []).map(({ subject, state, evidence }) => `on the way there: ${subject} ${state}: ${evidence}`),
+    ...(journals ?? []).flatMap(({ unit, lines }) => lines.map((line) => `journal of ${unit}: ${line}`)),
   ];
 }

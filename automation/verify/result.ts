@@ -20,6 +20,8 @@ export interface CheckResult {
   next?: string;
   /** When the node cannot be reached: everything on the way to it, in order. */
   diagnosis?: DiagnosisStep[];
+  /** The end of the journal of each unit that is not as it must be. */
+  journals?: { unit: string; lines: string[] }[];
   /** What the output told of when things happened on the node. */
   spans?: Span[];
   milliseconds: number;

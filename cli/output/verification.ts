@@ -61,7 +61,13 @@ export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[],
 }
 
 function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {
-  const told = node.results.filter(({ status }) => status === "failed" || status === "warning");
+  const told = node.results.filter(
+    ({ status, journals }) =>
+      status === "failed" ||
+      status === "warning" ||
+      // A note about a workload; what the system itself noted is in the report alone.
+      (status === "info" && journals !== undefined),
+  );
   const skipped = grouped(node.results, "skipped", ({ because }) => because ?? "");
   return [
     ...[...grouped(node.results, "unknown", ({ cause }) => cause ?? "").values()].flatMap((alike) => [
@@ -95,7 +101,16 @@ function grouped(
 }
 
 /** What was run, expected and found, why and what next: one indented line each. */
-export function resultLines({ command, expected, actual, because, cause, next, diagnosis }: CheckResult): string[] {
+export function resultLines({
+  command,
+  expected,
+  actual,
+  because,
+  cause,
+  next,
+  diagnosis,
+  journals,
+}: CheckResult): string[] {
   const rows: [string, string | undefined][] = [
     ["expected", expected],
     ["actual", actual],
@@ -112,6 +127,10 @@ export function resultLines({ command, expected, actual, because, cause, next, d
           "  on the way there:",
           ...diagnosis.map(({ subject, state, evidence }) => `    ${state.padEnd(8)}${subject}: ${indented(evidence)}`),
         ]),
+    ...(journals ?? []).flatMap(({ unit, lines }) => [
+      `  the journal of ${unit}, its last lines:`,
+      ...lines.map((line) => `    ${line}`),
+    ]),
   ];
 }
 

@@ -1,3 +1,7 @@
+import { hostKeyProof } from "../identity/host-key-proof";
+import { paths } from "../layout";
+import type { PlacedFile } from "../node/placed";
+import { differenceOf, lookAt, lookOf } from "./look";
 import type { Check, CommandOutput, NodeExpectation, Span, Verdict } from "./types";
 import {
   expectAll,
@@ -105,7 +109,42 @@ export const cloudInitChecks: readonly Check[] = [
     cause: "The record of cloud-init's stages is not whole.",
     next: "Read /var/log/cloud-init.log on the node.",
   },
+  {
+    id: "C7",
+    title: "files of the user data as written",
+    phase: "cloud-init",
+    where: "node",
+    needs: ["C3"],
+    severity: "fail",
+    deadlineMs: QUICK,
+    command: ({ userDataFiles }) =>
+      `${lookAt([...userDataFiles, PROOF, ...HOST_KEY].map(({ path }) => path))}; cut -d' ' -f2 ${KEY}.pub; sudo -n head -c 200 ${PROOF.path}`,
+    judge: judgeWrittenFiles,
+    cause: "A file was changed on the node after its first boot.",
+    next: REPLACE,
+  },
 ];
+
+const KEY = "/etc/ssh/ssh_host_ed25519_key";
+const HOST_KEY: readonly PlacedFile[] = [
+  { path: KEY, mode: "600", owner: "root" },
+  { path: `${KEY}.pub`, mode: "644", owner: "root" },
+];
+const PROOF: PlacedFile = { path: paths.hostKeyProof, mode: "644", owner: "root" };
+
+/** The proof is right when it is what the node's token makes of the host key: B2 has proven the key itself. */
+function judgeWrittenFiles(
+  output: CommandOutput,
+  { userDataFiles, instanceId, hostKeyToken }: NodeExpectation,
+): Verdict {
+  const look = lookOf(output);
+  const [key = "", proof = ""] = output.stdout.trimEnd().split("\n").slice(-2);
+  const isProven = proof === hostKeyProof(hostKeyToken, instanceId, key);
+  return expectAll([...userDataFiles, PROOF, ...HOST_KEY], (file) => {
+    const difference = differenceOf(file, look, "f", "what the user data says");
+    return difference ?? (file === PROOF && !isProven ? `${file.path}: not the proof of this host key` : undefined);
+  });
+}
 
 /**
  * The last stage comes after multi-user.target, and so after every unit that it wants. Where the start of an installed

@@ -1,3 +1,4 @@
+import { plainLine } from "../text/words";
 import { admitting, cloudChecks, notAdmitted } from "./cloud";
 import type { CloudFacts, Lookup } from "./types";
 
@@ -73,7 +74,7 @@ function consoleOutput(console: Lookup<string>): DiagnosisStep {
   if (console.failure !== undefined) return { subject, state: "unknown", evidence: console.failure };
   const lines = console.value
     .split("\n")
-    .map(plain)
+    .map(plainLine)
     .filter((line) => line !== "");
   const down = lines.filter((line) => WENT_DOWN.test(line)).at(-1);
   const boot = down === undefined ? lines : lines.slice(lines.lastIndexOf(down) + 1);
@@ -83,11 +84,6 @@ function consoleOutput(console: Lookup<string>): DiagnosisStep {
   return lines.length === 0
     ? { subject, state: "unknown", evidence: "empty" }
     : { subject, state: "ok", evidence: `last line: ${lines.slice(-1).join()}` };
-}
-
-/** A console's line without the terminal's control sequences. */
-function plain(line: string): string {
-  return line.replace(/\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]/g, "").trim();
 }
 
 /** Nothing came through, so an address that no group admits is a problem here, however uncertain it is. */

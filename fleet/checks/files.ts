@@ -1,6 +1,7 @@
 import { paths } from "../layout";
-import type { PayloadEntry } from "../node/payload";
-import type { Check } from "./types";
+import { inPayload, manifestText, type Manifest, type PayloadEntry } from "../node/payload";
+import { barriersTo, differenceOf, lookAt, lookOf, waysTo } from "./look";
+import type { Check, CommandOutput, DirectoryExpectation, Verdict } from "./types";
 import {
   expectAll,
   expectEqual,
@@ -25,10 +26,9 @@ export const fileChecks: readonly Check[] = [
     needs: ["C1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `stat -c '%U %a %F' ${paths.upload}`,
-    judge: ({ stdout, stderr }, { username }) =>
-      expectEqual(`${username} 755 directory`, stdout.trim() || firstLine(stderr)),
-    cause: "cloud-init did not come to the end of the user data.",
+    command: () => lookAt([...waysTo([paths.upload]), paths.upload]),
+    judge: (output, { username }) => judgeDirectories([{ path: paths.upload, owner: username, mode: "755" }], output),
+    cause: "cloud-init did not come to the end of the user data, or the folder was changed since.",
     next: "See C2.",
   },
   {
@@ -40,10 +40,12 @@ export const fileChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>
-      `cd ${paths.upload} && find . -mindepth 1 -printf '%y\\t%04m\\t%s\\t%l\\t%P\\n' && echo && find . -type f -print0 | xargs -0 sha256sum -z | tr '\\0' '\\n'`,
-    judge: ({ stdout }, { manifest }) => {
+      `sudo -n find ${paths.upload} -mindepth 1 -printf '%y\\t%u\\t%04m\\t%s\\t%l\\t%P\\n' && echo && sudo -n find ${paths.upload} -type f -exec sha256sum -z {} + | tr '\\0' '\\n'`,
+    judge: ({ stdout }, { manifest, username }) => {
       const found = treeOf(stdout);
-      return expectAll(manifest.entries, (entry) => differenceOf(entry, found));
+      return expectAll([...manifest.entries, MANIFEST, ...foldersOf(manifest)], (entry) =>
+        differenceIn(entry, found, username),
+      );
     },
     cause: "The upload was changed on the node after it was verified, or never came.",
     next: REPLACE,
@@ -56,7 +58,7 @@ export const fileChecks: readonly Check[] = [
     needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cd ${paths.upload} && find . -mindepth 1 -printf '%P\\n'`,
+    command: () => `sudo -n find ${paths.upload} -mindepth 1 -printf '%P\\n'`,
     judge: ({ stdout }, { manifest }) => {
       const ours = new Set(["manifest.json", ...manifest.entries.flatMap(({ path }) => [path, ...parentsOf(path)])]);
       const foreign = stdout.split("\n").filter((path) => path !== "" && !ours.has(path));
@@ -77,15 +79,11 @@ export const fileChecks: readonly Check[] = [
     needs: ["C1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: ({ directories }) => `stat -c '%n %U %a %F' ${directories.map(({ path }) => path).join(" ")}`,
-    judge: ({ stdout }, { directories }) => {
-      const found = new Map(stdout.split("\n").map((line) => [line.split(" ")[0], line]));
-      return expectAll(directories, ({ path, owner, mode }) => {
-        const line = found.get(path);
-        if (line === undefined) return `${path}: missing`;
-        return line === `${path} ${owner} ${mode} directory` ? undefined : `${line}, not ${owner} ${mode}`;
-      });
+    command: ({ directories }) => {
+      const all = directories.map(({ path }) => path);
+      return lookAt([...new Set([...waysTo(all), ...all])]);
     },
+    judge: (output, { directories }) => judgeDirectories(directories, output),
     cause: "The deployment's step `directories` did not run, or something removed them.",
     next: LOOK_AT_LOG,
   },
@@ -97,9 +95,15 @@ export const fileChecks: readonly Check[] = [
     needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: () => `cat ${paths.manifest}`,
-    judge: ({ stdout, stderr }, { manifest }) =>
-      expectEqual(manifest.digest, fieldOf(stdout, "digest") ?? firstLine(stderr)),
+    command: () => `sudo -n cat ${paths.manifest}`,
+    judge: ({ stdout, stderr }, { manifest }) => {
+      const digest = fieldOf(stdout, "digest") ?? firstLine(stderr);
+      const isWhole = stdout === manifestText(manifest);
+      return expectEqual(
+        manifest.digest,
+        digest === manifest.digest && !isWhole ? `${digest}, but with other entries` : digest,
+      );
+    },
     cause: "Files changed since the node was deployed.",
     next: "`up` replaces the node.",
   },
@@ -123,8 +127,25 @@ export const fileChecks: readonly Check[] = [
   },
 ];
 
+/** Each has its owner and mode, and nothing on the way to it keeps others out. */
+function judgeDirectories(directories: readonly DirectoryExpectation[], output: CommandOutput): Verdict {
+  const look = lookOf(output);
+  const barriers = barriersTo(
+    directories.map(({ path }) => path),
+    look,
+  );
+  const things = [...barriers, ...directories.map((directory) => differenceOf(directory, look, "d"))];
+  const verdict = expectAll(things, (problem) => problem);
+  return {
+    ...verdict,
+    expected: joinList(directories.map(({ path, owner, mode }) => `${path} ${owner} ${mode}`)),
+    ...(barriers.length > 0 ? { cause: "A folder above was closed to others." } : {}),
+  };
+}
+
 interface Found {
   kind: string;
+  owner: string;
   mode: string;
   size: number;
   target: string;
@@ -133,24 +154,50 @@ interface Found {
 
 /** The output of D2: one line per path, an empty line, then the sums. No name holds a line break or a tab (payload.ts). */
 function treeOf(output: string): Map<string, Found> {
-  const [paths = "", sums = ""] = output.split("\n\n");
+  const [tree = "", sums = ""] = output.split("\n\n");
   const sha256 = sumsOf(sums);
   return new Map(
-    paths.split("\n").map((line) => {
-      const [kind = "", mode = "", size = "", target = "", path = ""] = line.split("\t");
-      return [path, { kind, mode, size: Number(size), target, sha256: sha256.get(`./${path}`) }];
+    tree.split("\n").map((line) => {
+      const [kind = "", owner = "", mode = "", size = "", target = "", path = ""] = line.split("\t");
+      return [path, { kind, owner, mode, size: Number(size), target, sha256: sha256.get(`${paths.upload}/${path}`) }];
     }),
   );
 }
 
-function differenceOf(entry: PayloadEntry, tree: Map<string, Found>): string | undefined {
+/** The manifest itself; what it holds is D5's. */
+const MANIFEST = { path: inPayload(paths.manifest), type: "manifest", mode: "0644" } as const;
+
+/** A folder that no entry names, because it only holds others. Its mode is what the login user's umask makes it. */
+interface Folder {
+  path: string;
+  type: "folder";
+}
+
+function foldersOf({ entries }: Manifest): Folder[] {
+  const named = new Set(entries.map(({ path }) => path));
+  const folders = new Set(entries.flatMap(({ path }) => parentsOf(path)));
+  return [...folders].filter((path) => !named.has(path)).map((path) => ({ path, type: "folder" }));
+}
+
+const KINDS = { file: "f", manifest: "f", directory: "d", folder: "d", link: "l" };
+
+function differenceIn(
+  entry: PayloadEntry | Folder | typeof MANIFEST,
+  tree: Map<string, Found>,
+  owner: string,
+): string | undefined {
   const found = tree.get(entry.path);
   if (found === undefined) return `${entry.path}: missing`;
-  if (found.kind !== { file: "f", directory: "d", link: "l" }[entry.type]) return `${entry.path}: is no ${entry.type}`;
+  if (found.kind !== KINDS[entry.type]) return `${entry.path}: is no ${entry.type}`;
+  if (found.owner !== owner) return `${entry.path}: owner ${found.owner}, not ${owner}`;
   if (entry.type === "link")
     return found.target === entry.target ? undefined : `${entry.path}: points to ${found.target}, not ${entry.target}`;
+  if (entry.type === "folder")
+    return /[2367]$/.test(found.mode)
+      ? `${entry.path}: mode ${found.mode}, so that anybody can write there`
+      : undefined;
   if (found.mode !== entry.mode) return `${entry.path}: mode ${found.mode}, not ${entry.mode}`;
-  if (entry.type === "directory") return undefined;
+  if (entry.type === "directory" || entry.type === "manifest") return undefined;
   if (found.size !== entry.size) return `${entry.path}: ${found.size} bytes, not ${entry.size}`;
   return found.sha256 === entry.sha256 ? undefined : `${entry.path}: content differs`;
 }

@@ -1,5 +1,7 @@
 import type { Market } from "../model";
 import type { Manifest } from "../node/payload";
+import type { PlacedFile } from "../node/placed";
+import type { RenderedSettings } from "../node/rendered";
 
 /** What a node must be. Everything that a check compares with comes from here, nothing from the node itself. */
 export interface NodeExpectation {
@@ -20,6 +22,12 @@ export interface NodeExpectation {
   manifest: Manifest;
   /** sha256 of the user data sent, hex. */
   userDataSha256: string;
+  /** The files that the user data writes. */
+  userDataFiles: readonly PlacedFile[];
+  /** By which the node vouches for its host key, hex; a secret. */
+  hostKeyToken: string;
+  /** What the start of the node renders. Absent: scripts of the user's own render it. */
+  rendered?: RenderedSettings;
   /** Debian packages asked for. */
   packages: readonly string[];
   directories: readonly DirectoryExpectation[];
@@ -54,6 +62,8 @@ export interface BacalhauExpectation {
   orchestrators: readonly string[];
   /** The orchestrator's HTTP address; absent: it is never asked. */
   api?: string;
+  /** sha256 of what the program may come from: the file that is uploaded, or those that are downloaded. Hex. */
+  sources: readonly string[];
 }
 
 /** What one look at the cloud tells about a node. */
@@ -150,6 +160,14 @@ export interface Verdict {
   next?: string;
   /** What the output tells of when things happened: the timeline of the report. */
   spans?: readonly Span[];
+  /** The last lines in the journal of each unit that is not as it must be. */
+  journals?: readonly UnitJournal[];
+}
+
+/** The end of a unit's journal: of this boot, without control characters and without what looks like a secret. */
+export interface UnitJournal {
+  unit: string;
+  lines: readonly string[];
 }
 
 export type Severity = "fail" | "warn" | "info";

@@ -1,6 +1,18 @@
 import { paths, units as ourUnits } from "../layout";
 import type { Check } from "./types";
-import { activeOf, settledOf, SETTLED_S, showUnits, unitStates } from "./unit-states";
+import { copiesOf } from "../node/placed";
+import { differenceOf, lookAt, lookOf } from "./look";
+import {
+  activeOf,
+  journalsOf,
+  RESTART_WINDOW,
+  settledOf,
+  SETTLED_S,
+  showUnits,
+  unitJournals,
+  unitStates,
+  withoutJournals,
+} from "./unit-states";
 import {
   expectAll,
   judgeSteps,
@@ -11,8 +23,9 @@ import {
   SLOW,
   STARTING,
   stepsCommand,
-  sumsOf,
 } from "./expectations";
+
+const FAILED_UNITS = "systemctl list-units --state=failed --no-legend --plain --no-pager";
 
 /** F: what systemd made of the boot. */
 export const unitChecks: readonly Check[] = [
@@ -24,15 +37,13 @@ export const unitChecks: readonly Check[] = [
     needs: ["E2"],
     severity: "fail",
     deadlineMs: QUICK,
-    command: ({ units }) => `cd ${paths.units} && sha256sum ${Object.keys(units.installed).join(" ")}`,
-    judge: ({ stdout }, { units, manifest }) => {
-      const found = sumsOf(stdout);
+    command: ({ units }) => lookAt(Object.keys(units.installed).map((name) => `${paths.units}/${name}`)),
+    judge: (output, { units, manifest }) => {
+      const look = lookOf(output);
+      const copies = new Map(copiesOf(manifest, "F1").map((file) => [file.path, file]));
       return expectAll(Object.entries(units.installed), ([name, source]) => {
-        const entry = manifest.entries.find(({ path }) => path === source);
-        if (!found.has(name)) return `${name}: missing`;
-        return entry?.type === "file" && entry.sha256 === found.get(name)
-          ? undefined
-          : `${name}: differs from ${source}`;
+        const copy = copies.get(`${paths.units}/${name}`);
+        return copy === undefined ? undefined : differenceOf(copy, look, "f", source);
       });
     },
     cause: "The deployment's step `units` failed, or a unit was changed on the node.",
@@ -102,19 +113,21 @@ export const unitChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     patienceMs: STARTING,
-    command: () => `systemctl show -p ActiveState,SubState,Result,ExecMainStatus ${ourUnits.startup}`,
+    command: () =>
+      `systemctl show -p ActiveState,SubState,Result,ExecMainStatus ${ourUnits.startup}; systemctl is-active -q ${ourUnits.startup} || ${journalsOf(`echo ${ourUnits.startup}`)}`,
     judge: ({ stdout }) => {
       const {
         ActiveState: active = "unknown",
         SubState: sub = "unknown",
         Result: result = "unknown",
         ExecMainStatus: status = "?",
-      } = propertiesOf(stdout);
+      } = propertiesOf(withoutJournals(stdout));
       return {
         ok: active === "active" && sub === "exited" && result === "success" && status === "0",
         expected: "active (exited), success, status 0",
         actual: `${active} (${sub}), ${result}, status ${status}`,
         pending: active === "activating",
+        journals: unitJournals(stdout),
       };
     },
     cause: "The startup script failed, or systemd did not start it.",
@@ -152,7 +165,7 @@ export const unitChecks: readonly Check[] = [
   },
   {
     id: "F8",
-    title: "no workload was restarted",
+    title: `no workload restarted in ${RESTART_WINDOW}`,
     phase: "units",
     where: "node",
     needs: ["F7"],
@@ -173,15 +186,16 @@ export const unitChecks: readonly Check[] = [
     needs: ["F7"],
     severity: "warn",
     deadlineMs: QUICK,
-    command: () => "systemctl list-units --state=failed --no-legend --plain --no-pager",
+    command: () => `${FAILED_UNITS}; ${journalsOf(FAILED_UNITS)}`,
     // Ours have checks of their own.
-    judge: ({ stdout }, { units }) =>
-      expectEmpty(
-        stdout
-          .split("\n")
-          .filter((line) => !Object.hasOwn(units.installed, line.split(" ", 1)[0] ?? ""))
-          .join("\n"),
-      ),
+    judge: ({ stdout }, { units }) => {
+      const isOurs = (line: string): boolean => Object.hasOwn(units.installed, line.split(" ", 1)[0] ?? "");
+      const failed = withoutJournals(stdout).split("\n");
+      return {
+        ...expectEmpty(failed.filter((line) => !isOurs(line)).join("\n")),
+        journals: unitJournals(stdout).filter(({ unit }) => !isOurs(unit)),
+      };
+    },
     cause: "A unit of the image failed.",
     next: "Read its journal on the node.",
   },

@@ -3,7 +3,7 @@ import type { OwnCheck } from "../config";
 import { shellQuote } from "../text/shell-quote";
 import { connectCommand, judgeConnections } from "./tcp";
 import type { CommandOutput, NodeCheck, Verdict } from "./types";
-import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
+import { activeOf, RESTART_WINDOW, settledOf, showUnits, unitStates } from "./unit-states";
 import { firstLine, lastLine } from "./expectations";
 
 type Subject = OwnCheck["subject"];
@@ -72,7 +72,7 @@ const looks: { [K in Subject["kind"]]: Look<Extract<Subject, { kind: K }>> } = {
     cause: "The file was never written, or something else was.",
   },
   service: {
-    title: ({ unit }) => `${unit} active, not restarted`,
+    title: ({ unit }) => `${unit} active, not restarted in ${RESTART_WINDOW}`,
     command: ({ unit }) => showUnits([unit]),
     judge: ({ stdout }, { unit }) => {
       const states = unitStates(stdout);

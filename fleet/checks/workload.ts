@@ -2,7 +2,7 @@ import { pluralize } from "../text/words";
 import { paths, units as ourUnits } from "../layout";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
-import { activeOf, settledOf, showUnits, unitStates } from "./unit-states";
+import { activeOf, RESTART_WINDOW, settledOf, showUnits, unitStates } from "./unit-states";
 import {
   expectEqual,
   fieldOf,
@@ -145,7 +145,7 @@ export const workloadChecks: readonly Check[] = [
   },
   {
     id: "H6",
-    title: "your own units active, not restarted",
+    title: `your own units active, none restarted in ${RESTART_WINDOW}`,
     phase: "workload",
     where: "node",
     needs: ["F5"],

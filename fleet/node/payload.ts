@@ -125,6 +125,15 @@ export function nameProblem(name: string): string | undefined {
  * @returns `inside` also when nothing is there; `leaves` when any step of the way is outside; `circle` when it has no end
  */
 export function whereLinkLeads(path: string, links: ReadonlyMap<string, string>): "inside" | "leaves" | "circle" {
+  const end = endOfLinks(path, links);
+  return typeof end === "string" ? end : "inside";
+}
+
+/**
+ * A path with every link in it followed. @param path, @param links as for `whereLinkLeads`
+ * @returns the path without links, whether or not something is there; or why there is none
+ */
+export function endOfLinks(path: string, links: ReadonlyMap<string, string>): { path: string } | "leaves" | "circle" {
   const at: string[] = [];
   const todo = path.split("/");
   // Linux gives up after 40 links too (ELOOP).
@@ -143,5 +152,5 @@ export function whereLinkLeads(path: string, links: ReadonlyMap<string, string>)
     at.pop();
     todo.unshift(...target.split("/"));
   }
-  return "inside";
+  return { path: at.join("/") };
 }

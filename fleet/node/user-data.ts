@@ -51,6 +51,18 @@ export function renderUserData(template: UserDataTemplate, values: UserDataValue
   return `#cloud-config\n${stringify(fill(template, filling), OUTPUT)}`;
 }
 
+/** The files that user data writes, with their content; by root, of mode 644 where nothing else is said. */
+export function filesWritten(rendered: string): { path: string; content: string; mode: string }[] {
+  const { write_files: files } = parse(rendered) as {
+    write_files: { path: string; content: string; permissions?: string }[];
+  };
+  return files.map(({ path, content, permissions = "0644" }) => ({
+    path,
+    content,
+    mode: permissions.replace(/^0+(?=.)/, ""),
+  }));
+}
+
 /**
  * EC2 refuses larger user data at launch; this refuses it before.
  * @throws SpotError E_USER_DATA_TOO_LARGE with the size and the largest parts, at the place in config.yaml of the largest

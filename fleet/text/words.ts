@@ -17,3 +17,8 @@ export function naturalCompare(a: string, b: string): number {
 export function headLine(text: string): string {
   return text.split("\n", 1).join();
 }
+
+/** A line of somebody else's output as it can be shown: without a terminal's control sequences and control characters. */
+export function plainLine(text: string): string {
+  return text.replace(/\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g, "").trim();
+}

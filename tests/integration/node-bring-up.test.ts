@@ -120,6 +120,8 @@ describeHosts("a node, from its first boot to its verification", () => {
       username: "ubuntu",
       manifest: payload.manifest,
       userDataSha256: createHash("sha256").update(userData).digest("hex"),
+      userDataFiles: [],
+      hostKeyToken: TOKEN,
       packages: [],
       directories: applicationDirectories,
       units: {

@@ -34,6 +34,7 @@ export function sampleReport(): VerificationReport {
       actual: "/ 95 % used",
       cause: "The node is nearly full.",
       next: "Clean up.",
+      journals: [{ unit: "sensor.service", lines: ["<b>no space</b>", "# left"] }],
     }),
   ];
   const unknown = ok("A2", "instance running", "cloud", {

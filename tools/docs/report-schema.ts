@@ -23,6 +23,7 @@ const result = z.strictObject({
   cause: text.optional(),
   next: text.optional(),
   diagnosis: z.array(diagnosisStep).optional(),
+  journals: z.array(z.strictObject({ unit: text, lines: z.array(text) })).optional(),
   spans: z.array(span).optional(),
   milliseconds: z.number().min(0),
 });

@@ -98,7 +98,7 @@ function timeline(node: NodeVerification, isOpen: boolean): string {
 }
 
 function card({ node, instanceId, address }: NodeVerification, result: CheckResult): string {
-  const { id, title, phase, status, command, expected, actual, cause, next, diagnosis } = result;
+  const { id, title, phase, status, command, expected, actual, cause, next, diagnosis, journals } = result;
   const rows: [string, string | undefined, boolean][] = [
     ["run", command, true],
     ["expected", expected, true],
@@ -116,7 +116,10 @@ function card({ node, instanceId, address }: NodeVerification, result: CheckResu
     diagnosis === undefined
       ? ""
       : `<h4>On the way to the node</h4><ol class="way">${diagnosis.map((step) => `<li class="${step.state}"><b>${text(step.subject)}</b> <i>${step.state}</i> ${text(step.evidence)}</li>`).join("")}</ol>`;
-  return `<article class="result ${status}" data-status="${status}" data-text="${text(`${node} ${instanceId} ${address ?? ""} ${id} ${title} ${phase}`.toLowerCase())}"><details${status === "failed" || status === "unknown" ? " open" : ""}><summary>${sign(status)} <b>${text(node)}</b> ${text(id)} ${text(title)} <em>${STATUS[status].word}</em></summary><dl>${shown.join("")}</dl>${way}</details></article>`;
+  const ends = (journals ?? []).map(
+    ({ unit, lines }) => `<h4>The journal of ${text(unit)}, its last lines</h4><pre>${text(lines.join("\n"))}</pre>`,
+  );
+  return `<article class="result ${status}" data-status="${status}" data-text="${text(`${node} ${instanceId} ${address ?? ""} ${id} ${title} ${phase}`.toLowerCase())}"><details${status === "failed" || status === "unknown" ? " open" : ""}><summary>${sign(status)} <b>${text(node)}</b> ${text(id)} ${text(title)} <em>${STATUS[status].word}</em></summary><dl>${shown.join("")}</dl>${way}${ends.join("")}</details></article>`;
 }
 
 const sign = (status: CheckStatus): string => `<span class="sign" aria-hidden="true">${STATUS[status].sign}</span>`;

@@ -480,6 +480,17 @@ describe("running the check list", () => {
     assert.ok(!JSON.stringify(seen).includes("hunter22"));
   });
 
+  it("keeps the journals of a check that does not hold, without secrets", async () => {
+    const journals = [{ unit: "a.service", lines: ["said hunter22"] }];
+    const judged = async (ok: boolean, of: typeof journals) => {
+      const check = onNode("X1", [], { judge: () => ({ ok, expected: "", actual: "", journals: of }) });
+      return (await scripted({}).run([check], { secrets: ["hunter22"] })).of("X1").journals;
+    };
+    assert.deepEqual(await judged(false, journals), [{ unit: "a.service", lines: ["said ***"] }]);
+    assert.equal(await judged(false, []), undefined);
+    assert.equal(await judged(true, journals), undefined);
+  });
+
   it("no nodes is not verified", async () => {
     assert.equal((await verify([], { checks: [] })).isVerified, false);
   });

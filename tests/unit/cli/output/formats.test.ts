@@ -53,6 +53,25 @@ describe("the report's forms", () => {
     assert.ok(broken?.testcase.some((entry) => /WARNING/.test(String(entry["system-out"]))));
   });
 
+  it("every form has the journals that come with a result, as text", () => {
+    assert.ok(html(report).includes("<h4>The journal of sensor.service, its last lines</h4><pre>&#60;b&#62;no space"));
+    assert.match(junit(report), /journal of sensor\.service: &lt;b&gt;no space&lt;\/b&gt;\n/);
+    assert.ok(tap(report).includes('  journals: [{"unit":"sensor.service","lines":["<b>no space</b>","# left"]}]\n'));
+    const told = verificationText({ stdout: { isTTY: false, columns: 80 }, env: {} }, report);
+    assert.match(told, /\n {2}the journal of sensor\.service, its last lines:\n {4}<b>no space<\/b>\n {4}# left(\n|$)/);
+  });
+
+  it("a note is told where it is about a unit, and nowhere else", () => {
+    const [node] = report.nodes;
+    const noted = (more: object) =>
+      verificationText(
+        { stdout: { isTTY: false, columns: 80 }, env: {} },
+        { ...report, nodes: [{ ...node!, results: [{ ...node!.results[0]!, status: "info" as const, ...more }] }] },
+      );
+    assert.match(noted({ journals: [{ unit: "a.service", lines: ["why"] }] }), /A2 instance running: INFO/);
+    assert.doesNotMatch(noted({}), /INFO/);
+  });
+
   it("JUnit holds no character that XML has no place for", () => {
     const [node] = report.nodes;
     const odd = {

@@ -10,7 +10,10 @@ import {
   type NodeExpectation,
   type Verdict,
 } from "../../../../fleet/checks";
-import { manifestOf } from "../../../../fleet/node/payload";
+import { layout, paths } from "../../../../fleet/layout";
+import { hostKeyProof } from "../../../../fleet/identity/host-key-proof";
+import { manifestOf, manifestText } from "../../../../fleet/node/payload";
+import { renderedBacalhau } from "../../../../fleet/node/rendered";
 
 const sha = (letter: string): string => letter.repeat(64);
 const manifest = manifestOf([
@@ -19,7 +22,12 @@ const manifest = manifestOf([
   { path: "files/a name.txt", type: "file", mode: "0644", size: 0, sha256: sha("b") },
   { path: "files/link", type: "link", target: "../scripts/run.py" },
   { path: "services/sensor.service", type: "file", mode: "0644", size: 9, sha256: sha("c") },
+  { path: "config/sensor-config.json", type: "file", mode: "0644", size: 2, sha256: sha("1") },
+  { path: "files/on-interruption.d/10-save", type: "file", mode: "0644", size: 3, sha256: sha("2") },
 ]);
+/** What find prints of something on the node. */
+const file = (path: string, mode = "644", owner = "root"): string => `f\t${owner}\t${mode}\t\t${path}\n`;
+const folder = (path: string, mode = "755", owner = "root"): string => `d\t${owner}\t${mode}\t\t${path}\n`;
 const node: NodeExpectation = {
   name: "us-west-2-0",
   region: "us-west-2",
@@ -33,6 +41,19 @@ const node: NodeExpectation = {
   username: "ubuntu",
   manifest,
   userDataSha256: sha("d"),
+  userDataFiles: [{ path: paths.node, mode: "644", owner: "root", sha256: sha("3") }],
+  hostKeyToken: "70ken",
+  rendered: {
+    sensor: { interval_seconds: 0.5 },
+    bacalhau: renderedBacalhau({
+      template: { API: { Port: 1234 }, Compute: { Enabled: true } },
+      orchestrators: ["nats://one.example:4222"],
+      allowedPaths: [],
+      labels: { team: "a" },
+      ownLabels: { node: "us-west-2-0" },
+      token: "s3cret",
+    }),
+  },
   packages: ["curl", "jq"],
   directories: applicationDirectories,
   units: {
@@ -45,6 +66,7 @@ const node: NodeExpectation = {
     version: "1.6.0",
     orchestrators: ["nats://one.example:4222", "nats://two.example:4222"],
     api: "http://one.example:1234",
+    sources: [sha("4")],
   },
 };
 const machineFacts = {
@@ -95,18 +117,32 @@ function judge(id: string, output: string | Partial<CommandOutput>): Verdict {
 const step = (name: string, status: string, detail = ""): string => JSON.stringify({ name, status, detail });
 const tree = (...without: string[]): string =>
   [
-    "d\t0755\t60\t\tscripts",
-    "f\t0755\t5\t\tscripts/run.py",
-    "d\t0755\t60\t\tfiles",
-    "f\t0644\t0\t\tfiles/a name.txt",
-    "l\t0777\t17\t../scripts/run.py\tfiles/link",
-    "d\t0755\t60\t\tservices",
-    "f\t0644\t9\t\tservices/sensor.service",
+    "d\tubuntu\t0755\t60\t\tscripts",
+    "f\tubuntu\t0755\t5\t\tscripts/run.py",
+    "d\tubuntu\t0775\t60\t\tfiles",
+    "f\tubuntu\t0644\t0\t\tfiles/a name.txt",
+    "l\tubuntu\t0777\t17\t../scripts/run.py\tfiles/link",
+    "d\tubuntu\t0755\t60\t\tfiles/on-interruption.d",
+    "f\tubuntu\t0644\t3\t\tfiles/on-interruption.d/10-save",
+    "d\tubuntu\t0755\t60\t\tservices",
+    "f\tubuntu\t0644\t9\t\tservices/sensor.service",
+    "d\tubuntu\t0755\t60\t\tconfig",
+    "f\tubuntu\t0644\t2\t\tconfig/sensor-config.json",
+    "f\tubuntu\t0644\t999\t\tmanifest.json",
   ]
     .filter((line) => !without.some((path) => line.endsWith(`\t${path}`)))
     .join("\n");
 const sums = (first = sha("a")): string =>
-  `${first}  ./scripts/run.py\n${sha("b")}  ./files/a name.txt\n${sha("c")}  ./services/sensor.service\n`;
+  Object.entries({
+    "scripts/run.py": first,
+    "files/a name.txt": sha("b"),
+    "files/on-interruption.d/10-save": sha("2"),
+    "services/sensor.service": sha("c"),
+    "config/sensor-config.json": sha("1"),
+    "manifest.json": sha("9"),
+  })
+    .map(([path, sum]) => `${sum}  ${paths.upload}/${path}\n`)
+    .join("");
 const RUNNING = '{"status": "running"}\n';
 const stages = (more: object): string =>
   JSON.stringify({ v1: { stage: null, "modules-final": { errors: [], finished: 1, ...more } } });
@@ -138,7 +174,73 @@ const identity = {
   deployment: {},
   metadata: { instance_id: node.instanceId },
 };
-const directories = applicationDirectories.map(({ path, owner, mode }) => `${path} ${owner} ${mode} directory`);
+const ways = (opt = "755"): string => folder("/") + folder("/opt", opt);
+const directories = applicationDirectories.map(({ path, owner, mode }) => folder(path, mode, owner));
+const KEY = "/etc/ssh/ssh_host_ed25519_key";
+const written = ({ node: mode = "644", sum = sha("3"), proof = hostKeyProof("70ken", node.instanceId, "AAAA") } = {}) =>
+  `${file(paths.node, mode)}${file(paths.hostKeyProof)}${file(KEY, "600")}${file(`${KEY}.pub`)}${sum}  ${paths.node}\nAAAA\n${proof}\n`;
+const marker = (more: object = {}): string =>
+  JSON.stringify({
+    digest: manifest.digest,
+    units: { installed: ["sensor.service"], user: ["mine.service"] },
+    ...more,
+  });
+const hook = `${paths.hooks}/10-save`;
+/** All that E5 looks at. */
+const put = (change: (text: string) => string = (text) => text, installed = sha("5")): string =>
+  change(
+    [
+      ...layout.directories.filter(({ kind }) => kind === "own").map(({ path }) => folder(path)),
+      ...[paths.deploymentSteps, paths.startupSteps, paths.ownUnitsSteps].map((path) => folder(path)),
+      file(paths.sensorSettings),
+      file(hook, "755"),
+      file(paths.binaries),
+      file(paths.bacalhau, "755"),
+      file(paths.deploymentLog),
+      file(`${paths.deploymentSteps}/units.json`),
+      `${sha("1")}  ${paths.sensorSettings}\n${sha("2")}  ${hook}\n${sha("5")}  ${paths.bacalhau}\n`,
+      JSON.stringify({ bacalhau: { source_sha256: sha("4"), sha256: installed } }, null, 2),
+    ].join(""),
+  );
+const rendered = (change: (text: string) => string = (text) => text): string =>
+  change(
+    `boot-2\n${[
+      [paths.identity, { sensor_id: "SENSOR_AZ_PHO_5441" }],
+      [paths.sensorConfig, { sensor_id: "SENSOR_AZ_PHO_5441", interval_seconds: 0.5 }],
+      [
+        paths.bacalhauConfig,
+        {
+          API: { Port: 1234 },
+          Compute: {
+            Enabled: true,
+            Orchestrators: ["nats://one.example:4222"],
+            Auth: { Token: "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0" },
+          },
+          Labels: { team: "a", node: "us-west-2-0", sensor_id: "SENSOR_AZ_PHO_5441" },
+        },
+      ],
+      [
+        paths.instance,
+        {
+          instanceId: node.instanceId,
+          region: "us-west-2",
+          availabilityZone: "us-west-2a",
+          instanceType: "t3.small",
+          bootId: "boot-2",
+        },
+      ],
+      [paths.startupComplete, { instanceId: node.instanceId, bootId: "boot-2", completedAt: "2026-01-01T00:00:00Z" }],
+    ]
+      .map((line) => JSON.stringify(line))
+      .join("\n")}\n`,
+  );
+const configured = (change: (text: string) => string = (text) => text): string =>
+  change(
+    `${file(paths.sensorConfig)}${file(paths.instance)}${file(paths.startupComplete)}${file(paths.bacalhauConfig, "600")}looked\n`,
+  );
+/** The journals as they follow on the state of units. */
+const WITH_JOURNAL =
+  "== sensor.service\n| first \u001b[31mline\u0007\n| password=hunter22\n| == other.service\n== mine.service\n| mine\n";
 
 /** For each check: outputs that hold, and outputs that do not with what must be named. */
 const samples: Record<
@@ -216,11 +318,32 @@ const samples: Record<
       [{ stderr: "cat: No such file" }, /No such file/],
     ],
   },
-  D1: {
-    good: ["ubuntu 755 directory\n"],
+  C7: {
+    good: [written()],
     bad: [
-      ["root 755 directory", /root/],
-      [{ stderr: "stat: cannot statx: No such file or directory" }, /No such file/],
+      [written({ node: "666" }), new RegExp(`^${paths.node}: mode 666, not 644$`)],
+      [written({ sum: sha("f") }), /node\.json: differs from what the user data says/],
+      [written({ proof: "x" }), /host-key-proof: not the proof of this host key/],
+      [{ stderr: `find: ‘${paths.node}’: No such file or directory` }, /node\.json: missing/],
+    ],
+  },
+  D1: {
+    good: [`${ways()}${folder(paths.upload, "755", "ubuntu")}`],
+    bad: [
+      [`${ways()}${folder(paths.upload)}`, /^\/opt\/uploaded_files: owner root, not ubuntu$/],
+      [
+        `${ways("700")}${folder(paths.upload, "755", "ubuntu")}`,
+        /^\/opt: mode 700 keeps all but root from what is in it$/,
+      ],
+      [
+        { stdout: ways(), stderr: `find: ‘${paths.upload}’: No such file or directory` },
+        /^\/opt\/uploaded_files: missing$/,
+      ],
+      [
+        { stdout: ways(), stderr: `find: '${paths.upload}': Input/output error` },
+        /^\/opt\/uploaded_files: cannot be looked at: Input\/output error$/,
+      ],
+      [{ stderr: "sudo: a password is required" }, /cannot be looked at: sudo: a password is required/],
     ],
   },
   D2: {
@@ -229,6 +352,12 @@ const samples: Record<
       [`${tree("scripts/run.py")}\n\n${sums()}`, /^scripts\/run.py: missing$/],
       [`${tree()}\n\n${sums(sha("f"))}`, /^scripts\/run.py: content differs$/],
       [`${tree().replace("0644\t0", "0600\t0")}\n\n${sums()}`, /files\/a name.txt: mode 0600, not 0644/],
+      [
+        `${tree().replace("ubuntu\t0755\t5", "nobody\t0755\t5")}\n\n${sums()}`,
+        /^scripts\/run.py: owner nobody, not ubuntu$/,
+      ],
+      [`${tree().replace("0644\t999", "0666\t999")}\n\n${sums()}`, /^manifest.json: mode 0666, not 0644$/],
+      [`${tree().replace("0775", "0777")}\n\n${sums()}`, /^files: mode 0777, so that anybody can write there$/],
       [`${tree().replace("../scripts/run.py", "/etc/passwd")}\n\n${sums()}`, /link: points to \/etc\/passwd/],
       [{ code: 1, stderr: "cd: No such file or directory" }, /missing/],
     ],
@@ -238,19 +367,27 @@ const samples: Record<
     bad: [["manifest.json\nscripts/__pycache__\n.incoming\n", /scripts\/__pycache__; .incoming/]],
   },
   D4: {
-    good: [directories.join("\n")],
+    good: [ways() + directories.join("")],
     bad: [
-      [directories.slice(1).join("\n"), /^\/opt\/sensor: missing$/],
       [
-        directories.join("\n").replace("/bacalhau_data root 700", "/bacalhau_data root 755"),
-        /\/bacalhau_data root 755/,
+        {
+          stdout: ways() + directories.slice(1).join(""),
+          stderr: "find: ‘/opt/sensor’: No such file or directory",
+        },
+        /^\/opt\/sensor: missing$/,
       ],
+      [
+        ways() + directories.join("").replace("700\t\t/bacalhau_data", "755\t\t/bacalhau_data"),
+        /^\/bacalhau_data: mode 755, not 700, so that others can read it$/,
+      ],
+      [ways("700") + directories.join(""), /^\/opt: mode 700 keeps all but root from what is in it$/],
     ],
   },
   D5: {
-    good: [JSON.stringify(manifest)],
+    good: [manifestText(manifest)],
     bad: [
       [JSON.stringify({ digest: "other" }), /other/],
+      [manifestText({ ...manifest, entries: [] }), /but with other entries/],
       [{ stderr: "cat: No such file" }, /No such file/],
     ],
   },
@@ -273,9 +410,11 @@ const samples: Record<
     ],
   },
   E3: {
-    good: [JSON.stringify({ digest: manifest.digest })],
+    good: [marker()],
     bad: [
-      [JSON.stringify({ digest: "other" }), /other/],
+      [marker({ digest: "other" }), /digest other/],
+      [marker({ units: { installed: [], user: ["mine.service"] } }), /^installed none$/],
+      [marker({ units: { installed: ["sensor.service"] } }), /^your own not recorded$/],
       [{ stderr: "No such file" }, /No such file/],
     ],
   },
@@ -283,10 +422,47 @@ const samples: Record<
     good: ["[2026-01-01 00:00:00] STEP deployment-complete: ok: payload x"],
     bad: [["[2026-01-01 00:00:00] STEP units: failed: x", /units: failed/]],
   },
-  F1: {
-    good: [`${sha("c")}  sensor.service`],
+  E5: {
+    good: [put(), put((text) => file(`${paths.state}/something-else`, "777") + text)],
     bad: [
-      [`${sha("f")}  sensor.service`, /differs from services\/sensor.service/],
+      [
+        put((text) => text.replace(sha("1"), sha("f"))),
+        /^\/etc\/spot-deployer\/sensor-config\.json: differs from what was uploaded$/,
+      ],
+      [
+        put((text) => text.replace(file(paths.sensorSettings), file(paths.sensorSettings, "666", "nobody"))),
+        /sensor-config\.json: owner nobody, not root; mode 666, not 644$/,
+      ],
+      [put((text) => text.replace(file(hook, "755"), "")), /10-save: missing$/],
+      [put((text) => file(`${paths.hooks}/.20-evil`, "755") + text), /\.20-evil: was not uploaded$/],
+      [put((text) => text.replace(folder(paths.hooks), folder(paths.hooks, "777"))), /on-interruption\.d: mode 777/],
+      [
+        put((text) =>
+          text.replace(file(`${paths.deploymentSteps}/units.json`), file(`${paths.deploymentSteps}/units.json`, "666")),
+        ),
+        /steps\/units\.json: mode 666, not 644/,
+      ],
+      [put(undefined, sha("6")), /\/usr\/local\/bin\/bacalhau: differs from what was installed/],
+      [put((text) => text.replace(sha("4"), sha("6"))), /came from 6+, which is not configured/],
+      [put((text) => text.slice(0, text.lastIndexOf("{\n"))), /binaries\.json: does not tell what/],
+      [{ stderr: "sudo: a password is required" }, /cannot be looked at: sudo: a password is required/],
+    ],
+  },
+  F1: {
+    good: [`${file(`${paths.units}/sensor.service`)}${sha("c")}  ${paths.units}/sensor.service\n`],
+    bad: [
+      [
+        `${file(`${paths.units}/sensor.service`)}${sha("f")}  ${paths.units}/sensor.service\n`,
+        /sensor\.service: differs from services\/sensor.service$/,
+      ],
+      [
+        `${file(`${paths.units}/sensor.service`, "666")}${sha("c")}  ${paths.units}/sensor.service\n`,
+        /sensor\.service: mode 666, not 644$/,
+      ],
+      [
+        `l\troot\t777\t/dev/null\t${paths.units}/sensor.service\n`,
+        /sensor\.service: a link to \/dev\/null, not a file$/,
+      ],
       ["", /sensor.service: missing/],
     ],
   },
@@ -332,7 +508,10 @@ const samples: Record<
       ),
     ],
     bad: [
-      [shown({ Id: "sensor.service", NRestarts: "3" }), /sensor.service: 3 restarts/],
+      [
+        shown({ Id: "sensor.service", NRestarts: "3", ActiveEnterTimestampMonotonic: "958000000" }),
+        /^sensor.service: 3 restarts in this boot, the last 42 s ago$/,
+      ],
       [
         shown({ Id: "bacalhau-startup.service" }, { Id: "sensor.service", ActiveEnterTimestampMonotonic: "999000000" }),
         /active for 1.0 s only, long after the boot/,
@@ -345,10 +524,11 @@ const samples: Record<
   },
   F10: { good: [""], bad: [["database is locked", /database is locked/]] },
   G1: {
-    good: [`644\n${JSON.stringify(identity)}`],
+    good: [`root 644\n${JSON.stringify(identity)}`],
     bad: [
-      [`600\n${JSON.stringify(identity)}`, /mode 600/],
-      [`644\n${JSON.stringify({ ...identity, location: undefined })}`, /parts device_info/],
+      [`root 0\n${JSON.stringify(identity)}`, /^mode 0$/],
+      [`nobody 644\n${JSON.stringify(identity)}`, /^owner nobody$/],
+      [`root 644\n${JSON.stringify({ ...identity, location: undefined })}`, /parts device_info/],
       [{ code: 1, stderr: "No such file" }, /No such file/],
     ],
   },
@@ -361,10 +541,29 @@ const samples: Record<
   },
   G3: { good: ["identical\n"], bad: [["- /opt/x differ: byte 3, line 1", /differ/]] },
   G5: {
-    good: ["looked\n"],
+    good: [configured()],
     bad: [
-      ["a placeholder in /bacalhau_node/config.yaml\nlooked\n", /^a placeholder in \/bacalhau_node\/config.yaml$/],
+      [
+        configured((text) => text.replace("looked", "a placeholder in /bacalhau_node/config.yaml\nlooked")),
+        /^a placeholder in \/bacalhau_node\/config.yaml$/,
+      ],
+      [
+        configured((text) => text.replace("600", "644")),
+        /^\/bacalhau_node\/config\.yaml: mode 644, not 600, so that others can read it$/,
+      ],
+      [configured((text) => text.replace("644", "666")), /^\/opt\/sensor\/config\/sensor-config\.json: mode 666/],
+      [configured((text) => text.replace(file(paths.sensorConfig), "")), /sensor-config\.json: missing/],
       ["", /could not be looked at/],
+    ],
+  },
+  G6: {
+    good: [rendered()],
+    bad: [
+      [rendered((text) => text.replace("0.5", "9")), /sensor-config\.json: interval_seconds differs/],
+      [rendered((text) => text.replace("1ec1", "0000")), /config\.yaml: Compute differs/],
+      [rendered((text) => text.replace('"node":"us-west-2-0"', '"node":"x"')), /config\.yaml: Labels differs/],
+      [rendered((text) => text.replace("boot-2", "boot-3")), /instance\.json: bootId differs.*startup-complete/],
+      [{ stdout: "boot-2\n", stderr: "x\njson.JSONDecodeError: Expecting value" }, /JSONDecodeError/],
     ],
   },
   H2: { good: ['{"Status":"OK"}'], bad: [[{ code: 7 }, /curl ended with 7/]] },
@@ -407,7 +606,10 @@ const samples: Record<
     bad: [
       [shown({ Id: "mine.service", ActiveState: "inactive", SubState: "dead" }), /mine.service: inactive \(dead\)/],
       [shown({ Id: "mine.service", Type: "oneshot", ActiveState: "failed", Result: "exit-code" }), /exit-code/],
-      [shown({ Id: "mine.service", NRestarts: "1" }), /1 restarts/],
+      [
+        shown({ Id: "mine.service", NRestarts: "1", ActiveEnterTimestampMonotonic: "400000000" }),
+        /1 restart in this boot, the last 10 minutes ago/,
+      ],
     ],
   },
   H7: {
@@ -488,6 +690,58 @@ describe("the check list", () => {
       { name: "sensor.service", start: "2023-11-14T22:13:20.000Z" },
     ]);
     assert.deepEqual(spans(""), []);
+  });
+
+  it("notes restarts that are long ago, and fails nobody for them", () => {
+    for (const id of ["F8", "H6"]) {
+      const name = id === "F8" ? "sensor.service" : "mine.service";
+      const since = (seconds: number) =>
+        judge(id, shown({ Id: name, NRestarts: "2", ActiveEnterTimestampMonotonic: `${(1000 - seconds) * 1e6}` }));
+      assert.match(checkOf(id).title, /in the last 15 minutes$/);
+      assert.deepEqual([since(899).ok, since(899).severity], [false, undefined]);
+      assert.deepEqual([since(900).ok, since(900).severity], [false, "info"]);
+      assert.match(since(900).actual, /: 2 restarts in this boot, the last 15 minutes ago$/);
+      assert.match(since(900).cause ?? "", /crashed earlier/);
+    }
+  });
+
+  it("takes the last change of a unit that has ended for the time of its restart", () => {
+    const ended = (at: string) =>
+      judge(
+        "H6",
+        shown({
+          Id: "mine.service",
+          Type: "oneshot",
+          ActiveState: "inactive",
+          NRestarts: "1",
+          ActiveEnterTimestampMonotonic: "0",
+          StateChangeTimestampMonotonic: at,
+        }),
+      );
+    assert.equal(ended("990000000").severity, undefined);
+    assert.equal(ended("90000000").severity, "info");
+  });
+
+  it("shows the journal of each unit that is not well, of no other, as data", () => {
+    const down = { ActiveState: "failed", SubState: "failed", Result: "exit-code" };
+    const sensor = { unit: "sensor.service", lines: ["first line", "password=***", "== other.service"] };
+    const failed = judge("F7", shown({ Id: "sensor.service", ...down }) + WITH_JOURNAL);
+    assert.deepEqual(failed.journals, [sensor]);
+    const looping = { Id: "sensor.service", NRestarts: "3", ActiveEnterTimestampMonotonic: "990000000" };
+    assert.deepEqual(judge("F8", shown(looping) + WITH_JOURNAL).journals, [sensor]);
+    assert.deepEqual(judge("F7", shown({ Id: "sensor.service" }) + WITH_JOURNAL).journals, []);
+    assert.deepEqual(judge("H6", shown({ Id: "mine.service", ...down }) + WITH_JOURNAL).journals, [
+      { unit: "mine.service", lines: ["mine"] },
+    ]);
+    const other = judge(
+      "F9",
+      "other.service loaded failed failed x\n== other.service\n| why\n== sensor.service\n| no\n",
+    );
+    assert.deepEqual(other.journals, [{ unit: "other.service", lines: ["why"] }]);
+    assert.doesNotMatch(other.actual, /why/);
+    const start = judge("F5", `${startup("failed", "failed", "1")}\n== bacalhau-startup.service\n| Result=success\n`);
+    assert.deepEqual(start.journals, [{ unit: "bacalhau-startup.service", lines: ["Result=success"] }]);
+    assert.match(start.actual, /exit-code/);
   });
 
   it("looks again only at what may still come true", () => {

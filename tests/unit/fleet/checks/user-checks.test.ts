@@ -93,7 +93,12 @@ describe("the user's own checks", () => {
       undefined,
       { stdout: unit() },
       [
-        [{ stdout: unit().replace("NRestarts=0", "NRestarts=2") }, /2 restarts/],
+        [
+          {
+            stdout: unit().replace("NRestarts=0", "NRestarts=2").replace("Monotonic=1000000", "Monotonic=999000000"),
+          },
+          /2 restarts in this boot, the last 1 s ago/,
+        ],
         [{ stdout: "1.0\n" }, /unknown/],
       ],
     ],
