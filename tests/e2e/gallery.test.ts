@@ -118,7 +118,13 @@ describeHosts("the gallery of broken nodes", () => {
   /** Exactly these fail and warn, and everything else holds or is skipped because of one that fails. */
   const assertFound = (
     node: NodeVerification,
-    { failing = [], warning = [], says }: Pick<GalleryCase, "failing" | "warning"> & { says?: RegExp },
+    {
+      failing = [],
+      warning = [],
+      noting = [],
+      says,
+      journal,
+    }: Pick<GalleryCase, "failing" | "warning" | "noting" | "journal"> & { says?: RegExp },
   ): void => {
     assert.deepEqual(
       { failing: idsWith("failed", node), warning: idsWith("warning", node) },
@@ -130,8 +136,14 @@ describeHosts("the gallery of broken nodes", () => {
     );
     for (const { id, status, because } of node.results)
       if (status === "skipped") assert.ok(failing.includes(because ?? ""), `${id} was skipped because of ${because}`);
-    const first = node.results.find(({ id }) => id === (failing[0] ?? warning[0]));
+    for (const id of noting) assert.equal(node.results.find((result) => result.id === id)?.status, "info", id);
+    const named = node.results.filter(({ id }) => [...failing, ...warning, ...noting].includes(id));
+    const first = node.results.find(({ id }) => id === [...failing, ...warning, ...noting][0]);
     if (says) assert.match(`${first?.actual}\n${first?.cause}`, says);
+    const journals = named.flatMap(({ journals: some = [] }) =>
+      some.flatMap(({ unit, lines }) => lines.map((line) => `${unit}: ${line}`)),
+    );
+    if (journal) assert.match(journals.join("\n"), journal);
     if (first?.phase === "reach" && first.diagnosis !== undefined)
       assert.deepEqual(
         first.diagnosis.map(({ subject }) => subject),
@@ -210,7 +222,7 @@ describeHosts("the gallery of broken nodes", () => {
   });
 
   for (const broken of galleryCases) {
-    it(`${broken.name}: ${[...(broken.failing ?? []), ...(broken.warning ?? [])].join(", ")}`, async () => {
+    it(`${broken.name}: ${[...(broken.failing ?? []), ...(broken.warning ?? []), ...(broken.noting ?? [])].join(", ")}`, async () => {
       await inHost(broken.breaks);
       try {
         const nodes = await verify(PATIENCE.broken, broken.elsewhere ? [BROKEN, WELL] : [BROKEN]);

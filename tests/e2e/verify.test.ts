@@ -205,6 +205,7 @@ describeHosts("verify and debug, as typed", () => {
       "E2",
       "E3",
       "E4",
+      "E5",
     ]);
     const { report: phases } = await bench.verify("--phase", "cloud,reach");
     assert.deepEqual(ids(resultsOf(phases)), [

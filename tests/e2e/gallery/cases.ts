@@ -10,12 +10,17 @@ export interface GalleryCase {
   failing?: string[];
   /** Exactly the checks that warn. */
   warning?: string[];
+  /** Exactly the checks that note something, of those that a sound node has no note of. */
+  noting?: string[];
   /** What the first of them finds, says or advises: it names the cause. */
   says: RegExp;
+  /** What the journals that come with them say, a line each: `unit: line`. */
+  journal?: RegExp;
   /** The checks that another node fails because of it. */
   elsewhere?: string[];
 }
 
+const SETTINGS = "/etc/spot-deployer";
 const UPLOAD = "/opt/uploaded_files";
 const STATE = "/var/lib/spot-deployer";
 const IDENTITY = "/opt/sensor/config/node_identity.json";
@@ -159,13 +164,25 @@ export const galleryCases: GalleryCase[] = [
     warning: ["C5"],
     says: /POSIX.*WRITE/,
   },
+  {
+    name: "node's own name changed",
+    ...altered(`${SETTINGS}/node.json`, `sed -i 's/us-west-2-0/us-west-2-9/' ${SETTINGS}/node.json`),
+    failing: ["C7"],
+    says: /node\.json: differs from what the user data says/,
+  },
+  {
+    name: "host key's proof changed",
+    ...altered(`${SETTINGS}/host-key-proof`, `echo 0000 > ${SETTINGS}/host-key-proof`),
+    failing: ["C7"],
+    says: /host-key-proof: not the proof of this host key/,
+  },
   // Files
   {
     name: "upload root of another owner",
     breaks: `chown root ${UPLOAD}`,
     heals: `chown ubuntu ${UPLOAD}`,
     failing: ["D1"],
-    says: /root 755/,
+    says: /\/opt\/uploaded_files: owner root, not ubuntu/,
   },
   {
     name: "file missing",
@@ -213,14 +230,21 @@ export const galleryCases: GalleryCase[] = [
     breaks: "chown nobody /opt/sensor/logs",
     heals: "chown root /opt/sensor/logs",
     failing: ["D4"],
-    says: /\/opt\/sensor\/logs nobody 755/,
+    says: /\/opt\/sensor\/logs: owner nobody, not root/,
   },
   {
     name: "directory open to everybody",
     breaks: "chmod 777 /bacalhau_data",
     heals: "chmod 700 /bacalhau_data",
     failing: ["D4"],
-    says: /\/bacalhau_data root 777/,
+    says: /\/bacalhau_data: mode 777, not 700, so that others can read it/,
+  },
+  {
+    name: "folder above closed to others",
+    breaks: "chmod 700 /opt",
+    heals: "chmod 755 /opt",
+    failing: ["D1", "D4"],
+    says: /^\/opt: mode 700 keeps all but root from what is in it/,
   },
   {
     name: "another payload",
@@ -259,6 +283,27 @@ export const galleryCases: GalleryCase[] = [
     warning: ["E4"],
     says: /STEP units: ok/,
   },
+  {
+    name: "settings overwritten",
+    breaks: `cp -p ${SETTINGS}/sensor-config.json ${SETTINGS}/workloads.json /root/ && echo garbage | tee ${SETTINGS}/sensor-config.json > ${SETTINGS}/workloads.json`,
+    heals: `for name in sensor-config workloads; do cat /root/$name.json > ${SETTINGS}/$name.json; rm /root/$name.json; done`,
+    failing: ["E5"],
+    says: /sensor-config\.json: differs from what was uploaded.*workloads\.json: differs from what was uploaded/,
+  },
+  {
+    name: "foreign interruption hook",
+    breaks: `install -m 755 /dev/null ${SETTINGS}/on-interruption.d/.99-foreign`,
+    heals: `rm ${SETTINGS}/on-interruption.d/.99-foreign`,
+    failing: ["E5"],
+    says: /on-interruption\.d\/\.99-foreign: was not uploaded/,
+  },
+  {
+    name: "record of a step writable by everybody",
+    breaks: `chmod 666 ${STATE}/steps/units.json`,
+    heals: `chmod 644 ${STATE}/steps/units.json`,
+    failing: ["E5"],
+    says: /steps\/units\.json: mode 666, not 644/,
+  },
   // Units
   {
     name: "unit file changed",
@@ -267,13 +312,20 @@ export const galleryCases: GalleryCase[] = [
     says: /sensor\.service: differs from services\/sensor\.service/,
   },
   {
+    name: "unit file writable by everybody",
+    breaks: "chmod 666 /etc/systemd/system/sensor.service",
+    heals: "chmod 644 /etc/systemd/system/sensor.service",
+    failing: ["F1"],
+    says: /sensor\.service: mode 666, not 644/,
+  },
+  {
     name: "unit masked",
     breaks:
       "mv /etc/systemd/system/sensor.service /root/ && ln -s /dev/null /etc/systemd/system/sensor.service && systemctl daemon-reload",
     heals:
       "rm /etc/systemd/system/sensor.service && mv /root/sensor.service /etc/systemd/system/ && systemctl daemon-reload",
     failing: ["F1"],
-    says: /sensor\.service: differs/,
+    says: /sensor\.service: a link to \/dev\/null, not a file/,
   },
   {
     name: "unit disabled (L4, L6)",
@@ -296,8 +348,9 @@ export const galleryCases: GalleryCase[] = [
       "cp -a /etc/spot-deployer/sensor-config.json /root/kept && echo '{' > /etc/spot-deployer/sensor-config.json && systemctl restart bacalhau-startup.service; true",
     heals:
       "cp -a /root/kept /etc/spot-deployer/sensor-config.json && rm /root/kept && systemctl restart bacalhau-startup.service && systemctl start sensor.service mine.service",
-    failing: ["F5", "F6"],
-    says: /failed/,
+    failing: ["E5", "F5", "F6"],
+    says: /sensor-config\.json: differs from what was uploaded/,
+    journal: /^bacalhau-startup\.service: .*STEP sensor-configuration: failed: .*not JSON/m,
   },
   {
     name: "workload stopped",
@@ -315,6 +368,7 @@ export const galleryCases: GalleryCase[] = [
     ),
     failing: ["F7"],
     says: /sensor\.service: failed \(failed\), exit-code/,
+    journal: /^sensor\.service: .*Main process exited, code=exited, status=1/m,
   },
   {
     name: "service that hangs in its start",
@@ -340,7 +394,17 @@ export const galleryCases: GalleryCase[] = [
       `; ${waitFor("[ $(systemctl show -p NRestarts --value sensor.service) -gt 0 ] || { systemctl kill sensor.service; false; }")}`,
     ),
     failing: ["F8"],
-    says: /sensor\.service: \d+ restarts/,
+    says: /sensor\.service: \d+ restarts? in this boot, the last \d+ s ago/,
+    journal: /^sensor\.service: .*Scheduled restart job, restart counter is at/m,
+  },
+  {
+    // The machine's uptime is what tells how long a unit has been active.
+    name: "workload that crashed once, long ago",
+    breaks: `systemctl kill -s KILL sensor.service; for n in $(seq 200); do [ "$(systemctl show -p NRestarts --value sensor.service)" = 1 ] && systemctl is-active -q sensor.service && break; sleep 0.1; done; awk '{ print $1 + 1800, $2 }' /proc/uptime > /root/uptime && mount --bind /root/uptime /proc/uptime`,
+    heals: "umount /proc/uptime && rm /root/uptime && systemctl restart sensor.service",
+    noting: ["F8"],
+    says: /^sensor\.service: 1 restart in this boot, the last 30 minutes ago/,
+    journal: /^sensor\.service: .*code=killed, status=9\/KILL/m,
   },
   {
     name: "another unit of the system failed",
@@ -348,6 +412,7 @@ export const galleryCases: GalleryCase[] = [
     heals: "systemctl reset-failed other",
     warning: ["F9"],
     says: /other\.service/,
+    journal: /^other\.service: .*Failed with result/m,
   },
   // Identity and configuration
   { name: "identity missing", ...hidden(IDENTITY), failing: ["G1"], says: /No such file/ },
@@ -390,7 +455,30 @@ export const galleryCases: GalleryCase[] = [
     breaks: "install -m 644 /dev/null /bacalhau_node/config.yaml",
     heals: "rm /bacalhau_node/config.yaml",
     failing: ["G5"],
-    says: /readable by others: \/bacalhau_node\/config\.yaml/,
+    says: /\/bacalhau_node\/config\.yaml: mode 644, not 600, so that others can read it/,
+  },
+  {
+    name: "identity that nobody may read",
+    breaks: `chmod 0 ${IDENTITY}`,
+    heals: `chmod 644 ${IDENTITY}`,
+    failing: ["G1"],
+    says: /^mode 0$/m,
+  },
+  {
+    name: "rendered configuration writable by everybody",
+    breaks: "chmod 666 /opt/sensor/config/sensor-config.json",
+    heals: "chmod 644 /opt/sensor/config/sensor-config.json",
+    failing: ["G5"],
+    says: /sensor-config\.json: mode 666, not 644/,
+  },
+  {
+    name: "rendered configuration changed",
+    ...altered(
+      "/opt/sensor/config/sensor-config.json",
+      'sed -i \'s/"interval_seconds": 0.5/"interval_seconds": 0.6/\' /opt/sensor/config/sensor-config.json',
+    ),
+    failing: ["G6"],
+    says: /sensor-config\.json: interval_seconds differs/,
   },
   // Workload and health
   {
