@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { spotStatusText } from "../../fleet/aws/spot-requests";
 import { dollars, fleetCost } from "../../fleet/plan/cost";
 import { exitCodeOfClass, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { didYouMean } from "../../fleet/text/suggest";
 import { packageRoot } from "../../project/package-root";
-import type { Listing } from "../../automation/operations/inspect/list";
+import type { ListedNode, Listing } from "../../automation/operations/inspect/list";
 import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
@@ -87,15 +88,10 @@ function readCached(context: CommandContext): Seen {
   }
 }
 
-/** What a row of the table has no room for: why an instance ended, and fleets of other places. */
+/** What a row of the table has no room for: what becomes of an instance and why, and fleets of other places. */
 function remarks({ nodes, foreign }: Listing): string[] {
-  const ended = nodes
-    .filter(({ state }) => ENDED.has(state))
-    .map(
-      ({ name, instanceId, state, stateReason }) =>
-        `${name}: ${instanceId} is ${state}${stateReason ? `: ${stateReason}` : ""}. \`repair\` makes it again.`,
-    );
-  if (foreign.length === 0) return ended;
+  const own = nodes.flatMap((node) => remarkOn(node) ?? []);
+  if (foreign.length === 0) return own;
   const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [
     lineage,
     stack,
@@ -105,11 +101,30 @@ function remarks({ nodes, foreign }: Listing): string[] {
     state,
   ]);
   return [
-    ...ended,
+    ...own,
     "",
     "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --fleet-id ID` ends a fleet whose record is lost.",
     tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows),
   ];
+}
+
+function remarkOn({
+  name,
+  instanceId,
+  state,
+  stateReason,
+  spotRequest,
+  interruptionPending,
+}: ListedNode): string | undefined {
+  const told = spotRequest ? spotStatusText(spotRequest) : undefined;
+  const code = spotRequest ? ` (${spotRequest.status})` : "";
+  if (interruptionPending)
+    return `${name}: interruption pending: ${told ?? "AWS takes it back"}${code}. \`up\` makes it again when it has ended.`;
+  if (ENDED.has(state)) {
+    const why = stateReason ? `: ${stateReason}` : "";
+    return `${name}: ${instanceId} is ${state}${why}${told === undefined ? "" : `; ${told}`}. \`repair\` makes it again.`;
+  }
+  return told === undefined ? undefined : `${name}: ${told}${code}.`;
 }
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);

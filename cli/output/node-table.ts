@@ -56,18 +56,26 @@ interface Column {
   leftOut?: number;
 }
 
+const INTERRUPTION_PENDING = "interruption pending";
+
+/** EC2's state, unless more is known of what becomes of the node. */
+function stateText({ state, recorded, interruptionPending }: ListedNode): string {
+  if (interruptionPending) return INTERRUPTION_PENDING;
+  return recorded ? state : `${state} (not recorded)`;
+}
+
 /** The columns of `list`. To add one, add a row. */
 const COLUMNS: Column[] = [
   { name: "name", head: "NODE", cell: ({ name }) => name, standard: true },
   { name: "instance", head: "INSTANCE", cell: ({ instanceId }) => instanceId, standard: true },
   { name: "region", head: "REGION", cell: ({ region }) => region, standard: true, leftOut: 1 },
-  { name: "az", head: "AZ", cell: ({ availabilityZone }) => availabilityZone, standard: true },
+  { name: "az", head: "AZ", cell: ({ availabilityZone }) => availabilityZone, standard: true, leftOut: 6 },
   { name: "type", head: "TYPE", cell: ({ instanceType }) => instanceType, standard: true, leftOut: 3 },
   { name: "market", head: "MARKET", cell: ({ market }) => market, standard: true, leftOut: 2 },
   {
     name: "state",
     head: "STATE",
-    cell: ({ state, recorded }) => (recorded ? state : `${state} (not recorded)`),
+    cell: stateText,
     standard: true,
   },
   { name: "address", head: "ADDRESS", cell: ({ address }) => address ?? "-", standard: true },
@@ -77,6 +85,7 @@ const COLUMNS: Column[] = [
     cell: ({ launchedAt }, now) => (launchedAt ? ageText(now - Date.parse(launchedAt)) : "-"),
     order: ({ launchedAt }) => (launchedAt ? -Date.parse(launchedAt) : 0),
     standard: true,
+    leftOut: 7,
   },
   {
     name: "price",
@@ -95,6 +104,7 @@ const COLUMNS: Column[] = [
     leftOut: 5,
   },
   { name: "launched", head: "LAUNCHED", cell: ({ launchedAt }) => launchedAt ?? "-", standard: false },
+  { name: "request", head: "SPOT REQUEST", cell: ({ spotRequest }) => spotRequest?.status ?? "-", standard: false },
   { name: "reason", head: "WHY", cell: ({ stateReason }) => stateReason ?? "-", standard: false },
 ];
 

@@ -1,5 +1,7 @@
+import { spotStatusText } from "../aws/spot-requests";
 import { isWithin } from "../config/cidr";
 import { MANAGED_BY, Tag } from "../model";
+import { capitalized } from "../text/words";
 import type { Check, CloudFacts, GroupFacts, Lookup, NodeExpectation, Verdict } from "./types";
 import { joinList, fromLookup, notLookedAt, QUICK, REPLACE, expectFields } from "./expectations";
 
@@ -154,11 +156,15 @@ export const cloudChecks: readonly Check[] = [
     applies: ({ market }) => market === "spot",
     command: (node) => ofInstance("describe-spot-instance-requests", node),
     judge: (facts) =>
-      fromLookup(asked(facts, facts.spotRequest), "active, fulfilled", ({ state, status }) => ({
-        ok: state === "active" && status === "fulfilled",
-        expected: "active, fulfilled",
-        actual: `${state}, ${status}`,
-      })),
+      fromLookup(asked(facts, facts.spotRequest), "active, fulfilled", (request) => {
+        const told = spotStatusText(request);
+        return {
+          ok: request.state === "active" && request.status === "fulfilled",
+          expected: "active, fulfilled",
+          actual: `${request.state}, ${request.status}`,
+          ...(told === undefined ? {} : { cause: `${capitalized(told)}.` }),
+        };
+      }),
     cause: "AWS takes the instance back, or the request was cancelled outside this tool.",
     next: "Let it go: `up` makes the node again.",
   },

@@ -6,6 +6,9 @@ import type { CommandOutput, Lookup, Span, Verdict } from "./types";
 export const QUICK = 10_000;
 export const SLOW = 60_000;
 
+/** The metadata service as a node reaches it. */
+export const METADATA = "http://169.254.169.254/latest";
+
 /** How long what is starting may take, ms. */
 export const STARTING = 30_000;
 

@@ -1,10 +1,12 @@
 import { paths } from "../layout";
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
-import { firstLine, joinList, parseJsonObject, QUICK, SLOW, textOf } from "./expectations";
+import { fieldOf, firstLine, joinList, METADATA, parseJsonObject, QUICK, SLOW, textOf } from "./expectations";
 
 /** Runnable processes per processor that a node may have for a quarter of an hour. */
 const LOAD_LIMIT = 8;
 const FULL_PERCENT = 90;
+
+const REBALANCE = "meta-data/events/recommendations/rebalance";
 
 /** K: how the machine itself is. */
 export const healthChecks: readonly Check[] = [
@@ -61,7 +63,41 @@ export const healthChecks: readonly Check[] = [
     cause: "Packages were upgraded that need a reboot.",
     next: "Replace the node when it suits.",
   },
+  {
+    id: "K4",
+    title: "no rebalance recommended",
+    phase: "health",
+    where: "node",
+    needs: ["B4"],
+    severity: "warn",
+    deadlineMs: QUICK,
+    applies: ({ market }) => market === "spot",
+    // Where nothing is recommended, the service answers 404, and curl leaves the page out that comes with it.
+    command: () =>
+      `TOKEN=$(curl -sf -m 4 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' ${METADATA}/api/token) && curl -sf -m 4 -w '\\n%{http_code}\\n' -H "X-aws-ec2-metadata-token: $TOKEN" ${METADATA}/${REBALANCE}`,
+    judge: judgeRebalance,
+    cause:
+      "AWS sees a greater risk that it takes this instance back soon, by what it has left of this machine type there.",
+    next: "Let it run: when AWS has taken it back, `up` makes the node again.",
+  },
 ];
+
+/** Only 404 says that nothing is recommended: what did not answer, or otherwise, has said nothing. */
+function judgeRebalance({ code, stdout }: CommandOutput): Verdict {
+  const expected = "no recommendation";
+  const lines = stdout.trim().split("\n");
+  const status = lines.pop() ?? "";
+  if (status === "404") return { ok: true, expected, actual: expected };
+  const noticed = status === "200" ? fieldOf(lines.join("\n"), "noticeTime") : undefined;
+  if (noticed !== undefined) return { ok: false, expected, actual: `recommended at ${noticed}` };
+  return {
+    ok: false,
+    expected,
+    actual: status === "" ? `no answer (curl ended with ${code})` : `an answer that is none (${status})`,
+    cause: "The metadata service did not tell.",
+    next: "Run `verify` again.",
+  };
+}
 
 function judgeMachine({ stdout }: CommandOutput): Verdict {
   const expected = `each disk below ${FULL_PERCENT} % of its space and inodes, memory below 95 %; load of the last 15 minutes below ${LOAD_LIMIT} per processor`;

@@ -1,10 +1,9 @@
 import { classifyFailure } from "../aws/error-codes";
 import { paths } from "../layout";
 import type { Check, CloudFacts, Verdict } from "./types";
-import { firstLine, joinList, LOOK_AT_LOG, parseJsonObject, QUICK, REPLACE, SLOW } from "./expectations";
+import { firstLine, joinList, LOOK_AT_LOG, METADATA, parseJsonObject, QUICK, REPLACE, SLOW } from "./expectations";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
-const METADATA = "http://169.254.169.254/latest";
 
 /** In a command for people, where the address would stand. */
 const NO_ADDRESS = "ADDRESS";

@@ -1,3 +1,4 @@
+import type { SpotRequest } from "../aws/spot-requests";
 import type { Market } from "../model";
 import type { Manifest } from "../node/payload";
 import type { PlacedFile } from "../node/placed";
@@ -82,7 +83,7 @@ export interface CloudFacts {
   internetRoute?: Lookup<string | null>;
   rootVolume?: Lookup<{ encrypted: boolean; tags: Tags }>;
   /** Of a spot instance. */
-  spotRequest?: Lookup<{ id: string; state: string; status: string }>;
+  spotRequest?: Lookup<SpotRequest>;
 }
 
 type Tags = Readonly<Record<string, string>>;

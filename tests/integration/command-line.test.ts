@@ -97,10 +97,14 @@ describe("the real executable", function () {
     await rows();
     const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
     for (const region of ["us-west-2", "us-east-1"])
-      assert.deepEqual(calls[region], { DescribeInstances: 1 }, "prices are kept for an hour");
+      assert.deepEqual(
+        calls[region],
+        { DescribeInstances: 1, DescribeSpotInstanceRequests: 1 },
+        "prices are kept for an hour",
+      );
     assert.deepEqual(
       calls["eu-west-1"],
-      { DescribeInstances: 1, GetCallerIdentity: 1 },
+      { DescribeInstances: 1, DescribeSpotInstanceRequests: 1, GetCallerIdentity: 1 },
       "one region is asked whose the credentials are",
     );
   });

@@ -7,9 +7,9 @@ import {
   type IpPermission,
   type RouteTable,
   type SecurityGroup,
-  type SpotInstanceRequest,
   type Volume,
 } from "@aws-sdk/client-ec2";
+import type { SpotRequest } from "../../../fleet/aws/spot-requests";
 import type { CloudFacts, GroupFacts, InstanceFacts, Lookup } from "../../../fleet/checks";
 import { wordsWithCause } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
@@ -65,15 +65,7 @@ export async function nodeFacts(
           ({ Volumes }) => Volumes,
         ),
     ),
-    look(
-      "DescribeSpotInstanceRequests",
-      idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]),
-      (Values) =>
-        onAllPages(
-          paginateDescribeSpotInstanceRequests({ client }, { Filters: [{ Name: "spot-instance-request-id", Values }] }),
-          ({ SpotInstanceRequests }) => SpotInstanceRequests,
-        ),
-    ),
+    spotRequests(cloud, region, instances),
   ]);
   return new Map(
     instances.map((instance) => [
@@ -84,10 +76,39 @@ export async function nodeFacts(
         groups: of(groups, (found) => groupFacts(instance, found, lineage)),
         internetRoute: of(tables, (found) => internetRoute(instance, found)),
         rootVolume: of(volumes, (found) => rootVolume(instance, found)),
-        spotRequest: of(requests, (found) => spotRequest(instance, found)),
+        spotRequest: of(requests, (found) => found.get(instance.InstanceId)),
       },
     ]),
   );
+}
+
+/** The spot requests of some instances of a region, by instance id: one call, whatever their number (up to a filter's size). */
+export async function spotRequests(
+  cloud: Cloud,
+  region: string,
+  instances: readonly Instance[],
+): Promise<Lookup<Map<string, SpotRequest>>> {
+  const client = cloud.ec2(region);
+  const found = await look(
+    "DescribeSpotInstanceRequests",
+    idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]),
+    (Values) =>
+      onAllPages(
+        paginateDescribeSpotInstanceRequests({ client }, { Filters: [{ Name: "spot-instance-request-id", Values }] }),
+        ({ SpotInstanceRequests }) => SpotInstanceRequests,
+      ),
+  );
+  if (found.failure !== undefined) return found;
+  const byId = new Map(found.value.map((request) => [stated(request, "SpotInstanceRequestId"), request]));
+  return {
+    value: new Map(
+      instances.flatMap(({ InstanceId, SpotInstanceRequestId = "" }) => {
+        const request = byId.get(SpotInstanceRequestId);
+        const status = request?.Status?.Code ?? "unknown";
+        return request ? [[InstanceId, { id: SpotInstanceRequestId, state: request.State ?? "unknown", status }]] : [];
+      }),
+    ),
+  };
 }
 
 /** What an instance wrote to its console so far. */
@@ -201,18 +222,4 @@ function rootVolume(
     id === undefined ? Attachments?.some((attachment) => attachment.InstanceId === InstanceId) : VolumeId === id,
   );
   return volume && { encrypted: volume.Encrypted ?? false, tags: tagRecord(volume.Tags) };
-}
-
-function spotRequest(
-  { SpotInstanceRequestId }: Instance,
-  requests: readonly SpotInstanceRequest[],
-): { id: string; state: string; status: string } | undefined {
-  const request = requests.find((candidate) => candidate.SpotInstanceRequestId === SpotInstanceRequestId);
-  return (
-    request && {
-      id: stated(request, "SpotInstanceRequestId"),
-      state: request.State ?? "unknown",
-      status: request.Status?.Code ?? "unknown",
-    }
-  );
 }

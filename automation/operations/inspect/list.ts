@@ -1,9 +1,12 @@
+import { isInterruptionPending, type SpotRequest } from "../../../fleet/aws/spot-requests";
+import type { Lookup } from "../../../fleet/checks";
 import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
 import { Tag, type Market } from "../../../fleet/model";
 import { naturalCompare } from "../../../fleet/text/words";
 import { enabledRegions } from "../../cloud/enabled-regions";
 import { describeInstances, describeManaged, type FleetObject, type Instance } from "../../cloud/resources/inventory";
 import { LIVE_STATES } from "../../cloud/resources/kinds/compute";
+import { spotRequests } from "../../cloud/resources/node-facts";
 import { tagRecord } from "../../cloud/tags";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
@@ -24,6 +27,10 @@ export interface ListedNode {
   address: string | null;
   /** ISO 8601. */
   launchedAt: string | null;
+  /** Of a spot instance that AWS shows: its request, or null when AWS does not tell it. Absent: there is none. */
+  spotRequest?: SpotRequest | null;
+  /** AWS has announced that it takes the instance back. */
+  interruptionPending?: true;
   /** False for an instance of ours that the state does not know. */
   recorded: boolean;
 }
@@ -53,17 +60,30 @@ export interface ForeignNode {
   state: string;
 }
 
-/** Joins the state with one DescribeInstances a region. Changes nothing, the record least of all. */
+/** An instance as one look at its region shows it. */
+interface Found {
+  region: string;
+  instance: Instance;
+  spotRequest: SpotRequest | undefined;
+}
+
+/**
+ * Joins the state with what each region lists: its instances and, where some are spot instances, their requests. Changes
+ * nothing, the record least of all.
+ */
 export async function list(session: Session): Promise<Listing> {
   const { state, lineage } = session;
   const regions = fleetRegions(session);
   const failedRegions: Listing["failedRegions"] = [];
-  const live = new Map<string, { region: string; instance: Instance }>();
+  const live = new Map<string, Found>();
   await Promise.all(
     regions.map(async (region) => {
       try {
-        for (const instance of await describeInstances(session.cloud, lineage, region))
-          live.set(instance.InstanceId, { region, instance });
+        const instances = await describeInstances(session.cloud, lineage, region);
+        const requests = await spotRequests(session.cloud, region, instances);
+        if (requests.failure !== undefined) tellUnlooked(session, region, requests);
+        for (const instance of instances)
+          live.set(instance.InstanceId, { region, instance, spotRequest: requests.value?.get(instance.InstanceId) });
       } catch (error) {
         failedRegions.push({ region, error: errorInfo(error) });
       }
@@ -72,7 +92,7 @@ export async function list(session: Session): Promise<Listing> {
   const unanswered = new Set(failedRegions.map(({ region }) => region));
   const nodes = state.nodes.map((node): ListedNode => {
     const { pool } = node.pin;
-    const instance = live.get(node.instanceId)?.instance;
+    const found = live.get(node.instanceId);
     const fallback = {
       state: unanswered.has(pool.region) ? "unknown" : "gone",
       address: null,
@@ -82,7 +102,7 @@ export async function list(session: Session): Promise<Listing> {
       name: node.name,
       instanceId: node.instanceId,
       ...pool,
-      ...(instance ? seen(instance) : fallback),
+      ...(found ? seen(found) : fallback),
       recorded: true,
     };
   });
@@ -92,22 +112,18 @@ export async function list(session: Session): Promise<Listing> {
   );
   const { own, others } = divided(
     session,
-    unrecorded.map(({ region, instance }) => ({
-      id: instance.InstanceId,
-      tags: tagRecord(instance.Tags),
-      region,
-      instance,
-    })),
+    unrecorded.map((found) => ({ id: found.instance.InstanceId, tags: tagRecord(found.instance.Tags), ...found })),
   );
-  for (const { region, instance, tags } of own) {
+  for (const { tags, ...found } of own) {
+    const { region, instance } = found;
     nodes.push({
       name: tags[Tag.node] ?? "?",
       instanceId: instance.InstanceId,
       region,
       availabilityZone: instance.Placement?.AvailabilityZone ?? "",
       instanceType: instance.InstanceType ?? "",
-      market: instance.InstanceLifecycle === "spot" ? "spot" : "on-demand",
-      ...seen(instance),
+      market: marketOf(instance),
+      ...seen(found),
       recorded: false,
     });
   }
@@ -175,12 +191,33 @@ function foreignNode(region: string, instance: Instance): ForeignNode {
   };
 }
 
-function seen(instance: Instance): Pick<ListedNode, "state" | "stateReason" | "address" | "launchedAt"> {
+const marketOf = ({ InstanceLifecycle }: Instance): Market => (InstanceLifecycle === "spot" ? "spot" : "on-demand");
+
+/** What is listed is listed, whether or not AWS tells of spot requests. */
+function tellUnlooked({ reporter }: Session, region: string, { failure }: Lookup<unknown> & { failure: string }): void {
+  reporter.emit({
+    type: "message",
+    level: "warning",
+    subject: region,
+    message: `whether interruptions are pending is not known: ${failure}`,
+  });
+}
+
+function seen({
+  instance,
+  spotRequest,
+}: Found): Pick<
+  ListedNode,
+  "state" | "stateReason" | "address" | "launchedAt" | "spotRequest" | "interruptionPending"
+> {
   const reason = instance.StateReason?.Message || instance.StateTransitionReason;
+  const state = instance.State?.Name ?? "unknown";
   return {
-    state: instance.State?.Name ?? "unknown",
+    state,
     ...(reason ? { stateReason: reason } : {}),
     address: instance.PublicIpAddress ?? null,
     launchedAt: instance.LaunchTime?.toISOString() ?? null,
+    ...(marketOf(instance) === "spot" ? { spotRequest: spotRequest ?? null } : {}),
+    ...(spotRequest && isInterruptionPending(spotRequest, state) ? { interruptionPending: true } : {}),
   };
 }

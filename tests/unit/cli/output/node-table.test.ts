@@ -73,4 +73,19 @@ describe("the table of nodes", () => {
     const [head, ...rows] = linesOf(nodeTable(on(20), [priced], tableShape({ columns: "name,region,market" }), NOW));
     assert.deepEqual([head!.split(/ {2,}/), rows.length], [["NODE", "REGION", "MARKET"], 1]);
   });
+
+  it("says in the state's column what becomes of a node, in whole words at 80 columns", () => {
+    const spotRequest = { id: "sir-1", state: "active", status: "marked-for-termination" };
+    const interrupted: PricedNode = { ...priced, market: "spot", spotRequest, interruptionPending: true };
+    for (const width of [80, 200]) {
+      const lines = linesOf(nodeTable(on(width), [interrupted], tableShape({}), NOW));
+      assert.match(lines[1]!, /^ap-southeast-2-10 {2}i-0123456789abcdef0 .*interruption pending {2}203\.113\.100\.100/);
+      assert.deepEqual(
+        lines.filter((line) => line.length > width),
+        [],
+      );
+    }
+    const [, row] = linesOf(nodeTable(on(200), [interrupted], tableShape({ columns: "name,request,state" }), NOW));
+    assert.equal(row, "ap-southeast-2-10  marked-for-termination  interruption pending");
+  });
 });

@@ -658,6 +658,15 @@ const samples: Record<
       ],
     ],
   },
+  K4: {
+    good: [{ code: 22, stdout: "\n404\n" }],
+    bad: [
+      ['{"noticeTime": "2030-01-01T00:00:00Z"}\n200\n', /^recommended at 2030-01-01T00:00:00Z$/],
+      [{ code: 28, stdout: "" }, /^no answer \(curl ended with 28\)$/],
+      [{ code: 22, stdout: "\n401\n" }, /^an answer that is none \(401\)$/],
+      ["<html>\nlog in here\n200\n", /^an answer that is none \(200\)$/],
+    ],
+  },
 };
 
 describe("the check list", () => {
@@ -902,6 +911,25 @@ describe("the check list", () => {
       });
     }
   }
+
+  it("A6 says what the status of the request means", () => {
+    const causeOf = (state: string, status: string) =>
+      judgeCloud("A6", { ...cloud, spotRequest: { value: { id: "sir-1", state, status } } }).cause;
+    assert.equal(causeOf("active", "marked-for-termination"), "AWS ends it within two minutes.");
+    assert.match(
+      causeOf("cancelled", "request-canceled-and-instance-running") ?? "",
+      /^Its spot request was cancelled/,
+    );
+    assert.equal(causeOf("active", "a-code-of-tomorrow"), undefined);
+  });
+
+  it("K4 asks of spot instances only", () => {
+    const { applies } = checkOf("K4");
+    assert.deepEqual(
+      (["spot", "on-demand"] as const).map((market) => applies?.({ ...node, market })),
+      [true, false],
+    );
+  });
 
   for (const [id, fact] of [
     ["A3", "internetRoute"],
