@@ -1,13 +1,20 @@
 import { SpotError } from "../../fleet/errors";
 import { checks, phases, type Check } from "../../fleet/checks";
 
+/** What names are of, and the command that shows which there are. */
+const SHOWN_BY = {
+  node: "Run `list` to see which nodes there are.",
+  check: "Run `verify --list` to see which checks there are.",
+  phase: "Run `verify --list` to see which phases there are.",
+} as const;
+
 /**
  * A list of patterns as a predicate over names. `*` stands for anything, case does not matter, several are separated by
  * commas: `D2,E*`.
  * @returns the names that any pattern fits, in their own order
  * @throws SpotError E_USAGE for a pattern that fits nothing: a typing error must not look like "all passed".
  */
-export function selectNames(patterns: string, names: readonly string[], what: string): string[] {
+export function selectNames(patterns: string, names: readonly string[], what: keyof typeof SHOWN_BY): string[] {
   const given = patterns
     .split(",")
     .map((pattern) => pattern.trim())
@@ -16,11 +23,12 @@ export function selectNames(patterns: string, names: readonly string[], what: st
     given.flatMap((pattern) => {
       const expression = new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`, "i");
       const fitting = names.filter((name) => expression.test(name));
-      if (fitting.length === 0) throw new SpotError("E_USAGE", `No ${what} fits "${pattern}".`);
+      if (fitting.length === 0)
+        throw new SpotError("E_USAGE", { message: `No ${what} fits "${pattern}".`, next: SHOWN_BY[what] });
       return fitting;
     }),
   );
-  if (chosen.size === 0) throw new SpotError("E_USAGE", `No ${what} was named.`);
+  if (chosen.size === 0) throw new SpotError("E_USAGE", { message: `No ${what} was named.`, next: SHOWN_BY[what] });
   return names.filter((name) => chosen.has(name));
 }
 
@@ -48,7 +56,10 @@ export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly C
   const inPhase = new Set<string>(phase === undefined ? phases : selectNames(phase, phases, "phase"));
   const chosen = from.filter((check) => ids.has(check.id) && inPhase.has(check.phase));
   if (chosen.length === 0)
-    throw new SpotError("E_USAGE", `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`);
+    throw new SpotError("E_USAGE", {
+      message: `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`,
+      next: SHOWN_BY.check,
+    });
   const byId = new Map(from.map((check) => [check.id, check]));
   const wanted = new Set<string>();
   const want = (id: string): void => {

@@ -546,6 +546,17 @@ describe("choosing checks", () => {
         (error: unknown) => isSpotError(error) && error.code === "E_USAGE",
       ));
   }
+  for (const [what, choose, next] of [
+    ["a node", () => selectNames("us-wst-*", ["us-west-2-0"], "node"), /Run `list`/],
+    ["no node", () => selectNames(" , ", ["us-west-2-0"], "node"), /Run `list`/],
+    ["a check", () => selectChecks({ only: "Z9" }), /Run `verify --list`/],
+    ["a phase", () => selectChecks({ phase: "clouds" }), /Run `verify --list`/],
+    ["a check of another phase", () => selectChecks({ phase: "cloud", only: "D*" }), /Run `verify --list`/],
+  ] as const) {
+    it(`says which command shows what there is, where ${what} is named that there is not`, () => {
+      assert.throws(choose, (error: unknown) => isSpotError(error) && next.test(error.next));
+    });
+  }
   it("puts what is independent into one wave", () => {
     const waves = wavesOf([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["gone"]), onNode("X4", ["X2", "X1"])]);
     assert.deepEqual(
