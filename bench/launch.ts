@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openBanner } from "../automation/ssh/ssh-banner";
 import { sandboxDialPolicy } from "../automation/ssh/dial";
-import { tableText } from "../cli/output/node-table";
+import { tableText } from "../cli/output/table";
 import type { FleetEvent, NodePhase } from "../fleet/report/events";
 import { readUserDataTemplate, renderUserData } from "../fleet/node/user-data";
 import { packageRoot } from "../project/package-root";
@@ -69,6 +69,7 @@ async function main(): Promise<void> {
         row("peak memory, spot, MiB", ({ launch }) => launch.clientMiB.toFixed(0)),
         row("peak memory, with engine, MiB", ({ launch }) => launch.treeMiB.toFixed(0)),
       ],
+      Infinity,
     )}\n`,
   );
 }

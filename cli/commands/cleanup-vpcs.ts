@@ -4,7 +4,7 @@ import { pluralize } from "../../fleet/text/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup/cleanup-vpcs";
 import { isAttended } from "../output/console";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
@@ -20,7 +20,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   return withSession(context, { needs: "place", changes: !dryRun }, async ({ session }) => {
     const onPlan = (plan: CleanupPlan): void => {
-      if (!options.json) context.terminal.stdout.write(planText(plan));
+      if (!options.json) context.terminal.stdout.write(planText(plan, widthOf(context.terminal.stdout)));
     };
     const result = await cleanupVpcs(session, { legacy, dryRun, vpcs: options.vpc, answering, onPlan });
     const exitCode = exitCodeFor(result, dryRun);
@@ -38,7 +38,7 @@ function exitCodeFor({ left, plan, unexplained }: CleanupResult, dryRun: boolean
 }
 
 /** What is there, what each thing is and why it is ours: read before anything is agreed to. */
-function planText({ account, plan }: CleanupPlan): string {
+function planText({ account, plan }: CleanupPlan, width: number): string {
   const planned = plan.flatMap((region) => region.planned);
   const blocked = plan.flatMap((region) => region.blocked);
   const blockers = new Set(blocked.flatMap(({ by }) => by.map(({ id }) => id)));
@@ -49,18 +49,20 @@ function planText({ account, plan }: CleanupPlan): string {
       tableText(
         ["REGION", "KIND", "ID", "DETAIL", "WHY IT IS OURS"],
         planned.map(({ region, kind, id, detail, why }) => [region, kind, id, detail, why]),
+        width,
       ),
     );
   const holding = blocked.flatMap(({ region, id: vpc, by }) =>
     by.map(({ kind, id, detail }) => [region, vpc, kind, id, detail]),
   );
   if (holding.length > 0)
-    blocks.push(tableText(["REGION", "VPC, LEFT ALONE", "HOLDS", "ID", "WHICH IS SOMEBODY ELSE'S"], holding));
+    blocks.push(tableText(["REGION", "VPC, LEFT ALONE", "HOLDS", "ID", "WHICH IS SOMEBODY ELSE'S"], holding, width));
   if (notOurs.length > 0)
     blocks.push(
       tableText(
         ["REGION", "NOT OURS, LEFT ALONE", "ID", "DETAIL", "WHOSE"],
         notOurs.map(({ region, kind, id, detail, owner }) => [region, kind, id, detail, owner]),
+        width,
       ),
     );
   for (const { region, error } of plan)
@@ -85,6 +87,7 @@ function report(
       tableText(
         ["LEFT", "REGION", "ID", "WHY"],
         left.map(({ kind, region, id, reason }) => [kind, region, id, reason]),
+        widthOf(terminal.stdout),
       ),
     );
   blocks.push(

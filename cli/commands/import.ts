@@ -14,7 +14,7 @@ import { pathsOf } from "../../automation/target/paths";
 import { resolveTarget } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { reporterFor } from "../runtime/reporter";
 import { interruptible } from "../runtime/signals";
@@ -37,7 +37,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     const cloud = cloudOf(target, interrupts.hard);
     try {
       const listing = await lookAtLegacy(cloud, entries);
-      if (!options.json) terminal.stdout.write(`${listingText(listing)}\n`);
+      if (!options.json) terminal.stdout.write(`${listingText(listing, widthOf(terminal.stdout))}\n`);
       const there = listing.instances.filter(stillThere);
       const question = { message: `End ${pluralize(there.length, "instance")} for good?`, unattended: false };
       const yes = there.length > 0 && (await reporter.confirm(question));
@@ -58,7 +58,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
-function listingText({ instances }: LegacyListing): string {
+function listingText({ instances }: LegacyListing, width: number): string {
   if (instances.length === 0) return "The file lists no instances.";
   return tableText(
     ["INSTANCE", "REGION", "TYPE", "STATE", "ADDRESS"],
@@ -69,6 +69,7 @@ function listingText({ instances }: LegacyListing): string {
       state,
       address ?? "-",
     ]),
+    width,
   );
 }
 

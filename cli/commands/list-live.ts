@@ -55,8 +55,7 @@ async function look(session: Session): Promise<Seen> {
     ),
   ]);
   const now = Date.now();
-  const priced = (node: ListedNode): PricedNode =>
-    prices.size > 0 ? { ...node, cost: costOf(node, prices, now) } : node;
+  const priced = (node: ListedNode): PricedNode => ({ ...node, cost: costOf(node, prices, now) });
   return { ...listing, at: new Date(now).toISOString(), nodes: listing.nodes.map(priced) };
 }
 

@@ -1,17 +1,19 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { spotStatusText } from "../../fleet/aws/spot-requests";
-import { dollars, fleetCost } from "../../fleet/plan/cost";
+import { fleetCost, sumText } from "../../fleet/plan/cost";
 import { exitCodeOfClass, SpotError } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { didYouMean } from "../../fleet/text/suggest";
+import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import type { ListedNode, Listing } from "../../automation/operations/inspect/list";
 import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { nodeTable, sorted, tableShape, tableText, type PricedNode, type TableShape } from "../output/node-table";
+import { nodeTable, sorted, tableShape, type PricedNode, type TableShape } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import type { CommandContext } from "../runtime/context";
 import { placeFrom } from "../runtime/place";
 
@@ -49,12 +51,9 @@ function show({ options, terminal }: CommandContext, seen: Seen, shape: TableSha
         ? `No nodes in stack ${listing.stack}.\n`
         : `${nodeTable(terminal, listing.nodes, shape)}\n`,
     );
-    const total = fleetCost(listing.nodes.flatMap(({ cost }) => cost ?? []));
-    if (total.hourly > 0)
-      terminal.stdout.write(
-        `${dollars(total.hourly)} an hour, ${dollars(total.soFar)} so far; an estimate without storage and traffic\n`,
-      );
-    for (const line of remarks(listing)) terminal.stdout.write(`${line}\n`);
+    const told = costText(listing.nodes);
+    if (told !== undefined) terminal.stdout.write(`${told}\n`);
+    for (const line of remarks(listing, widthOf(terminal.stdout))) terminal.stdout.write(`${line}\n`);
   }
   return listing.problem
     ? exitCodeOfClass[listing.problem.class]
@@ -62,6 +61,17 @@ function show({ options, terminal }: CommandContext, seen: Seen, shape: TableSha
         listing.failedRegions.map(({ error }) => error),
         listing.nodes.length,
       );
+}
+
+/** What the nodes cost together; undefined: nothing, or it is known of none. */
+function costText(nodes: readonly PricedNode[]): string | undefined {
+  const { hourly, soFar, unknown, unknownSoFar } = fleetCost(nodes.flatMap(({ cost }) => cost ?? []));
+  if (hourly === null || (hourly === 0 && unknown === 0)) return undefined;
+  return [
+    `${sumText(hourly, unknown)} an hour, ${sumText(soFar, unknownSoFar)} so far`,
+    "an estimate without storage and traffic",
+    ...(unknown > 0 ? [`what ${pluralize(unknown, "node")} ${unknown === 1 ? "costs" : "cost"} is not known`] : []),
+  ].join("; ");
 }
 
 export const cacheFile = (scratch: string, stack: string): string =>
@@ -89,7 +99,7 @@ function readCached(context: CommandContext): Seen {
 }
 
 /** What a row of the table has no room for: what becomes of an instance and why, and fleets of other places. */
-function remarks({ nodes, foreign }: Listing): string[] {
+function remarks({ nodes, foreign }: Listing, width: number): string[] {
   const own = nodes.flatMap((node) => remarkOn(node) ?? []);
   if (foreign.length === 0) return own;
   const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [
@@ -104,7 +114,7 @@ function remarks({ nodes, foreign }: Listing): string[] {
     ...own,
     "",
     "Not ours: instances of fleets whose record is not in this place. Nothing here touches them; `recover --fleet-id ID` ends a fleet whose record is lost.",
-    tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows),
+    tableText(["FLEET ID", "STACK", "NODE", "INSTANCE", "REGION", "STATE"], rows, width),
   ];
 }
 

@@ -7,7 +7,7 @@ import { dealWith, type NamedResult } from "../../automation/operations/down/nam
 import { recoverState, type RecoverResult } from "../../automation/operations/down/recover-state";
 import { reportDown } from "../output/down";
 import { jsonLine } from "../output/json";
-import { tableText } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
 
@@ -57,6 +57,7 @@ function reportRecovered({ options, terminal }: CommandContext, result: RecoverR
             tableText(
               ["LEFT", "REGION", "ID", "WHY"],
               left.map(({ kind, region, id, reason }) => [kind, region, id, reason]),
+              widthOf(terminal.stdout),
             ),
           ]
         : []),

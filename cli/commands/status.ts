@@ -7,7 +7,8 @@ import { clock } from "../output/live/frame";
 import { recordFile, type RunRecord } from "../output/run-log";
 import { jsonLine } from "../output/json";
 import { countText } from "../output/progress";
-import { ageText, tableText } from "../output/node-table";
+import { ageText } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import { keptReport } from "../output/report-store";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
@@ -32,7 +33,10 @@ export function run(context: CommandContext): Promise<ExitCode> {
   const state = record.endedAt !== null ? "ended" : processStartedAt(record.pid) === "none" ? "broken off" : "running";
   const verified = lastVerified(folder);
   if (options.json) jsonLine(terminal, { ...record, state, ...(verified ? { verification: verified } : {}) });
-  else terminal.stdout.write(`${text(record, state, verified, Date.now())}\n`);
+  else
+    terminal.stdout.write(
+      `${text({ record, state, verification: verified, now: Date.now() }, widthOf(terminal.stdout))}\n`,
+    );
   return Promise.resolve(ExitCode.ok);
 }
 
@@ -63,7 +67,14 @@ function readRecord(file: string): RunRecord {
   }
 }
 
-function text(record: RunRecord, state: string, verification: Verified | undefined, now: number): string {
+interface Status {
+  record: RunRecord;
+  state: string;
+  verification: Verified | undefined;
+  now: number;
+}
+
+function text({ record, state, verification, now }: Status, width: number): string {
   const { command, args, startedAt, endedAt, exitCode, nodes, failures, error, log } = record;
   const end = endedAt === null ? now : Date.parse(endedAt);
   const how =
@@ -81,6 +92,7 @@ function text(record: RunRecord, state: string, verification: Verified | undefin
           tableText(
             ["NODE", "STAGE", "REASON"],
             nodes.map(({ name, stage, reason }) => [name, stage, reason ?? ""]),
+            width,
           ),
         ]
       : []),

@@ -2,14 +2,16 @@ import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { enoughNodes, poolText } from "../../fleet/aws/pools";
 import { capitalized, pluralize } from "../../fleet/text/words";
-import { list } from "../../automation/operations/inspect/list";
+import { tellCost } from "../../automation/operations/inspect/cost";
+import { list, type ListedNode } from "../../automation/operations/inspect/list";
 import { refuseStaleBuild, type Part } from "../../automation/operations/plan/plan-up";
 import { up } from "../../automation/operations/up/up";
 import type { UpResult } from "../../automation/operations/up/run";
 import { bootsHosts } from "../../automation/session";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
-import { nodeTable, tableText } from "../output/node-table";
+import { nodeTable } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import { verdictLine, verificationText } from "../output/verification";
 import { unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
@@ -76,11 +78,13 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   const { options, terminal } = context;
   const listing = await list(result.session);
   const changed = result.changes.filter(({ kind }) => kind !== "same");
-  const standing = listing.nodes.filter(({ state }) => state === "running" || state === "pending").length;
+  const standing = listing.nodes.filter(isStanding).length;
   const silent = listing.nodes.filter(({ state }) => state === "unknown").length;
   const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
   const exitCode = exitCodeFor(result, standing, silent);
   const { attempts, rolledBack } = result;
+  // What was foretold is not what was launched where a node found no capacity at its first place.
+  if (changed.length > 0) await tellCost(result.session, listing.nodes.filter(isStanding), "the fleet costs now");
   const page = await kept(context, result);
   if (options.json) {
     jsonLine(terminal, {
@@ -109,7 +113,8 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       failureClass,
       next,
     ]);
-    terminal.stdout.write(`${tableText(["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"], rows)}\n\n`);
+    const head = ["NODE", "POOL TRIED", "AWS SAID", "CLASS", "NEXT"];
+    terminal.stdout.write(`${tableText(head, rows, widthOf(terminal.stdout))}\n\n`);
   }
   const lines = [
     nothing
@@ -124,6 +129,8 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   terminal.stdout.write(`${lines.join("\n")}\n`);
   return exitCode;
 }
+
+const isStanding = ({ state }: ListedNode): boolean => state === "running" || state === "pending";
 
 /** An interrupt is no failure: what was under way did not fail, it was not begun. */
 function failureLines({ command }: CommandContext, { failures }: UpResult): string[] {

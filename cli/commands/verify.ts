@@ -6,7 +6,7 @@ import { verifyFleet, type VerifyRequest } from "../../automation/operations/nod
 import { jsonLine } from "../output/json";
 import { StepThrough } from "../output/step-through";
 import { CLEAR } from "../output/live/screen";
-import { tableText } from "../output/node-table";
+import { tableText, widthOf } from "../output/table";
 import { verdictLine, verificationText } from "../output/verification";
 import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
@@ -167,6 +167,7 @@ function listChecks({ options, terminal }: CommandContext): ExitCode {
       `${tableText(
         ["ID", "PHASE", "CHECK", "NEEDS", "SEVERITY"],
         rows.map(({ id, phase, title, needs, severity }) => [id, phase, title, needs.join(" "), severity]),
+        widthOf(terminal.stdout),
       )}\n`,
     );
   return ExitCode.ok;

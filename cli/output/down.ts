@@ -4,7 +4,7 @@ import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
 import type { Terminal } from "./console";
 import { jsonLine } from "./json";
-import { tableText } from "./node-table";
+import { tableText, widthOf } from "./table";
 
 /** Where an answer goes, and in which form. */
 interface Output {
@@ -24,6 +24,7 @@ export function reportPlan({ options, terminal }: Output, plan: Awaited<ReturnTy
     jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
     return exitCode;
   }
+  const width = widthOf(terminal.stdout);
   const rows = plan.found.map(({ kind, region, id, detail, tags }) => [
     kind,
     region,
@@ -32,8 +33,8 @@ export function reportPlan({ options, terminal }: Output, plan: Awaited<ReturnTy
     detail,
   ]);
   const lines = [
-    ...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows), ""] : []),
-    ...namesakeLines(plan.namesakes),
+    ...(rows.length > 0 ? [tableText(["WOULD END", "REGION", "ID", "NODE", "DETAIL"], rows, width), ""] : []),
+    ...namesakeLines(plan.namesakes, width),
     ...plan.notLookedAt.map(notLookedAtLine),
   ];
   lines.push(`Account ${plan.account}: ${pluralize(plan.found.length, "object")} would be ended; nothing was changed.`);
@@ -79,7 +80,7 @@ function where({ regions, everywhere }: DownResult): string {
   return everywhere ? "listing every region of the account" : `listing ${regions.join(", ") || "no region"}`;
 }
 
-function namesakeLines(namesakes: DownResult["namesakes"]): string[] {
+function namesakeLines(namesakes: DownResult["namesakes"], width: number): string[] {
   if (namesakes.length === 0) return [];
   const rows = namesakes.map(({ lineage, objects }) => {
     const instances = objects.filter(({ kind }) => kind === "instance").length;
@@ -92,7 +93,7 @@ function namesakeLines(namesakes: DownResult["namesakes"]): string[] {
   });
   return [
     "This place has no record of the stack, and possibly somebody else's fleet has its name:",
-    tableText(["FLEET ID", "INSTANCES", "OTHER", "REGIONS"], rows),
+    tableText(["FLEET ID", "INSTANCES", "OTHER", "REGIONS"], rows, width),
     ...namesakes.map(
       ({ lineage }) =>
         `\`recover --fleet-id ${lineage}\` ends it, and asks first. If another machine has its state, run \`down\` there instead.`,
@@ -116,22 +117,24 @@ export function reportDown({ options, terminal }: Output, result: DownResult, co
     jsonLine(terminal, { type: "result", command, exitCode, ...result, found });
     return exitCode;
   }
+  const width = widthOf(terminal.stdout);
   const lines: string[] = [];
   if (result.leftovers.length > 0) {
     lines.push(
       tableText(
         ["LEFT", "REGION", "ID", "DETAIL"],
         result.leftovers.map(({ kind, region, id, detail }) => [kind, region, id, detail]),
+        width,
       ),
       "",
     );
   }
-  lines.push(...namesakeLines(result.namesakes));
+  lines.push(...namesakeLines(result.namesakes, width));
   const holding = result.held.flatMap(({ vpc, by }) =>
     by.map(({ kind, region, id, detail }) => [vpc, kind, region, id, detail]),
   );
   if (holding.length > 0)
-    lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding), "");
+    lines.push(tableText(["HELD", "BY", "REGION", "ID", "WHICH IS NOT OF THIS FLEET"], holding, width), "");
   if (exitCode !== ExitCode.interrupted) lines.push(...result.notLookedAt.map(notLookedAtLine));
   if (result.unexplained.length > 0)
     lines.push(

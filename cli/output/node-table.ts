@@ -1,47 +1,12 @@
-import Table from "cli-table3";
 import { dollars, type NodeCost } from "../../fleet/plan/cost";
 import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/text/suggest";
 import { naturalCompare } from "../../fleet/text/words";
 import type { ListedNode } from "../../automation/operations/inspect/list";
 import { coloursFor, type TerminalLike } from "./console";
+import { GAP, tableText, widthOf, wrapped } from "./table";
 
-/** What stands between two columns. */
-const GAP = "  ";
-
-/** A table without frames: it can be read, copied and cut by columns. */
-export function tableText(head: string[], rows: string[][]): string {
-  const none = {
-    top: "",
-    "top-mid": "",
-    "top-left": "",
-    "top-right": "",
-    bottom: "",
-    "bottom-mid": "",
-    "bottom-left": "",
-    "bottom-right": "",
-    left: "",
-    "left-mid": "",
-    mid: "",
-    "mid-mid": "",
-    right: "",
-    "right-mid": "",
-    middle: GAP,
-  };
-  const table = new Table({
-    head,
-    chars: none,
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-  });
-  table.push(...rows);
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
-}
-
-/** A listed node with what it costs, where prices are known. */
+/** A listed node with what it costs. */
 export type PricedNode = ListedNode & { cost?: NodeCost };
 
 interface Column {
@@ -173,19 +138,20 @@ export function nodeTable(
   const paint = ({ name }: Column, text: string) =>
     name === "state" ? colours[STATE_COLOUR[text] ?? "red"](text) : text;
   // Where no price is known, its columns would say nothing twice.
-  const told = nodes.some(({ cost }) => cost)
+  const told = nodes.some(({ cost }) => cost && (cost.hourly !== null || cost.soFar !== null))
     ? shape.columns
     : shape.columns.filter(({ name, standard }) => !(standard && (name === "price" || name === "cost")));
-  const width = stdout.isTTY && !shape.asked ? stdout.columns || 80 : Infinity;
+  const width = shape.asked ? Infinity : widthOf(stdout);
   const columns = fitting(told, width, (column) => [column.head, ...nodes.map((node) => column.cell(node, now))]);
   const leftOut = told.filter((column) => !columns.includes(column));
   const table = tableText(
     columns.map(({ head }) => head),
     sorted(nodes, shape, now).map((node) => columns.map((column) => paint(column, column.cell(node, now)))),
+    width,
   );
   return leftOut.length === 0
     ? table
-    : `${table}\n${colours.gray(`left out: ${leftOut.map(({ name }) => name).join(", ")}; \`list --columns all\` shows them`)}`;
+    : `${table}\n${colours.gray(wrapped(`left out: ${leftOut.map(({ name }) => name).join(", ")}; \`list --columns all\` shows them`, width, GAP))}`;
 }
 
 /** As many of the columns as fit, by their turns. */

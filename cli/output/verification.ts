@@ -4,7 +4,7 @@ import { reasonSkipped } from "../../automation/verify/explanation";
 import type { Outcome } from "../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification, Verification } from "../../automation/verify/result";
 import { coloursFor, type TerminalLike } from "./console";
-import { tableText } from "./node-table";
+import { tableText, widthOf } from "./table";
 
 /** Nodes and phases at a glance, then every failure in full. */
 export function verificationText(
@@ -39,6 +39,7 @@ export function verificationText(
       verified[node.outcome],
       `${(node.milliseconds / 1000).toFixed(1)} s`,
     ]),
+    widthOf(stdout),
   );
   return [matrix, ...nodes.flatMap((node) => problemsOf(node, colours.red))].join("\n");
 }

@@ -1,3 +1,6 @@
+import type { Market } from "../model";
+import { pluralize } from "../text/words";
+
 /** A price that holds from a moment until the next point: USD per hour; milliseconds since 1970. */
 export interface PricePoint {
   at: number;
@@ -34,29 +37,77 @@ export interface NodeCost {
   soFar: number | null;
 }
 
+/** Sums over the nodes of which the figure is known; null: nothing is known, but of nodes that cost nothing. */
 export interface FleetCost {
-  hourly: number;
-  soFar: number;
+  hourly: number | null;
+  soFar: number | null;
   /** Per hour, over the nodes whose on-demand price is known. */
-  savedHourly: number;
+  savedHourly: number | null;
   /** Nodes whose price is not known and that are in no sum. */
   unknown: number;
+  /** Nodes of which it is not known what they came to. */
+  unknownSoFar: number;
 }
 
 export function fleetCost(costs: readonly NodeCost[]): FleetCost {
-  const sum = (values: (number | null)[]): number => values.reduce<number>((total, value) => total + (value ?? 0), 0);
+  const hourly = costs.map((cost) => cost.hourly);
+  const soFar = costs.map((cost) => cost.soFar);
+  const saved = costs.map(({ hourly: now, onDemandHourly }) =>
+    now === null || onDemandHourly === null ? null : now > 0 ? onDemandHourly - now : 0,
+  );
   return {
-    hourly: sum(costs.map(({ hourly }) => hourly)),
-    soFar: sum(costs.map(({ soFar }) => soFar)),
-    savedHourly: sum(
-      costs.map(({ hourly, onDemandHourly }) => (hourly && onDemandHourly ? onDemandHourly - hourly : 0)),
-    ),
-    unknown: costs.filter(({ hourly }) => hourly === null).length,
+    hourly: knownSum(hourly),
+    soFar: knownSum(soFar),
+    savedHourly: knownSum(saved),
+    unknown: unknownIn(hourly),
+    unknownSoFar: unknownIn(soFar),
   };
 }
 
-/** `$0.0142`, `$12.40`: four digits where cents would be nothing. */
+const isKnown = (value: number | null): value is number => value !== null;
+
+function knownSum(values: readonly (number | null)[]): number | null {
+  const known = values.filter(isKnown).reduce((sum, value) => sum + value, 0);
+  return known === 0 && unknownIn(values) > 0 ? null : known;
+}
+
+const unknownIn = (values: readonly (number | null)[]): number => values.filter((value) => value === null).length;
+
+/** `$0.0142`, `$12.40`: four digits where cents would be nothing; `unknown` for what is not known. */
 export function dollars(amount: number | null): string {
-  if (amount === null) return "-";
+  if (amount === null) return "unknown";
   return `$${amount.toFixed(amount !== 0 && Math.abs(amount) < 1 ? 4 : 2)}`;
+}
+
+/** A sum in words. @param unknown how many are not in it: then it is the least that it can be */
+export const sumText = (amount: number | null, unknown: number): string =>
+  amount !== null && unknown > 0 ? `at least ${dollars(amount)}` : dollars(amount);
+
+/** Where AWS tells what on demand costs. */
+export const ON_DEMAND_PRICES = "https://aws.amazon.com/ec2/pricing/on-demand/";
+
+const HOURS_A_MONTH = 730;
+
+/** What nodes cost an hour and a month, in words; undefined: nothing is known that is worth a line. */
+export function forecastText(nodes: readonly { market: Market; hourly: number | null }[]): string | undefined {
+  const hourly = knownSum(nodes.map((node) => node.hourly));
+  const unknown = nodes.filter((node) => node.hourly === null);
+  const onDemand = unknown.filter(({ market }) => market === "on-demand").length;
+  const missing = [
+    ...(onDemand > 0 ? [`${onDemand} on demand (${ON_DEMAND_PRICES})`] : []),
+    ...(unknown.length > onDemand ? [`${unknown.length - onDemand} whose spot price AWS did not tell`] : []),
+  ];
+  if (nodes.length === 0 || (hourly === null && onDemand === 0)) return undefined;
+  const known =
+    hourly === null
+      ? []
+      : [
+          `${sumText(hourly, unknown.length)} an hour at the present spot prices, ${sumText(hourly * HOURS_A_MONTH, unknown.length)} a month`,
+        ];
+  return [
+    pluralize(nodes.length, "node"),
+    ...known,
+    ...(missing.length > 0 ? [`not known is the price of ${missing.join(" and of ")}`] : []),
+    "storage and traffic not counted",
+  ].join("; ");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { FleetCost, NodeCost } from "../../fleet/plan/cost";
 import type { ListedNode } from "../../automation/operations/inspect/list";
 import { FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
@@ -38,6 +39,55 @@ describe("what `list` tells of nodes that do not simply run", function () {
     assert.match(stdout, /^us-east-1-0 .* running /m);
   });
 
+  it("that it does not know of interruptions where AWS does not tell, and all the rest", async () => {
+    await bench.control("POST", "faults", {
+      action: "DescribeSpotInstanceRequests",
+      region: "us-east-1",
+      effect: { error: { code: "UnauthorizedOperation", status: 403, message: "You are not authorized" } },
+    });
+    const { stdout, stderr, code } = await bench.spot(["list"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^us-east-1-0 .* running /m);
+    assert.match(
+      stderr,
+      /^\[us-east-1\] WARNING: whether interruptions are pending is not known: .*UnauthorizedOperation/m,
+    );
+    assert.equal((await nodeOf(STEADY)).spotRequest, null);
+  });
+
+  it("that what a node costs is not known where its region does not answer, and is no 0.00", async () => {
+    await bench.control("POST", "faults", {
+      action: "DescribeInstances",
+      region: STEADY.replace(/-\d+$/, ""),
+      effect: { error: { code: "UnauthorizedOperation", status: 403, message: "You are not authorized" } },
+    });
+    const list = await bench.spot(["list"]);
+    assert.match(list.stdout, /^us-east-1-0 .* unknown .* unknown +unknown$/m);
+    assert.match(list.stdout, /^at least \$0\.\d{4} an hour, .* so far; .*; what 1 node costs is not known$/m);
+    assert.doesNotMatch(list.stdout, /\$0\.00\b/);
+    const cost = await bench.spot(["cost"]);
+    assert.match(cost.stdout, /^The fleet: at least \$0\.\d{4} an hour.*; the price of 1 node is not known/m);
+    assert.match(cost.stdout, /^us-east-1-0 .* unknown +unknown +\S+ +- +unknown$/m);
+    const { nodes, total } = JSON.parse((await bench.spot(["cost", "--json"])).stdout) as {
+      nodes: (NodeCost & { name: string })[];
+      total: FleetCost;
+    };
+    const unknown = nodes.find(({ name }) => name === STEADY);
+    assert.deepEqual([unknown?.hourly, unknown?.soFar, total.unknown], [null, null, 1]);
+  });
+
+  it("that it is known of no node, where none of them is known", async () => {
+    await bench.control("POST", "faults", {
+      action: "DescribeInstances",
+      effect: { error: { code: "UnauthorizedOperation", status: 403, message: "You are not authorized" } },
+    });
+    const { stdout } = await bench.spot(["cost"]);
+    assert.match(stdout, /^What the fleet costs is not known: the price of 2 nodes is not known/m);
+    const { total } = JSON.parse((await bench.spot(["cost", "--json"])).stdout) as { total: FleetCost };
+    assert.deepEqual([total.hourly, total.soFar, total.savedHourly, total.unknown], [null, null, null, 2]);
+    assert.doesNotMatch((await bench.spot(["list"])).stdout, /\$/);
+  });
+
   it("why AWS took an instance back, once it has", async () => {
     const { instanceId } = await nodeOf(INTERRUPTED);
     await bench.control("POST", "notices", { instanceId, kind: "interruption", seconds: 0 });
@@ -56,19 +106,14 @@ describe("what `list` tells of nodes that do not simply run", function () {
     );
   });
 
-  it("that it does not know of interruptions where AWS does not tell, and all the rest", async () => {
-    await bench.control("POST", "faults", {
-      action: "DescribeSpotInstanceRequests",
-      region: "us-east-1",
-      effect: { error: { code: "UnauthorizedOperation", status: 403, message: "You are not authorized" } },
-    });
-    const { stdout, stderr, code } = await bench.spot(["list"]);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /^us-east-1-0 .* running /m);
+  it("what the fleet costs now, where a node was launched on demand for want of spot capacity", async () => {
+    bench.config({ "us-west-2": 1, "us-east-1": 1, "eu-west-1": 1 }, { top: ["market: spot-then-on-demand"] });
+    await bench.control("PUT", "quotas", { code: "L-34B43A08", value: 0, region: "eu-west-1" });
+    const { stderr, stdout } = await bench.spot(["up"]);
     assert.match(
       stderr,
-      /^\[us-east-1\] WARNING: whether interruptions are pending is not known: .*UnauthorizedOperation/m,
+      /\[cost\] INFO: the fleet costs now: 3 nodes; at least \$0\.\d{4} an hour .*; not known is the price of 1 on demand/,
+      stdout,
     );
-    assert.equal((await nodeOf(STEADY)).spotRequest, null);
   });
 });

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { costBetween, currentPrice, dollars, type NodeCost } from "../../../fleet/plan/cost";
+import { costBetween, currentPrice, forecastText, type NodeCost, type PricePoint } from "../../../fleet/plan/cost";
 import { wordsOf } from "../../../fleet/errors";
 import type { Pool } from "../../../fleet/model";
-import { pluralize } from "../../../fleet/text/words";
 import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../../cloud/offerings/prices";
 import type { Session } from "../../session";
 import { tryWriteFile } from "../../../system/atomic-file";
@@ -82,10 +81,13 @@ function readKept(file: string): Record<string, KeptPrices> {
   }
 }
 
-/** What one listed node costs by these prices. */
+/**
+ * What one listed node costs by these prices. Of one that AWS did not tell of, nothing is known: it may run. One that has
+ * ended costs nothing any more.
+ */
 export function costOf(node: ListedNode, prices: Prices, now: number, onDemandHourly: number | null = null): NodeCost {
-  const points =
-    node.market === "spot" ? (prices.get(node.region)?.[poolKey(node.availabilityZone, node.instanceType)] ?? []) : [];
+  if (node.state === "unknown") return { hourly: null, onDemandHourly, soFar: null };
+  const points = pointsOf(node, prices);
   const isUp = node.state === "running" || node.state === "pending";
   const end = isUp ? now : endOf(node);
   const began = node.launchedAt === null ? undefined : Date.parse(node.launchedAt);
@@ -131,24 +133,16 @@ export async function onDemandPrices(session: Session, nodes: ListedNode[]): Pro
   return new Map(found.flat());
 }
 
-/** One line about what these nodes cost, or will: said before anything is confirmed. Nothing when no price is known. */
+/** What holds for a pool, as far as it is known. On-demand prices are another service's, with permissions of its own. */
+const pointsOf = (pool: Pool, prices: Prices): PricePoint[] =>
+  pool.market === "spot" ? (prices.get(pool.region)?.[poolKey(pool.availabilityZone, pool.instanceType)] ?? []) : [];
+
+/** One line about what these nodes cost, or will: before anything is confirmed, and when it is known where they are. */
 export async function tellCost(session: Session, pools: Pool[], what: string): Promise<void> {
   const prices = await pricesOf(session, pools, new Date());
-  const known = pools.flatMap(
-    (pool) =>
-      currentPrice(
-        pool.market === "spot"
-          ? (prices.get(pool.region)?.[poolKey(pool.availabilityZone, pool.instanceType)] ?? [])
-          : [],
-      ) ?? [],
+  const forecast = forecastText(
+    pools.map((pool) => ({ market: pool.market, hourly: currentPrice(pointsOf(pool, prices)) ?? null })),
   );
-  if (known.length === 0) return;
-  const hourly = known.reduce((sum, price) => sum + price, 0);
-  const rest = pools.length - known.length;
-  session.reporter.emit({
-    type: "message",
-    level: "info",
-    subject: "cost",
-    message: `${what}: ${pluralize(pools.length, "node")}, ${dollars(hourly)} an hour at the present spot prices, ${dollars(hourly * 730)} a month${rest > 0 ? ` (the price of ${rest} is not known)` : ""}; storage and traffic not counted`,
-  });
+  if (forecast !== undefined)
+    session.reporter.emit({ type: "message", level: "info", subject: "cost", message: `${what}: ${forecast}` });
 }
