@@ -125,7 +125,10 @@ function remarkOn({
   stateReason,
   spotRequest,
   interruptionPending,
+  underWay,
 }: ListedNode): string | undefined {
+  // A run is at work on it: no other is needed.
+  if (underWay !== undefined) return undefined;
   const told = spotRequest ? spotStatusText(spotRequest) : undefined;
   const code = spotRequest ? ` (${spotRequest.status})` : "";
   if (interruptionPending)

@@ -3,6 +3,7 @@ import { SpotError } from "../../fleet/errors";
 import { didYouMean } from "../../fleet/text/suggest";
 import { naturalCompare } from "../../fleet/text/words";
 import type { ListedNode } from "../../automation/operations/inspect/list";
+import type { UnderWay } from "../../automation/operations/inspect/under-way";
 import { coloursFor, type TerminalLike } from "./console";
 import { GAP, tableText, widthOf, wrapped } from "./table";
 
@@ -23,8 +24,16 @@ interface Column {
 
 const INTERRUPTION_PENDING = "interruption pending";
 
+/** In the place of EC2's state. That of one that is ending says so itself. */
+const UNDER_WAY = {
+  creating: "being created",
+  replacing: "being replaced",
+} as const satisfies Partial<Record<UnderWay, string>>;
+
 /** EC2's state, unless more is known of what becomes of the node. */
-function stateText({ state, recorded, interruptionPending }: ListedNode): string {
+function stateText({ state, recorded, interruptionPending, underWay }: ListedNode): string {
+  if (underWay === "ending") return state;
+  if (underWay !== undefined) return UNDER_WAY[underWay];
   if (interruptionPending) return INTERRUPTION_PENDING;
   return recorded ? state : `${state} (not recorded)`;
 }
@@ -125,6 +134,8 @@ const STATE_COLOUR: Partial<Record<string, "green" | "yellow">> = {
   running: "green",
   pending: "yellow",
   unknown: "yellow",
+  [UNDER_WAY.creating]: "yellow",
+  [UNDER_WAY.replacing]: "yellow",
 };
 
 /** The table of nodes. On a terminal it keeps to the width, unless columns were asked for, and says what is left out. */

@@ -1,11 +1,16 @@
 import type { CheckStatus, Phase } from "../../fleet/checks/types";
 import type { FleetEvent, NodePhase } from "../../fleet/report/events";
 import type { NodeRef } from "../../fleet/model";
+import type { NodeChange } from "../../fleet/plan/changes";
 
-/** Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them. */
+/**
+ * Where a node stands: a phase that it reached, or one of the others. In the order in which a fleet goes through them.
+ * `replacing`: its instance has ended, and the one that takes its place is not there yet.
+ */
 export const STAGES = [
   "planned",
   "kept",
+  "replacing",
   "created",
   "uploaded",
   "deploying",
@@ -14,7 +19,7 @@ export const STAGES = [
   "unknown",
   "deleted",
   "failed",
-] as const satisfies readonly (NodePhase | "planned" | "kept" | "failed")[];
+] as const satisfies readonly (NodePhase | "planned" | "kept" | "replacing" | "failed")[];
 export type Stage = (typeof STAGES)[number];
 
 /** Times are milliseconds since 1970. */
@@ -24,6 +29,8 @@ export interface NodeProgress {
   instanceId?: string;
   address?: string;
   stage: Stage;
+  /** What the run is to do with it. */
+  change?: NodeChange["kind"];
   /** When something first happened to it. */
   beganAt?: number;
   /** When it was done with: verified, unknown, deleted or failed. */
@@ -80,21 +87,30 @@ export function advance(progress: Progress, event: FleetEvent, now: number): voi
           delete: "to be deleted",
           same: undefined,
         }[kind];
-        progress.nodes.set(name, { name, region, stage: why === undefined ? "kept" : "planned", reason: why });
+        progress.nodes.set(name, {
+          name,
+          region,
+          change: kind,
+          stage: why === undefined ? "kept" : "planned",
+          reason: why,
+        });
       }
       return;
     case "expected":
       for (const ref of event.nodes)
         if (!progress.nodes.has(ref.name)) progress.nodes.set(ref.name, { ...ref, stage: "kept" });
       return;
-    case "node":
+    case "node": {
+      if (isPredecessor(progress, event)) return;
+      const node = nodeOf(progress, event.node);
       move(
-        nodeOf(progress, event.node),
-        event.level === "error" ? "failed" : event.phase,
+        node,
+        event.level === "error" ? "failed" : stageOf(node, event.phase),
         event.level === "error" || event.phase === "unknown" ? event.message : undefined,
         now,
       );
       return;
+    }
     case "waiting": {
       const node = nodeOf(progress, event.node);
       node.beganAt ??= now;
@@ -122,6 +138,16 @@ function nodeOf({ nodes }: Progress, ref: NodeRef): NodeProgress {
   nodes.set(ref.name, node);
   return node;
 }
+
+/** Where the next instance is made first, the end of the one before it says nothing of where the node stands. */
+function isPredecessor({ nodes }: Progress, { phase, level, node }: Extract<FleetEvent, { type: "node" }>): boolean {
+  const instanceId = nodes.get(node.name)?.instanceId;
+  return phase === "deleted" && level !== "error" && instanceId !== undefined && instanceId !== node.instanceId;
+}
+
+/** Of a node that is replaced the end of its instance is half of the way. */
+const stageOf = ({ change }: NodeProgress, phase: NodePhase): Stage =>
+  phase === "deleted" && change === "replace" ? "replacing" : phase;
 
 function move(node: NodeProgress, stage: Stage, reason: string | undefined, now: number): void {
   node.beganAt ??= now;

@@ -60,6 +60,8 @@ export class RunLog {
   /** Debug messages that came before anything else: by themselves they are not worth a file. */
   private readonly early: string[] = [];
   private recordedAt = 0;
+  /** What happened since then is recorded when its time has come, though nothing more may happen for long. */
+  private recording: NodeJS.Timeout | undefined;
   private isOver = false;
   /** Why no log, or no more of it, is kept. A run that works on machines never ends because of its own notes. */
   failure: unknown;
@@ -82,7 +84,7 @@ export class RunLog {
       if (told.level === "debug" && this.descriptor === undefined) this.early.push(line);
       else this.write(line);
     }
-    if (this.options.recorded && now.getTime() - this.recordedAt >= RECORD_EVERY_MS) this.record();
+    if (this.options.recorded && !this.isOver) this.recordSoon(now.getTime());
   }
 
   /** A line that no event is about. */
@@ -141,9 +143,17 @@ export class RunLog {
     return descriptor;
   }
 
+  private recordSoon(now: number): void {
+    const wait = this.recordedAt + RECORD_EVERY_MS - now;
+    if (wait <= 0) this.record();
+    else this.recording ??= setTimeout(() => this.record(), wait).unref();
+  }
+
   private record(end?: { exitCode: ExitCode; error?: unknown }): void {
     const { folder, command, args } = this.options;
     this.recordedAt = Date.now();
+    clearTimeout(this.recording);
+    this.recording = undefined;
     const record: RunRecord = {
       version: 1,
       command,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { FleetCost, NodeCost } from "../../fleet/plan/cost";
 import type { ListedNode } from "../../automation/operations/inspect/list";
-import { FIRST_RUN_MS, until } from "../support/sandbox";
-import { Workbench } from "../support/workbench";
+import { FIRST_RUN_MS, HELD, until } from "../support/sandbox";
+import { descendants, kill, Workbench } from "../support/workbench";
 
 describe("what `list` tells of nodes that do not simply run", function () {
   this.timeout(FIRST_RUN_MS * 2);
@@ -114,6 +114,83 @@ describe("what `list` tells of nodes that do not simply run", function () {
       stderr,
       /\[cost\] INFO: the fleet costs now: 3 nodes; at least \$0\.\d{4} an hour .*; not known is the price of 1 on demand/,
       stdout,
+    );
+  });
+});
+
+describe("`list` and `status` beside a run that is at work", function () {
+  this.timeout(FIRST_RUN_MS * 2);
+  const bench = new Workbench();
+  const NODE = "us-west-2-0";
+  const hold = (action: string, when = "before") =>
+    bench.control("POST", "faults", { action, region: "us-west-2", when, effect: HELD });
+  const letGo = () => bench.control("DELETE", "faults");
+  const status = async (): Promise<string> =>
+    (await bench.start(["status", "--sandbox=api"], { plain: true }).done).stdout;
+  const rowOf = (text: string, name = NODE): string =>
+    text.split("\n").find((line) => line.startsWith(`${name} `)) ?? assert.fail(`no ${name} in\n${text}`);
+  const one = async (): Promise<ListedNode[]> => (await bench.nodes()).filter(({ name }) => name === NODE);
+
+  before(async () => {
+    bench.config({ "us-west-2": 1, "us-east-1": 1 });
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 9, up.stderr);
+  });
+  after(() => bench[Symbol.asyncDispose]());
+
+  it("names a node that is being replaced while it has no instance, and the new one while it is made", async () => {
+    const [before] = await one();
+    await hold("RunInstances");
+    const run = bench.start(["replace", NODE]);
+    const awaited = await until("its instance is ended", async () =>
+      (await one()).find(({ underWay }) => underWay === "replacing"),
+    );
+    assert.deepEqual(
+      [awaited.underWay, awaited.state, awaited.instanceId, awaited.recorded],
+      ["replacing", "terminated", before?.instanceId, true],
+    );
+    const list = await bench.spot(["list"]);
+    assert.match(rowOf(list.stdout), / being replaced /);
+    assert.doesNotMatch(list.stdout, /`repair`/, "what the run does needs no other");
+    assert.match(rowOf(await status()), /replacing/);
+
+    await letGo();
+    assert.equal((await run.done).code, 9);
+    const [after] = await one();
+    assert.deepEqual([after?.underWay, after?.state], [undefined, "running"]);
+    assert.match(rowOf(await status()), /created/);
+  });
+
+  it("advises nothing for an instance that the run is ending", async () => {
+    await hold("TerminateInstances", "after");
+    const run = bench.start(["replace", NODE]);
+    const ending = await until("its end has begun", async () => (await one()).find(({ underWay }) => underWay));
+    assert.deepEqual([ending.underWay, ending.state], ["ending", "terminated"]);
+    assert.doesNotMatch((await bench.spot(["list"])).stdout, /`repair`/);
+    await letGo();
+    assert.equal((await run.done).code, 9);
+  });
+
+  it("tells of a replacement that was broken off as of an instance that is gone, with the command that makes it again", async () => {
+    await hold("RunInstances");
+    const run = bench.start(["replace", NODE]);
+    await until("its instance is ended", async () => (await one()).some(({ underWay }) => underWay === "replacing"));
+    for (const pid of [run.child.pid!, ...descendants(run.child.pid!)]) kill(pid);
+    await run.done;
+    await letGo();
+    const [left] = await one();
+    assert.deepEqual([left?.underWay, left?.state], [undefined, "terminated"]);
+    const list = await bench.spot(["list"]);
+    assert.match(rowOf(list.stdout), / terminated /);
+    assert.match(list.stdout, /^us-west-2-0: .* is terminated.* `repair` makes it again\.$/m);
+    const repaired = await bench.spot(["repair"]);
+    assert.equal(repaired.code, 9, repaired.stderr);
+    assert.deepEqual(
+      (await bench.nodes()).map(({ name, state, recorded }) => [name, state, recorded]),
+      [
+        ["us-east-1-0", "running", true],
+        [NODE, "running", true],
+      ],
     );
   });
 });

@@ -11,6 +11,7 @@ import { tagRecord } from "../../cloud/tags";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";
+import { begunSteps, isAtRest, type UnderWay } from "./under-way";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
 export interface ListedNode {
@@ -31,6 +32,8 @@ export interface ListedNode {
   spotRequest?: SpotRequest | null;
   /** AWS has announced that it takes the instance back. */
   interruptionPending?: true;
+  /** What a run that is at work does with it, as far as the record tells. */
+  underWay?: UnderWay;
   /** False for an instance of ours that the state does not know. */
   recorded: boolean;
 }
@@ -90,7 +93,13 @@ export async function list(session: Session): Promise<Listing> {
     }),
   );
   const unanswered = new Set(failedRegions.map(({ region }) => region));
-  const nodes = state.nodes.map((node): ListedNode => {
+  const begun = begunSteps(state);
+  const awaited = new Set(begun.awaited.map(({ instanceId }) => instanceId));
+  const atRest = isAtRest(session);
+  const underWay = (is: UnderWay | undefined): Pick<ListedNode, "underWay"> =>
+    is === undefined || atRest ? {} : { underWay: is };
+  const known = [...state.nodes, ...begun.awaited];
+  const nodes = known.map((node): ListedNode => {
     const { pool } = node.pin;
     const found = live.get(node.instanceId);
     const fallback = {
@@ -98,15 +107,18 @@ export async function list(session: Session): Promise<Listing> {
       address: null,
       launchedAt: node.created ?? null,
     };
+    const now = found ? seen(found) : fallback;
+    const isEnding = begun.changing.has(node.instanceId) && ENDING.has(now.state);
     return {
       name: node.name,
       instanceId: node.instanceId,
       ...pool,
-      ...(found ? seen(found) : fallback),
+      ...now,
+      ...underWay(awaited.has(node.instanceId) ? "replacing" : isEnding ? "ending" : undefined),
       recorded: true,
     };
   });
-  const recorded = new Set(state.nodes.map(({ instanceId }) => instanceId));
+  const recorded = new Set(known.map(({ instanceId }) => instanceId));
   const unrecorded = [...live.values()].filter(
     ({ instance }) => !recorded.has(instance.InstanceId) && instance.State?.Name !== "terminated",
   );
@@ -116,14 +128,16 @@ export async function list(session: Session): Promise<Listing> {
   );
   for (const { tags, ...found } of own) {
     const { region, instance } = found;
+    const name = tags[Tag.node] ?? "?";
     nodes.push({
-      name: tags[Tag.node] ?? "?",
+      name,
       instanceId: instance.InstanceId,
       region,
       availabilityZone: instance.Placement?.AvailabilityZone ?? "",
       instanceType: instance.InstanceType ?? "",
       market: marketOf(instance),
       ...seen(found),
+      ...underWay(begun.creating.has(name) ? "creating" : undefined),
       recorded: false,
     });
   }
@@ -190,6 +204,9 @@ function foreignNode(region: string, instance: Instance): ForeignNode {
     state: instance.State?.Name ?? "unknown",
   };
 }
+
+/** States of an instance that is on its way out, or gone. */
+const ENDING: ReadonlySet<string> = new Set(["shutting-down", "terminated"]);
 
 const marketOf = ({ InstanceLifecycle }: Instance): Market => (InstanceLifecycle === "spot" ? "spot" : "on-demand");
 

@@ -4,7 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import { reporterFor } from "../../../../cli/runtime/reporter";
 import type { CommandContext } from "../../../../cli/runtime/context";
-import { RunLog } from "../../../../cli/output/run-log";
+import { recordFile, RunLog, type RunRecord } from "../../../../cli/output/run-log";
+import { until } from "../../../support/sandbox";
 
 describe("the log of a run", () => {
   let dir: string;
@@ -27,6 +28,18 @@ describe("the log of a run", () => {
     kept.end(0);
     assert.equal(kept.failure, undefined);
     assert.match(readFileSync(kept.file, "utf8"), /on it goes[^]*exit code 0/);
+  });
+
+  it("has what happened last on record soon, though nothing more happens", async () => {
+    const kept = journal(dir);
+    const node = { name: "us-west-2-0", region: "us-west-2", instanceId: "i-1" };
+    kept.emit({ type: "node", level: "success", node, phase: "created", message: "Created" });
+    const record = () => JSON.parse(readFileSync(recordFile(dir), "utf8")) as RunRecord;
+    assert.deepEqual(record().nodes, [], "not at once: much may happen");
+    const [seen] = await until("it is on record", () => (record().nodes.length > 0 ? record().nodes : undefined));
+    assert.deepEqual([seen?.name, seen?.stage], ["us-west-2-0", "created"]);
+    kept.end(0);
+    assert.equal(record().exitCode, 0);
   });
 
   it("that is lost is told of once", () => {

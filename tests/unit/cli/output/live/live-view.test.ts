@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { CheckStatus, Phase } from "../../../../../fleet/checks";
+import type { NodeChange } from "../../../../../fleet/plan/changes";
 import type { FleetEvent } from "../../../../../fleet/report/events";
 import { clock, frame, lineText } from "../../../../../cli/output/live/frame";
 import { lineFormatter, formatLine } from "../../../../../cli/output/lines";
@@ -46,6 +47,37 @@ const lines = (
 ): string[] => frame({ title: "up", progress, events, now: START + 60_000, width, height }).map(lineText);
 
 describe("the live view", () => {
+  it("says of a node that is replaced that it is, and not that it is deleted", () => {
+    const stages = (kind: "replace" | "delete", ...ended: string[]) => {
+      const pin = {
+        ami: "ami-1",
+        pool: {
+          region: "us-west-2",
+          availabilityZone: "us-west-2a",
+          instanceType: "t3.small",
+          market: "spot" as const,
+        },
+      };
+      const from = { name: ref(0).name, instanceId: "i-old", pin, generation: "a" };
+      const to = { slot: { name: ref(0).name, homeRegion: "us-west-2" }, pin, generation: "b" };
+      const change = { name: ref(0).name, kind, reason: "asked for", from, to } as NodeChange;
+      const progress = after([{ type: "changes", stack: "s", account: "1", changes: [change] }]);
+      return ended.map((step) => {
+        const [phase, instanceId] = step.split(" ") as ["deleted" | "created", string];
+        advance(
+          progress,
+          { type: "node", level: "info", node: { ...ref(0), instanceId }, phase, message: step },
+          START,
+        );
+        return progress.nodes.get(ref(0).name)?.stage;
+      });
+    };
+    assert.deepEqual(stages("replace", "deleted i-old", "created i-new"), ["replacing", "created"]);
+    assert.deepEqual(stages("delete", "deleted i-old"), ["deleted"]);
+    // One that changes its market is another resource: it is made before the old one is ended.
+    assert.deepEqual(stages("replace", "created i-new", "deleted i-old"), ["created", "created"]);
+  });
+
   it("follows a node from planned to verified, with the reason why it waits and its own time", () => {
     const progress = after([
       { type: "expected", nodes: [ref(0)] },
