@@ -303,6 +303,15 @@ systemctl daemon-reload; systemctl restart bacalhau-startup.service; true`);
     );
     assert.equal(saved, "rebalance rebalance\n");
     assert.equal(await host("us-east-1-0").run("systemctl is-active sensor.service"), "active\n");
+    const { report } = await bench.verify("--only", "K4");
+    assert.deepEqual(
+      report.nodes.map(({ node, results, isVerified }) => [
+        node,
+        isVerified,
+        results.find(({ id }) => id === "K4")?.status,
+      ]),
+      NODES.map((name) => [name, true, name === "us-east-1-0" ? "warning" : "ok"]).sort(),
+    );
   });
 
   it("runs the hooks and stops the workloads on the interruption notice, then its host ends", async () => {
