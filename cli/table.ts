@@ -251,7 +251,8 @@ export const COMMANDS: CommandDefinition[] = [
     aliases: [],
     summary: "look at the local AWS, let it interrupt a node, or end it with everything in it",
     script: true,
-    options: ["seconds", "json", "debug"],
+    // It acts on the sandbox anyway; who types it after every other command is not refused here.
+    options: ["sandbox", "seconds", "json", "debug"],
     positionals: { usage: "status | interrupt NODE | rebalance NODE | down", max: 2 },
     examples: [
       "npm run sandbox -- status",
