@@ -47,6 +47,8 @@ export interface EngineReport {
 export interface EngineListener {
   /** Something is about to be created. */
   attempt?(step: EngineStep): void;
+  /** Something is about to be ended. */
+  ending?(step: EngineStep): void;
   step?(step: EngineStep): void;
   failure?(failure: EngineFailure): void;
 }
@@ -107,6 +109,7 @@ export function collectEvents(listener: EngineListener = {}): {
     if (event.resourcePreEvent) {
       const step = stepOf(event.resourcePreEvent.metadata);
       if (CREATES.has(step.op)) listener.attempt?.(step);
+      if (DELETES.has(step.op)) listener.ending?.(step);
       return;
     }
     if (event.resOutputsEvent) {

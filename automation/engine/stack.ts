@@ -459,6 +459,7 @@ export class EngineStack {
       throwIfFailed: () => stop.signal.throwIfAborted(),
       listener: {
         attempt: (step) => note(() => this.notes.attempt(step)),
+        ending: (step) => listener.ending?.(step),
         step: (step) => {
           if (CREATES.has(step.op)) note(() => this.notes.made(step));
           if (DELETES.has(step.op)) note(() => this.notes.deleted(step));

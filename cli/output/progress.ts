@@ -10,6 +10,7 @@ import type { NodeChange } from "../../fleet/plan/changes";
 export const STAGES = [
   "planned",
   "kept",
+  "ending",
   "replacing",
   "created",
   "uploaded",
@@ -142,7 +143,12 @@ function nodeOf({ nodes }: Progress, ref: NodeRef): NodeProgress {
 /** Where the next instance is made first, the end of the one before it says nothing of where the node stands. */
 function isPredecessor({ nodes }: Progress, { phase, level, node }: Extract<FleetEvent, { type: "node" }>): boolean {
   const instanceId = nodes.get(node.name)?.instanceId;
-  return phase === "deleted" && level !== "error" && instanceId !== undefined && instanceId !== node.instanceId;
+  return (
+    (phase === "deleted" || phase === "ending") &&
+    level !== "error" &&
+    instanceId !== undefined &&
+    instanceId !== node.instanceId
+  );
 }
 
 /** Of a node that is replaced the end of its instance is half of the way. */

@@ -7,7 +7,15 @@ import type { NodeRef } from "../model";
 export type Level = "debug" | "info" | "success" | "warning" | "error";
 
 /** The steps of a node's life that a person waits for, in order; `unknown` stands in the place of `verified`. */
-export type NodePhase = "created" | "deleted" | "uploaded" | "deploying" | "rebooted" | "verified" | "unknown";
+export type NodePhase =
+  | "created"
+  | "ending"
+  | "deleted"
+  | "uploaded"
+  | "deploying"
+  | "rebooted"
+  | "verified"
+  | "unknown";
 
 /**
  * Everything that a run tells, as data. The library never prints: a reporter turns events into lines, a live view or

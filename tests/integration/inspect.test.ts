@@ -167,6 +167,7 @@ describe("`list` and `status` beside a run that is at work", function () {
     const ending = await until("its end has begun", async () => (await one()).find(({ underWay }) => underWay));
     assert.deepEqual([ending.underWay, ending.state], ["ending", "terminated"]);
     assert.doesNotMatch((await bench.spot(["list"])).stdout, /`repair`/);
+    await until("`status` says so", async () => /^us-west-2-0 +ending$/m.test(await status()));
     await letGo();
     assert.equal((await run.done).code, 9);
   });

@@ -41,7 +41,7 @@ const events = {
     type: z.literal("node"),
     level,
     node,
-    phase: z.enum(["created", "deleted", "uploaded", "deploying", "rebooted", "verified", "unknown"]),
+    phase: z.enum(["created", "ending", "deleted", "uploaded", "deploying", "rebooted", "verified", "unknown"]),
     message: z.string(),
     error: error.optional(),
   }),

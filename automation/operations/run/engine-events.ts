@@ -29,6 +29,16 @@ export interface NodeHooks {
 export function nodeListener(session: Session, hooks: NodeHooks = {}): EngineListener {
   const { reporter } = session;
   return {
+    ending(step) {
+      if (step.type === INSTANCE_TYPE)
+        reporter.emit({
+          type: "node",
+          level: "info",
+          node: nodeRefOf(step),
+          phase: "ending",
+          message: "Shutting down",
+        });
+    },
     step(step) {
       const told = PHASES[step.op];
       if (step.type !== INSTANCE_TYPE || !told) return;

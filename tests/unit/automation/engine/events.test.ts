@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { collectEvents, urnParts } from "../../../../automation/engine/events";
-import { createError } from "../../../../automation/operations/run/engine-events";
+import { createError, nodeListener } from "../../../../automation/operations/run/engine-events";
 import type { Session } from "../../../../automation/session";
 
 const STACK = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s";
@@ -46,6 +46,34 @@ describe("the engine's events", () => {
     );
     assert.equal(steps[0]!.name, "us-west-2-0-spot");
     assert.equal(steps[0]!.id, "i-1");
+  });
+
+  it("tell of an instance that is about to be ended, while that lasts", () => {
+    const emitted: unknown[] = [];
+    const session = { reporter: { emit: (one: unknown) => void emitted.push(one) } } as unknown as Session;
+    const { onEvent } = collectEvents(nodeListener(session));
+    for (const op of ["delete-replaced", "replace", "same"])
+      onEvent(
+        event({
+          resourcePreEvent: {
+            metadata: {
+              op,
+              urn: NODE,
+              type: urnParts(NODE).type,
+              old: { id: "i-1", inputs: { region: "us-west-2" }, outputs: {} },
+            },
+          },
+        }),
+      );
+    assert.deepEqual(emitted, [
+      {
+        type: "node",
+        level: "info",
+        node: { name: "us-west-2-0", region: "us-west-2", instanceId: "i-1" },
+        phase: "ending",
+        message: "Shutting down",
+      },
+    ]);
   });
 
   it("join a failure with the diagnostic that tells why, colours removed", () => {

@@ -63,7 +63,7 @@ describe("the live view", () => {
       const change = { name: ref(0).name, kind, reason: "asked for", from, to } as NodeChange;
       const progress = after([{ type: "changes", stack: "s", account: "1", changes: [change] }]);
       return ended.map((step) => {
-        const [phase, instanceId] = step.split(" ") as ["deleted" | "created", string];
+        const [phase, instanceId] = step.split(" ") as ["ending" | "deleted" | "created", string];
         advance(
           progress,
           { type: "node", level: "info", node: { ...ref(0), instanceId }, phase, message: step },
@@ -72,10 +72,18 @@ describe("the live view", () => {
         return progress.nodes.get(ref(0).name)?.stage;
       });
     };
-    assert.deepEqual(stages("replace", "deleted i-old", "created i-new"), ["replacing", "created"]);
-    assert.deepEqual(stages("delete", "deleted i-old"), ["deleted"]);
+    assert.deepEqual(stages("replace", "ending i-old", "deleted i-old", "created i-new"), [
+      "ending",
+      "replacing",
+      "created",
+    ]);
+    assert.deepEqual(stages("delete", "ending i-old", "deleted i-old"), ["ending", "deleted"]);
     // One that changes its market is another resource: it is made before the old one is ended.
-    assert.deepEqual(stages("replace", "created i-new", "deleted i-old"), ["created", "created"]);
+    assert.deepEqual(stages("replace", "created i-new", "ending i-old", "deleted i-old"), [
+      "created",
+      "created",
+      "created",
+    ]);
   });
 
   it("follows a node from planned to verified, with the reason why it waits and its own time", () => {
