@@ -77,11 +77,12 @@ export const EMPTY_STATE: StackState = {
 };
 
 export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
+/** The component of a node (infra/spot-node.ts). */
+export const NODE_TYPE = "spot-deployer:infra:SpotNode";
 
 /** The URNs of a node that the state does not hold (any more): its component and its instance (infra/spot-node.ts). */
 export function nodeUrns(stack: string, name: string, market: Market): string[] {
-  const component = "spot-deployer:infra:SpotNode";
-  return [urnOf(stack, component, name), urnOf(stack, `${component}$${INSTANCE_TYPE}`, `${name}-${market}`)];
+  return [urnOf(stack, NODE_TYPE, name), urnOf(stack, `${NODE_TYPE}$${INSTANCE_TYPE}`, `${name}-${market}`)];
 }
 
 /** Targets for all of a region's network that the state does not hold: its component and what is in it (infra/region-network.ts). */

@@ -5,8 +5,9 @@ import type { DiffResult } from "@pulumi/pulumi/provider";
  * replaces each instance that it would update, as the official one has done with a changed tag.
  */
 if (process.argv[1]?.endsWith("sandbox/provider/main.js")) {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- in no other process
+  // In no other process: it is the provider's own.
   const { SandboxProvider } =
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load it everywhere
     require("../../sandbox/provider/provider") as typeof import("../../sandbox/provider/provider");
   const { prototype } = SandboxProvider;
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is bound when it is called

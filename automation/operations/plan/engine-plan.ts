@@ -19,7 +19,7 @@ export interface EnginePlan {
   /** Of every resource, those that stay as they are among them. */
   steps: readonly EngineStep[];
   /** By which the engine is held to just that; absent where not everything could be planned. */
-  document?: string;
+  document: string | undefined;
   /** Resources that it refuses as they are declared. */
   failures: readonly ErrorInfo[];
   /** The program gives the stack other outputs than are recorded. */
@@ -48,7 +48,7 @@ export async function askEngine(
     if (preview.programErrors.length > 0) throw createError(preview, session);
     return {
       steps: preview.steps,
-      ...(preview.plan === undefined ? {} : { document: preview.plan }),
+      document: preview.plan,
       failures: preview.failures.map(failureInfo),
       changesOutputs: changesOutputs(state, preview),
     };
@@ -96,8 +96,7 @@ export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
 export function withoutRegions(plan: EnginePlan, regions: { has(region: string): boolean }): EnginePlan {
   const isLeft = (step: EngineStep): boolean =>
     kindOf(step) === undefined || !regions.has(regionOf(step)) || (step.op === "delete" && step.type === INSTANCE_TYPE);
-  const { document: _, ...rest } = plan;
-  return { ...rest, steps: plan.steps.filter(isLeft) };
+  return { ...plan, document: undefined, steps: plan.steps.filter(isLeft) };
 }
 
 /** The region that a resource is in; empty for one that is in none. */

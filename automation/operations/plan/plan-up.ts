@@ -206,20 +206,24 @@ export function limited(plan: UpPlan, opened: Session, part: Part | undefined): 
   };
 }
 
-/** Outside the sandbox, what ends something or opens a port is confirmed. @throws SpotError E_DECLINED */
-export async function confirmed({ session, changes, resources, account }: UpPlan): Promise<void> {
-  if (session.target.kind === "sandbox") return;
+/** @throws SpotError E_DECLINED where the plan is not agreed to */
+export async function confirmed(plan: UpPlan): Promise<void> {
+  if (!(await isAgreed(plan))) throw new SpotError("E_DECLINED", "nothing was changed");
+}
+
+/** Outside the sandbox, what ends something or opens a port is asked about. */
+export async function isAgreed({ session, changes, resources, account }: UpPlan): Promise<boolean> {
+  if (session.target.kind === "sandbox") return true;
   const parts = [
     ...ending(changes, (count) => `${count} of ${pluralize(session.state.nodes.length, "node")}`),
     ...ending(resources, (count) => pluralize(count, "other resource")),
     ...opening(resources),
   ];
-  if (parts.length === 0) return;
-  const yes = await session.reporter.confirm({
+  if (parts.length === 0) return true;
+  return session.reporter.confirm({
     message: `Account ${account}, stack ${session.target.stack}: ${parts.join(" and ")}?`,
     unattended: false,
   });
-  if (!yes) throw new SpotError("E_DECLINED", "nothing was changed");
 }
 
 function ending(

@@ -9,7 +9,7 @@ import { createError, nodeListener } from "../run/engine-events";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
 import { reconcile } from "./reconcile";
-import { remainingScope, type RunScope } from "./targets";
+import { remainingScope, stillThere, type RunScope } from "./targets";
 
 /**
  * Runs the engine, and again until nothing more can be moved or tried again.
@@ -19,7 +19,8 @@ import { remainingScope, type RunScope } from "./targets";
 export async function runEngine(run: UpRun, from: Progress, scope: RunScope): Promise<{ at: Progress; ok: boolean }> {
   let at = from;
   let lost = 0;
-  for (let round = scope; ; round = remainingScope(run, at, round)) {
+  for (let next = scope; ; next = remainingScope(run, at, next)) {
+    const round = stillThere(run, at, next);
     // No target at all would mean everything.
     if (round.target?.length === 0) return { at, ok: lost === 0 };
     const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), round);

@@ -1,5 +1,6 @@
 import { isKept, type NodeChange } from "../../../fleet/plan/changes";
 import { refOf } from "../../engine/state";
+import { isAgreed } from "../plan/plan-up";
 import { runEngine } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { takeTurn } from "./rollout";
@@ -15,7 +16,10 @@ export function resumeUnchanged({ plan, nodes }: UpRun, { session }: Progress): 
   }
 }
 
-/** A node whose deployment broke off or failed in an earlier run is made anew; one that fails now is not tried twice. */
+/**
+ * A node whose deployment broke off or failed in an earlier run is made anew, when that is agreed to; one that fails now
+ * is not tried twice.
+ */
 export async function replaceHalfBuilt(run: UpRun, from: Progress): Promise<Progress> {
   if (!run.nodes || isStopped(run)) return from;
   const outcomes = await run.nodes.provisioner.settled();
@@ -23,18 +27,19 @@ export async function replaceHalfBuilt(run: UpRun, from: Progress): Promise<Prog
     [...outcomes].flatMap(([name, outcome]) => (outcome.state === "must-replace" ? [[name, outcome.reason]] : [])),
   );
   if (broken.size === 0) return from;
-  for (const [name, reason] of broken) {
-    from.session.reporter.emit({
-      type: "message",
-      level: "warning",
-      subject: name,
-      message: `is replaced: ${reason}`,
-    });
-  }
   const changes = from.changes.map((change): NodeChange => {
     const reason = broken.get(change.name);
     return isKept(change) && reason !== undefined ? { ...change, kind: "replace", reason } : change;
   });
+  const replaced = changes.filter(({ name, kind }) => kind === "replace" && broken.has(name));
+  const yes = await isAgreed({ ...run.plan, changes: replaced, resources: [] });
+  for (const [name, reason] of broken) {
+    const message = yes
+      ? `is replaced: ${reason}`
+      : `stays as it is, half built, because replacing it was not confirmed: ${reason}`;
+    from.session.reporter.emit({ type: "message", level: "warning", subject: name, message });
+  }
+  if (!yes) return from;
   const names = [...broken.keys()];
   const urns = urnsOf(from.session, names);
   return (await runEngine(run, takeTurn({ ...from, changes }, names), { target: urns, replace: urns })).at;

@@ -1,7 +1,7 @@
 import type { DesiredNode } from "../../../fleet/plan/changes";
 import type { UpOptions } from "../../engine/stack";
 import { urnParts } from "../../engine/events";
-import { INSTANCE_TYPE, networkUrns, nodeNameOf, nodeUrns } from "../../engine/state";
+import { INSTANCE_TYPE, networkUrns, nodeNameOf, NODE_TYPE, nodeUrns } from "../../engine/state";
 import type { Session } from "../../session";
 import type { Progress, UpRun } from "./progress";
 
@@ -59,7 +59,28 @@ export function remainingScope({ plan }: UpRun, at: Progress, last: RunScope): R
   };
 }
 
+/**
+ * The scope without what is gone and comes no more: what has been deleted, and a node's instance of the market that it
+ * left. The engine fails a run with a target that is neither recorded nor declared.
+ */
+export function stillThere({ plan }: UpRun, { session, placement }: Progress, scope: RunScope): RunScope {
+  if (scope.target === undefined) return scope;
+  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const declared = new Set(
+    Object.entries(placement.pins.nodes).flatMap(([name, { pool }]) =>
+      nodeUrns(session.target.stack, name, pool.market),
+    ),
+  );
+  const leaving = new Set(plan.engine?.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
+  const isNode = (urn: string): boolean => nodeOfUrn(urn).length > 0;
+  return {
+    ...scope,
+    target: scope.target.filter((urn) => recorded.has(urn) || (isNode(urn) ? declared.has(urn) : !leaving.has(urn))),
+  };
+}
+
 function nodeOfUrn(urn: string): string[] {
   const { type, name } = urnParts(urn);
+  if (type === NODE_TYPE) return [name];
   return type === INSTANCE_TYPE ? [nodeNameOf(name)] : [];
 }

@@ -85,13 +85,6 @@ async function carriedOut(
     stop: new AbortController(),
   });
   goneBetween(session, result.session).forEach(ended);
-  // Where pools refused, nodes went to others, perhaps on demand: what was told before is not what they cost.
-  if (result.attempts.length > 0 && result.session.state.nodes.length > 0)
-    await tellCost(
-      result.session,
-      result.session.state.nodes.map(({ pin }) => pin.pool),
-      "the fleet costs",
-    );
   return result;
 }
 

@@ -189,4 +189,41 @@ describe("a run of `up`", () => {
     );
     assert.deepEqual(result.untouched, [THIRD]);
   });
+
+  for (const yes of [true, false])
+    it(`${yes ? "replaces" : "leaves as it is"} a node that an earlier run left half built, as it is told to`, async () => {
+      using scripted = new ScriptedRun(yes ? [makes(FIRST)] : [], {
+        nodes: [recorded(FIRST, OLD)],
+        wanted: of([FIRST], OLD),
+        count: 1,
+        request: { wait: false },
+      });
+      const questions: string[] = [];
+      const { session } = scripted.run.plan;
+      const asking = {
+        ...session,
+        target: { ...session.target, kind: "aws" },
+        reporter: {
+          ...session.reporter,
+          confirm: ({ message }: { message: string }) => {
+            questions.push(message);
+            return Promise.resolve(yes);
+          },
+        },
+      } as typeof session;
+      const provisioner = {
+        provision: () => undefined,
+        settled: () => Promise.resolve(new Map([[FIRST, { state: "must-replace", reason: "step units: bad" }]])),
+        release: () => Promise.resolve(),
+      } as unknown as Provisioner;
+      await carryOut({
+        ...scripted.run,
+        plan: { ...scripted.run.plan, session: asking },
+        nodes: { access: {} as FleetAccess, provisioner },
+      });
+      assert.deepEqual(questions, ["Account 123456789012, stack scripted: replace or delete 1 of 1 node?"]);
+      const replaced = yes ? [{ target: urnsOf(FIRST), replace: urnsOf(FIRST) }] : [];
+      assert.deepEqual(scripted.scopes, replaced);
+      assert.match(scripted.told.join("\n"), yes ? /is replaced: step units/ : /stays as it is, half built/);
+    });
 });

@@ -58,23 +58,32 @@ export class ScriptedRun {
   /** What was told, as one line each. */
   readonly told: string[] = [];
   readonly ended: string[] = [];
+  /** What each later question about its plans was about. */
+  readonly asked: (string[] | undefined)[] = [];
   private readonly directory = mkdtempSync(path.join(os.tmpdir(), "spot-up-"));
   private nodes: StateNode[];
+  /** What is recorded beside the nodes. */
+  private others: EngineStep[];
   readonly run: UpRun;
 
   constructor(
     private readonly script: EngineDoes[],
-    given: {
+    private readonly given: {
       nodes: StateNode[];
       /** Pins by node name; a slot without one has no place. */
       wanted: Record<string, NodePin>;
       /** Nodes of the region. */
       count: number;
       candidates?: Candidate[];
+      /** What the engine plans beside the nodes, and by which document it is held to it. */
+      plans?: { others: EngineStep[]; document?: string };
+      /** What it plans when it is asked again. */
+      plansAgain?: EngineStep[];
       request?: Partial<UpRequest>;
     },
   ) {
     this.nodes = given.nodes;
+    this.others = (given.plans?.others ?? []).filter(({ op }) => op !== "create");
     const session = this.session();
     const config = { regions: [{ name: REGION, count: given.count }], maxUnavailable: 1 };
     const slots = slotsOf(config as unknown as Parameters<typeof slotsOf>[0]);
@@ -113,7 +122,14 @@ export class ScriptedRun {
       resources: [],
       held: [],
       // What it is asked about an empty record goes without saying.
-      engine: given.nodes.length === 0 ? undefined : { steps: changes.flatMap(plannedSteps), failures: [] },
+      engine:
+        given.nodes.length === 0
+          ? undefined
+          : {
+              steps: [...changes.flatMap(plannedSteps), ...(given.plans?.others ?? [])],
+              document: given.plans?.document,
+              failures: [],
+            },
     } as unknown as UpPlan;
     this.run = {
       plan,
@@ -138,7 +154,7 @@ export class ScriptedRun {
   }
 
   private get state() {
-    const resources = this.nodes.map(({ urn, name, instanceId }) => ({
+    const ofNodes = this.nodes.map(({ urn, name, instanceId }) => ({
       urn,
       type: INSTANCE_TYPE,
       name,
@@ -148,6 +164,7 @@ export class ScriptedRun {
       outputs: {},
       created: undefined,
     }));
+    const resources = [...ofNodes, ...this.others.map((step) => ({ ...step, custom: true, created: undefined }))];
     return { ...EMPTY_STATE, resources, nodes: this.nodes, regions: [REGION] };
   }
 
@@ -166,8 +183,29 @@ export class ScriptedRun {
         configFile: this.configFile,
         readState: () => Promise.resolve(this.state),
         up: (options: UpOptions) => Promise.resolve(this.up(options)),
+        preview: ({ target }: UpOptions) => {
+          this.asked.push(target);
+          return Promise.resolve({
+            steps: this.given.plansAgain ?? [],
+            plan: "again",
+            failures: [],
+            programErrors: [],
+          });
+        },
+        readSecretOutput: () => Promise.resolve(undefined),
+        writeSecretConfig: () => Promise.resolve(),
       },
     } as unknown as Session;
+  }
+
+  /** The engine fails a run with a target that is neither recorded nor declared. */
+  private isKnown(urn: string): boolean {
+    const declared = Object.entries(this.pinsWritten?.nodes ?? {}).flatMap(([name, { pool }]) =>
+      nodeUrns(STACK, name, pool.market),
+    );
+    const others = (this.given.plans?.others ?? []).filter(({ op }) => op !== "delete");
+    const known = [...declared, ...[...others, ...this.others, ...this.nodes].map((one) => one.urn)];
+    return urn.includes("*") || known.includes(urn);
   }
 
   private up({ listener, target, replace, plan }: UpOptions): EngineOutcome {
@@ -178,7 +216,10 @@ export class ScriptedRun {
     });
     const does = this.script.shift();
     if (does === undefined) throw new Error("the script has no such engine run");
-    const { makes = [], ends = [], refuses = [], programError } = does;
+    const { makes = [], ends = [], refuses = [] } = does;
+    const unknown = target?.find((urn) => !this.isKnown(urn));
+    const programError = does.programError ?? (unknown && `Target '${unknown}' could not be found in the stack.`);
+    this.others = this.others.filter(({ urn, op }) => op !== "delete" || (target && !target.includes(urn)));
     const gone = this.nodes.filter(({ name }) => [...ends, ...makes.map((made) => made.name)].includes(name));
     this.nodes = [...this.nodes.filter((node) => !gone.includes(node)), ...makes];
     const steps = [
@@ -205,6 +246,13 @@ export class ScriptedRun {
       interrupted: false,
     };
   }
+}
+
+/** A step of the engine's on something that is no node. */
+export function otherStep(type: string, op: string, region = REGION): EngineStep {
+  const urn = `urn:pulumi:${STACK}::spot-deployer::aws:ec2/${type}::${region}`;
+  const inputs = { region };
+  return { urn, type: `aws:ec2/${type}`, name: region, op, id: "", inputs, outputs: {}, before: inputs, keys: [] };
 }
 
 function stepOf({ name, pin, instanceId, urn, address }: StateNode, op: string): EngineStep {

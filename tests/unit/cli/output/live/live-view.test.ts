@@ -61,7 +61,7 @@ describe("the live view", () => {
       const from = { name: ref(0).name, instanceId: "i-old", pin, generation: "a" };
       const to = { slot: { name: ref(0).name, homeRegion: "us-west-2" }, pin, generation: "b" };
       const change = { name: ref(0).name, kind, reason: "asked for", from, to } as NodeChange;
-      const progress = after([{ type: "changes", stack: "s", account: "1", changes: [change] }]);
+      const progress = after([{ type: "changes", stack: "s", account: "1", changes: [change], resources: [] }]);
       return ended.map((step) => {
         const [phase, instanceId] = step.split(" ") as ["ending" | "deleted" | "created", string];
         advance(
