@@ -10,12 +10,16 @@ export type Reach =
   | { connection: NodeConnection; facts: ClientFacts }
   | { connection?: undefined; facts: ClientFacts; failure: string; diagnosis: DiagnosisStep[] };
 
-/** Opens a node's connection within the time given; where that fails, looks at everything on the way there. Never throws. */
-export async function reach(target: VerifyTarget, deadlineMs: number): Promise<Reach> {
+/**
+ * Opens a node's connection within the time given; where that fails, looks at everything on the way there. Never throws.
+ * @param isLate asked when it failed: only for want of time, which says nothing of the node
+ */
+export async function reach(target: VerifyTarget, deadlineMs: number, isLate: () => boolean): Promise<Reach | "late"> {
   const address = target.ref.address ?? "no address";
   try {
     return { connection: await target.connect(deadlineMs), facts: { address } };
   } catch (error) {
+    if (isLate()) return "late";
     const stage = error instanceof ConnectError ? error.stage : "banner";
     const cause = error instanceof Error && error.cause !== undefined ? ` ${wordsOf(error.cause)}` : "";
     const failure = `${wordsOf(error)}${cause}`;

@@ -1,5 +1,7 @@
 import type { Check } from "../../fleet/checks";
-import type { CheckStatus, Verification } from "./result";
+import { naturalCompare } from "../../fleet/text/words";
+import type { CheckStatus, NodeVerification, Verification } from "./result";
+import { combined } from "./scope";
 
 /** The JSON document of `verify --json` and of the report that is kept. `version` changes when a reader would break. */
 export interface VerificationReport extends Verification {
@@ -7,22 +9,71 @@ export interface VerificationReport extends Verification {
   /** ISO 8601, UTC. */
   at: string;
   stack: string;
-  summary: { nodes: number; verified: number; failed: number; unknown: number; checks: Record<CheckStatus, number> };
+  summary: {
+    /** Of those looked at. */
+    nodes: number;
+    verified: number;
+    failed: number;
+    unknown: number;
+    notLookedAt: number;
+    checks: Record<CheckStatus, number>;
+  };
+  nodes: ReportedNode[];
+}
+
+export interface ReportedNode extends NodeVerification {
+  /** When it was looked at: ISO 8601, UTC. */
+  at: string;
 }
 
 export function verificationReport(verification: Verification, about: { stack: string; at: Date }): VerificationReport {
+  const at = about.at.toISOString();
+  return reportOf({ ...verification, nodes: verification.nodes.map((node) => ({ ...node, at })) }, about.stack, at);
+}
+
+/**
+ * What is known of a fleet after another run: of each node the last result of the whole list, with its time. Results of
+ * chosen checks, and of a list that ended early, change nothing in it; neither does one of another instance stay.
+ * @param known from the runs before, of the same stack
+ * @param fleet all nodes that there are now
+ * @returns undefined when nothing is known of any node
+ */
+export function knownAfter(
+  known: VerificationReport | undefined,
+  latest: VerificationReport,
+  fleet: readonly { name: string; instanceId: string }[],
+): VerificationReport | undefined {
+  const results = [...latest.nodes.filter(({ isWhole }) => isWhole), ...(known?.nodes ?? [])];
+  if (results.length === 0) return undefined;
+  const nodes = fleet
+    .flatMap(({ name, instanceId }) => results.find((one) => one.node === name && one.instanceId === instanceId) ?? [])
+    .sort((a, b) => naturalCompare(a.node, b.node));
+  const verification = combined(nodes, {
+    fleet: fleet.map(({ name }) => name).sort(naturalCompare),
+    outcomeOf: () => "skipped",
+  });
+  const at = nodes.map((node) => node.at).reduce((a, b) => (a > b ? a : b), known?.at ?? "");
+  return reportOf({ ...verification, nodes }, latest.stack, at || latest.at);
+}
+
+function reportOf(
+  verification: Omit<Verification, "nodes"> & { nodes: ReportedNode[] },
+  stack: string,
+  at: string,
+): VerificationReport {
   const { nodes } = verification;
   const count: Record<CheckStatus, number> = { ok: 0, failed: 0, unknown: 0, warning: 0, info: 0, skipped: 0 };
   for (const { results } of nodes) for (const { status } of results) count[status] += 1;
   return {
     version: 1,
-    at: about.at.toISOString(),
-    stack: about.stack,
+    at,
+    stack,
     summary: {
       nodes: nodes.length,
       verified: nodes.filter(({ isVerified }) => isVerified).length,
       failed: nodes.filter(({ outcome }) => outcome === "failed").length,
       unknown: nodes.filter(({ outcome }) => outcome === "unknown").length,
+      notLookedAt: verification.notLookedAt.length,
       checks: count,
     },
     ...verification,

@@ -38,6 +38,8 @@ export interface NodeVerification {
   isVerified: boolean;
   /** The same with what it is when it is not verified. */
   outcome: Outcome;
+  /** The whole list was gone through: no check was left out, and each came to its end or was skipped because of another. */
+  isWhole: boolean;
   milliseconds: number;
 }
 
@@ -47,4 +49,10 @@ export interface Verification {
   isVerified: boolean;
   /** The worst of its nodes'. */
   outcome: Outcome;
+  /** The whole list, on every node of the fleet. What is verified in part says nothing of the rest. */
+  isWhole: boolean;
+  /** What was not looked at, a phrase each; empty when it is whole. */
+  leftOut: string[];
+  /** Names of the fleet's nodes that were not looked at. */
+  notLookedAt: string[];
 }

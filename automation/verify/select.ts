@@ -39,7 +39,7 @@ export interface CheckChoice {
 }
 
 /**
- * The checks to run: those chosen and, because a check means nothing without them, all that they need.
+ * The checks to run: those chosen and, because a check means nothing without them, all that they need or come after.
  * @throws SpotError E_USAGE when nothing is chosen
  */
 export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly Check[] = checks): Check[] {
@@ -65,7 +65,8 @@ export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly C
   const want = (id: string): void => {
     if (wanted.has(id)) return;
     wanted.add(id);
-    byId.get(id)?.needs.forEach(want);
+    const { needs = [], after = [] } = byId.get(id) ?? {};
+    [...needs, ...after].forEach(want);
   };
   chosen.forEach(({ id }) => want(id));
   return from.filter(({ id }) => wanted.has(id));

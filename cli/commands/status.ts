@@ -13,7 +13,7 @@ import { keptReport } from "../output/report-store";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
 
-/** What is told of the last verification. */
+/** What is told of the last verification: each node's last result of the whole list. */
 interface Verified {
   at: string;
   stack: string;
@@ -21,6 +21,9 @@ interface Verified {
   verified: number;
   failed: number;
   unknown: number;
+  notLookedAt: number;
+  /** When each node was looked at that was not at the last time, by name. */
+  earlier: Record<string, string>;
   /** Path of its page. */
   report: string;
 }
@@ -43,14 +46,16 @@ export function run(context: CommandContext): Promise<ExitCode> {
 function lastVerified(folder: string): Verified | undefined {
   const kept = keptReport(folder);
   if (kept === undefined) return undefined;
-  const { at, stack, summary } = kept.report;
+  const { at, stack, summary, nodes } = kept.report;
   return {
     at,
     stack,
-    nodes: summary.nodes,
+    nodes: summary.nodes + summary.notLookedAt,
     verified: summary.verified,
     failed: summary.failed,
     unknown: summary.unknown,
+    notLookedAt: summary.notLookedAt,
+    earlier: Object.fromEntries(nodes.flatMap((node) => (node.at === at ? [] : [[node.node, node.at]]))),
     report: kept.page,
   };
 }
@@ -98,10 +103,20 @@ function text({ record, state, verification, now }: Status, width: number): stri
       : []),
     ...problems.flatMap(({ code, message, next }) => [`${code}: ${message}`, `  next: ${next}`]),
     `log: ${log}`,
-    ...(verification
-      ? [
-          `last verification, ${ageText(now - Date.parse(verification.at))} ago: ${verification.verified} of ${pluralize(verification.nodes, "node")} of stack ${verification.stack} verified${verification.unknown > 0 ? `, ${verification.unknown} unknown` : ""}; its report: ${verification.report}`,
-        ]
-      : []),
+    ...(verification ? [verifiedText(verification, now)] : []),
   ].join("\n");
+}
+
+function verifiedText(
+  { at, stack, nodes, verified, unknown, notLookedAt, earlier, report }: Verified,
+  now: number,
+): string {
+  const ago = (time: string): string => `${ageText(now - Date.parse(time))} ago`;
+  const counts = [
+    `${verified} of ${pluralize(nodes, "node")} of stack ${stack} verified`,
+    ...(unknown > 0 ? [`${unknown} unknown`] : []),
+    ...(notLookedAt > 0 ? [`${notLookedAt} not looked at`] : []),
+  ];
+  const older = Object.entries(earlier).map(([node, time]) => `${node} ${ago(time)}`);
+  return `last verification, ${ago(at)}: ${counts.join(", ")}${older.length > 0 ? `; looked at earlier: ${older.join(", ")}` : ""}; its report: ${report}`;
 }

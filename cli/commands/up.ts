@@ -1,6 +1,7 @@
 import type { ErrorClass } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
-import { enoughNodes, poolText } from "../../fleet/aws/pools";
+import { poolText } from "../../fleet/aws/pools";
+import { enoughNodes } from "../../fleet/config/min-healthy";
 import { capitalized, pluralize } from "../../fleet/text/words";
 import { tellCost } from "../../automation/operations/inspect/cost";
 import { list, type ListedNode } from "../../automation/operations/inspect/list";
@@ -16,6 +17,7 @@ import { verdictLine, verificationText } from "../output/verification";
 import { unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
 import { verificationReport } from "../../automation/verify/report";
+import { combined } from "../../automation/verify/scope";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
 import { withSession } from "../runtime/with-session";
@@ -54,10 +56,13 @@ function isHealthyEnough({ verification, definition, session }: UpResult, standi
   return well >= enoughNodes(minHealthy, definition.slots.length);
 }
 
-/** Keeps the report of the verification, when nodes came as far as that; its page's path. */
+/** Keeps what was verified, and forgets nodes that are gone; the page's path, when nodes came as far as that. */
 async function kept(context: CommandContext, { verification, session }: UpResult): Promise<string | undefined> {
-  if (verification === undefined || verification.nodes.length === 0) return undefined;
-  return keepReport(logsOf(context), verificationReport(verification, { stack: session.target.stack, at: new Date() }));
+  const { nodes } = session.state;
+  const told = verification ?? combined([], { fleet: nodes.map(({ name }) => name) });
+  const report = verificationReport(told, { stack: session.target.stack, at: new Date() });
+  const page = await keepReport(logsOf(context), report, nodes);
+  return told.nodes.some(({ isWhole }) => isWhole) ? page : undefined;
 }
 
 /** Failures that a fleet may live with: a node or a region less. */
@@ -167,11 +172,24 @@ function stoppedCode({ failures, verification }: UpResult): ExitCode {
 
 const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
 
-function verdict({ session, verification, changes }: UpResult): string {
+function verdict({ session, verification, changes, untouched }: UpResult): string {
   if (!bootsHosts(session))
     return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
-  return verdictLine(verification.nodes, changes.filter(({ kind }) => kind !== "delete").length);
+  const looked = new Set(verification.nodes.map(({ node }) => node));
+  const others = changes.filter(({ name, kind }) => kind !== "delete" && !looked.has(name));
+  const waiting = others.filter(({ name }) => untouched.includes(name)).length;
+  // Those that the run was about are counted as what they are.
+  const left = verification.notLookedAt.filter((name) => others.every((other) => other.name !== name));
+  return verdictLine(
+    {
+      ...verification,
+      notLookedAt: left,
+      leftOut:
+        left.length > 0 ? [`${left.length} of ${pluralize(looked.size + others.length + left.length, "node")}`] : [],
+    },
+    { waiting, down: others.length - waiting },
+  );
 }
 
 function changeSummary({ done, otherChanges }: UpResult): string {

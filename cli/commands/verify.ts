@@ -14,6 +14,7 @@ import { checkRows, verificationReport, type VerificationReport } from "../../au
 import type { Verification } from "../../automation/verify/result";
 import { selectChecks } from "../../automation/verify/select";
 import type { CommandContext, ParsedOptions } from "../runtime/context";
+import type { Session } from "../../automation/session";
 import { placeWords } from "../runtime/place";
 import { logsOf } from "../runtime/reporter";
 import { watching } from "../runtime/watch";
@@ -21,6 +22,9 @@ import { withSessions } from "../runtime/with-session";
 
 /** Between two looks of --watch. */
 const WATCH_MS = 10_000;
+
+/** Names of files that `--report` writes. */
+const PAGE = /\.html?$/i;
 
 /** Pairs of options that cannot mean anything together. */
 const EXCLUDE: [keyof ParsedOptions, keyof ParsedOptions][] = [
@@ -63,6 +67,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       ...given,
       choice: { only: options.only, phase: options.phase },
       nodes: options.node,
+      minHealthy: min,
       deadlineMs,
       // To look again is what --watch does; nothing is waited for within one look.
       ...(options.watch ? { patienceMs: 0 } : {}),
@@ -74,12 +79,12 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     // What waits for an answer would wait for ever.
     interrupts.soft.addEventListener("abort", () => person?.close(), { once: true });
     const once = async (): Promise<Verification> => {
-      const { verification, stack } = await open(async (session) => ({
+      const { verification, session } = await open(async (session) => ({
         verification: await verifyFleet(session, request),
-        stack: session.target.stack,
+        session,
       }));
       interrupts.soft.throwIfAborted();
-      await tell(context, verification, stack);
+      await tell(context, verification, session);
       return verification;
     };
     try {
@@ -104,6 +109,12 @@ function understood(options: ParsedOptions): {
         message: `--${one} and --${other} exclude each other`,
         next: "Run `spot help verify`.",
       });
+  }
+  if (options.report !== undefined && !PAGE.test(options.report)) {
+    throw new SpotError("E_USAGE", {
+      message: `--report ${options.report}: a report is a page for a browser, FILE.html or FILE.htm`,
+      next: "Name such a file; other kinds: --junit FILE writes JUnit XML, --tap and --json print theirs (`> FILE` keeps it).",
+    });
   }
   for (const file of [options.junit, options.report]) if (file !== undefined) assertWritable(file);
   if (options.deadline !== undefined && !/^[1-9]\d{0,4}$/.test(options.deadline)) {
@@ -131,20 +142,26 @@ function assertWritable(file: string): void {
 }
 
 /** The result in every form that was asked for, and kept for a later look. Each form is loaded only then. */
-async function tell(context: CommandContext, verification: Verification, stack: string): Promise<void> {
+async function tell(context: CommandContext, verification: Verification, { target, state }: Session): Promise<void> {
   const { options, terminal } = context;
-  const report = verificationReport(verification, { stack, at: new Date() });
-  const page = await keepReport(logsOf(context), report);
+  const report = verificationReport(verification, { stack: target.stack, at: new Date() });
+  const page = await keepReport(logsOf(context), report, state.nodes);
   if (options.json) jsonLine(terminal, report);
   else if (options.tap) terminal.stdout.write((await import("../output/formats/tap.js")).tap(report));
   else {
     if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
     terminal.stdout.write(
-      `${verificationText(terminal, verification)}\n\n${verdictLine(verification.nodes)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${page === undefined ? "Its report cannot be kept." : `Report: ${page}`}\n`,
+      `${verificationText(terminal, verification)}\n\n${verdictLine(verification)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${keptText(verification, page)}\n`,
     );
   }
   if (options.junit !== undefined) write(options.junit, (await import("../output/formats/junit.js")).junit, report);
   if (options.report !== undefined) write(options.report, (await import("../output/formats/html.js")).html, report);
+}
+
+function keptText({ nodes }: Verification, page: string | undefined): string {
+  if (!nodes.some(({ isWhole }) => isWhole))
+    return "Nothing of it is kept, for it is not the whole list: `status` goes on telling each node's last whole result.";
+  return page === undefined ? "Its report cannot be kept." : `Report: ${page}`;
 }
 
 function write(file: string, format: (report: VerificationReport) => string, report: VerificationReport): void {

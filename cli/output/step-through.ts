@@ -2,7 +2,7 @@ import { createInterface, type Interface } from "node:readline";
 import type { Check, NodeExpectation } from "../../fleet/checks";
 import type { NodeRef } from "../../fleet/model";
 import type { CheckResult } from "../../automation/verify/result";
-import type { NextStep } from "../../automation/verify/runner";
+import type { NextStep, Position } from "../../automation/verify/runner";
 import { coloursFor, type Terminal } from "./console";
 import { commandText, resultLines } from "./verification";
 
@@ -27,8 +27,8 @@ export class StepThrough {
     this.answers = this.lines[Symbol.asyncIterator]();
   }
 
-  /** Shows what is about to be run. */
-  readonly before = (ref: NodeRef, check: Check, expectation: NodeExpectation): void => {
+  /** Shows what is about to be run, and how far the list has come. */
+  readonly before = (ref: NodeRef, check: Check, expectation: NodeExpectation, { check: at, node }: Position): void => {
     const { bold, dim } = coloursFor(this.terminal.stdout, this.terminal.env);
     if (ref.name !== this.node) {
       this.node = ref.name;
@@ -37,7 +37,10 @@ export class StepThrough {
       );
     }
     const where = check.where === "cloud" || check.where === "client" ? "here" : "node";
-    this.write(`\n${bold(`${check.id} ${check.title}`)}\n${commandText(where, check.command(expectation))}\n`);
+    const position = `${at.number} of ${at.of}${node.of > 1 ? `, ${ref.name} (node ${node.number} of ${node.of})` : ""}`;
+    this.write(
+      `\n${dim(position)}\n${bold(`${check.id} ${check.title}`)}\n${commandText(where, check.command(expectation))}\n`,
+    );
   };
 
   /** Shows the result and waits for what to do. */

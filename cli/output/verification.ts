@@ -6,7 +6,7 @@ import type { CheckResult, CheckStatus, NodeVerification, Verification } from ".
 import { coloursFor, type TerminalLike } from "./console";
 import { tableText, widthOf } from "./table";
 
-/** Nodes and phases at a glance, then every failure in full. */
+/** Nodes and phases at a glance, then every failure in full. Of a part of the list, no node is called verified. */
 export function verificationText(
   { stdout, env }: { stdout: TerminalLike; env: NodeJS.ProcessEnv },
   { nodes }: Verification,
@@ -18,12 +18,12 @@ export function verificationText(
     ["unknown", colours.yellow],
     ["skipped", colours.yellow],
   ] as const;
-  const verified: Record<Outcome, string> = {
-    verified: colours.green("yes"),
+  const verified = (isWhole: boolean): Record<Outcome, string> => ({
+    verified: isWhole ? colours.green("yes") : colours.yellow("in part"),
     failed: colours.red("NO"),
     unknown: colours.yellow("unknown"),
     skipped: colours.red("NO"),
-  };
+  });
   const cell = (results: CheckResult[]): string => {
     for (const [status, paint] of worst) {
       const count = results.filter((result) => result.status === status).length;
@@ -36,7 +36,7 @@ export function verificationText(
     nodes.map((node) => [
       node.node,
       ...seen.map((phase) => cell(node.results.filter((result) => result.phase === phase))),
-      verified[node.outcome],
+      verified(node.isWhole)[node.outcome],
       `${(node.milliseconds / 1000).toFixed(1)} s`,
     ]),
     widthOf(stdout),
@@ -45,20 +45,42 @@ export function verificationText(
 }
 
 /**
- * One line: how many of the nodes are verified, and what the others are.
- * @param all how many there should be; nodes that no check was run on are more than were looked at
+ * One line: how many of the nodes are verified, what the others are, and what was not looked at.
+ * @param expected nodes that there should be and that no check was run on: those that never came up, and those whose
+ *   turn did not come
  */
-export function verdictLine(nodes: readonly Pick<NodeVerification, "outcome">[], all = nodes.length): string {
+export function verdictLine(
+  {
+    nodes,
+    isWhole,
+    leftOut,
+    notLookedAt,
+  }: Pick<Verification, "isWhole" | "leftOut" | "notLookedAt"> & {
+    nodes: readonly Pick<NodeVerification, "outcome">[];
+  },
+  { down = 0, waiting = 0 }: { down?: number; waiting?: number } = {},
+): string {
   const count = (outcome: Outcome): number => nodes.filter((node) => node.outcome === outcome).length;
   const verified = count("verified");
-  if (all > 0 && verified === all) return `VERIFIED: ${verified} of ${pluralize(all, "node")}.`;
+  const asked = nodes.length + down + waiting;
+  const rest = leftOut.length > 0 ? ` Not looked at: ${leftOut.join("; ")}.` : "";
+  if (asked > 0 && verified === asked) {
+    if (isWhole) return `VERIFIED: ${verified} of ${pluralize(asked, "node")}.`;
+    const holds =
+      leftOut.length === 1 && notLookedAt.length > 0
+        ? `${verified} of the fleet's ${pluralize(asked + notLookedAt.length, "node")} verified`
+        : `what was looked at holds on ${pluralize(asked, "node")}`;
+    return `PARTIAL: ${holds}.${rest}`;
+  }
   const others: [number, string][] = [
     [count("failed"), "failed"],
     [count("unknown"), "unknown"],
-    [count("skipped") + all - nodes.length, "not looked at"],
+    [down, "did not come up"],
+    [count("skipped"), "not looked at to the end"],
+    [waiting, "not looked at"],
   ];
   const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
-  return `NOT VERIFIED: ${[`${verified} of ${pluralize(all, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.`;
+  return `NOT VERIFIED${leftOut.length > 0 ? " (PARTIAL)" : ""}: ${[`${verified} of ${pluralize(asked, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.${rest}`;
 }
 
 function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {

@@ -72,14 +72,17 @@ export const OPTIONS = {
     description: "go through the list as a person would: see a check, its command and its result, then Enter",
   },
   "until-first-failure": { description: "run one check after the other, and stop at the first that fails" },
-  deadline: { value: "SECONDS", description: "for one node; what is not begun by then is unknown (default: 300)" },
+  deadline: {
+    value: "SECONDS",
+    description: "for one node; what has not ended by then is skipped, and the node is not verified (default: 300)",
+  },
   "min-healthy": {
     value: "SHARE",
     description: "succeed when this share of the nodes is verified, e.g. 80%, or this number",
   },
   junit: { value: "FILE", description: "write the result there as JUnit XML, too" },
   tap: { description: "print the result in the Test Anything Protocol" },
-  report: { value: "FILE.html", description: "write the result there as one page for a browser, too" },
+  report: { value: "FILE.html", description: "write the result there as one page for a browser, too (.html or .htm)" },
   list: { description: "print the list of checks and run none" },
   seconds: {
     value: "N",

@@ -108,11 +108,3 @@ export function nextPool(candidates: readonly Candidate[], { closed, avoided, ta
     )
     .reduce((best, other) => (load(other.pool) < load(best.pool) ? other : best), first);
 }
-
-/** How many nodes are enough: `minHealthy` as the configuration has it, a percentage rounded up. Undefined: all. */
-export function enoughNodes(minHealthy: number | string | undefined, fleetSize: number): number {
-  if (minHealthy === undefined) return fleetSize;
-  return typeof minHealthy === "number"
-    ? Math.min(minHealthy, fleetSize)
-    : Math.ceil((fleetSize * Number.parseInt(minHealthy, 10)) / 100);
-}

@@ -70,6 +70,8 @@ export const cloudChecks: readonly Check[] = [
       );
       return {
         ...verdict,
+        // One that runs can be looked at, whatever else of it is not as ordered.
+        ...(instance?.state === "running" ? { blocks: [] } : {}),
         ...(instance?.stateReason && instance.state !== "running"
           ? { cause: `AWS says: ${instance.stateReason}` }
           : {}),
@@ -218,6 +220,8 @@ function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
       ok: problems.length === 0,
       expected,
       actual: joinList(problems) || expected,
+      // What is admitted besides keeps nobody from the node.
+      ...(shutOut ? {} : { blocks: [] }),
       ...(isUncertain ? UNCERTAIN : {}),
     };
   });

@@ -28,7 +28,7 @@ export const deploymentChecks: readonly Check[] = [
     title: "deployment ran",
     phase: "deployment",
     where: "node",
-    needs: ["D2"],
+    needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
     command: () => `cat ${paths.deploymentResult}`,
@@ -37,12 +37,12 @@ export const deploymentChecks: readonly Check[] = [
     next: LOOK_AT_LOG,
   },
   {
-    // Needs D2 alone: when the deployment failed (E1), this is the check that names the step.
+    // Stands before E1: when the deployment failed, this is the check that names the step.
     id: "E2",
     title: "every deployment step",
     phase: "deployment",
     where: "node",
-    needs: ["D2"],
+    needs: ["D1"],
     severity: "fail",
     deadlineMs: QUICK,
     command: () => stepsCommand(paths.deploymentSteps),

@@ -140,7 +140,13 @@ export function judgeSteps({ stdout, stderr }: CommandOutput): Verdict {
     .map(parseJsonObject)
     .filter((step) => step !== undefined);
   if (steps.length === 0)
-    return { ok: false, expected: "every step ok", actual: firstLine(stderr, "no step was recorded"), pending: true };
+    return {
+      ok: false,
+      expected: "every step ok",
+      actual: firstLine(stderr, "no step was recorded"),
+      pending: true,
+      cause: "The program that records its steps was never started, or ended before the first one.",
+    };
   const verdict = expectAll(steps, ({ name, status, detail }) =>
     status === "ok" ? undefined : `${String(name)}: ${String(status)}${detail ? `: ${textOf(detail)}` : ""}`,
   );

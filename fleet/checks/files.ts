@@ -23,11 +23,18 @@ export const fileChecks: readonly Check[] = [
     title: "upload root: owner and mode",
     phase: "files",
     where: "node",
-    needs: ["C1"],
+    needs: ["B3"],
+    after: ["C1"],
     severity: "fail",
     deadlineMs: QUICK,
     command: () => lookAt([...waysTo([paths.upload]), paths.upload]),
-    judge: (output, { username }) => judgeDirectories([{ path: paths.upload, owner: username, mode: "755" }], output),
+    judge(output, { username }) {
+      const verdict = judgeDirectories([{ path: paths.upload, owner: username, mode: "755" }], output);
+      const look = lookOf(output);
+      const canBeRead = look.seen.get(paths.upload)?.kind === "d" && barriersTo([paths.upload], look).length === 0;
+      // What lies in it is there whosever it is.
+      return canBeRead ? { ...verdict, blocks: [] } : verdict;
+    },
     cause: "cloud-init did not come to the end of the user data, or the folder was changed since.",
     next: "See C2.",
   },
@@ -76,7 +83,7 @@ export const fileChecks: readonly Check[] = [
     title: "application directories",
     phase: "files",
     where: "node",
-    needs: ["C1"],
+    needs: ["E2"],
     severity: "fail",
     deadlineMs: QUICK,
     command: ({ directories }) => {

@@ -30,6 +30,7 @@ export const healthChecks: readonly Check[] = [
     phase: "health",
     where: "node",
     needs: ["B3"],
+    after: ["C1"],
     severity: "fail",
     deadlineMs: SLOW,
     command: () =>

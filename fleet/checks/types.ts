@@ -159,6 +159,11 @@ export interface Verdict {
   cause?: string;
   /** The same for what to do. */
   next?: string;
+  /**
+   * Of a check that fails: what of it stands in the way of those that need it, by the name that they are `about`. Empty:
+   * nothing, what needs it can be judged all the same. Absent: all of it.
+   */
+  blocks?: readonly string[];
   /** What the output tells of when things happened: the timeline of the report. */
   spans?: readonly Span[];
   /** The last lines in the journal of each unit that is not as it must be. */
@@ -200,10 +205,14 @@ interface CheckBase {
   title: string;
   phase: Phase;
   /**
-   * Ids of checks that must be ok first; otherwise this one is skipped because of them. What AWS did not answer keeps
-   * nobody from trying the way to the node.
+   * Ids of checks without which a result of this one would mean nothing: when one of them fails, it is skipped because of
+   * it. That it would fail, too, is no need. What AWS did not answer keeps nobody from trying the way to the node.
    */
   needs: readonly string[];
+  /** What of its needs it is about, where a need is about several things (`Verdict.blocks`): a unit of F7's. */
+  about?: string;
+  /** Ids of checks that are settled first, however they end: they wait for what this one looks at. */
+  after?: readonly string[];
   /** What it means when the check does not hold. */
   severity: Severity;
   /** For one attempt. */

@@ -95,7 +95,8 @@ export function ownChecks(checks: readonly OwnCheck[]): NodeCheck[] {
       title: look.title(subject),
       phase: "own",
       where: "node",
-      needs: ["F5"],
+      needs: ["B5"],
+      after: ["F5"],
       severity,
       // The command itself ends first, and so can say why.
       deadlineMs: (deadlineSeconds + 1) * 1000,

@@ -9,6 +9,7 @@ import type { RawCheck, RawConfig } from "./schema";
 import { SpotError } from "../errors";
 import type { Location } from "../errors";
 import type { Market } from "../model";
+import type { MinHealthy } from "./min-healthy";
 
 export { countsOf, MAX_NODES } from "./rules";
 export { configKeys, imageNames } from "./schema";
@@ -44,7 +45,7 @@ export interface FleetConfig {
   /** A node that finds no place in its own region may go to another one of `regions`. */
   allowOtherRegions: boolean;
   /** With this many nodes well, a run in which others failed is a success: a number, or a percentage. Undefined: all. */
-  minHealthy: number | string | undefined;
+  minHealthy: MinHealthy | undefined;
   /** Size of the root volume, GiB. */
   storageGb: number;
   /** Ids or names of existing security groups to attach besides the fleet's own. */

@@ -1,5 +1,6 @@
 import { awsRegionNames, isAwsRegion } from "../aws/regions";
 import { MANAGED_BY, Tag } from "../model";
+import { enoughNodes } from "./min-healthy";
 import { didYouMean } from "../text/suggest";
 import { pluralize } from "../text/words";
 import { parseCidr } from "./cidr";
@@ -111,6 +112,13 @@ export function contradictions(raw: RawConfig): Fault[] {
       path: ["aws", "spot_price_limit"],
       part: "key",
       message: "aws.spot_price_limit is the older name of max_price; keep one",
+    });
+  }
+  if (raw.min_healthy !== undefined && enoughNodes(raw.min_healthy, nodes) > nodes) {
+    faults.push({
+      path: ["min_healthy"],
+      part: "value",
+      message: `min_healthy is ${raw.min_healthy}, but the fleet has ${pluralize(nodes, "node")}; give a number up to ${nodes}, or a percentage`,
     });
   }
   const { private_ssh_key_path: privateKey, public_ssh_key_path: publicKey } = raw.aws ?? {};

@@ -20,7 +20,7 @@ import { describeHosts } from "../support/describe-hosts";
 import { FleetBench, idsWith } from "../support/fleet-bench";
 import type { InsideHost } from "../support/inside-host";
 import { clientOf } from "../support/sandbox";
-import { galleryCases, type GalleryCase } from "./gallery/cases";
+import { galleryCases, galleryPairs, type GalleryCase } from "./gallery/cases";
 import { CleanUp } from "../support/clean-up";
 
 /** The node that is broken, and one that is not. */
@@ -237,6 +237,31 @@ describeHosts("the gallery of broken nodes", () => {
     });
   }
 
+  describe("two faults at once", () => {
+    const order = (ids: readonly string[]): string[] => checks.map(({ id }) => id).filter((id) => ids.includes(id));
+
+    for (const [one, other] of galleryPairs) {
+      it(`${one.name}, and ${other.name}: both are named`, async () => {
+        await inHost(one.breaks);
+        try {
+          await inHost(other.breaks);
+          try {
+            assertFound(of(await verify(PATIENCE.broken)), {
+              failing: order([...(one.failing ?? []), ...(other.failing ?? [])]),
+              warning: order([...(one.warning ?? []), ...(other.warning ?? [])]),
+            });
+          } finally {
+            await inHost(other.heals);
+          }
+        } finally {
+          await inHost(one.heals);
+          await inHost("journalctl -q --rotate && journalctl -q --vacuum-time=1ms");
+        }
+        assertHealthy(of(await verify(PATIENCE.healed)));
+      });
+    }
+  });
+
   describe("in AWS", () => {
     const REGION = "us-west-2";
     let ec2: EC2Client;
@@ -266,6 +291,18 @@ describeHosts("the gallery of broken nodes", () => {
       await ec2.send(new AuthorizeSecurityGroupIngressCommand(rule));
       assertFound(of(await verify(PATIENCE.broken)), { failing: ["A4"], says: /admits tcp 80-80 from 0\.0\.0\.0\/0/ });
       await ec2.send(new RevokeSecurityGroupIngressCommand(rule));
+    });
+
+    it("a port opened to the world, and a workload stopped: A4, F7", async () => {
+      const rule = { GroupId: await groupId(), IpPermissions: ssh("0.0.0.0/0", 80) };
+      await ec2.send(new AuthorizeSecurityGroupIngressCommand(rule));
+      await inHost("systemctl stop sensor.service");
+      try {
+        assertFound(of(await verify(PATIENCE.broken)), { failing: ["A4", "F7"] });
+      } finally {
+        await inHost("systemctl start sensor.service");
+        await ec2.send(new RevokeSecurityGroupIngressCommand(rule));
+      }
     });
 
     it("our own address shut out: A4", async () => {

@@ -132,7 +132,11 @@ describe("the fleet on the real engine, against the emulated AWS", function () {
     const order = events.filter(({ type }) => type === "node").map(({ phase, node }) => `${phase} ${node!.name}`);
     assert.deepEqual(
       order,
-      ["us-west-2-0", "us-west-2-1", "us-west-2-2"].flatMap((name) => [`deleted ${name}`, `created ${name}`]),
+      ["us-west-2-0", "us-west-2-1", "us-west-2-2"].flatMap((name) => [
+        `ending ${name}`,
+        `deleted ${name}`,
+        `created ${name}`,
+      ]),
     );
     const after = await ids();
     assert.deepEqual(Object.keys(after), Object.keys(before));

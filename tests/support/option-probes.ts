@@ -115,6 +115,13 @@ export const probes: Partial<Record<OptionName, Probe>> = {
       assert.ok(!(await stage.run(command)).stdout.includes(stage.ofAws));
       return;
     }
+    if (command.name === "sandbox") {
+      // It acts on the sandbox whether or not that is said.
+      const [said, unsaid] = [await stage.run(command, "--sandbox"), await stage.run(command)];
+      assert.match(said.stderr, /no node nobody runs in the sandbox/);
+      assert.deepEqual([said.stdout, said.stderr, said.code], [unsaid.stdout, unsaid.stderr, unsaid.code]);
+      return;
+    }
     const [inside, outside] = [await stage.halted(command, "--sandbox=api"), await stage.halted(command)];
     if (command.name === "sandbox") {
       assert.match(inside.stderr, /no node nobody runs in the sandbox/);

@@ -47,12 +47,39 @@ export function sampleReport(): VerificationReport {
   return verificationReport(
     {
       nodes: [
-        { ...node, node: "us-west-2-0", instanceId: "i-0a", results, isVerified: true, outcome: "verified" },
-        { ...node, node: "us-west-2-1", instanceId: "i-0b", results: broken, isVerified: false, outcome: "failed" },
-        { ...node, node: "us-west-2-2", instanceId: "i-0c", results: [unknown], isVerified: false, outcome: "unknown" },
+        {
+          ...node,
+          node: "us-west-2-0",
+          instanceId: "i-0a",
+          results,
+          isVerified: true,
+          outcome: "verified",
+          isWhole: true,
+        },
+        {
+          ...node,
+          node: "us-west-2-1",
+          instanceId: "i-0b",
+          results: broken,
+          isVerified: false,
+          outcome: "failed",
+          isWhole: true,
+        },
+        {
+          ...node,
+          node: "us-west-2-2",
+          instanceId: "i-0c",
+          results: [unknown],
+          isVerified: false,
+          outcome: "unknown",
+          isWhole: true,
+        },
       ],
       isVerified: false,
       outcome: "failed",
+      isWhole: true,
+      leftOut: [],
+      notLookedAt: [],
     },
     { stack: "dev", at: new Date(Date.UTC(2026, 0, 1)) },
   );

@@ -32,7 +32,7 @@ export const generatedDocs: Record<string, () => string> = {
   "docs/checks.md": () =>
     document(
       "Checks",
-      "What `verify` goes through on every node, in this order. A check whose need failed is skipped because of it. What AWS refuses to tell, throttles or does not answer is unknown: that says nothing of the node, what needs it is tried all the same, and a node with nothing worse is neither verified nor failed (exit code 4).",
+      "What `verify` goes through on every node, in this order: that in which things happen, so that the first failure is the cause of those that follow from it. A check is skipped because of another one only where its result would mean nothing without it: when all that it needs of it fails. Some failures stand in nobody's way (a rule that somebody added to the security group, another owner of the upload root), and a workload that does not run stands in the way of its own checks alone. What was not begun or not finished when the node's time (`--deadline`) was over is skipped, too, and the node is not verified (exit code 5). What AWS refuses to tell, throttles or does not answer is unknown: that says nothing of the node, what needs it is tried all the same, and a node with nothing worse is neither verified nor failed (exit code 4).",
       [
         ["id", "check", "phase", "needs", "when it does not hold", "likely cause", "what to do"],
         ...checks.map(({ id, title, phase, needs, severity, cause, next }) => [

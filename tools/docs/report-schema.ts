@@ -36,7 +36,9 @@ const node = z.strictObject({
   results: z.array(result),
   isVerified: z.boolean(),
   outcome,
+  isWhole: z.boolean(),
   milliseconds: z.number().min(0),
+  at: time,
 });
 
 const report = z.strictObject({
@@ -48,11 +50,15 @@ const report = z.strictObject({
     verified: count,
     failed: count,
     unknown: count,
+    notLookedAt: count,
     checks: z.strictObject({ ok: count, failed: count, unknown: count, warning: count, info: count, skipped: count }),
   }),
   nodes: z.array(node),
   isVerified: z.boolean(),
   outcome,
+  isWhole: z.boolean(),
+  leftOut: z.array(text),
+  notLookedAt: z.array(text),
 });
 
 /** The shape of `verify --json`; the published schema (docs/verification.schema.json) is made from it. */

@@ -12,6 +12,7 @@ import { verifyNodes } from "./verify-nodes";
 import type { Session } from "../../session";
 import type { Verification } from "../../verify/result";
 import type { VerifyOptions } from "../../verify/runner";
+import { assertPossible, type MinHealthy } from "../../verify/min-healthy";
 import { selectChecks, selectNames, type CheckChoice } from "../../verify/select";
 
 export interface VerifyRequest
@@ -21,17 +22,26 @@ export interface VerifyRequest
   /** Which checks, and patterns of node names; absent: all. */
   choice?: CheckChoice;
   nodes?: string;
+  /** How many of them must be verified: more than there are is refused before anything runs. */
+  minHealthy?: MinHealthy;
 }
 
 /**
  * Runs the check list on the nodes that the state knows. Changes nothing, on the nodes as little as in the record.
- * @throws SpotError E_NOT_FOUND when there is no node, E_USAGE for a pattern that fits nothing
+ * @throws SpotError E_NOT_FOUND when there is no node, E_USAGE for a pattern that fits nothing, or for more healthy nodes
+ *   than are looked at
  */
 export async function verifyFleet(session: Session, request: VerifyRequest): Promise<Verification> {
-  const { choice, nodes, config, configFile, ...options } = request;
-  const checks = selectChecks(choice, checksFor(config));
+  const { choice, nodes, config, configFile, minHealthy, ...options } = request;
+  const all = checksFor(config);
+  const checks = selectChecks(choice, all);
   const chosen = nodesNamed(session, nodes);
-  return verifyNodes(await openFleet(session, { config, configFile }), chosen, { ...options, checks });
+  if (minHealthy !== undefined) assertPossible(minHealthy, chosen.length, session.state.nodes.length);
+  return verifyNodes(await openFleet(session, { config, configFile }), chosen, {
+    ...options,
+    checks,
+    whole: { checks: all, nodes: nodesNamed(session, undefined).map(({ name }) => name) },
+  });
 }
 
 /** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */

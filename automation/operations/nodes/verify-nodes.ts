@@ -11,7 +11,7 @@ import type { FleetAccess } from "./fleet-access";
 export async function verifyNodes(
   access: FleetAccess,
   nodes: readonly StateNode[],
-  options: Pick<VerifyOptions, "checks" | "deadlineMs" | "patienceMs" | "onResult" | "before" | "after">,
+  options: Pick<VerifyOptions, "checks" | "whole" | "deadlineMs" | "patienceMs" | "onResult" | "before" | "after">,
 ): Promise<Verification> {
   const { reporter, interrupts } = access.session;
   const secrets = access.secretsOf(nodes);

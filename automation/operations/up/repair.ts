@@ -1,5 +1,6 @@
 import type { NodeChange } from "../../../fleet/plan/changes";
 import { confirmed } from "../plan/plan-up";
+import type { Outcome } from "../../verify/outcome";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { batchesOf, roll } from "./rollout";
 import { verificationOf, verify, verifyFleetOf } from "./verification";
@@ -33,8 +34,11 @@ export async function repair(run: UpRun, from: Progress): Promise<Progress> {
   return verifyFleetOf(run, await roll(run, at, batchesOf(run, failing)));
 }
 
+/** Outcomes that say neither that a node is well nor that it is not. */
+const UNTOLD: ReadonlySet<Outcome | undefined> = new Set<Outcome | undefined>(["unknown", "skipped"]);
+
 function tellUnknown({ session, verified }: Progress, standing: readonly string[]): void {
-  for (const name of standing.filter((name) => verified.get(name)?.outcome === "unknown")) {
+  for (const name of standing.filter((name) => UNTOLD.has(verified.get(name)?.outcome))) {
     session.reporter.emit({
       type: "message",
       level: "warning",

@@ -9,7 +9,7 @@ import type { RunScope } from "./targets";
 export function mustRollBack(run: UpRun, { failures, verification, session }: Progress): boolean {
   if (!run.request.rollback || isStopped(run)) return false;
   if (failures.length > 0 || verification?.outcome === "failed") return true;
-  if (verification?.outcome === "unknown")
+  if (verification !== undefined && verification.outcome !== "verified")
     session.reporter.emit({
       type: "message",
       level: "warning",

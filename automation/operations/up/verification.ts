@@ -1,6 +1,6 @@
 import { checksFor } from "../../../fleet/checks";
 import { naturalCompare } from "../../../fleet/text/words";
-import { together } from "../../verify/outcome";
+import { combined } from "../../verify/scope";
 import type { Verification } from "../../verify/result";
 import { reportVerified, verifyNodes } from "../nodes/verify-nodes";
 import { isStopped, type Progress, type UpRun } from "./progress";
@@ -27,13 +27,14 @@ export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progres
  * Everything that was verified so far. A node that never came up failed; one whose turn did not come was only not looked
  * at.
  */
-export function verificationOf({ verified, changes, pending }: Progress): Verification {
+export function verificationOf({ verified, changes, pending, session }: Progress): Verification {
   const nodes = [...verified.values()].sort((a, b) => naturalCompare(a.node, b.node));
-  const wanted = changes.filter(({ kind }) => kind !== "delete");
-  const outcome = together(
-    wanted.map(({ name }) => verified.get(name)?.outcome ?? (pending.has(name) ? "skipped" : "failed")),
-  );
-  return { nodes, isVerified: outcome === "verified", outcome };
+  const wanted = new Set(changes.flatMap(({ name, kind }) => (kind === "delete" ? [] : [name])));
+  const fleet = new Set([...session.state.nodes.map(({ name }) => name), ...wanted]);
+  return combined(nodes, {
+    fleet: [...fleet].sort(naturalCompare),
+    outcomeOf: (name) => (wanted.has(name) ? (pending.has(name) ? "skipped" : "failed") : undefined),
+  });
 }
 
 /** Verifies the recorded nodes of these names, and tells of each. */

@@ -1,5 +1,5 @@
 import { phases } from "../../../fleet/checks";
-import type { VerificationReport } from "../../../automation/verify/report";
+import type { ReportedNode, VerificationReport } from "../../../automation/verify/report";
 import type { Outcome } from "../../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../../../automation/verify/result";
 import { script, style } from "./html-parts";
@@ -24,6 +24,9 @@ const OUTCOME: Record<Outcome, { as: CheckStatus; word: string }> = {
   skipped: { as: "skipped", word: "no" },
 };
 
+/** Of a node on which what was chosen of the list holds. */
+const IN_PART = { as: "skipped", word: "in part" } as const;
+
 /** From the worst to the best: what a cell of the matrix shows. */
 const WORST: CheckStatus[] = ["failed", "unknown", "skipped", "warning", "info", "ok"];
 
@@ -33,8 +36,8 @@ const OPEN_TIMELINES = 5;
 /** The report as one page that needs nothing else: no network, no other file. */
 export function html(report: VerificationReport): string {
   const { nodes, stack, at, summary } = report;
-  const verdict = report.isVerified ? "VERIFIED" : "NOT VERIFIED";
-  const { as } = OUTCOME[report.outcome];
+  const verdict = report.isVerified ? (report.isWhole ? "VERIFIED" : "PARTIAL") : "NOT VERIFIED";
+  const as = report.isVerified && !report.isWhole ? "skipped" : OUTCOME[report.outcome].as;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -47,9 +50,9 @@ export function html(report: VerificationReport): string {
 <body>
 <header>
 <h1><span class="badge ${as}">${sign(as)} ${verdict}</span> ${text(stack)}</h1>
-<p>${summary.verified} of ${summary.nodes} nodes verified, ${summary.failed} failed, ${summary.unknown} unknown at <time datetime="${text(at)}">${text(at.replace("T", " ").replace(/\.\d+Z$/, " UTC"))}</time>.
+<p>${summary.verified} of ${summary.nodes} nodes verified, ${summary.failed} failed, ${summary.unknown} unknown at ${moment(at)}.
 ${WORST.map((status) => `${summary.checks[status]} ${STATUS[status].word}`).join(", ")}.</p>
-<form id="filter">
+${report.leftOut.length > 0 ? `<p>Partial. Not looked at: ${text(report.leftOut.join("; "))}.</p>\n` : ""}<form id="filter">
 <label>Node or check <input type="search" name="text" placeholder="us-west-2, D2, disk …"></label>
 <fieldset><legend>Show</legend>${WORST.map((status) => `<label><input type="checkbox" name="status" value="${status}"${status === "ok" ? "" : " checked"}> ${sign(status)} ${STATUS[status].word}</label>`).join("\n")}</fieldset>
 </form>
@@ -68,7 +71,7 @@ ${nodes.map((node) => node.results.map((result) => card(node, result)).join("\n"
 `;
 }
 
-function matrix(nodes: readonly NodeVerification[]): string {
+function matrix(nodes: readonly ReportedNode[]): string {
   const seen = phases.filter((phase) => nodes.some(({ results }) => results.some((result) => result.phase === phase)));
   const cell = (results: readonly CheckResult[]): string => {
     const worst = WORST.find((status) => results.some((result) => result.status === status));
@@ -76,13 +79,17 @@ function matrix(nodes: readonly NodeVerification[]): string {
     const number = results.filter(({ status }) => status === worst).length;
     return `<td class="${worst}">${sign(worst)} ${number}<span class="word"> ${STATUS[worst].word}</span></td>`;
   };
-  const row = ({ node, outcome, results, milliseconds }: NodeVerification): string =>
-    `<tr data-node="${text(node)}"><th scope="row">${text(node)}</th><td class="${OUTCOME[outcome].as}">${sign(OUTCOME[outcome].as)} ${OUTCOME[outcome].word}</td>${seen
+  const row = ({ node, outcome, isWhole, results, milliseconds, at }: ReportedNode): string => {
+    const { as, word } = outcome === "verified" && !isWhole ? IN_PART : OUTCOME[outcome];
+    return `<tr data-node="${text(node)}"><th scope="row">${text(node)}</th><td class="${as}">${sign(as)} ${word}</td>${seen
       .map((phase) => cell(results.filter((result) => result.phase === phase)))
-      .join("")}<td>${(milliseconds / 1000).toFixed(1)} s</td></tr>`;
+      .join("")}<td>${(milliseconds / 1000).toFixed(1)} s</td><td>${moment(at)}</td></tr>`;
+  };
   return `<div class="wide" tabindex="0" role="region" aria-labelledby="matrix-title"><table><thead><tr><th scope="col">node</th><th scope="col">verified</th>${seen
     .map((phase) => `<th scope="col">${phase}</th>`)
-    .join("")}<th scope="col">time</th></tr></thead><tbody>${nodes.map(row).join("\n")}</tbody></table></div>`;
+    .join(
+      "",
+    )}<th scope="col">time</th><th scope="col">looked at</th></tr></thead><tbody>${nodes.map(row).join("\n")}</tbody></table></div>`;
 }
 
 function timeline(node: NodeVerification, isOpen: boolean): string {
@@ -121,6 +128,9 @@ function card({ node, instanceId, address }: NodeVerification, result: CheckResu
   );
   return `<article class="result ${status}" data-status="${status}" data-text="${text(`${node} ${instanceId} ${address ?? ""} ${id} ${title} ${phase}`.toLowerCase())}"><details${status === "failed" || status === "unknown" ? " open" : ""}><summary>${sign(status)} <b>${text(node)}</b> ${text(id)} ${text(title)} <em>${STATUS[status].word}</em></summary><dl>${shown.join("")}</dl>${way}${ends.join("")}</details></article>`;
 }
+
+const moment = (at: string): string =>
+  `<time datetime="${text(at)}">${text(at.replace("T", " ").replace(/\.\d+Z$/, " UTC"))}</time>`;
 
 const sign = (status: CheckStatus): string => `<span class="sign" aria-hidden="true">${STATUS[status].sign}</span>`;
 

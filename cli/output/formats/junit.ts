@@ -3,23 +3,30 @@ import type { CheckResult, NodeVerification } from "../../../automation/verify/r
 import { explanation, reasonSkipped } from "../../../automation/verify/explanation";
 
 /** The report as JUnit XML: a suite for each node, a case for each check. Warnings do not fail, so they are output. */
-export function junit({ nodes, stack, at }: VerificationReport): string {
+export function junit({ nodes, stack, at, leftOut }: VerificationReport): string {
   // Strict readers (Jenkins' schema) know no number of skipped cases for the whole.
   const { tests, failures, errors } = totalsOf(nodes.flatMap(({ results }) => results));
   const seconds = nodes.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     open("testsuites", { name: `verify ${stack}`, tests, failures, errors, time: seconds.toFixed(3) }),
-    ...nodes.flatMap((node) => suite(node, at)),
+    ...nodes.flatMap((node) => suite(node, at, leftOut)),
     "</testsuites>",
     "",
   ].join("\n");
 }
 
-function suite(node: NodeVerification, at: string): string[] {
+function suite(node: NodeVerification, at: string, leftOut: readonly string[]): string[] {
   const { node: name, results, instanceId, address, milliseconds } = node;
   return [
     `  ${open("testsuite", { name, ...totalsOf(results), time: (milliseconds / 1000).toFixed(3), timestamp: at.replace(/\.\d+Z$/, ""), hostname: address ?? instanceId })}`,
+    ...(leftOut.length > 0
+      ? [
+          "    <properties>",
+          `      ${open("property", { name: "partial", value: `not looked at: ${leftOut.join("; ")}` }, true)}`,
+          "    </properties>",
+        ]
+      : []),
     ...results.flatMap((result) => testCase(name, result)),
     "  </testsuite>",
   ];

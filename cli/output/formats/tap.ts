@@ -3,11 +3,12 @@ import type { CheckResult } from "../../../automation/verify/result";
 import { reasonSkipped } from "../../../automation/verify/explanation";
 
 /** The report in the Test Anything Protocol, version 13. A warning is "not ok # TODO": told, and no failure. */
-export function tap({ nodes }: VerificationReport): string {
+export function tap({ nodes, leftOut }: VerificationReport): string {
   const tests = nodes.flatMap(({ node, results }) => results.map((result) => ({ node, result })));
   return [
     "TAP version 13",
     `1..${tests.length}`,
+    ...(leftOut.length > 0 ? [`# partial: not looked at: ${leftOut.join("; ").replaceAll("\n", " ")}`] : []),
     ...tests.flatMap(({ node, result }, n) => test(n + 1, node, result)),
     "",
   ].join("\n");

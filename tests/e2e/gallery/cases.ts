@@ -274,7 +274,7 @@ export const galleryCases: GalleryCase[] = [
   {
     name: "deployment marker missing",
     ...hidden(`${STATE}/deployment-complete.json`),
-    failing: ["B5", "E3"],
+    failing: ["E3", "B5"],
     says: /No such file/,
   },
   {
@@ -324,7 +324,7 @@ export const galleryCases: GalleryCase[] = [
       "mv /etc/systemd/system/sensor.service /root/ && ln -s /dev/null /etc/systemd/system/sensor.service && systemctl daemon-reload",
     heals:
       "rm /etc/systemd/system/sensor.service && mv /root/sensor.service /etc/systemd/system/ && systemctl daemon-reload",
-    failing: ["F1"],
+    failing: ["F1", "F2", "F3"],
     says: /sensor\.service: a link to \/dev\/null, not a file/,
   },
   {
@@ -349,6 +349,7 @@ export const galleryCases: GalleryCase[] = [
     heals:
       "cp -a /root/kept /etc/spot-deployer/sensor-config.json && rm /root/kept && systemctl restart bacalhau-startup.service && systemctl start sensor.service mine.service",
     failing: ["E5", "F5", "F6"],
+    warning: ["F10"],
     says: /sensor-config\.json: differs from what was uploaded/,
     journal: /^bacalhau-startup\.service: .*STEP sensor-configuration: failed: .*not JSON/m,
   },
@@ -447,7 +448,7 @@ export const galleryCases: GalleryCase[] = [
       "/opt/sensor/config/sensor-config.json",
       `sed -i '1s/{/{"x": "$''{SITE}",/' /opt/sensor/config/sensor-config.json`,
     ),
-    failing: ["G5"],
+    failing: ["G5", "G6"],
     says: /a placeholder in \/opt\/sensor\/config\/sensor-config\.json/,
   },
   {
@@ -522,3 +523,21 @@ export const galleryCases: GalleryCase[] = [
     says: /exit code 1/,
   },
 ];
+
+const caseOf = (name: string): GalleryCase => {
+  const found = galleryCases.find((broken) => broken.name === name);
+  if (found === undefined) throw new Error(`no case is called ${name}`);
+  return found;
+};
+
+/** Two ways to break one node at once: neither hides the other. Each is healed in the reverse order. */
+export const galleryPairs: readonly (readonly [GalleryCase, GalleryCase])[] = (
+  [
+    ["script not executable", "workload stopped"],
+    ["unit disabled (L4, L6)", "identity of another instance"],
+    ["directory missing (L2)", "a unit of the user's own stopped"],
+    ["upload root of another owner", "service that exits at once"],
+    ["an error of cloud-init", "directory open to everybody"],
+    ["deployment marker missing", "workload stopped"],
+  ] as const
+).map(([one, other]) => [caseOf(one), caseOf(other)] as const);

@@ -146,6 +146,17 @@ describe("the command line", function () {
     );
   });
 
+  it("`verify --report` refuses a kind of file that it does not write, and names those that there are", () => {
+    const { stderr, status } = spawnSync(
+      process.execPath,
+      [path.join(packageRoot(), "dist/cli/main.js"), "verify", "--report", "foo.txt", "--config", "/nowhere.yaml"],
+      { encoding: "utf8" },
+    );
+    assert.equal(status, 2);
+    assert.match(stderr, /E_USAGE: --report foo\.txt: a report is a page for a browser, FILE\.html or FILE\.htm\n/);
+    assert.match(stderr, /next: .*--junit FILE writes JUnit XML, --tap and --json print theirs/);
+  });
+
   it("`verify --list` prints the checks, and asks nobody", () => {
     const { stdout, status } = spawnSync(
       process.execPath,

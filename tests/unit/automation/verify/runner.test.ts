@@ -8,6 +8,7 @@ import {
   type VerifyTarget,
 } from "../../../../automation/verify/runner";
 import { selectChecks, selectNames } from "../../../../automation/verify/select";
+import { combined } from "../../../../automation/verify/scope";
 import type { CheckResult } from "../../../../automation/verify/result";
 import { ConnectError } from "../../../../automation/ssh/connect";
 import type { CommandResult } from "../../../../automation/ssh/connection";
@@ -71,11 +72,13 @@ function scripted(script: Script, more: Partial<VerifyTarget> = {}) {
     ...more,
   };
   const run = async (list: Check[], options: Partial<VerifyOptions> = {}) => {
-    const { nodes, isVerified } = await verify([target], { checks: list, clock, ...options });
+    const whole = await verify([target], { checks: list, clock, ...options });
+    const { nodes, isVerified } = whole;
     assert.ok(nodes[0]);
     return {
       node: nodes[0],
       isVerified,
+      whole,
       of: (id: string): CheckResult => nodes[0]?.results.find((r) => r.id === id) ?? assert.fail(id),
     };
   };
@@ -193,19 +196,146 @@ describe("running the check list", () => {
     assert.deepEqual(node.deadlines, [1_000, 300]);
   });
 
-  it("calls unknown what is left when the time for the node is over", async () => {
-    const node = scripted({ X1: () => (node.advance(5_000), "good") });
-    const {
-      of,
-      isVerified,
-      node: result,
-    } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
+  describe("when the time for the node is over", () => {
+    const more = "in time: the node had 2 s, and `verify --deadline` gives it more";
+
+    it("skips what was not begun: the node is not verified, and did not fail", async () => {
+      const node = scripted({ X1: () => (node.advance(5_000), "good") });
+      const { of, node: result, whole } = await node.run([onNode("X1"), onNode("X2", ["X1"])], { deadlineMs: 2_000 });
+      assert.deepEqual([of("X2").status, of("X2").because, node.ran], ["skipped", `not begun ${more}`, ["X1"]]);
+      assert.deepEqual([result.isVerified, result.outcome, result.isWhole], [false, "skipped", false]);
+      assert.deepEqual(whole.leftOut, ["checks of us-west-2-0 were not finished in time"]);
+    });
+
+    it("skips what was running, and what needs it: that it did not end in time is no fault of the node's", async () => {
+      const cutOff = () => (node.advance(2_000), Promise.reject(new SpotError("E_SSH", "did not end within 2 s")));
+      const node = scripted({ X1: cutOff });
+      const { of, node: result } = await node.run([onNode("X1", [], { deadlineMs: 60_000 }), onNode("X2", ["X1"])], {
+        deadlineMs: 2_000,
+      });
+      assert.deepEqual([of("X1").status, of("X1").because], ["skipped", `not finished ${more}`]);
+      assert.deepEqual([of("X2").status, of("X2").because], ["skipped", `not begun ${more}`]);
+      assert.equal(result.outcome, "skipped");
+    });
+
+    it("fails what had all of its own time, and was answered badly", async () => {
+      const node = scripted({
+        X1: () => (node.advance(1_000), Promise.reject(new SpotError("E_SSH", "did not end within 1 s"))),
+        X2: "bad",
+      });
+      const { of } = await node.run([onNode("X1"), onNode("X2")], { deadlineMs: 2_000 });
+      assert.deepEqual([of("X1").status, of("X2").status], ["failed", "failed"]);
+    });
+
+    it("skips what may yet come true, and fails it when its own patience is over", async () => {
+      const list = [onNode("X1", [], { patienceMs: 10_000 })];
+      const { of } = await scripted({ X1: "soon" }).run(list, { deadlineMs: 2_000 });
+      assert.deepEqual([of("X1").status, of("X1").because], ["skipped", `not finished ${more}`]);
+      assert.equal((await scripted({ X1: "soon" }).run(list, { deadlineMs: 60_000 })).of("X1").status, "failed");
+    });
+
+    it("skips a login that had less time than any other, and does not look for its cause", async () => {
+      let asked = 0;
+      const node = scripted(
+        {},
+        {
+          connect: (deadlineMs) => {
+            node.advance(deadlineMs);
+            return Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "did not become reachable")));
+          },
+          diagnose: () => Promise.resolve(((asked += 1), [])),
+        },
+      );
+      const list = checks.filter(({ id }) => /^B[1-3]$/.test(id));
+      const { of, node: result } = await node.run(list, { deadlineMs: 2_000 });
+      assert.deepEqual(
+        ["B1", "B2", "B3"].map((id) => of(id).because),
+        [`not finished ${more}`, `not begun ${more}`, `not begun ${more}`],
+      );
+      assert.deepEqual([result.outcome, asked], ["skipped", 0]);
+      assert.equal((await node.run(list)).of("B1").status, "failed", "with all of the time that a login gets");
+    });
+  });
+
+  describe("what is whole, and what is a part", () => {
+    const list = [onNode("X1"), onNode("X2")];
+    const whole = { checks: list, nodes: ["us-west-2-0", "us-west-2-1"] };
+
+    it("chosen checks are a part, also where all of them hold", async () => {
+      const { node, whole: all } = await scripted({}).run([onNode("X1")], {
+        whole: { ...whole, nodes: ["us-west-2-0"] },
+      });
+      assert.deepEqual([node.outcome, node.isWhole, all.isWhole], ["verified", false, false]);
+      assert.deepEqual(all.leftOut, ["1 of 2 checks"]);
+    });
+
+    it("a chosen node is whole, and its fleet is not", async () => {
+      const { node, whole: all } = await scripted({}).run(list, { whole });
+      assert.deepEqual([node.isWhole, all.isWhole, all.isVerified], [true, false, true]);
+      assert.deepEqual([all.leftOut, all.notLookedAt], [["1 of 2 nodes"], ["us-west-2-1"]]);
+    });
+
+    it("a list that ended early is a part; one that was told to end after its last check is none", async () => {
+      const stopping = (at: string) => ({
+        after: (_: unknown, { id }: CheckResult) => (id === at ? "quit" : "next") as NextStep,
+      });
+      const early = await scripted({}).run(list, stopping("X1"));
+      assert.deepEqual(
+        [early.node.isWhole, early.whole.leftOut],
+        [false, ["the run was stopped after X1 of us-west-2-0"]],
+      );
+      const late = await scripted({}).run(list, stopping("X2"));
+      assert.deepEqual([late.node.isWhole, late.whole.leftOut], [true, []]);
+    });
+
+    it("so is one of which a person left out a check", async () => {
+      const steps: NextStep[] = ["skip-next"];
+      const { node, whole: all } = await scripted({}).run(list, { after: () => steps.shift() ?? "next" });
+      assert.deepEqual([node.isWhole, all.leftOut], [false, ["checks of us-west-2-0 were left out"]]);
+    });
+
+    it("what is skipped because of another check is looked at, as far as it can be", async () => {
+      const { node } = await scripted({ X1: "bad" }).run([onNode("X1"), onNode("X2", ["X1"])]);
+      assert.equal(node.isWhole, true);
+    });
+  });
+
+  it("waits for what a check comes after, and runs it however that ends", async () => {
+    const node = scripted({ X1: "bad" });
+    const { of } = await node.run([onNode("X1"), onNode("X2", [], { after: ["X1"] })]);
+    assert.deepEqual([node.ran, of("X2").status], [["X1", "X2"], "ok"]);
+  });
+
+  it("a check that fails stands in the way of what it says, and of nothing else", async () => {
+    const judge = () => ({ ok: false, expected: "", actual: "", blocks: ["one"] });
+    const { of } = await scripted({}).run([
+      onNode("X1", [], { judge }),
+      onNode("X2", ["X1"], { about: "one" }),
+      onNode("X3", ["X1"], { about: "two" }),
+      onNode("X4", ["X1"]),
+      onNode("X5", ["X2"]),
+    ]);
     assert.deepEqual(
-      [of("X2").status, of("X2").cause, node.ran],
-      ["unknown", "the time for this node is over", ["X1"]],
+      ["X2", "X3", "X4", "X5"].map((id) => of(id).because ?? of(id).status),
+      ["X1", "ok", "ok", "X1"],
     );
-    assert.equal(isVerified, false);
-    assert.equal(result.outcome, "unknown", "time that ran out says nothing of the node");
+  });
+
+  it("tells before each check how far it has come, of the list and of the nodes", async () => {
+    const told: string[] = [];
+    const [one, two] = [scripted({}).target, scripted({}).target];
+    await verify([one, { ...two, ref: { ...two.ref, name: "us-west-2-1" } }], {
+      checks: [onNode("X1"), onNode("X2", [], { applies: () => false }), onNode("X3")],
+      after: () => "next",
+      before: ({ name }, { id }, _, { check, node }) =>
+        told.push(`${name} ${id}: ${check.number} of ${check.of}, ${node.number} of ${node.of}`),
+    });
+    assert.deepEqual(told, [
+      "us-west-2-0 X1: 1 of 2, 1 of 2",
+      "us-west-2-0 X3: 2 of 2, 1 of 2",
+      "us-west-2-1 X1: 1 of 2, 2 of 2",
+      "us-west-2-1 X3: 2 of 2, 2 of 2",
+    ]);
   });
 
   it("never connects when the cloud already says no", async () => {
@@ -500,15 +630,16 @@ describe("running the check list", () => {
     const { node: other } = await scripted({}, { cloud: { account: "1", unanswered: "denied" } }).run(
       selectChecks({ only: "A2" }),
     );
-    const report = verificationReport(
-      { nodes: [node, other], isVerified: false, outcome: "failed" },
-      { stack: "dev", at: new Date(0) },
-    );
+    const report = verificationReport(combined([node, other], { fleet: [node.node, "us-west-2-1"] }), {
+      stack: "dev",
+      at: new Date(0),
+    });
     assert.deepEqual(report.summary, {
       nodes: 2,
       verified: 0,
       failed: 1,
       unknown: 1,
+      notLookedAt: 1,
       checks: { ok: 2, failed: 1, unknown: 1, warning: 0, info: 0, skipped: 1 },
     });
     assert.equal(report.at, "1970-01-01T00:00:00.000Z");
@@ -558,10 +689,16 @@ describe("choosing checks", () => {
     });
   }
   it("puts what is independent into one wave", () => {
-    const waves = wavesOf([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["gone"]), onNode("X4", ["X2", "X1"])]);
+    const waves = wavesOf([
+      onNode("X1"),
+      onNode("X2", ["X1"]),
+      onNode("X3", ["gone"]),
+      onNode("X4", ["X2", "X1"]),
+      onNode("X5", ["X1"], { after: ["X4"] }),
+    ]);
     assert.deepEqual(
       waves.map((wave) => wave.map(({ id }) => id)),
-      [["X1", "X3"], ["X2"], ["X4"]],
+      [["X1", "X3"], ["X2"], ["X4"], ["X5"]],
     );
   });
 });

@@ -4,10 +4,11 @@ import { html } from "../../../../cli/output/formats/html";
 import { junit } from "../../../../cli/output/formats/junit";
 import { tap } from "../../../../cli/output/formats/tap";
 import { timelineOf } from "../../../../cli/output/formats/timeline";
-import { isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automation/verify/min-healthy";
-import { together, type Outcome } from "../../../../automation/verify/outcome";
+import { assertPossible, isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automation/verify/min-healthy";
+import type { Outcome } from "../../../../automation/verify/outcome";
 import { reportSchema } from "../../../../tools/docs/report-schema";
 import { verificationReport, type VerificationReport } from "../../../../automation/verify/report";
+import { combined } from "../../../../automation/verify/scope";
 import { verdictLine, verificationText } from "../../../../cli/output/verification";
 import { isSpotError } from "../../../../fleet/errors";
 import { sampleReport } from "../../../support/verification";
@@ -149,14 +150,16 @@ describe("the report's forms", () => {
 
 describe("how many nodes make a healthy fleet", () => {
   const fleetOf = (...ofNodes: Outcome[]): VerificationReport => {
-    const outcome = together(ofNodes);
     const nodes = ofNodes.map((ofNode, n) => ({
       ...report.nodes[0]!,
       node: `n-${n}`,
       isVerified: ofNode === "verified",
       outcome: ofNode,
     }));
-    return verificationReport({ nodes, isVerified: outcome === "verified", outcome }, { stack: "s", at: new Date(0) });
+    return verificationReport(combined(nodes, { fleet: nodes.map(({ node }) => node) }), {
+      stack: "s",
+      at: new Date(0),
+    });
   };
   const fleet = (...verified: boolean[]): VerificationReport =>
     fleetOf(...verified.map((isVerified): Outcome => (isVerified ? "verified" : "failed")));
@@ -190,25 +193,90 @@ describe("how many nodes make a healthy fleet", () => {
     });
   }
 
-  for (const [nodes, all, line] of [
-    [["verified", "verified"], undefined, /^VERIFIED: 2 of 2 nodes\.$/],
-    [["verified", "verified", "unknown"], undefined, /^NOT VERIFIED: 2 of 3 nodes verified, 1 unknown; /],
+  for (const [nodes, others, line] of [
+    [["verified", "verified"], {}, /^VERIFIED: 2 of 2 nodes\.$/],
+    [["verified", "verified", "unknown"], {}, /^NOT VERIFIED: 2 of 3 nodes verified, 1 unknown; /],
     [
       ["verified", "failed", "unknown", "skipped"],
-      5,
-      /^NOT VERIFIED: 1 of 5 nodes verified, 1 failed, 1 unknown, 2 not looked at; /,
+      { down: 1, waiting: 2 },
+      /^NOT VERIFIED: 1 of 7 nodes verified, 1 failed, 1 unknown, 1 did not come up, 1 not looked at to the end, 2 not looked at; /,
     ],
-    [[], 0, /^NOT VERIFIED: 0 of 0 nodes verified; /],
+    [[], {}, /^NOT VERIFIED: 0 of 0 nodes verified; /],
   ] as const) {
     it(`says in one line: ${nodes.join(", ") || "no nodes"}`, () =>
       assert.match(
         verdictLine(
-          nodes.map((outcome) => ({ outcome })),
-          all,
+          { nodes: nodes.map((outcome) => ({ outcome })), isWhole: true, leftOut: [], notLookedAt: [] },
+          others,
         ),
         line,
       ));
   }
+
+  for (const [nodes, leftOut, notLookedAt, line] of [
+    [
+      ["verified"],
+      ["2 of 3 nodes"],
+      ["b", "c"],
+      "PARTIAL: 1 of the fleet's 3 nodes verified. Not looked at: 2 of 3 nodes.",
+    ],
+    [
+      ["verified"],
+      ["40 of 48 checks"],
+      [],
+      "PARTIAL: what was looked at holds on 1 node. Not looked at: 40 of 48 checks.",
+    ],
+    [
+      ["failed", "verified"],
+      ["40 of 48 checks", "1 of 3 nodes"],
+      ["c"],
+      "NOT VERIFIED (PARTIAL): 1 of 2 nodes verified, 1 failed; what is wrong is explained above. Not looked at: 40 of 48 checks; 1 of 3 nodes.",
+    ],
+  ] as const) {
+    it(`says that a part is one: ${leftOut.join(", ")} left out`, () =>
+      assert.equal(
+        verdictLine({
+          nodes: nodes.map((outcome) => ({ outcome })),
+          isWhole: false,
+          leftOut: [...leftOut],
+          notLookedAt: [...notLookedAt],
+        }),
+        line,
+      ));
+  }
+
+  it("calls a part a part in every form, and no node of it verified", () => {
+    const [node] = report.nodes;
+    const part = verificationReport(
+      combined([{ ...node!, isWhole: false }], { fleet: ["us-west-2-0"], checks: { chosen: 8, of: 48 } }),
+      { stack: "dev", at: new Date(0) },
+    );
+    const table = verificationText({ stdout: { isTTY: false }, env: {} }, part);
+    assert.match(table, / in part /);
+    assert.doesNotMatch(table, / yes /);
+    assert.match(html(part), /<title>PARTIAL: dev<\/title>[^]*Not looked at: 40 of 48 checks\./);
+    assert.match(tap(part), /^# partial: not looked at: 40 of 48 checks$/m);
+    assert.equal(XMLValidator.validate(junit(part)), true);
+    assert.match(junit(part), /<property name="partial" value="not looked at: 40 of 48 checks"\/>/);
+    assert.deepEqual([part.isWhole, part.leftOut], [false, ["40 of 48 checks"]]);
+    assert.deepEqual(reportSchema.parse(JSON.parse(JSON.stringify(part))), part);
+    for (const text of [html(report), tap(report), junit(report)]) assert.doesNotMatch(text, /partial/i);
+  });
+
+  it("more healthy nodes than there are is refused, with what there are", () => {
+    const refused = (min: string, looked: number, all: number): string => {
+      try {
+        assertPossible(parseMinHealthy(min), looked, all);
+        return "";
+      } catch (error) {
+        assert.ok(isSpotError(error) && error.code === "E_USAGE");
+        return error.message;
+      }
+    };
+    assert.match(refused("5", 3, 3), /--min-healthy 5: the fleet has 3 nodes$/);
+    assert.match(refused("2", 1, 3), /--min-healthy 2: the fleet has 3 nodes, and 1 of them would be looked at$/);
+    for (const possible of ["3", "0", "100%"]) assert.equal(refused(possible, 3, 3), "");
+  });
   for (const wrong of ["", "101%", "-1", "80 %", "most"]) {
     it(`refuses "${wrong}"`, () =>
       assert.throws(

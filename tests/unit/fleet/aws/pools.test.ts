@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   candidatesOf,
-  enoughNodes,
   isIn,
   nextPool,
   patternOf,
@@ -93,13 +92,6 @@ describe("pools", () => {
         }
         assert.equal(nextPool(candidates, { ...none, closed }), undefined);
       }),
-    );
-  });
-
-  it("are enough of a fleet by number or by percentage, rounded up", () => {
-    assert.deepEqual(
-      [undefined, 2, 99, "75%", "1%"].map((share) => enoughNodes(share, 5)),
-      [5, 2, 5, 4, 1],
     );
   });
 });

@@ -672,9 +672,12 @@ const samples: Record<
 describe("the check list", () => {
   it("has a sample for every check on a node", () => {
     assert.deepEqual(
-      Object.keys(samples),
-      checks.filter(({ where }) => where === "node").map(({ id }) => id),
-      "`samples` has a row for each check on a node, in the order of the list",
+      Object.keys(samples).sort(),
+      checks
+        .filter(({ where }) => where === "node")
+        .map(({ id }) => id)
+        .sort(),
+      "`samples` has a row for each check on a node",
     );
   });
 
@@ -983,6 +986,57 @@ describe("the check list", () => {
     assert.equal(isOurs({ MESSAGE: "oom-kill: sensor.service", _TRANSPORT: "kernel" }), undefined);
     assert.equal(isOurs({ MESSAGE: "disk error", _TRANSPORT: "kernel" }), "info");
   });
+
+  describe("stands in the way of others only with what concerns them", () => {
+    const own = { protocol: "tcp", fromPort: 80, toPort: 80, source: "0.0.0.0/0" };
+    const opened: GroupFacts = { ...group(22), ingress: [...group(22).ingress, own] };
+    const stopped = (Id: string): string =>
+      shown({ Id: "sensor.service" }, { Id: "bacalhau.service" }).replace(
+        `ActiveState=active\nSubState=running\nResult=success\nNRestarts=0\nType=simple\nUnitFileState=enabled\nActiveEnterTimestamp=Tue 2023-11-14 22:13:20 UTC\nActiveEnterTimestampMonotonic=100000000\nId=${Id}`,
+        `ActiveState=inactive\nSubState=dead\nResult=success\nNRestarts=0\nType=simple\nId=${Id}`,
+      );
+    for (const [id, what, verdict, blocks] of [
+      [
+        "A2",
+        "an instance of another type",
+        () => judgeCloud("A2", { ...cloud, instance: { ...cloud.instance, instanceType: "t3.large" } }),
+        [],
+      ],
+      [
+        "A2",
+        "an instance that was stopped",
+        () => judgeCloud("A2", { ...cloud, instance: { ...cloud.instance, state: "stopped" } }),
+        undefined,
+      ],
+      ["A4", "a rule that somebody added", () => judgeCloud("A4", { ...cloud, groups: { value: [opened] } }), []],
+      ["A4", "our address shut out", () => judgeCloud("A4", { ...cloud, groups: { value: [group(80)] } }), undefined],
+      ["D1", "a folder of another owner", () => judge("D1", `${ways()}${folder(paths.upload)}`), []],
+      ["D1", "no folder", () => judge("D1", { code: 1, stderr: "stat: No such file or directory" }), undefined],
+      ["B5", "no reboot", () => judge("B5", 'b-1\n{"bootId": "b-1"}'), undefined],
+      [
+        "B5",
+        "no record of the deployment",
+        () => judge("B5", { code: 1, stdout: "b-1\n", stderr: "cat: No such file" }),
+        [],
+      ],
+      ["F7", "one workload of several", () => checkOfNode("F7", stopped("sensor.service")), ["sensor.service"]],
+      ["G1", "an identity of another mode", () => judge("G1", `600\n${JSON.stringify(identity)}`), []],
+      ["G1", "an identity cut off", () => judge("G1", '644\n{"sensor_id": '), undefined],
+    ] as [string, string, () => Verdict, string[] | undefined][]) {
+      it(`${id}: ${what}`, () => {
+        assert.equal(verdict().ok, false);
+        assert.deepEqual(verdict().blocks, blocks);
+      });
+    }
+  });
+
+  /** Judged for a node that has Bacalhau among its workloads, too. */
+  function checkOfNode(id: string, stdout: string): Verdict {
+    const check = checkOf(id);
+    assert.ok(check.where === "node");
+    const units = { ...node.units, workloads: ["sensor.service", "bacalhau.service"] };
+    return check.judge({ code: 0, stdout, stderr: "", at: 0 }, { ...node, units });
+  }
 
   it("A2 names an instance that is gone", () => {
     const check = checkOf("A2");

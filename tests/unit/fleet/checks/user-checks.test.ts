@@ -24,10 +24,13 @@ const unit = (more = ""): string =>
 
 describe("the user's own checks", () => {
   it("join the list under their name, after the node's startup", () => {
-    const { id, phase, needs, severity, deadlineMs } = own({ kind: "tcp", host: "h", port: 1 }, { severity: "warn" });
+    const { id, phase, needs, after, severity, deadlineMs } = own(
+      { kind: "tcp", host: "h", port: 1 },
+      { severity: "warn" },
+    );
     assert.deepEqual(
-      { id, phase, needs, severity, deadlineMs },
-      { id: "U-mine", phase: "own", needs: ["F5"], severity: "warn", deadlineMs: 6_000 },
+      { id, phase, needs, after, severity, deadlineMs },
+      { id: "U-mine", phase: "own", needs: ["B5"], after: ["F5"], severity: "warn", deadlineMs: 6_000 },
     );
   });
 

@@ -138,6 +138,15 @@ regions:
       assert.equal(configOf(`aws: {public_ssh_key_path: /k/id.pub}\n${ONE_REGION}`).ssh.privateKeyPath, "/k/id");
       onlyProblem(`aws: {public_ssh_key_path: /k/id.txt}\n${ONE_REGION}`, "1:28", /private_ssh_key_path is missing/);
     });
+
+    it("ask for no more healthy nodes than there are", () => {
+      onlyProblem(
+        `min_healthy: 5\naws: {total_instances: 3}\n${ONE_REGION}`,
+        "1:14",
+        /min_healthy is 5, but the fleet has 3 nodes; give a number up to 3/,
+      );
+      for (const min of ["3", "100%"]) configOf(`min_healthy: ${min}\naws: {total_instances: 3}\n${ONE_REGION}`);
+    });
   });
 
   describe("every key", () => {
