@@ -79,6 +79,8 @@ export const EMPTY_STATE: StackState = {
 export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
 /** The component of a node (infra/spot-node.ts). */
 export const NODE_TYPE = "spot-deployer:infra:SpotNode";
+/** The component of a region's network, which has the region's name (infra/region-network.ts). */
+export const NETWORK_TYPE = "spot-deployer:infra:RegionNetwork";
 
 /** The URNs of a node that the state does not hold (any more): its component and its instance (infra/spot-node.ts). */
 export function nodeUrns(stack: string, name: string, market: Market): string[] {
@@ -87,8 +89,7 @@ export function nodeUrns(stack: string, name: string, market: Market): string[] 
 
 /** Targets for all of a region's network that the state does not hold: its component and what is in it (infra/region-network.ts). */
 export function networkUrns(stack: string, region: string): string[] {
-  const component = "spot-deployer:infra:RegionNetwork";
-  return [urnOf(stack, component, region), urnOf(stack, `${component}$**`, `${region}**`)];
+  return [urnOf(stack, NETWORK_TYPE, region), urnOf(stack, `${NETWORK_TYPE}$**`, `${region}**`)];
 }
 
 const urnOf = (stack: string, type: string, name: string): string =>

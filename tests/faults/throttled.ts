@@ -30,6 +30,7 @@ export const actions = {
     "DescribeRouteTables",
     "DescribeSecurityGroupRules",
     "DescribeSecurityGroups",
+    "DescribeSpotInstanceRequests",
     "DescribeSpotPriceHistory",
     "DescribeSubnets",
     "DescribeVolumes",

@@ -9,7 +9,7 @@ import type { FleetDefinition } from "../../../project/definition";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
 import type { EngineReport, EngineStep } from "../../engine/events";
 import { qualified, type EngineScope } from "../../engine/stack";
-import { holdsNothing, INSTANCE_TYPE, nodeNameOf, type StackState } from "../../engine/state";
+import { holdsNothing, INSTANCE_TYPE, NETWORK_TYPE, NODE_TYPE, nodeNameOf, type StackState } from "../../engine/state";
 import type { Session } from "../../session";
 import { createError, failureInfo } from "../run/engine-events";
 import { writePins } from "./prepare-stack";
@@ -95,12 +95,18 @@ export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
 /** The plan with nothing to be done in some regions but to end nodes that nobody wants any more. */
 export function withoutRegions(plan: EnginePlan, regions: { has(region: string): boolean }): EnginePlan {
   const isLeft = (step: EngineStep): boolean =>
-    kindOf(step) === undefined || !regions.has(regionOf(step)) || (step.op === "delete" && step.type === INSTANCE_TYPE);
+    kindOf(step) === undefined || !regions.has(regionOf(step)) || endsNode(step);
   return { ...plan, document: undefined, steps: plan.steps.filter(isLeft) };
 }
 
-/** The region that a resource is in; empty for one that is in none. */
-export function regionOf({ inputs, before }: Pick<EngineStep, "inputs" | "before">): string {
+/** A node goes: its instance, or the component around it, which the engine ends only together. */
+export function endsNode({ op, type }: Pick<EngineStep, "op" | "type">): boolean {
+  return op === "delete" && (type === INSTANCE_TYPE || type === NODE_TYPE);
+}
+
+/** The region that a resource is in, or that it is the network of; empty for one that is in none. */
+export function regionOf({ type, name, inputs, before }: EngineStep): string {
+  if (type === NETWORK_TYPE) return name;
   const region = inputs.region ?? before?.region;
   return typeof region === "string" ? region : "";
 }

@@ -1,8 +1,8 @@
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
-import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
+import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf } from "../../engine/state";
 import type { EngineStep } from "../../engine/events";
-import { askEngine, regionOf, type EnginePlan } from "../plan/engine-plan";
+import { askEngine, endsNode, regionOf, type EnginePlan } from "../plan/engine-plan";
 import { runEngine, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { missingNodes, missingUrns, urnsOf } from "./targets";
@@ -63,13 +63,16 @@ function stepsFor(
   const occupied = new Set(
     session.state.nodes.filter(({ name }) => pending.has(name)).map(({ pin }) => pin.pool.region),
   );
-  const isWaiting = (step: EngineStep): boolean => kindOf(step) === "delete" && occupied.has(regionOf(step));
+  const isWaiting = (step: EngineStep): boolean =>
+    kindOf(step) === "delete" && !endsNode(step) && occupied.has(regionOf(step));
   return {
     creates: changing.filter((step) => kindOf(step) === "create"),
     others: changing.filter((step) => kindOf(step) !== "create" && !isWaiting(step)),
     waiting: changing.filter(isWaiting),
   };
 }
+
+const isNode = ({ type }: EngineStep): boolean => type === INSTANCE_TYPE || type === NODE_TYPE;
 
 function isOf(pending: ReadonlySet<string>, { type, name }: EngineStep): boolean {
   return type === INSTANCE_TYPE && pending.has(nodeNameOf(name));
@@ -78,11 +81,11 @@ function isOf(pending: ReadonlySet<string>, { type, name }: EngineStep): boolean
 /** Regions in which something could not be made: what depends on it there cannot be changed either. */
 function failedRegions({ session }: Progress, creates: readonly EngineStep[]): ReadonlySet<string> {
   const recorded = new Set(session.state.resources.map(({ urn }) => urn));
-  return new Set(creates.filter(({ urn, type }) => !recorded.has(urn) && type !== INSTANCE_TYPE).map(regionOf));
+  return new Set(creates.filter((step) => !recorded.has(step.urn) && !isNode(step)).map(regionOf));
 }
 
 function withoutRegions(steps: readonly EngineStep[], regions: ReadonlySet<string>): EngineStep[] {
-  return steps.filter((step) => regionOf(step) === "" || !regions.has(regionOf(step)));
+  return steps.filter((step) => !regions.has(regionOf(step)) || endsNode(step));
 }
 
 /** Updates, replacements of what is no node, and deletions. */

@@ -54,9 +54,20 @@ export function remainingScope({ plan }: UpRun, at: Progress, last: RunScope): R
   const own = new Set([...before.map(({ name }) => name), ...last.target.flatMap(nodeOfUrn)]);
   const missing = missingNodes(at, (name) => own.has(name) && !at.pending.has(name));
   return {
-    target: [...new Set([...last.target, ...missingUrns(plan.session, missing)])],
+    target: [...new Set([...last.target, ...lostSince(plan, at), ...missingUrns(plan.session, missing)])],
     ...(replace.length > 0 ? { replace } : {}),
   };
+}
+
+/** What stood when the run began, is to stay, and turned out to be gone; nodes are missing by their names. */
+function lostSince({ session, engine }: UpRun["plan"], at: Progress): string[] {
+  // A part makes nothing but its nodes.
+  if (engine === undefined) return [];
+  const recorded = new Set(at.session.state.resources.map(({ urn }) => urn));
+  const leaving = new Set(engine.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
+  return session.state.resources
+    .filter(({ urn, custom }) => custom && !recorded.has(urn) && !leaving.has(urn) && nodeOfUrn(urn).length === 0)
+    .map(({ urn }) => urn);
 }
 
 /**
