@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
-import {
-  appendFileSync,
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
-import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
 import type { ResourceChange } from "../../fleet/plan/resource-changes";
-import { clientOf, FIRST_RUN_MS, testCacheDir, until } from "../support/sandbox";
+import { engineThatReplaces } from "../support/engine-that-replaces";
+import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
 
 interface Preview {
@@ -146,7 +136,7 @@ describe("the plan is the engine's", function () {
     await bench.spot(["up"]);
     const nodes = await ids();
     bench.config({ "us-west-2": 2 }, { aws: ["tags: {team: blue}"] });
-    const up = await bench.spot(["up", "--json"], { env: { PULUMI_CLI: await engineThatReplaces("up") } });
+    const up = await bench.spot(["up", "--json"], { env: { PULUMI_CLI: await engineThatReplaces(bench, "up") } });
     assert.match(up.stdout, /"code":"E_UNPLANNED"/, up.stdout + up.stderr);
     assert.match(up.stdout, /not allowed by the plan/);
     assert.notEqual(up.code, 9);
@@ -160,7 +150,7 @@ describe("the plan is the engine's", function () {
     await bench.spot(["up"]);
     const nodes = await ids();
     bench.config({ "us-west-2": 2 }, { aws: ["tags: {team: blue}"] });
-    const env = { PULUMI_CLI: await engineThatReplaces("preview", "up") };
+    const env = { PULUMI_CLI: await engineThatReplaces(bench, "preview", "up") };
     const planned = JSON.parse((await bench.spot(["preview", "--json"], { env })).stdout) as Preview;
     assert.ok(
       planned.changes.every(
@@ -208,22 +198,4 @@ describe("the plan is the engine's", function () {
       assert.deepEqual(await ids(), nodes, what);
     }
   });
-
-  /** A Pulumi CLI whose provider replaces what it would update, in these commands alone. */
-  async function engineThatReplaces(...commands: string[]): Promise<string> {
-    const real = await obtainPulumiCli({ cacheDir: testCacheDir, env: bench.env, report: () => undefined });
-    const folder = path.join(bench.dir, "engine");
-    mkdirSync(folder);
-    const hook = path.join(bench.root, "dist/tests/support/replaces-all.js");
-    const command = path.join(folder, "pulumi");
-    writeFileSync(command, "#!/bin/sh\n");
-    appendFileSync(
-      command,
-      `case "$1" in ${commands.join("|")}) export NODE_OPTIONS="$NODE_OPTIONS --require=${hook}";; esac\nexec '${real.command}' "$@"\n`,
-    );
-    chmodSync(command, 0o755);
-    for (const other of readdirSync(real.binDir))
-      if (other !== "pulumi") symlinkSync(path.join(real.binDir, other), path.join(folder, other));
-    return command;
-  }
 });

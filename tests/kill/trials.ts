@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, markOf, type ProcessMark } from "../../system/process";
 import { kill, Workbench, type Outcome } from "../support/workbench";
-import { oneOf, seeded } from "./random";
+import { oneOf, seeded } from "../support/random";
 import { VICTIMS, victimsOf, type Victim } from "./victims";
 import { differences, Witness } from "./witness";
 

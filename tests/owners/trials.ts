@@ -1,27 +1,9 @@
 import { rmSync } from "node:fs";
-import { oneOf, seeded } from "../kill/random";
-import { Workbench, type Outcome } from "../support/workbench";
+import { oneOf } from "../support/random";
+import { seededTrials, Trial, type TrialOptions, type TrialTotals } from "../support/seeded-trials";
+import type { Outcome } from "../support/workbench";
 import { HAZARDS, SELDOM } from "./hazards";
 import { ACCOUNTS, isOf, REGION, World, type Held, type Thing } from "./world";
-
-export interface OwnerOptions {
-  seed: number;
-  runs: number;
-  /** How many runs are under way together; each has a machine, a sandbox and a seed of its own. */
-  atOnce: number;
-  tell: (line: string) => void;
-  /** Ends the test after the runs that are under way. */
-  signal?: AbortSignal;
-}
-
-export interface OwnerTotals {
-  runs: number;
-  steps: number;
-  /** How often each hazard occurred. */
-  hazards: Map<string, number>;
-  /** One line for each step after which something was not as it must be. */
-  failed: string[];
-}
 
 const COMMANDS = ["up", "down", "recover", "repair", "list", "cleanup-vpcs"] as const;
 type Command = (typeof COMMANDS)[number];
@@ -45,52 +27,14 @@ interface Before {
  * Random sequences of commands over two stacks and two accounts, with random hazards between them. After each command
  * an independent count: nothing of another owner changed, no living instance forgotten, every "gone" true, exit code right.
  */
-export async function ownerTrials({ seed, runs, atOnce, tell, signal }: OwnerOptions): Promise<OwnerTotals> {
-  const totals: OwnerTotals = {
-    runs: 0,
-    steps: 0,
-    hazards: new Map([...Object.keys(HAZARDS), OTHER_ACCOUNT].map((name) => [name, 0])),
-    failed: [],
-  };
-  const go = async (run: number): Promise<void> => {
-    if (signal?.aborted) return;
-    const bench = new Workbench();
-    const trial = new Trial(bench, seeded(seed + run), totals, (line) => tell(`${seed + run}: ${line}`));
-    try {
-      await trial.go();
-      totals.runs += 1;
-    } catch (error) {
-      // Noted as well: the other runs that are under way end in order.
-      trial.failed(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    } finally {
-      for (const stack of trial.stacks) rmSync(trial.world.stackFile(stack), { force: true });
-      await bench[Symbol.asyncDispose]();
-    }
-  };
-  const { default: pMap } = await import("p-map");
-  await pMap(
-    Array.from({ length: runs }, (_, run) => run),
-    go,
-    { concurrency: atOnce },
-  );
-  return totals;
+export function ownerTrials(options: TrialOptions): Promise<TrialTotals> {
+  return seededTrials(options, [...Object.keys(HAZARDS), OTHER_ACCOUNT], (...args) => new OwnerTrial(...args));
 }
 
-class Trial {
-  readonly world: World;
-  readonly stacks: [string, string];
+class OwnerTrial extends Trial {
+  private readonly world = new World(this.bench);
+  private readonly stacks: [string, string] = [`${this.bench.stack}-a`, `${this.bench.stack}-b`];
   private readonly homes = new Map<string, string>();
-  private readonly story: string[] = [];
-
-  constructor(
-    private readonly bench: Workbench,
-    private readonly random: () => number,
-    private readonly totals: OwnerTotals,
-    private readonly tell: (line: string) => void,
-  ) {
-    this.world = new World(bench);
-    this.stacks = [`${bench.stack}-a`, `${bench.stack}-b`];
-  }
 
   async go(): Promise<void> {
     this.bench.config({ [REGION]: 1 });
@@ -106,6 +50,10 @@ class Trial {
     this.tell(this.story.join(", "));
   }
 
+  override cleanUp(): void {
+    for (const stack of this.stacks) rmSync(this.world.stackFile(stack), { force: true });
+  }
+
   private credentialsFor(stack: string): string {
     const home = this.homes.get(stack) ?? oneOf(ACCOUNTS, this.random);
     if (!this.homes.has(stack) || this.random() >= 0.2) return home;
@@ -119,10 +67,6 @@ class Trial {
     if (!(await HAZARDS[name]!({ world: this.world, stack, other, things: await this.world.things() }))) return;
     this.count(name);
     this.story.push(`${stack.slice(-1)}: ${name}`);
-  }
-
-  private count(hazard: string): void {
-    this.totals.hazards.set(hazard, this.totals.hazards.get(hazard)! + 1);
   }
 
   private async step(command: Command, stack: string, account: string): Promise<void> {
@@ -154,12 +98,6 @@ class Trial {
     if (held.account !== undefined) this.homes.set(stack, held.account);
     if (held.settings === undefined && (held.state === "missing" || held.state === "empty")) this.homes.delete(stack);
     for (const fault of wrong) this.failed(`${fault}\n${outcome.stdout}${outcome.stderr}`);
-  }
-
-  failed(fault: string): void {
-    const line = `${this.story.join(", ")}: ${fault}`;
-    this.totals.failed.push(line);
-    this.tell(`FAILED ${line}`);
   }
 }
 
