@@ -106,6 +106,13 @@ describe("the plan is the engine's", function () {
     const { outcome, changes, resources } = await preview();
     assert.equal(outcome.code, 0);
     assert.deepEqual([changes.map(({ kind }) => kind), resources], [["same"], []]);
+
+    bench.config({ "us-west-2": 1 }, { aws: ["tags: {team: blue}"] });
+    const closed = await bench.spot(["up"]);
+    assert.match(closed.stderr, /INFO: delete SecurityGroupIngressRule in us-west-2$/m);
+    assert.match(closed.stdout, /Nodes: none changed; other resources changed: 1\./);
+    assert.deepEqual((await preview()).resources, [], "the rule is gone");
+    assert.deepEqual(await ids(), nodes);
   });
 
   it("shows a node that ended outside as one to be made, and leaves the record as it is", async () => {

@@ -42,7 +42,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   },
   "a region fewer": ({ fleet: { counts }, random }) => {
     if (Object.keys(counts).length < 2) return false;
-    delete counts[oneOf(Object.keys(counts), random)];
+    Reflect.deleteProperty(counts, oneOf(Object.keys(counts), random));
     return true;
   },
   tags: ({ fleet: { tags }, random }) => {
@@ -51,7 +51,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
       [undefined, ...TAGS[key]!].filter((one) => one !== tags[key]),
       random,
     );
-    if (value === undefined) delete tags[key];
+    if (value === undefined) Reflect.deleteProperty(tags, key);
     else tags[key] = value;
     return true;
   },

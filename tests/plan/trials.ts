@@ -181,12 +181,13 @@ class PlanTrial extends Trial {
   }
 
   private async struck(
-    { name, struck }: Disturbance,
+    disturbance: Disturbance,
     result: Result | undefined,
     before: Look,
     after: Look,
   ): Promise<string[]> {
-    if (!(await struck(result))) return [`${name}: did not come to pass`];
+    const { name } = disturbance;
+    if (!(await disturbance.struck(result))) return [`${name}: did not come to pass`];
     if (name === ALONE || name === LATE) this.count(name);
     return name === LATE && alive(before).join() !== alive(after).join()
       ? [`${name}: ${alive(before).join()} became ${alive(after).join()}`]

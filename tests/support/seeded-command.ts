@@ -14,7 +14,7 @@ export function wholeNumbers<Name extends string>(defaults: Readonly<Record<Name
     const given: unknown = values[name];
     if (given === undefined) return defaults[name];
     if (typeof given !== "string" || !/^\d+$/.test(given))
-      throw new Error(`--${name} ${String(given)}: not a whole number`);
+      throw new Error(`--${name} ${JSON.stringify(given)}: not a whole number`);
     return Number(given);
   };
   return Object.fromEntries(names.map((name) => [name, number(name)])) as Record<Name, number>;

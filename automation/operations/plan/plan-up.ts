@@ -165,7 +165,7 @@ function staysIn(
   change: NodeChange,
   faults: ReadonlyMap<string, ErrorInfo>,
 ): change is Extract<NodeChange, { kind: "same" | "update" | "replace" }> {
-  return change.kind !== "create" && change.kind !== "delete" && faults.has(change.from.pin.pool.region);
+  return change.kind !== "create" && change.kind !== "delete" && faults.has(change.to.pin.pool.region);
 }
 
 /** The pins as they will be when each node that is replaced has had its turn: with a launch that no instance had. */

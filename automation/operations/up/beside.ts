@@ -31,7 +31,7 @@ export async function afterReplacements(run: UpRun, start: Progress, at: Progres
   const isOver = [...at.pending].every((name) => held.includes(name));
   if (engine === undefined || engine.failures.length > 0 || !isOver || isStopped(run)) return at;
   const { waiting } = stepsFor(engine, start);
-  return waiting.length === 0 ? at : (await runEngine(run, at, { target: urns(waiting) })).at;
+  return waiting.length === 0 ? at : (await changing(run, at, waiting, engine)).at;
 }
 
 const urns = (steps: readonly EngineStep[]): string[] => steps.map(({ urn }) => urn);
@@ -90,12 +90,23 @@ function withoutRegions(steps: readonly EngineStep[], regions: ReadonlySet<strin
 
 /** Updates, replacements of what is no node, and deletions. */
 async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], engine: EnginePlan): Promise<Ran> {
-  const target = [...urns(steps), ...(engine.changesOutputs ? stackUrns(at) : [])];
+  const dependents = dependentsOf(steps, engine, at);
+  const target = [...urns(steps), ...urns(dependents), ...(engine.changesOutputs ? stackUrns(at) : [])];
   if (target.length === 0) return { at, ok: true };
-  if (!steps.some((step) => kindOf(step) === "update")) return runEngine(run, at, { target });
+  const mayGrow = dependents.length > 0 || steps.some((step) => kindOf(step) === "update");
+  if (!mayGrow) return runEngine(run, at, { target });
   const planned = await planFor(run, at, { target, steps, engine });
   if ("refused" in planned) return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
   return runEngine(run, at, { target, plan: planned.document });
+}
+
+/**
+ * What stays in regions where something goes. The engine keeps whatever a resource that is no target was recorded to
+ * depend on, and says nothing of it: a rule that is to go would stay.
+ */
+function dependentsOf(steps: readonly EngineStep[], { steps: all }: EnginePlan, { pending }: Progress): EngineStep[] {
+  const regions = new Set(steps.filter((step) => kindOf(step) === "delete" && !endsNode(step)).map(regionOf));
+  return all.filter((step) => kindOf(step) === undefined && regions.has(regionOf(step)) && !isOf(pending, step));
 }
 
 function stackUrns({ session }: Progress): string[] {

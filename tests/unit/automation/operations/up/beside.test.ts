@@ -6,6 +6,7 @@ import { otherStep, pinOf, recorded, ScriptedRun, STACK } from "./scripted-run";
 const [FIRST, SECOND] = ["us-west-2-0", "us-west-2-1"] as const;
 const PIN = pinOf("ami-1");
 const [, NEW_NODE = ""] = nodeUrns(STACK, SECOND, "spot");
+const OLD_NODE = recorded(FIRST, PIN).urn;
 const VPC = otherStep("vpc:Vpc", "update");
 const RULE = otherStep("rule:Rule", "delete");
 const ELSEWHERE = otherStep("vpc:Vpc", "create", "eu-west-1");
@@ -27,14 +28,20 @@ describe("what a run does beside replacements", () => {
   it("is held to the plan that was agreed to where something is updated", async () => {
     using scripted = new ScriptedRun([{}], { ...given(1), plans: { others: [VPC, RULE], document: "agreed" } });
     await carryOut(scripted.run);
-    assert.deepEqual(scripted.scopes, [{ target: [VPC.urn, RULE.urn], plan: "agreed" }]);
+    assert.deepEqual(scripted.scopes, [{ target: [VPC.urn, RULE.urn, OLD_NODE], plan: "agreed" }]);
     assert.deepEqual(scripted.asked, []);
   });
 
-  it("needs no plan where things only go", async () => {
+  it("takes along what stays in a region where something goes, which the engine would keep for its sake", async () => {
     using scripted = new ScriptedRun([{}], { ...given(1), plans: { others: [RULE], document: "agreed" } });
     await carryOut(scripted.run);
-    assert.deepEqual(scripted.scopes, [{ target: [RULE.urn] }]);
+    assert.deepEqual(scripted.scopes, [{ target: [RULE.urn, OLD_NODE], plan: "agreed" }]);
+  });
+
+  it("needs no plan where a node only goes", async () => {
+    using scripted = new ScriptedRun([{ ends: [FIRST] }], { ...given(1), wanted: {}, count: 0 });
+    await carryOut(scripted.run);
+    assert.deepEqual(scripted.scopes, [{ target: [OLD_NODE] }]);
   });
 
   it("creates first, and is then held to a plan for what is left", async () => {
@@ -80,8 +87,8 @@ describe("what a run does beside replacements", () => {
     });
     await carryOut(scripted.run);
     assert.deepEqual(scripted.scopes, [
-      { target: [VPC.urn, RULE.urn], plan: "agreed" },
-      { target: [VPC.urn], plan: "agreed" },
+      { target: [VPC.urn, RULE.urn, OLD_NODE], plan: "agreed" },
+      { target: [VPC.urn, OLD_NODE], plan: "agreed" },
     ]);
   });
 
@@ -104,6 +111,6 @@ describe("what a run does beside replacements", () => {
       plans: { others: [RULE], document: "agreed" },
     });
     await carryOut(scripted.run);
-    assert.deepEqual(scripted.scopes, [{ target: [recorded(FIRST, PIN).urn] }, { target: [RULE.urn] }]);
+    assert.deepEqual(scripted.scopes, [{ target: [OLD_NODE] }, { target: [RULE.urn] }]);
   });
 });
