@@ -30,15 +30,17 @@ export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
     level: "warning",
     message: `rolling back: removing ${pluralize(rolledBack.length, "node")} that this run made`,
   });
-  const scope = madeSince(run, from);
-  // No target at all would mean everything.
-  if (scope.target?.length === 0) return { ...from, rolledBack };
   const { pins } = from.placement;
   const reasons = run.plan.definition.slots
     .filter(({ name }) => !before.has(name))
     .map(({ name }) => [name, pins.unplaced[name] ?? "rolled back: another node of the same run failed"] as const);
   const placement = { ...from.placement, pins: pinsOf(unplaced(pins, Object.fromEntries(reasons))) };
-  const { at, outcome } = await runOnce(run, withLaunches(run, { ...from, placement }), scope);
+  // Written down even where nothing was made: the settings are to ask for no node that failed.
+  const without = withLaunches(run, { ...from, placement });
+  const scope = madeSince(run, from);
+  // No target at all would mean everything.
+  if (scope.target?.length === 0) return { ...without, rolledBack };
+  const { at, outcome } = await runOnce(run, without, scope);
   return { ...at, rolledBack, failures: [...at.failures, ...outcome.failures.map(failureInfo)] };
 }
 

@@ -1,7 +1,8 @@
-import { replacementBatches, type NodeChange } from "../../../fleet/plan/changes";
+import { replacementBatches, type DesiredNode, type NodeChange } from "../../../fleet/plan/changes";
+import { nodeUrns } from "../../engine/state";
 import { runEngine } from "./engine-run";
 import { isStopped, without, type Progress, type UpRun } from "./progress";
-import { missingNodes, missingUrns, urnsOf } from "./targets";
+import { missingUrns, urnsOf } from "./targets";
 import { verify } from "./verification";
 
 /** In which order nodes are replaced: a canary, then batches. */
@@ -29,9 +30,8 @@ async function replaceBatch(
 ): Promise<{ at: Progress; ok: boolean }> {
   const at = takeTurn({ ...from, pending: without(from.pending, batch) }, batch);
   const urns = urnsOf(at.session, batch);
-  // What turned out to be gone cannot be replaced: it is made.
-  const gone = missingNodes(at, (name) => batch.includes(name));
-  const target = [...urns, ...missingUrns(run.plan.session, gone)];
+  const made = instancesToMake(at, batch);
+  const target = [...urns, ...missingUrns(run.plan.session, made)];
   // A part is replaced because it was asked for, whether or not the program sees a difference.
   return runEngine(run, at, { target, ...(run.request.part && urns.length > 0 ? { replace: urns } : {}) });
 }
@@ -52,4 +52,12 @@ export async function prove(run: UpRun, from: Progress, batch: string[]): Promis
   if (!batch.every((name) => outcomes.get(name)?.state === "rebooted")) return { at: from, ok: false };
   const at = await verify(run, from, batch);
   return { at, ok: batch.every((name) => at.verified.get(name)?.isVerified) };
+}
+
+/** Of nodes that are gone, and of those whose market changes: their new instance is another resource than the old one. */
+function instancesToMake({ session, changes }: Progress, batch: readonly string[]): DesiredNode[] {
+  const recorded = new Set(session.state.nodes.map(({ urn }) => urn));
+  const isThere = ({ slot, pin }: DesiredNode): boolean =>
+    nodeUrns(session.target.stack, slot.name, pin.pool.market).some((urn) => recorded.has(urn));
+  return changes.flatMap(({ name, to }) => (to && batch.includes(name) && !isThere(to) ? [to] : []));
 }

@@ -35,6 +35,17 @@ describe("a run of `up`", () => {
     assert.deepEqual([result.untouched, result.failures], [[], []]);
   });
 
+  it("replaces a node in another market by the instance that takes its place, in one step", async () => {
+    const onDemand = { ...OLD, pool: { ...OLD.pool, market: "on-demand" as const } };
+    using scripted = new ScriptedRun([{ makes: [recorded(FIRST, onDemand, "i-new")] }], {
+      nodes: [recorded(FIRST, OLD)],
+      wanted: of([FIRST], onDemand),
+      count: 1,
+    });
+    await carryOut(scripted.run);
+    assert.deepEqual(scripted.scopes, [{ target: [...urnsOf(FIRST), ...nodeUrns(STACK, FIRST, "on-demand")] }]);
+  });
+
   it("leaves the rest as it is when the canary fails, with the launches that they were made by", async () => {
     const refused = { refuses: [{ node: FIRST, message: "TagLimitExceeded: no" }] };
     using scripted = new ScriptedRun([refused], {
