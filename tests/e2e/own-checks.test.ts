@@ -86,7 +86,7 @@ const kinds: {
     kind: "service",
     holds: "service: page.service",
     fails: "service: none.service",
-    command: /systemctl show .* none\.service$/,
+    command: /systemctl show .* none\.service;/,
     expected: "all 1 in order",
     actual: /^none\.service: inactive \(dead\)/,
     cause: /not installed/,

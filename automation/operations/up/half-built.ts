@@ -6,9 +6,14 @@ import { isStopped, type Progress, type UpRun } from "./progress";
 import { takeTurn } from "./rollout";
 import { urnsOf } from "./targets";
 
-/** Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. */
+/**
+ * Nodes that need no change may yet be half built: a run may have been broken off. Their own records tell. One that is
+ * held has the payload of before, and would be taken for such a node.
+ */
 export function resumeUnchanged({ plan, nodes }: UpRun, { session }: Progress): void {
-  const same = new Set(plan.changes.filter(isKept).map(({ name }) => name));
+  const same = new Set(
+    plan.changes.flatMap((change) => (isKept(change) && !plan.held.includes(change.name) ? [change.name] : [])),
+  );
   for (const node of session.state.nodes) {
     const ref = refOf(node);
     if (same.has(node.name) && ref.address)

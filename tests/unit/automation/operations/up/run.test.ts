@@ -237,4 +237,26 @@ describe("a run of `up`", () => {
       assert.deepEqual(scripted.scopes, replaced);
       assert.match(scripted.told.join("\n"), yes ? /is replaced: step units/ : /stays as it is, half built/);
     });
+
+  it("takes no node for half built that stays because its region cannot make another", async () => {
+    using scripted = new ScriptedRun([], {
+      nodes: [recorded(FIRST, OLD)],
+      wanted: of([FIRST], OLD),
+      count: 1,
+      request: { wait: false },
+    });
+    const found: string[] = [];
+    const provisioner = {
+      provision: ({ ref }: NewNode) => void found.push(ref.name),
+      settled: () => Promise.resolve(new Map()),
+      release: () => Promise.resolve(),
+    } as unknown as Provisioner;
+    const result = await carryOut({
+      ...scripted.run,
+      plan: { ...scripted.run.plan, held: [FIRST] },
+      nodes: { access: {} as FleetAccess, provisioner },
+    });
+    assert.deepEqual(found, []);
+    assert.deepEqual(result.untouched, [FIRST]);
+  });
 });
