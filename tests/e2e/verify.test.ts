@@ -100,7 +100,7 @@ describeHosts("verify and debug, as typed", () => {
     it("to the end is a verification like any other", () => {
       const { stdout, status } = typed("\n".repeat(100), "--one-at-a-time");
       assert.equal(status, 0, stdout);
-      assert.match(stdout, /D2 every file of the payload\n {2}node: +cd \/opt\/uploaded_files && find/);
+      assert.match(stdout, /D2 every file of the payload\n {2}node: +sudo -n find \/opt\/uploaded_files/);
     });
 
     it("in a terminal, by Enter, r, s and q; what it shows as run gives on the node what it shows as found", async () => {
