@@ -94,9 +94,13 @@ export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
 
 /** The plan with nothing to be done in some regions but to end nodes that nobody wants any more. */
 export function withoutRegions(plan: EnginePlan, regions: { has(region: string): boolean }): EnginePlan {
-  const isLeft = (step: EngineStep): boolean =>
-    kindOf(step) === undefined || !regions.has(regionOf(step)) || endsNode(step);
+  const isLeft = (step: EngineStep): boolean => kindOf(step) === undefined || isOutside(step, regions);
   return { ...plan, document: undefined, steps: plan.steps.filter(isLeft) };
+}
+
+/** A step that nothing in these regions can stand in the way of: a node that only goes needs nothing there. */
+export function isOutside(step: EngineStep, regions: { has(region: string): boolean }): boolean {
+  return !regions.has(regionOf(step)) || endsNode(step);
 }
 
 /** A node goes: its instance, or the component around it, which the engine ends only together. */

@@ -2,7 +2,7 @@ import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
 import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf } from "../../engine/state";
 import type { EngineStep } from "../../engine/events";
-import { askEngine, endsNode, regionOf, type EnginePlan } from "../plan/engine-plan";
+import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../plan/engine-plan";
 import { runEngine, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { missingNodes, missingUrns, urnsOf } from "./targets";
@@ -21,7 +21,9 @@ export async function besideReplacements(run: UpRun, at: Progress): Promise<Ran>
   const { creates, others } = stepsFor(engine, at);
   const created = await creating(run, at, urns(creates));
   if (isStopped(run)) return created;
-  const rest = await changing(run, created.at, withoutRegions(others, failedRegions(created.at, creates)), engine);
+  const failed = failedRegions(created.at, creates);
+  const possible = others.filter((step) => isOutside(step, failed));
+  const rest = await changing(run, created.at, possible, engine);
   return { at: rest.at, ok: created.ok && rest.ok };
 }
 
@@ -82,10 +84,6 @@ function isOf(pending: ReadonlySet<string>, { type, name }: EngineStep): boolean
 function failedRegions({ session }: Progress, creates: readonly EngineStep[]): ReadonlySet<string> {
   const recorded = new Set(session.state.resources.map(({ urn }) => urn));
   return new Set(creates.filter((step) => !recorded.has(step.urn) && !isNode(step)).map(regionOf));
-}
-
-function withoutRegions(steps: readonly EngineStep[], regions: ReadonlySet<string>): EngineStep[] {
-  return steps.filter((step) => !regions.has(regionOf(step)) || endsNode(step));
 }
 
 /** Updates, replacements of what is no node, and deletions. */

@@ -63,8 +63,8 @@ export function remainingScope({ plan }: UpRun, at: Progress, last: RunScope): R
 function lostSince({ session, engine }: UpRun["plan"], at: Progress): string[] {
   // A part makes nothing but its nodes.
   if (engine === undefined) return [];
-  const recorded = new Set(at.session.state.resources.map(({ urn }) => urn));
-  const leaving = new Set(engine.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
+  const recorded = urnsRecorded(at.session);
+  const leaving = urnsLeaving(engine);
   return session.state.resources
     .filter(({ urn, custom }) => custom && !recorded.has(urn) && !leaving.has(urn) && nodeOfUrn(urn).length === 0)
     .map(({ urn }) => urn);
@@ -76,19 +76,24 @@ function lostSince({ session, engine }: UpRun["plan"], at: Progress): string[] {
  */
 export function stillThere({ plan }: UpRun, { session, placement }: Progress, scope: RunScope): RunScope {
   if (scope.target === undefined) return scope;
-  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const recorded = urnsRecorded(session);
   const declared = new Set(
     Object.entries(placement.pins.nodes).flatMap(([name, { pool }]) =>
       nodeUrns(session.target.stack, name, pool.market),
     ),
   );
-  const leaving = new Set(plan.engine?.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
+  const leaving = urnsLeaving(plan.engine);
   const isNode = (urn: string): boolean => nodeOfUrn(urn).length > 0;
   return {
     ...scope,
     target: scope.target.filter((urn) => recorded.has(urn) || (isNode(urn) ? declared.has(urn) : !leaving.has(urn))),
   };
 }
+
+const urnsRecorded = ({ state }: Session): Set<string> => new Set(state.resources.map(({ urn }) => urn));
+
+const urnsLeaving = (engine: UpRun["plan"]["engine"]): Set<string> =>
+  new Set(engine?.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
 
 function nodeOfUrn(urn: string): string[] {
   const { type, name } = urnParts(urn);
