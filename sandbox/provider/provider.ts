@@ -171,7 +171,9 @@ function changedInputs(type: AnyType, olds: Properties, news: Properties): strin
     .filter(([path, input]) => {
       const [before, after] = [at(olds, path), wantedAt(news, path)];
       if (after === undefined) return input.clearable && !isEmpty(before);
-      return !fulfils(before, after) && !(isEmpty(before) && isEmpty(after));
+      // Of a map that AWS adds nothing to, such as tags, a key that is left out goes.
+      const isSame = fulfils(before, after) && (!input.clearable || fulfils(after, before));
+      return !isSame && !(isEmpty(before) && isEmpty(after));
     })
     .map(([path]) => path);
 }

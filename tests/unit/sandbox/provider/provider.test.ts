@@ -22,7 +22,7 @@ describe("the sandbox's provider: what a change means", () => {
     userDataReplaceOnChange: true,
     instanceMarketOptions: { marketType: "spot" },
     rootBlockDevice: { encrypted: true, volumeSize: 20 },
-    tags: { Name: "n" },
+    tags: { Name: "n", team: "blue" },
   };
   const state = {
     ...inputs,
@@ -69,7 +69,8 @@ describe("the sandbox's provider: what a change means", () => {
       { rootBlockDevice: { encrypted: true, volumeSize: 20, kmsKeyId: "k" } },
       ["rootBlockDevice.kmsKeyId"],
     ],
-    ["a tag", { tags: { Name: "m" } }, []],
+    ["a tag", { tags: { Name: "m", team: "blue" } }, []],
+    ["a tag that is left out", { tags: { Name: "n" } }, []],
     ["all tags, by leaving them out", { tags: undefined }, []],
   ] as const) {
     it(`${what}: ${replaces.length > 0 ? "a new instance" : "in place"}`, async () => {
