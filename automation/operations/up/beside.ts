@@ -3,11 +3,10 @@ import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource
 import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf } from "../../engine/state";
 import type { EngineStep } from "../../engine/events";
 import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../plan/engine-plan";
-import { runEngine, withLaunches } from "./engine-run";
+import { declaredPins } from "./declared";
+import { runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { missingNodes, missingUrns, urnsOf } from "./targets";
-
-type Ran = { at: Progress; ok: boolean };
 
 /**
  * Everything that is no replacement of a node. The engine is given nothing but what was agreed to: what is created by
@@ -67,17 +66,22 @@ function stepsFor(
   );
   const isWaiting = (step: EngineStep): boolean =>
     kindOf(step) === "delete" && !endsNode(step) && occupied.has(regionOf(step));
+  // An instance that a former run ended and could not make again is recorded as a replacement, and is none.
+  const standing = new Set(session.state.nodes.map(({ urn }) => urn));
+  const isCreate = (step: EngineStep): boolean =>
+    kindOf(step) === "create" || (kindOf(step) === "replace" && isInstance(step) && !standing.has(step.urn));
   return {
-    creates: changing.filter((step) => kindOf(step) === "create"),
-    others: changing.filter((step) => kindOf(step) !== "create" && !isWaiting(step)),
+    creates: changing.filter(isCreate),
+    others: changing.filter((step) => !isCreate(step) && !isWaiting(step)),
     waiting: changing.filter(isWaiting),
   };
 }
 
-const isNode = ({ type }: EngineStep): boolean => type === INSTANCE_TYPE || type === NODE_TYPE;
+const isInstance = ({ type }: EngineStep): boolean => type === INSTANCE_TYPE;
+const isNode = (step: EngineStep): boolean => isInstance(step) || step.type === NODE_TYPE;
 
-function isOf(pending: ReadonlySet<string>, { type, name }: EngineStep): boolean {
-  return type === INSTANCE_TYPE && pending.has(nodeNameOf(name));
+function isOf(pending: ReadonlySet<string>, step: EngineStep): boolean {
+  return isInstance(step) && pending.has(nodeNameOf(step.name));
 }
 
 /** Regions in which something could not be made: what depends on it there cannot be changed either. */
@@ -92,10 +96,7 @@ async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], 
   const target = [...urns(steps), ...urns(dependents), ...(engine.changesOutputs ? stackUrns(at) : [])];
   if (target.length === 0) return { at, ok: true };
   const mayGrow = dependents.length > 0 || steps.some((step) => kindOf(step) === "update");
-  if (!mayGrow) return runEngine(run, at, { target });
-  const planned = await planFor(run, at, { target, steps, engine });
-  if ("refused" in planned) return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
-  return runEngine(run, at, { target, plan: planned.document });
+  return runEngine(run, at, { target }, mayGrow ? plannerFor(run, steps, engine) : undefined);
 }
 
 /**
@@ -112,19 +113,19 @@ function stackUrns({ session }: Progress): string[] {
 }
 
 /** The plan that was agreed to where the run is about all of it, else one of its own that goes no further. */
-async function planFor(
-  run: UpRun,
-  at: Progress,
-  { target, steps, engine }: { target: string[]; steps: readonly EngineStep[]; engine: EnginePlan },
-): Promise<{ document: string | undefined } | { refused: ErrorInfo }> {
+function plannerFor(run: UpRun, steps: readonly EngineStep[], engine: EnginePlan): Planner {
   const all = engine.steps.filter((step) => kindOf(step) !== undefined);
-  if (engine.document !== undefined && all.length === steps.length) return { document: engine.document };
-  const { placement } = withLaunches(run, at);
-  const again = await askEngine(at.session, run.plan.definition, placement.pins, { target });
-  const [failure] = again.failures;
-  if (failure) return { refused: failure };
-  const beyond = unplanned(again.steps, steps);
-  return beyond === undefined ? { document: again.document } : { refused: beyond };
+  return async (at, target) => {
+    const isUntouched = at.outcomes.length === 0;
+    if (isUntouched && engine.document !== undefined && all.length === steps.length)
+      return { document: engine.document };
+    const pins = declaredPins(withLaunches(run, at));
+    const again = await askEngine(at.session, run.plan.definition, pins, { target });
+    const [failure] = again.failures;
+    if (failure) return { refused: failure };
+    const beyond = unplanned(again.steps, steps);
+    return beyond === undefined ? { document: again.document } : { refused: beyond };
+  };
 }
 
 /** A replacement may turn out to be less; nothing may turn out to be more. */

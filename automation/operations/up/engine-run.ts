@@ -1,29 +1,47 @@
 import { classifyFailure } from "../../../fleet/aws/error-codes";
+import type { ErrorInfo } from "../../../fleet/errors";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import type { NodeRef } from "../../../fleet/model";
-import type { EngineOutcome } from "../../engine/stack";
+import type { EngineOutcome, UpOptions } from "../../engine/stack";
 import { reread } from "../../session";
 import { writePins } from "../plan/prepare-stack";
 import { createError, nodeListener } from "../run/engine-events";
+import { declaredPins } from "./declared";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
 import { reconcile } from "./reconcile";
 import { remainingScope, stillThere, type RunScope } from "./targets";
 
+/** An engine run that came to its end. `ok`: everything succeeded. */
+export type Ran = { at: Progress; ok: boolean };
+
+/**
+ * By what an engine run is held to what was agreed to. Asked before each round: what a former one has done is planned no
+ * more.
+ * @returns a plan of the engine's, or why there is none
+ */
+export type Planner = (
+  at: Progress,
+  target: string[],
+) => Promise<{ document: string | undefined } | { refused: ErrorInfo }>;
+
 /**
  * Runs the engine, and again until nothing more can be moved or tried again.
- * @returns `ok`: everything succeeded
+ * @param planner for a run that is held to a plan, which has no place for what is lost meanwhile
  * @throws SpotError E_PROVIDER, E_PROGRAM when the program could not run at all
  */
-export async function runEngine(run: UpRun, from: Progress, scope: RunScope): Promise<{ at: Progress; ok: boolean }> {
+export async function runEngine(run: UpRun, from: Progress, scope: RunScope, planner?: Planner): Promise<Ran> {
   let at = from;
   let lost = 0;
-  for (let next = scope; ; next = remainingScope(run, at, next)) {
-    const round = stillThere(run, at, next);
+  for (let next = scope; ; next = planner ? next : remainingScope(run, at, next)) {
+    const { target, replace } = stillThere(run, at, next);
     // No target at all would mean everything.
-    if (round.target?.length === 0) return { at, ok: lost === 0 };
-    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), round);
+    if (target?.length === 0) return { at, ok: lost === 0 };
+    const planned = await planner?.(at, target ?? []);
+    if (planned && "refused" in planned)
+      return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
+    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), { target, replace, plan: planned?.document });
     const { placement, again, failures } = await failOver(run.plan, ran.placement, outcome);
     lost += failures.length;
     at = withPlacement(run, { ...ran, failures: [...ran.failures, ...failures] }, placement);
@@ -37,7 +55,7 @@ export async function runEngine(run: UpRun, from: Progress, scope: RunScope): Pr
 export async function runOnce(
   run: UpRun,
   from: Progress,
-  scope: RunScope,
+  scope: RunScope & Pick<UpOptions, "plan">,
 ): Promise<{ at: Progress; outcome: EngineOutcome }> {
   const { session, placement } = from;
   const outcome = await session.stack.up({
@@ -82,14 +100,15 @@ export function withLaunches({ plan }: UpRun, at: Progress): Progress {
   const { session, placement, leaving } = at;
   const staying = session.state.nodes.filter(({ instanceId }) => !leaving.has(instanceId));
   const pins = { ...placement.pins, launches: launchesOf(Object.keys(placement.pins.nodes), staying) };
-  writePins(session, plan.definition, pins);
-  return { ...at, placement: { ...placement, pins } };
+  const ready = { ...at, placement: { ...placement, pins } };
+  writePins(session, plan.definition, declaredPins(ready));
+  return ready;
 }
 
 /** With nodes in other places, or in none; written down for the program, and for whoever takes over from this run. */
 function withPlacement({ plan }: UpRun, at: Progress, placement: Placement): Progress {
   if (placement.pins === at.placement.pins) return { ...at, placement };
-  writePins(at.session, plan.definition, placement.pins);
+  writePins(at.session, plan.definition, declaredPins({ ...at, placement }));
   const moved = (change: NodeChange): NodeChange => {
     const pin = placement.pins.nodes[change.name];
     if (!change.to || !pin || pin === change.to.pin) return change;

@@ -84,9 +84,13 @@ async function rollOnProof(run: UpRun, from: Progress, batches: readonly string[
   return ok ? roll(run, at, batches) : at;
 }
 
-/** An instance that was to go and still stands has the launch that it was made by. */
+/**
+ * An instance that was to go and still stands has the launch that it was made by. What still waits is declared as it is
+ * to become, as the next `up` and plain `pulumi up` are to see it.
+ */
 function settled(run: UpRun, at: Progress): Progress {
-  return withLaunches(run, { ...at, leaving: new Set() });
+  withLaunches(run, { ...at, leaving: new Set(), pending: new Set() });
+  return at;
 }
 
 /** The same after a run that broke off before it learned what it had made: what it decided is in the settings. */

@@ -3,10 +3,11 @@ import type { UpOptions } from "../../engine/stack";
 import { urnParts } from "../../engine/events";
 import { INSTANCE_TYPE, networkUrns, nodeNameOf, NODE_TYPE, nodeUrns } from "../../engine/state";
 import type { Session } from "../../session";
+import { declaredPins } from "./declared";
 import type { Progress, UpRun } from "./progress";
 
-/** What an engine run is about, and what it is held to. */
-export type RunScope = Pick<UpOptions, "target" | "replace" | "plan">;
+/** What an engine run is about. */
+export type RunScope = Pick<UpOptions, "target" | "replace">;
 
 /** URNs of the nodes that are recorded: one that turned out to be gone has none. */
 export function urnsOf({ state }: Session, names: Iterable<string>): string[] {
@@ -44,8 +45,7 @@ export function missingUrns({ target, state }: Session, missing: readonly Desire
  * @param last what that run was about
  */
 export function remainingScope({ plan }: UpRun, at: Progress, last: RunScope): RunScope {
-  // What a plan holds it to has no place for more.
-  if (last.target === undefined || last.plan !== undefined) return last;
+  if (last.target === undefined) return last;
   const before = plan.session.state.nodes;
   const ids = new Set(before.map(({ instanceId }) => instanceId));
   const replace = at.session.state.nodes
@@ -74,11 +74,12 @@ function lostSince({ session, engine }: UpRun["plan"], at: Progress): string[] {
  * The scope without what is gone and comes no more: what has been deleted, and a node's instance of the market that it
  * left. The engine fails a run with a target that is neither recorded nor declared.
  */
-export function stillThere({ plan }: UpRun, { session, placement }: Progress, scope: RunScope): RunScope {
+export function stillThere({ plan }: UpRun, at: Progress, scope: RunScope): RunScope {
   if (scope.target === undefined) return scope;
+  const { session } = at;
   const recorded = urnsRecorded(session);
   const declared = new Set(
-    Object.entries(placement.pins.nodes).flatMap(([name, { pool }]) =>
+    Object.entries(declaredPins(at).nodes).flatMap(([name, { pool }]) =>
       nodeUrns(session.target.stack, name, pool.market),
     ),
   );

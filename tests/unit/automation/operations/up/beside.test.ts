@@ -84,12 +84,50 @@ describe("what a run does beside replacements", () => {
     using scripted = new ScriptedRun([throttled, {}], {
       ...given(1),
       plans: { others: [VPC, RULE], document: "agreed" },
+      plansAgain: [VPC],
     });
     await carryOut(scripted.run);
     assert.deepEqual(scripted.scopes, [
       { target: [VPC.urn, RULE.urn, OLD_NODE], plan: "agreed" },
-      { target: [VPC.urn, OLD_NODE], plan: "agreed" },
+      { target: [VPC.urn, OLD_NODE], plan: "again" },
     ]);
+  });
+
+  it("makes first what a former run ended and could not make again", async () => {
+    const awaited = { ...otherStep("instance:Instance", "create-replacement"), name: `${SECOND}-spot`, urn: NEW_NODE };
+    using scripted = new ScriptedRun([{ makes: [recorded(SECOND, PIN)] }, {}], {
+      ...given(1),
+      wanted: { [FIRST]: PIN, [SECOND]: PIN },
+      plans: { others: [awaited, VPC], document: "agreed" },
+      plansAgain: [VPC],
+    });
+    const { failures } = await carryOut(scripted.run);
+    assert.deepEqual(failures, []);
+    assert.deepEqual(scripted.scopes, [{ target: [NEW_NODE] }, { target: [VPC.urn], plan: "again" }]);
+  });
+
+  it("declares a node that waits for another market in the market that it has", async () => {
+    const onDemand = { ...PIN, pool: { ...PIN.pool, market: "on-demand" as const } };
+    using scripted = new ScriptedRun([{}, { makes: [recorded(FIRST, onDemand)] }], {
+      ...given(1),
+      wanted: { [FIRST]: onDemand },
+      plans: { others: [VPC], document: "agreed" },
+      plansAgain: [VPC],
+    });
+    await carryOut(scripted.run);
+    assert.deepEqual(scripted.markets, [{ [FIRST]: "spot" }, { [FIRST]: "on-demand" }]);
+  });
+
+  it("leaves in the settings what a node that was not replaced is to become", async () => {
+    const onDemand = { ...PIN, pool: { ...PIN.pool, market: "on-demand" as const } };
+    using scripted = new ScriptedRun([{ refuses: [{ node: SECOND, message: "UnauthorizedOperation: no" }] }], {
+      ...given(2),
+      wanted: { [FIRST]: onDemand, [SECOND]: PIN },
+    });
+    const { untouched } = await carryOut(scripted.run);
+    assert.deepEqual(untouched, [FIRST]);
+    assert.deepEqual(scripted.markets, [{ [FIRST]: "spot", [SECOND]: "spot" }]);
+    assert.equal(scripted.pinsWritten?.nodes[FIRST]?.pool.market, "on-demand");
   });
 
   it("makes a node on demand where a pool refused it, and asks no more for the spot instance", async () => {

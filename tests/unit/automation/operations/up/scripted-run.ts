@@ -55,6 +55,8 @@ export interface EngineDoes {
 export class ScriptedRun {
   /** What each engine run was about, in their order. */
   readonly scopes: Pick<UpOptions, "target" | "replace" | "plan">[] = [];
+  /** What the program declared in each: the markets of the nodes, by name. */
+  readonly markets: Record<string, string>[] = [];
   /** What was told, as one line each. */
   readonly told: string[] = [];
   readonly ended: string[] = [];
@@ -214,6 +216,8 @@ export class ScriptedRun {
       ...(replace && { replace }),
       ...(plan !== undefined && { plan }),
     });
+    const nodes = Object.entries(this.pinsWritten?.nodes ?? {});
+    this.markets.push(Object.fromEntries(nodes.map(([name, { pool }]) => [name, pool.market])));
     const does = this.script.shift();
     if (does === undefined) throw new Error("the script has no such engine run");
     const { makes = [], ends = [], refuses = [] } = does;
