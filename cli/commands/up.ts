@@ -98,6 +98,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       exitCode,
       changed: changed.map(({ name, kind, reason }) => ({ name, kind, reason })),
       done: result.done,
+      left: result.left,
       untouched: result.untouched,
       rolledBack,
       failures: result.failures,

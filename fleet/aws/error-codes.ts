@@ -177,8 +177,12 @@ const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
   { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", hint: LOGIN } },
 ];
 
-/** The engine's words for a step that goes beyond the plan that it is held to: another try would be refused as well. */
-export const BEYOND_PLAN = /violates plan|not allowed by the plan/;
+/**
+ * The engine's words for a run that does not fit what it is held to, a plan or a list of targets: another try would be
+ * refused as well.
+ */
+export const BEYOND_PLAN =
+  /violates plan|not allowed by the plan|expected resource operations for|not specified in --target list|could not be found in the stack/;
 
 /** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
 const phrases: readonly { pattern: RegExp; row: Row }[] = [

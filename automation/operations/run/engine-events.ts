@@ -128,6 +128,11 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
 /** The program itself failed, or there is no provider: nothing of one resource, and nothing that another try would mend. */
 export function createError(report: EngineReport, session: Pick<Session, "cli" | "target">): SpotError {
   const text = report.programErrors.join("\n");
+  if (BEYOND_PLAN.test(text))
+    return new SpotError("E_UNPLANNED", {
+      message: "the engine would do something else now than was planned",
+      cause: text,
+    });
   if (!NO_PROVIDER.test(text)) return new SpotError("E_PROGRAM", { message: "the Pulumi program failed", cause: text });
   return new SpotError("E_PROVIDER", {
     message: "Pulumi's AWS provider cannot be used",

@@ -1,6 +1,6 @@
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
-import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf } from "../../engine/state";
+import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf, type StateNode } from "../../engine/state";
 import type { EngineStep } from "../../engine/events";
 import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../plan/engine-plan";
 import { declaredPins } from "./declared";
@@ -26,13 +26,33 @@ export async function besideReplacements(run: UpRun, at: Progress): Promise<Ran>
   return { at: rest.at, ok: created.ok && rest.ok };
 }
 
-/** After a roll that came to its end: what nodes stood in that waited for their turn. @param start before the roll */
+/**
+ * After a roll: what nodes stood in that waited for their turn, in the regions where none of their instances is left.
+ * @param start before the roll
+ */
 export async function afterReplacements(run: UpRun, start: Progress, at: Progress): Promise<Progress> {
-  const { engine, held } = run.plan;
-  const isOver = [...at.pending].every((name) => held.includes(name));
-  if (engine === undefined || engine.failures.length > 0 || !isOver || isStopped(run)) return at;
-  const { waiting } = stepsFor(engine, start);
+  const { engine } = run.plan;
+  if (engine === undefined || engine.failures.length > 0 || isStopped(run)) return at;
+  const left = new Set(at.session.state.nodes.map(({ instanceId }) => instanceId));
+  const occupied = regionsOf(waitingNodes(start).filter(({ instanceId }) => left.has(instanceId)));
+  const waiting = stepsFor(engine, start).waiting.filter((step) => !occupied.has(regionOf(step)));
   return waiting.length === 0 ? at : (await changing(run, at, waiting, engine)).at;
+}
+
+/**
+ * What was agreed to and stays to be done for now: what nodes still stand in that were not replaced, and all that is not
+ * done where the engine refuses a resource.
+ * @param start before anything was done
+ */
+export function leftOver(run: UpRun, start: Progress, { session }: Progress): EngineStep[] {
+  const { engine } = run.plan;
+  if (engine === undefined) return [];
+  const { creates, others, waiting } = stepsFor(engine, start);
+  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const refused = [...creates, ...others].filter((step) => !isNode(step) || kindOf(step) === "update");
+  return [...(engine.failures.length > 0 ? refused : []), ...waiting].filter(
+    (step) => recorded.has(step.urn) !== (kindOf(step) === "create"),
+  );
 }
 
 const urns = (steps: readonly EngineStep[]): string[] => steps.map(({ urn }) => urn);
@@ -57,13 +77,12 @@ async function despiteRefusal(run: UpRun, from: Progress): Promise<Ran> {
 /** What is to be changed and waits for no turn. */
 function stepsFor(
   { steps }: EnginePlan,
-  { session, pending }: Progress,
+  at: Progress,
 ): { creates: EngineStep[]; others: EngineStep[]; waiting: EngineStep[] } {
+  const { session, pending } = at;
   const changing = steps.filter((step) => kindOf(step) !== undefined && !isOf(pending, step));
   // Nothing that a node still stands in can go.
-  const occupied = new Set(
-    session.state.nodes.filter(({ name }) => pending.has(name)).map(({ pin }) => pin.pool.region),
-  );
+  const occupied = regionsOf(waitingNodes(at));
   const isWaiting = (step: EngineStep): boolean =>
     kindOf(step) === "delete" && !endsNode(step) && occupied.has(regionOf(step));
   // An instance that a former run ended and could not make again is recorded as a replacement, and is none.
@@ -76,6 +95,12 @@ function stepsFor(
     waiting: changing.filter(isWaiting),
   };
 }
+
+const waitingNodes = ({ session, pending }: Progress): StateNode[] =>
+  session.state.nodes.filter(({ name }) => pending.has(name));
+
+const regionsOf = (nodes: readonly StateNode[]): ReadonlySet<string> =>
+  new Set(nodes.map(({ pin }) => pin.pool.region));
 
 const isInstance = ({ type }: EngineStep): boolean => type === INSTANCE_TYPE;
 const isNode = (step: EngineStep): boolean => isInstance(step) || step.type === NODE_TYPE;

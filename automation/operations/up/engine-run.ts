@@ -41,7 +41,11 @@ export async function runEngine(run: UpRun, from: Progress, scope: RunScope, pla
     const planned = await planner?.(at, target ?? []);
     if (planned && "refused" in planned)
       return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
-    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), { target, replace, plan: planned?.document });
+    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), {
+      target,
+      replace,
+      plan: planned?.document,
+    });
     const { placement, again, failures } = await failOver(run.plan, ran.placement, outcome);
     lost += failures.length;
     at = withPlacement(run, { ...ran, failures: [...ran.failures, ...failures] }, placement);

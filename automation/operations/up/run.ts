@@ -1,12 +1,13 @@
 import { wordsOf, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
+import { resourceChanges, resourceLines, type ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { FleetDefinition } from "../../../project/definition";
 import { readStackSettings } from "../../engine/stack-config";
 import { INSTANCE_TYPE } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { interruption } from "../../session/interrupts";
 import type { Verification } from "../../verify/result";
-import { afterReplacements, besideReplacements } from "./beside";
+import { afterReplacements, besideReplacements, leftOver } from "./beside";
 import { withLaunches } from "./engine-run";
 import type { Attempt } from "./failover";
 import { doneBetween, type Done } from "./done";
@@ -30,6 +31,8 @@ export interface UpResult {
   failures: readonly ErrorInfo[];
   /** Nodes that a stopped roll left as they were. */
   untouched: string[];
+  /** What was agreed to beside the nodes and is still to be done: a rule, for one, through which such nodes are reached. */
+  left: readonly ResourceChange[];
   /** Every pool that refused a node, in order, whether or not another one took it. */
   attempts: readonly Attempt[];
   /** Nodes that were made and removed again because others failed (`--rollback-on-failure`). */
@@ -42,9 +45,11 @@ export interface UpResult {
 
 /** The part of `up` that changes things. @throws what an engine run and `repair` throw */
 export async function carryOut(run: UpRun): Promise<UpResult> {
+  const batches = batchesOf(run, run.plan.changes);
+  const start = begun(run.plan, batches.flat());
   let at: Progress;
   try {
-    at = await steps(run);
+    at = await steps(run, start, batches);
   } catch (error) {
     await settleAfterFailure(run).catch((second: unknown) =>
       run.plan.session.reporter.emit({
@@ -56,14 +61,12 @@ export async function carryOut(run: UpRun): Promise<UpResult> {
     );
     throw error;
   }
-  return resultOf(run, settled(run, at));
+  return resultOf(run, settled(run, at), tellLeft(run, start, at));
 }
 
 /** With replacements to roll, everything else is done first: they are left out of that run and then taken in turn. */
-async function steps(run: UpRun): Promise<Progress> {
-  const { plan, request } = run;
-  const batches = batchesOf(run, plan.changes);
-  const start = begun(plan, batches.flat());
+async function steps(run: UpRun, start: Progress, batches: readonly string[][]): Promise<Progress> {
+  const { request } = run;
   const beside = await besideReplacements(run, start);
   let { at } = beside;
   if (!isStopped(run)) resumeUnchanged(run, at);
@@ -101,7 +104,19 @@ async function settleAfterFailure(run: UpRun): Promise<void> {
   settled(run, { ...start, session, placement: { ...start.placement, pins } });
 }
 
-function resultOf({ plan }: UpRun, at: Progress): UpResult {
+/** What is not done beside the nodes could be something that was to be closed: nobody is to take it for done. */
+function tellLeft(run: UpRun, start: Progress, at: Progress): ResourceChange[] {
+  const left = resourceChanges(leftOver(run, start, at));
+  if (left.length > 0)
+    run.plan.session.reporter.emit({
+      type: "message",
+      level: "warning",
+      message: `not done yet: ${resourceLines(left).join("; ")}. \`up\` does it once what failed is put right.`,
+    });
+  return left;
+}
+
+function resultOf({ plan }: UpRun, at: Progress, left: readonly ResourceChange[]): UpResult {
   const { interrupts } = at.session;
   const interrupted = at.outcomes.some((outcome) => outcome.interrupted) || interrupts.soft.aborted;
   const steps = at.outcomes.flatMap((outcome) => outcome.steps);
@@ -113,6 +128,7 @@ function resultOf({ plan }: UpRun, at: Progress): UpResult {
     otherChanges: changed.length,
     failures: interrupted ? [...at.failures, interruption(interrupts)] : at.failures,
     untouched: [...at.pending],
+    left,
     attempts: at.placement.attempts,
     rolledBack: at.rolledBack,
     verification: at.verification,

@@ -201,5 +201,7 @@ describe("an engine's error that is no resource's", () => {
 
   it("is the program's otherwise", () => {
     assert.equal(createError(told(diagnostic("error", "Error: thrown")), session("aws")).code, "E_PROGRAM");
+    const lost = "Target 'urn:x' could not be found in the stack. Did you forget to escape $ in your shell?";
+    assert.equal(createError(told(diagnostic("error", lost)), session("aws")).code, "E_UNPLANNED");
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { errorInfo, SpotError } from "../../../../../fleet/errors";
 import { carryOut } from "../../../../../automation/operations/up/run";
 import { nodeUrns } from "../../../../../automation/engine/state";
 import { otherStep, pinOf, recorded, ScriptedRun, STACK } from "./scripted-run";
@@ -140,6 +141,39 @@ describe("what a run does beside replacements", () => {
     const { failures } = await carryOut(scripted.run);
     assert.deepEqual(failures, []);
     assert.deepEqual(scripted.scopes, [{ target: [NEW_NODE] }, { target: nodeUrns(STACK, SECOND, "on-demand") }]);
+  });
+
+  it("tells of what it could not do, because a node still stands in it", async () => {
+    using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: "UnauthorizedOperation: no" }] }], {
+      ...given(1),
+      wanted: { [FIRST]: pinOf("ami-2") },
+      plans: { others: [RULE], document: "agreed" },
+    });
+    const { left } = await carryOut(scripted.run);
+    assert.deepEqual(
+      left.map(({ kind, urn }) => [kind, urn]),
+      [["delete", RULE.urn]],
+    );
+    assert.ok(
+      scripted.told.some((line) => line.startsWith("not done yet: delete Rule in us-west-2.")),
+      scripted.told.join("\n"),
+    );
+  });
+
+  it("tells of what it did not do, because the engine refuses a resource", async () => {
+    using scripted = new ScriptedRun([{ makes: [recorded(SECOND, PIN)] }], {
+      ...given(2),
+      plans: { others: [VPC, RULE, ELSEWHERE], failures: [errorInfo(new SpotError("E_CREATE", "refused"))] },
+    });
+    const { left } = await carryOut(scripted.run);
+    assert.deepEqual(
+      left.map(({ kind, urn }) => [kind, urn]).sort(),
+      [
+        ["update", VPC.urn],
+        ["delete", RULE.urn],
+        ["create", ELSEWHERE.urn],
+      ].sort(),
+    );
   });
 
   it("keeps what pending nodes stand in until their roll is over", async () => {

@@ -9,6 +9,7 @@ import type { UpPlan, UpRequest } from "../../../../../automation/operations/pla
 import type { UpRun } from "../../../../../automation/operations/up/progress";
 import type { Session } from "../../../../../automation/session";
 import { neverInterrupted } from "../../../../../automation/session/interrupts";
+import type { ErrorInfo } from "../../../../../fleet/errors";
 import type { Candidate } from "../../../../../fleet/aws/pools";
 import type { NodePin, Pins, Pool, RegionPin, Slot } from "../../../../../fleet/model";
 import { changesBetween, type NodeChange } from "../../../../../fleet/plan/changes";
@@ -78,7 +79,7 @@ export class ScriptedRun {
       count: number;
       candidates?: Candidate[];
       /** What the engine plans beside the nodes, and by which document it is held to it. */
-      plans?: { others: EngineStep[]; document?: string };
+      plans?: { others: EngineStep[]; document?: string; failures?: ErrorInfo[] };
       /** What it plans when it is asked again. */
       plansAgain?: EngineStep[];
       request?: Partial<UpRequest>;
@@ -130,7 +131,7 @@ export class ScriptedRun {
           : {
               steps: [...changes.flatMap(plannedSteps), ...(given.plans?.others ?? [])],
               document: given.plans?.document,
-              failures: [],
+              failures: given.plans?.failures ?? [],
             },
     } as unknown as UpPlan;
     this.run = {
