@@ -69,7 +69,7 @@ export const deploymentChecks: readonly Check[] = [
       );
     },
     cause: "The node was deployed with another payload, or its deployment did not end.",
-    next: "`up` replaces the node.",
+    next: REPLACE,
   },
   {
     id: "E4",

@@ -112,7 +112,7 @@ export const fileChecks: readonly Check[] = [
       );
     },
     cause: "Files changed since the node was deployed.",
-    next: "`up` replaces the node.",
+    next: REPLACE,
   },
   {
     id: "D6",

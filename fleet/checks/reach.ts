@@ -44,7 +44,7 @@ export const reachChecks: readonly Check[] = [
       actual: bannerFailure ?? "it answers",
     }),
     cause: "Nothing listens on the node's SSH port, or something on the way drops the packets.",
-    next: "See the diagnosis; `up` replaces a node that stays out of reach.",
+    next: "See the diagnosis; `repair` replaces a node that stays out of reach.",
   },
   {
     id: "B2",
@@ -61,7 +61,7 @@ export const reachChecks: readonly Check[] = [
       actual: hostKeyFailure ?? "proven",
     }),
     cause: "Something stands between, the node's first boot failed, or its key was made anew.",
-    next: "Replace the node; nothing was sent to it.",
+    next: "`replace NODE` makes it anew; nothing was sent to it.",
   },
   {
     id: "B3",

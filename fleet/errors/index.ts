@@ -273,7 +273,7 @@ export const errorCatalogue = {
   E_HOST_KEY: {
     class: "ssh",
     meaning: "A node's host key is not proven or has changed.",
-    next: "Replace the node; nothing was sent to it.",
+    next: "`replace NODE` makes it anew; nothing was sent to it.",
   },
   E_UPLOAD: {
     class: "deployment",

@@ -154,6 +154,20 @@ describeHosts("a fleet of booted hosts", () => {
     assert.match(read.stdout, /us-west-2-0: D6, G3, G6 skipped because of D2/);
   });
 
+  it("is left as it is by an `up`, which names what fails and the command that replaces it, and waits for no boot", async () => {
+    const before = await bench.ids();
+    await bench.host(before["eu-west-1-0"]!).run("systemctl mask --quiet --now ssh.socket ssh.service");
+    const outcome = await bench.spot(["up", "--yes"]);
+    assert.equal(outcome.code, 5, outcome.stdout + outcome.stderr);
+    assert.match(outcome.stderr, /\[eu-west-1-0\] WARNING: does not answer, though it has had its time to boot/);
+    assert.match(
+      outcome.stderr,
+      /failing verification: us-west-2-0, us-east-1-0, eu-west-1-0\. `replace us-west-2-0,us-east-1-0,eu-west-1-0` replaces them\./,
+    );
+    assert.match(outcome.stdout, /eu-west-1-0 B1 SSH answers: FAILED/);
+    assert.deepEqual(await bench.ids(), before, "--yes agrees to no replacement that was not asked for");
+  });
+
   it("is repaired: the node that is named, then every node that does not pass, and no other", async () => {
     const broken = await bench.ids();
     const one = await bench.spot(["repair", "us-west-2-0"]);

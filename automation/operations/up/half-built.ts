@@ -17,7 +17,12 @@ export function resumeUnchanged({ plan, nodes }: UpRun, { session }: Progress): 
   for (const node of session.state.nodes) {
     const ref = refOf(node);
     if (same.has(node.name) && ref.address)
-      nodes?.provisioner.provision({ ref: { ...ref, address: ref.address }, launched: node, origin: "found" });
+      nodes?.provisioner.provision({
+        ref: { ...ref, address: ref.address },
+        launched: node,
+        origin: "found",
+        created: node.created,
+      });
   }
 }
 

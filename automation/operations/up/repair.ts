@@ -1,4 +1,4 @@
-import type { NodeChange } from "../../../fleet/plan/changes";
+import { isKept, type NodeChange } from "../../../fleet/plan/changes";
 import { confirmed } from "../plan/plan-up";
 import type { Outcome } from "../../verify/outcome";
 import { isStopped, type Progress, type UpRun } from "./progress";
@@ -23,15 +23,43 @@ export async function repair(run: UpRun, from: Progress): Promise<Progress> {
   const { reporter, target } = looked.session;
   reporter.emit({ type: "changes", stack: target.stack, account: plan.account, changes: failing, resources: [] });
   await confirmed({ ...plan, changes: failing });
+  return replaceAll(run, { ...looked, failures: [] }, failing);
+}
+
+/**
+ * After a run on the whole fleet: names what stood before and fails verification, and offers to replace it. That is for
+ * a person to say, whatever was agreed to before: what the nodes fail by may not be on them.
+ */
+export async function offerRepair(run: UpRun, at: Progress): Promise<Progress> {
+  if (isStopped(run)) return at;
+  const failing = failingOf(at);
+  if (failing.length === 0) return at;
+  const { reporter } = at.session;
+  const names = failing.map(({ name }) => name);
+  const which = names.length === 1 ? "the node that fails" : `the ${names.length} nodes that fail`;
+  reporter.emit({
+    type: "message",
+    level: "warning",
+    message: `failing verification: ${names.join(", ")}. \`replace ${names.join(",")}\` replaces ${names.length === 1 ? "it" : "them"}.`,
+  });
+  const yes = await reporter.confirm({
+    message: `Replace ${which} verification now (${names.join(", ")})?`,
+    answeredBy: "nothing",
+    unattended: false,
+  });
+  return yes ? replaceAll(run, at, failing) : at;
+}
+
+/** Replaces these nodes in a roll of their own, and verifies again. */
+async function replaceAll(run: UpRun, from: Progress, failing: readonly NodeChange[]): Promise<Progress> {
   const replaced = new Map(failing.map((change) => [change.name, change]));
   const at: Progress = {
-    ...looked,
-    failures: [],
-    changes: looked.changes.map((change) => replaced.get(change.name) ?? change),
-    pending: new Set([...looked.pending, ...replaced.keys()]),
-    verified: new Map([...looked.verified].filter(([name]) => !replaced.has(name))),
+    ...from,
+    changes: from.changes.map((change) => replaced.get(change.name) ?? change),
+    pending: new Set([...from.pending, ...replaced.keys()]),
+    verified: new Map([...from.verified].filter(([name]) => !replaced.has(name))),
   };
-  return verifyFleetOf(run, await roll(run, at, batchesOf(run, failing)));
+  return verifyFleetOf(run, await roll(run, at, batchesOf(run, failing), "asked for"));
 }
 
 /** Outcomes that say neither that a node is well nor that it is not. */
@@ -51,7 +79,7 @@ function tellUnknown({ session, verified }: Progress, standing: readonly string[
 /** Nodes that stand and failed, as replacements. */
 function failingOf({ changes, verified }: Progress): NodeChange[] {
   return changes.flatMap((change): NodeChange[] =>
-    change.kind === "same" && verified.get(change.name)?.outcome === "failed"
+    isKept(change) && verified.get(change.name)?.outcome === "failed"
       ? [{ ...change, kind: "replace", reason: "it does not pass verification" }]
       : [],
   );

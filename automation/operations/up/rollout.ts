@@ -10,12 +10,20 @@ export function batchesOf({ plan, request }: UpRun, changes: readonly NodeChange
   return replacementBatches(changes, request.config.maxUnavailable, plan.definition.slots.length);
 }
 
-/** Replaces batch by batch; one that fails, or does not prove itself, leaves the rest pending. */
-export async function roll(run: UpRun, from: Progress, batches: readonly string[][]): Promise<Progress> {
+/**
+ * Replaces batch by batch; one that fails, or does not prove itself, leaves the rest pending.
+ * @param why nodes that are asked for are replaced whether or not the program sees a difference
+ */
+export async function roll(
+  run: UpRun,
+  from: Progress,
+  batches: readonly string[][],
+  why: "differ" | "asked for" = run.request.part ? "asked for" : "differ",
+): Promise<Progress> {
   let at = from;
   for (const batch of batches) {
     if (isStopped(run)) break;
-    const replaced = await replaceBatch(run, at, batch);
+    const replaced = await replaceBatch(run, at, batch, why);
     const proven = replaced.ok ? await prove(run, replaced.at, batch) : replaced;
     ({ at } = proven);
     if (!proven.ok) break;
@@ -27,13 +35,13 @@ async function replaceBatch(
   run: UpRun,
   from: Progress,
   batch: readonly string[],
+  why: "differ" | "asked for",
 ): Promise<{ at: Progress; ok: boolean }> {
   const at = takeTurn({ ...from, pending: without(from.pending, batch) }, batch);
   const urns = urnsOf(at.session, batch);
   const made = instancesToMake(at, batch);
   const target = [...urns, ...missingUrns(run.plan.session, made)];
-  // A part is replaced because it was asked for, whether or not the program sees a difference.
-  return runEngine(run, at, { target, ...(run.request.part && urns.length > 0 ? { replace: urns } : {}) });
+  return runEngine(run, at, { target, ...(why === "asked for" && urns.length > 0 ? { replace: urns } : {}) });
 }
 
 /** From now on these nodes' instances are to be replaced: whatever takes their place has a launch of its own. */

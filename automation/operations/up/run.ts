@@ -14,7 +14,7 @@ import { doneBetween, type Done } from "./done";
 import { replaceHalfBuilt, resumeUnchanged } from "./half-built";
 import { begun, isStopped, type Progress, type UpRun } from "./progress";
 import { reconcile } from "./reconcile";
-import { repair } from "./repair";
+import { offerRepair, repair } from "./repair";
 import { mustRollBack, rollBack } from "./rollback";
 import { batchesOf, prove, roll } from "./rollout";
 import { verifyFleetOf } from "./verification";
@@ -73,7 +73,7 @@ async function steps(run: UpRun, start: Progress, batches: readonly string[][]):
   at = await replaceHalfBuilt(run, at);
   if (beside.ok && batches.length > 0) at = await afterReplacements(run, start, await rollOnProof(run, at, batches));
   at = await verifyFleetOf(run, at);
-  if (at.verification && request.part?.replace === "broken") at = await repair(run, at);
+  if (at.verification) at = await (request.part?.replace === "broken" ? repair : offerRepair)(run, at);
   if (mustRollBack(run, at)) at = await rollBack(run, at);
   return reconcile(run, at);
 }

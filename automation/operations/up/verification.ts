@@ -2,8 +2,12 @@ import { checksFor } from "../../../fleet/checks";
 import { naturalCompare } from "../../../fleet/text/words";
 import { combined } from "../../verify/scope";
 import type { Verification } from "../../verify/result";
+import type { ProvisionOutcome } from "../nodes/provisioner";
 import { reportVerified, verifyNodes } from "../nodes/verify-nodes";
 import { isStopped, type Progress, type UpRun } from "./progress";
+
+/** One that failed on its way up is known to be broken. */
+const LOOKED_AT: ReadonlySet<ProvisionOutcome["state"]> = new Set(["rebooted", "unreachable"] as const);
 
 /** Waits for every node to come up or fail, then runs the whole list; what a roll proved is not asked again. */
 export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progress> {
@@ -17,7 +21,7 @@ export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progres
   const at = { ...from, failures: [...from.failures, ...failures], verification: undefined };
   if (!run.request.wait || isStopped(run)) return at;
   const ready = [...outcomes]
-    .filter(([name, { state }]) => state === "rebooted" && !at.verified.has(name) && !at.pending.has(name))
+    .filter(([name, { state }]) => LOOKED_AT.has(state) && !at.verified.has(name) && !at.pending.has(name))
     .map(([name]) => name);
   const verified = await verify(run, at, ready);
   return at.session.interrupts.soft.aborted ? verified : { ...verified, verification: verificationOf(verified) };
