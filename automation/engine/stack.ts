@@ -1,6 +1,6 @@
 import type { PulumiCommand as Command, Stack } from "@pulumi/pulumi/automation";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, type ErrorCode } from "../../fleet/errors";
 import { launchedNothing } from "../../fleet/aws/error-codes";
@@ -36,6 +36,8 @@ export interface EngineOptions {
   env: NodeJS.ProcessEnv;
   /** Where notes and copies of states are kept for backends that are no folder of this machine. */
   keptDir: string;
+  /** A file that stands for the stack's settings. */
+  settings?: string;
   /** First abort: finish what is in flight, start nothing new. Second: stop now. */
   interrupts: [soft: AbortSignal, ...harder: AbortSignal[]];
 }
@@ -108,7 +110,7 @@ export class EngineStack {
 
   /** `Pulumi.<stack>.yaml` of this stack. */
   get configFile(): string {
-    return path.join(this.options.projectDir, `Pulumi.${this.options.stack}.yaml`);
+    return this.options.settings ?? path.join(this.options.projectDir, `Pulumi.${this.options.stack}.yaml`);
   }
 
   /**
@@ -257,7 +259,7 @@ export class EngineStack {
   }
 
   /**
-   * The same stack on a copy of its record in a folder of this machine: what is done there is nobody's.
+   * The same stack on copies of its record and its settings in a folder of this machine: what is done there is nobody's.
    * @param folder which the caller makes and removes
    * @param isEmpty true: with nothing in it, and a passphrase of its own
    */
@@ -266,8 +268,11 @@ export class EngineStack {
     const exported = isEmpty ? undefined : (this.stateFiles?.exported() ?? ((await this.export()) as ExportedState));
     const backend = `file://${folder}`;
     writeNewBackend(folder, stack, exported?.deployment ?? { manifest: {} });
+    const settings = path.join(folder, path.basename(this.configFile));
+    if (existsSync(this.configFile)) copyFileSync(this.configFile, settings);
     return new EngineStack({
       ...this.options,
+      settings,
       // Whoever keeps a stack elsewhere names its organisation, which a folder does not have.
       stack: this.ownName,
       keptDir: path.join(folder, "kept"),
@@ -284,7 +289,7 @@ export class EngineStack {
   /** Asks the provider what became of these resources and forgets those that are gone. */
   async refresh(target: string[]): Promise<EngineOutcome> {
     return this.operate(undefined, undefined, (stack, onEvent) =>
-      stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never" }),
+      stack.refresh({ onEvent, target, parallel: PARALLEL, color: "never", configFile: this.options.settings }),
     );
   }
 

@@ -11,15 +11,22 @@ export interface KeyPair {
   publicKey: string;
 }
 
+/** The fleet's own key pair is whole in `folder`. */
+export function hasFleetKeyPair(folder: string): boolean {
+  return existsSync(path.join(folder, KEY)) && existsSync(path.join(folder, `${KEY}.pub`));
+}
+
+const KEY = "id_ed25519";
+
 /**
  * The fleet's own key pair in `folder`, made when there is none and `mayMake` allows it. A pair that is lost while
  * nodes run is never made anew silently: it could log in nowhere.
  * @throws SpotError E_KEY_LOST, E_SSH_KEY
  */
 export function fleetKeyPair(folder: string, mayMake: boolean): KeyPair {
-  const privateKeyPath = path.join(folder, "id_ed25519");
+  const privateKeyPath = path.join(folder, KEY);
   const publicKeyPath = `${privateKeyPath}.pub`;
-  if (!existsSync(privateKeyPath) || !existsSync(publicKeyPath)) {
+  if (!hasFleetKeyPair(folder)) {
     if (!mayMake) {
       throw new SpotError("E_KEY_LOST", {
         message: `the fleet's SSH key ${privateKeyPath} is not there, and nodes that trust it are running`,

@@ -35,7 +35,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const line of changeLines(changes, resources)) terminal.stdout.write(`${line}\n`);
-        terminal.stdout.write(`${summary({ changes, resources, failures })}\n`);
+        terminal.stdout.write(`${summary({ changes, resources, decisions, refused })}\n`);
         for (const error of refused) reporter.emit({ type: "message", level: "error", message: error.message, error });
         for (const { region, error } of decisions.failedRegions)
           reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
@@ -48,11 +48,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
 function summary({
   changes,
   resources,
-  failures,
-}: Pick<UpPlan, "changes" | "resources"> & { failures: readonly ErrorInfo[] }): string {
+  decisions: { failedRegions },
+  refused,
+}: Pick<UpPlan, "changes" | "resources" | "decisions"> & { refused: readonly ErrorInfo[] }): string {
   const changed = changes.filter(({ kind }) => kind !== "same").length;
   const others = resources.length > 0 ? `, and ${pluralize(resources.length, "other resource")}` : "";
   if (changed > 0 || others !== "") return `${changed} of ${pluralize(changes.length, "node")} would change${others}.`;
-  if (failures.length > 0) return "Nothing can be planned: see the errors.";
+  const unplanned = failedRegions.map(({ region }) => region);
+  if (refused.length > 0) return "Nothing would change: see the errors.";
+  if (unplanned.length > 0)
+    return `Nothing would change; ${unplanned.join(", ")} cannot be planned: see the ${unplanned.length === 1 ? "error" : "errors"}.`;
   return `Nothing to change: ${pluralize(changes.length, "node")} as configured.`;
 }

@@ -32,6 +32,11 @@ export function isKept(change: NodeChange): change is Extract<NodeChange, { kind
   return change.kind === "same" || change.kind === "update";
 }
 
+/** The change of a node that stays as it is after all. */
+export function unchanged({ name, from, to }: Exclude<NodeChange, { kind: "create" | "delete" }>): NodeChange {
+  return { name, kind: "same", from, to };
+}
+
 /** What must happen to each node: the desired ones in their order, then those that nobody wants any more. */
 export function changesBetween(desired: readonly DesiredNode[], recorded: readonly RecordedNode[]): NodeChange[] {
   const byName = new Map(recorded.map((node) => [node.name, node]));

@@ -8,8 +8,10 @@ import {
   DeleteNetworkInterfaceCommand,
   DescribeSubnetsCommand,
   EC2Client,
+  ImportKeyPairCommand,
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
+import { newPair } from "../../automation/ssh/key-pair";
 import { clientOf, FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
@@ -153,6 +155,70 @@ describe("a part of the fleet: down, replace, repair", function () {
       "it stays where it is",
     );
     assert.equal((await bench.live()).vpcs.length, 2, "the network that it left goes with the next `up`");
+  });
+
+  it("ends nothing in a region where what the configuration names is not there, and goes on in the others", async () => {
+    const counts = { "us-west-2": 2, "us-east-1": 1 };
+    const before = await ids();
+    for (const [setting, code] of [
+      ["iam_instance_profile: nobodys", "E_INSTANCE_PROFILE"],
+      ["spot_price_limit: 0.0001", "E_NO_POOL"],
+    ] as const) {
+      bench.config(counts, { aws: [setting] });
+      const failed = await bench.spot(["replace", "us-west-2-0", "--json"]);
+      assert.equal(failed.code, 4, failed.stderr);
+      assert.match(failed.stdout, new RegExp(`"code":"${code}"`));
+      assert.deepEqual(await ids(), before, setting);
+    }
+    const ec2 = new EC2Client(clientOf(await bench.sandbox(), "us-east-1"));
+    await ec2.send(
+      new ImportKeyPairCommand({ KeyName: "mine", PublicKeyMaterial: new TextEncoder().encode(newPair().public) }),
+    );
+    ec2.destroy();
+    bench.config(counts, { aws: ["ssh_key_name: mine"] });
+    const partly = await bench.spot(["replace", "us-*-0"]);
+    assert.equal(partly.code, 4, partly.stderr);
+    assert.match(partly.stderr, /us-west-2 has no key pair mine/);
+    assert.match(partly.stdout, /Nodes: 1 replaced/);
+    const { "us-east-1-0": replaced, ...others } = await ids();
+    assert.notEqual(replaced, before["us-east-1-0"]);
+    assert.deepEqual(others, { "us-west-2-0": before["us-west-2-0"], "us-west-2-1": before["us-west-2-1"] });
+  });
+
+  it("lets in whom the configuration has come to name, in the regions that it is about, and shows it", async () => {
+    const counts = { "us-west-2": 2, "us-east-1": 1 };
+    const before = await ids();
+    const allow = (...more: string[]) => `ssh: {allow: [${["auto", ...more].join(", ")}]}`;
+    bench.config(counts, { top: [allow("203.0.113.0/24")], aws: ["tags: {team: blue}"] });
+    const replaced = await bench.spot(["replace", "us-west-2-0"]);
+    assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
+    assert.match(replaced.stderr, /create SecurityGroupIngressRule in us-west-2: lets 203\.0\.113\.0\/24 log in/);
+    assert.doesNotMatch(replaced.stderr, /us-east-1|update /, "nothing else is touched");
+    assert.match(replaced.stdout, /Nodes: 1 replaced; other resources changed: 1\./);
+
+    const client = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [before["us-west-2-1"]!] }));
+    client.destroy();
+    bench.config(counts, { top: [allow("203.0.113.0/24", "198.51.100.0/24")] });
+    const repaired = await bench.spot(["repair", "us-west-2-*"]);
+    assert.equal(repaired.code, 9, repaired.stdout + repaired.stderr);
+    assert.match(repaired.stderr, /create SecurityGroupIngressRule in us-west-2: lets 198\.51\.100\.0\/24 log in/);
+    assert.match(repaired.stdout, /Nodes: 1 created; other resources changed: 1\./);
+  });
+
+  it("names a rule that is missing where a node may go, too", async () => {
+    const counts = { "us-west-2": 2, "us-east-1": 1 };
+    bench.config(counts, { top: ["ssh: {allow: [auto, 203.0.113.0/24]}", "allow_other_regions: true"] });
+    await bench.control("POST", "faults", {
+      action: "RunInstances",
+      region: "us-east-1",
+      effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } },
+    });
+    const moved = await bench.spot(["replace", "us-east-1-0"]);
+    assert.equal(moved.code, 9, moved.stdout + moved.stderr);
+    for (const region of ["us-east-1", "us-west-2"])
+      assert.match(moved.stderr, new RegExp(`in ${region}: lets 203\\.0\\.113\\.0/24 log in`));
+    assert.equal((await bench.nodes()).find(({ name }) => name === "us-east-1-0")?.region, "us-west-2");
   });
 
   it("takes every node that ended off the orchestrator's list (L22)", async () => {

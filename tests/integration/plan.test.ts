@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import type { ResourceChange } from "../../fleet/plan/resource-changes";
@@ -136,6 +136,63 @@ describe("the plan is the engine's", function () {
       ],
     );
     assert.deepEqual(resources, []);
+  });
+
+  it("writes nothing either where settings and keys are lost and no node is left", async () => {
+    bench.config({ "us-west-2": 1 });
+    await bench.spot(["up"]);
+    const [node] = await bench.nodes();
+    const client = new EC2Client(clientOf(await bench.sandbox()));
+    await client.send(new TerminateInstancesCommand({ InstanceIds: [node!.instanceId] }));
+    client.destroy();
+    await until("the instance has ended", async () => (await bench.live()).instances.length === 0);
+    const lost = [
+      ...files(path.join(bench.home, "keys"))
+        .map((line) => path.join(bench.home, "keys", line.slice(0, line.indexOf(" "))))
+        .filter((file) => path.basename(file).startsWith("id_")),
+      bench.stackFile,
+    ];
+    assert.equal(lost.length, 3);
+    for (const file of lost) rmSync(file);
+    const before = written();
+    const { stdout, stderr } = await bench.spot(["preview"]);
+    assert.deepEqual(written(), before);
+    assert.match(stdout, /create us-west-2-0/);
+    assert.match(stderr, /its instance i-\w+ in us-west-2 is gone; `up` makes it again/);
+  });
+
+  it("lists no node that is to go where it cannot be made", async () => {
+    bench.config({ "us-east-1": 1 });
+    await bench.spot(["up"]);
+    const [before] = await ids();
+    const elsewhere = [
+      "allow_other_regions: true",
+      "aws:",
+      "  username: ubuntu",
+      "  iam_instance_profile: nobodys",
+      "regions:",
+      "  - us-east-1: {machine_type: t3.medium, instances_per_region: 1}",
+      "  - us-west-2: {machine_type: t9.large, instances_per_region: 1}",
+    ];
+    writeFileSync(bench.configFile, `${elsewhere.join("\n")}\n`);
+    const { changes, resources, failedRegions } = await preview();
+    assert.deepEqual(
+      changes.map(({ name, kind }) => [name, kind]),
+      [["us-east-1-0", "same"]],
+    );
+    assert.deepEqual(resources, []);
+    assert.deepEqual(
+      failedRegions.map(({ region, error }) => [region, error.code]),
+      [["us-east-1", "E_INSTANCE_PROFILE"]],
+    );
+    const updated = updates();
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, 4, up.stderr);
+    assert.doesNotMatch(up.stderr, /create us-west-2-0/);
+    assert.deepEqual(await ids(), [before]);
+    assert.equal(updates(), updated, "there was nothing to do");
+    const words = await bench.spot(["preview"]);
+    assert.match(words.stdout, /Nothing would change; us-east-1 cannot be planned: see the error\./);
   });
 
   it("ends nothing when the provider makes a replacement of an update that was agreed to", async () => {

@@ -94,7 +94,16 @@ export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
 
 /** The plan with nothing to be done in some regions but to end nodes that nobody wants any more. */
 export function withoutRegions(plan: EnginePlan, regions: { has(region: string): boolean }): EnginePlan {
-  const isLeft = (step: EngineStep): boolean => kindOf(step) === undefined || isOutside(step, regions);
+  const unmade = new Set(
+    plan.steps.flatMap((step) =>
+      step.type === INSTANCE_TYPE && step.op === "create" && regions.has(regionOf(step)) ? [nodeNameOf(step.name)] : [],
+    ),
+  );
+  // The component around a node is in no region of its own.
+  const isUnmade = ({ type, name, op }: EngineStep): boolean =>
+    type === NODE_TYPE && op === "create" && unmade.has(name);
+  const isLeft = (step: EngineStep): boolean =>
+    kindOf(step) === undefined || (isOutside(step, regions) && !isUnmade(step));
   return { ...plan, document: undefined, steps: plan.steps.filter(isLeft) };
 }
 

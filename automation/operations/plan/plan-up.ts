@@ -1,8 +1,15 @@
 import type { FleetConfig, Locate } from "../../../fleet/config";
-import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { SpotError } from "../../../fleet/errors";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
-import { asEngineSays, changesBetween, type DesiredNode, type NodeChange } from "../../../fleet/plan/changes";
+import {
+  asEngineSays,
+  changesBetween,
+  isKept,
+  unchanged,
+  type DesiredNode,
+  type NodeChange,
+} from "../../../fleet/plan/changes";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import { pluralize } from "../../../fleet/text/words";
 import { buildState } from "../../../project/build-stamp";
@@ -12,11 +19,13 @@ import { inTemporaryFolder } from "../../../system/temporary-folder";
 import { inventory } from "../../cloud/resources/inventory";
 import { holdsNothing } from "../../engine/state";
 import { lostBy } from "../../session/lost-state";
+import { hasFleetKeyPair } from "../../ssh/key-pair";
 import { fleetRegions, type Session } from "../../session";
 import { selectNames } from "../../verify/select";
 import { forgetLost, lostOf } from "../run/recover";
-import { decide, faultsOf, type Decisions } from "./decide";
-import { askEngine, changesOf, withoutRegions, type EnginePlan } from "./engine-plan";
+import { decide, type Decisions } from "./decide";
+import { askEngine, changesOf, type EnginePlan } from "./engine-plan";
+import { workable } from "./workable";
 
 export interface UpRequest {
   config: FleetConfig;
@@ -50,8 +59,8 @@ export interface UpPlan {
   /** Of everything else. */
   resources: ResourceChange[];
   /**
-   * What the engine says. Absent where it was not asked: of a run on a part of the fleet, which names all that it may
-   * touch, and where nothing is recorded, so that it can only create.
+   * What the engine says. Absent of a run on a part of the fleet, which takes of it only what must come before its nodes
+   * (`resources`), and where nothing is recorded, so that it can only create.
    */
   engine?: EnginePlan;
   /** Nodes that would be replaced, and stay because what the configuration names does not work in their region. */
@@ -82,11 +91,14 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
   const lost = lostBy(session, look);
   if (lost) throw lost;
   const isEmpty = holdsNothing(session.state);
-  if (!isEmpty && lostOf(session, look).length === 0) return planUp(session, request, true);
+  const isLost = lostOf(session, look).length > 0;
   return inTemporaryFolder(async (folder) => {
-    const stack = await session.stack.copiedTo(folder, isEmpty);
-    const copy = isEmpty ? { ...session, stack, keys: folder } : await forgetLost({ ...session, stack }, look);
-    return { ...(await planUp(copy, request, true)), session };
+    const stack = isEmpty || isLost ? await session.stack.copiedTo(folder, isEmpty) : session.stack;
+    const current = await forgetLost({ ...session, stack }, look);
+    // Without nodes a key pair that is missing is made.
+    const makesKeys = current.state.nodes.length === 0 && !hasFleetKeyPair(session.keys);
+    const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true);
+    return { ...(await workable(plan, request.config)), session };
   });
 }
 
@@ -114,58 +126,11 @@ export async function planUp(
     return pin ? [{ slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation }] : [];
   });
   const ours = changesBetween(desired, session.state.nodes);
-  const plan = { session, account: session.identity.account, definition, decisions };
-  if (!asks) return { ...plan, changes: ours, resources: [], held: [] };
+  const plan = { session, account: session.identity.account, definition, decisions, held: [] };
+  if (!asks) return { ...plan, changes: ours, resources: [] };
   const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));
-  return workable({ ...plan, ...planned(ours, engine), engine, held: [] }, config);
-}
-
-function planned(ours: readonly NodeChange[], engine: EnginePlan): Pick<UpPlan, "changes" | "resources"> {
   const { nodes, others } = changesOf(engine);
-  return { changes: asEngineSays(ours, nodes), resources: others };
-}
-
-/**
- * The plan without what cannot work: in a region where something changes and something that the configuration names is
- * not there, everything stays as it is.
- */
-async function workable(plan: UpPlan & { engine: EnginePlan }, config: FleetConfig): Promise<UpPlan> {
-  const { session, decisions, changes, engine } = plan;
-  const changed = regionsChanged(plan).filter((region) => !decisions.asked.has(region));
-  const used = changed.filter((region) => config.regions.some(({ name }) => name === region));
-  const found = await faultsOf(session, config, decisions.offers, used);
-  const known = [...decisions.asked].flatMap(([region, error]) => (error ? [[region, error] as const] : []));
-  const faults = new Map([...known, ...found]);
-  if (faults.size === 0) return plan;
-  const held = withoutRegions(engine, faults);
-  const ours = changes.map((change) => (staysIn(change, faults) ? unchanged(change) : change));
-  const failedRegions = [...found].map(([region, error]) => ({ region, error }));
-  return {
-    ...plan,
-    ...planned(ours, held),
-    engine: held,
-    held: changes.filter((change) => change.kind === "replace" && staysIn(change, faults)).map(({ name }) => name),
-    decisions: { ...decisions, failedRegions: [...decisions.failedRegions, ...failedRegions] },
-  };
-}
-
-/** What is only deleted needs nothing to work. */
-function regionsChanged({ changes, resources }: UpPlan): string[] {
-  const ofNodes = changes.flatMap(({ kind, to }) => (kind === "same" || to === undefined ? [] : [to.pin.pool.region]));
-  const ofOthers = resources.flatMap(({ kind, region }) => (kind === "delete" ? [] : (region ?? [])));
-  return [...new Set([...ofNodes, ...ofOthers])];
-}
-
-function unchanged({ name, from, to }: Extract<NodeChange, { kind: "same" | "update" | "replace" }>): NodeChange {
-  return { name, kind: "same", from, to };
-}
-
-/** A node that would be changed where that cannot work. */
-function staysIn(
-  change: NodeChange,
-  faults: ReadonlyMap<string, ErrorInfo>,
-): change is Extract<NodeChange, { kind: "same" | "update" | "replace" }> {
-  return change.kind !== "create" && change.kind !== "delete" && faults.has(change.to.pin.pool.region);
+  return { ...plan, changes: asEngineSays(ours, nodes), resources: others, engine };
 }
 
 /** The pins as they will be when each node that is replaced has had its turn: with a launch that no instance had. */
@@ -175,9 +140,26 @@ function withNewLaunches(pins: Pins, changes: readonly NodeChange[], { state }: 
   return leaving.size === 0 ? pins : { ...pins, launches: launchesOf(Object.keys(pins.nodes), staying) };
 }
 
-/** The plan with what concerns the part alone. @throws SpotError E_USAGE for a pattern that fits no node */
+/**
+ * The plan with what concerns the part alone: its nodes, and what is to be created before them in regions where they
+ * are or may go. @throws SpotError E_USAGE for a pattern that fits no node
+ */
 export function limited(plan: UpPlan, opened: Session, part: Part | undefined): UpPlan {
   if (!part) return plan;
+  const changes = changesOfPart(plan, opened, part);
+  const { offers } = plan.decisions;
+  const regions = new Set(
+    changes.flatMap(({ to }) => (to ? [to.pin.pool.region, ...offers.regionsFor(to.slot.homeRegion)] : [])),
+  );
+  return {
+    ...plan,
+    changes,
+    resources: plan.resources.filter(({ kind, region }) => kind === "create" && regions.has(region ?? "")),
+    engine: undefined,
+  };
+}
+
+function changesOfPart(plan: UpPlan, opened: Session, part: Part): NodeChange[] {
   const known = new Set(
     [...opened.state.nodes, ...plan.session.state.nodes]
       .map(({ name }) => name)
@@ -196,14 +178,11 @@ export function limited(plan: UpPlan, opened: Session, part: Part | undefined): 
         message: `not looked at, because they differ from the configuration: ${differing.join(", ")}; \`up\` replaces them`,
       });
     }
-    return { ...plan, changes: changes.filter(({ kind }) => kind !== "replace") };
+    return changes.flatMap((change) => (change.kind === "replace" ? [] : isKept(change) ? unchanged(change) : change));
   }
-  return {
-    ...plan,
-    changes: changes.map(
-      (change): NodeChange => (change.kind === "same" ? { ...change, kind: "replace", reason: "asked for" } : change),
-    ),
-  };
+  return changes.map(
+    (change): NodeChange => (isKept(change) ? { ...change, kind: "replace", reason: "asked for" } : change),
+  );
 }
 
 /** @throws SpotError E_DECLINED where the plan is not agreed to */

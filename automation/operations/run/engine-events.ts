@@ -114,7 +114,7 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
         cause: failure.message,
       }),
     );
-  const verb = failure.step.op.startsWith("delete") ? "deleted" : "created";
+  const verb = failure.step.op.startsWith("delete") ? "deleted" : failure.step.op === "update" ? "updated" : "created";
   return errorInfo(
     new SpotError("E_CREATE", {
       message: `${what} could not be ${verb}${awsCode ? `: ${awsCode}` : ""}`,

@@ -180,7 +180,7 @@ export async function forgetLost(
       type: "message",
       level: "warning",
       subject: name,
-      message: `its instance ${instanceId} in ${pin.pool.region} is gone; it is made again`,
+      message: `its instance ${instanceId} in ${pin.pool.region} is gone; \`up\` makes it again`,
     });
   }
   return current;

@@ -13,8 +13,12 @@ import { missingNodes, missingUrns, urnsOf } from "./targets";
  * name; where something is updated, by the plan too, for only that keeps an update from becoming a replacement.
  */
 export async function besideReplacements(run: UpRun, at: Progress): Promise<Ran> {
-  const { engine, session } = run.plan;
-  if (run.request.part) return creating(run, at, missingUrns(session, missingNodes(at, isCreated(at))));
+  const { engine, session, resources } = run.plan;
+  if (run.request.part)
+    return creating(run, at, [
+      ...missingUrns(session, missingNodes(at, isCreated(at))),
+      ...resources.map(({ urn }) => urn),
+    ]);
   if (engine === undefined) return runEngine(run, at, {});
   if (engine.failures.length > 0) return despiteRefusal(run, at);
   const { creates, others } = stepsFor(engine, at);

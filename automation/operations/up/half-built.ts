@@ -2,6 +2,7 @@ import { isKept, type NodeChange } from "../../../fleet/plan/changes";
 import { refOf } from "../../engine/state";
 import { isAgreed } from "../plan/plan-up";
 import { runEngine } from "./engine-run";
+import { possibleOf } from "./possible";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { takeTurn } from "./rollout";
 import { urnsOf } from "./targets";
@@ -41,16 +42,18 @@ export async function replaceHalfBuilt(run: UpRun, from: Progress): Promise<Prog
     const reason = broken.get(change.name);
     return isKept(change) && reason !== undefined ? { ...change, kind: "replace", reason } : change;
   });
-  const replaced = changes.filter(({ name, kind }) => kind === "replace" && broken.has(name));
-  const yes = await isAgreed({ ...run.plan, changes: replaced, resources: [] });
+  const wanted = changes.filter(({ name, kind }) => kind === "replace" && broken.has(name));
+  const { at, possible } = await possibleOf(run, from, wanted);
+  const names = possible.map(({ name }) => name);
+  const yes = possible.length > 0 && (await isAgreed({ ...run.plan, changes: possible, resources: [] }));
   for (const [name, reason] of broken) {
-    const message = yes
-      ? `is replaced: ${reason}`
-      : `stays as it is, half built, because replacing it was not confirmed: ${reason}`;
+    const why = names.includes(name) ? "replacing it was not confirmed" : "another one could not be made there";
+    const message =
+      yes && names.includes(name) ? `is replaced: ${reason}` : `stays as it is, half built, because ${why}: ${reason}`;
     from.session.reporter.emit({ type: "message", level: "warning", subject: name, message });
   }
-  if (!yes) return from;
-  const names = [...broken.keys()];
-  const urns = urnsOf(from.session, names);
-  return (await runEngine(run, takeTurn({ ...from, changes }, names), { target: urns, replace: urns })).at;
+  if (!yes) return at;
+  const made = at.changes.map((change) => possible.find(({ name }) => name === change.name) ?? change);
+  const urns = urnsOf(at.session, names);
+  return (await runEngine(run, takeTurn({ ...at, changes: made }, names), { target: urns, replace: urns })).at;
 }

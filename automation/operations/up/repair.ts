@@ -1,6 +1,8 @@
+import type { ErrorInfo } from "../../../fleet/errors";
 import { isKept, type NodeChange } from "../../../fleet/plan/changes";
 import { confirmed } from "../plan/plan-up";
 import type { Outcome } from "../../verify/outcome";
+import { possibleOf } from "./possible";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { batchesOf, roll } from "./rollout";
 import { verificationOf, verify, verifyFleetOf } from "./verification";
@@ -8,9 +10,10 @@ import { verificationOf, verify, verifyFleetOf } from "./verification";
 /**
  * Replaces what failed verification and looks again. What could not be looked at is left alone: nothing says that it is
  * broken.
+ * @param failures what failed before the nodes were verified, and is not mended by replacing them
  * @throws SpotError E_DECLINED
  */
-export async function repair(run: UpRun, from: Progress): Promise<Progress> {
+export async function repair(run: UpRun, from: Progress, failures: readonly ErrorInfo[]): Promise<Progress> {
   const { plan } = run;
   const standing = from.changes.filter(({ kind }) => kind === "same").map(({ name }) => name);
   // A node that was not reached may be well, at another address than the recorded one: whether AWS knows is a check.
@@ -18,12 +21,14 @@ export async function repair(run: UpRun, from: Progress): Promise<Progress> {
   const looked = await verify(run, from, unverified);
   if (isStopped(run)) return looked;
   tellUnknown(looked, standing);
-  const failing = failingOf(looked);
-  if (failing.length === 0) return { ...looked, verification: verificationOf(looked) };
+  const { at: checked, possible: failing } = await possibleOf(run, looked, failingOf(looked));
+  if (failing.length === 0) return { ...checked, verification: verificationOf(checked) };
   const { reporter, target } = looked.session;
   reporter.emit({ type: "changes", stack: target.stack, account: plan.account, changes: failing, resources: [] });
-  await confirmed({ ...plan, changes: failing });
-  return replaceAll(run, { ...looked, failures: [] }, failing);
+  // What the plan opens was asked about when it began.
+  await confirmed({ ...plan, changes: failing, resources: [] });
+  const added = checked.failures.filter((failure) => !looked.failures.includes(failure));
+  return replaceAll(run, { ...checked, failures: [...failures, ...added] }, failing);
 }
 
 /**
@@ -47,7 +52,9 @@ export async function offerRepair(run: UpRun, at: Progress): Promise<Progress> {
     answeredBy: "nothing",
     unattended: false,
   });
-  return yes ? replaceAll(run, at, failing) : at;
+  if (!yes) return at;
+  const { at: checked, possible } = await possibleOf(run, at, failing);
+  return possible.length > 0 ? replaceAll(run, checked, possible) : checked;
 }
 
 /** Replaces these nodes in a roll of their own, and verifies again. */

@@ -72,8 +72,10 @@ async function steps(run: UpRun, start: Progress, batches: readonly string[][]):
   if (!isStopped(run)) resumeUnchanged(run, at);
   at = await replaceHalfBuilt(run, at);
   if (beside.ok && batches.length > 0) at = await afterReplacements(run, start, await rollOnProof(run, at, batches));
+  const { failures } = at;
   at = await verifyFleetOf(run, at);
-  if (at.verification) at = await (request.part?.replace === "broken" ? repair : offerRepair)(run, at);
+  if (at.verification)
+    at = request.part?.replace === "broken" ? await repair(run, at, failures) : await offerRepair(run, at);
   if (mustRollBack(run, at)) at = await rollBack(run, at);
   return reconcile(run, at);
 }

@@ -5,6 +5,7 @@ import { tellCost } from "../inspect/cost";
 import { fleetAccess } from "../nodes/fleet-access";
 import { Provisioner } from "../nodes/provisioner";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
+import { workable } from "../plan/workable";
 import { holdsNothing } from "../../engine/state";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
@@ -31,9 +32,9 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   );
   const { session, look } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
-  // What is recorded is the engine's to judge. A part is named, and where nothing is recorded there is only to create.
-  const asks = request.part === undefined && !holdsNothing(session.state);
-  const plan = limited(await planUp(session, request, asks), opened, request.part);
+  // What is recorded is the engine's to judge. Where nothing is, there is only to create.
+  const whole = await planUp(session, request, !holdsNothing(session.state));
+  const plan = await workable(limited(whole, opened, request.part), request.config);
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);

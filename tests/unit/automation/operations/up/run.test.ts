@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
+import type { Offers } from "../../../../../automation/operations/plan/offers";
+import { begun, type UpRun } from "../../../../../automation/operations/up/progress";
+import { repair } from "../../../../../automation/operations/up/repair";
 import { carryOut } from "../../../../../automation/operations/up/run";
-import { pinOf, poolIn, recorded, ScriptedRun, STACK, type EngineDoes } from "./scripted-run";
+import type { NodeVerification } from "../../../../../automation/verify/result";
+import { errorInfo, SpotError } from "../../../../../fleet/errors";
+import type { NodeChange } from "../../../../../fleet/plan/changes";
+import { otherStep, pinOf, poolIn, recorded, REGION, ScriptedRun, STACK, type EngineDoes } from "./scripted-run";
 
 const NODES = ["us-west-2-0", "us-west-2-1", "us-west-2-2"];
 const [FIRST = "", SECOND = "", THIRD = ""] = NODES;
@@ -185,6 +191,96 @@ describe("a run of `up`", () => {
     const first = { target: urnsOf(FIRST), replace: urnsOf(FIRST) };
     assert.deepEqual(scripted.scopes, [first, first]);
   });
+
+  it("on a part of the fleet makes first what its nodes depend on, and ends nothing where that fails", async () => {
+    const rule = otherStep("rule:Rule", "create");
+    const resource = {
+      urn: rule.urn,
+      type: rule.type,
+      name: rule.name,
+      region: REGION,
+      kind: "create",
+      properties: [],
+    };
+    for (const fails of [false, true]) {
+      const refused = { refuses: [{ node: SECOND, message: "TagLimitExceeded: no" }] };
+      using scripted = new ScriptedRun(fails ? [refused] : [{}, makes(FIRST)], {
+        nodes: [recorded(FIRST, OLD)],
+        wanted: of([FIRST], OLD),
+        count: 1,
+        plans: { others: [rule] },
+        request: { part: { nodes: FIRST, replace: "all" } },
+      });
+      const { plan } = scripted.run;
+      const changes = plan.changes.map((change) => ({ ...change, kind: "replace" }) as NodeChange);
+      const resources = [resource] as typeof plan.resources;
+      const { untouched } = await carryOut({
+        ...scripted.run,
+        plan: { ...plan, changes, resources, engine: undefined },
+      });
+      const replaced = { target: urnsOf(FIRST), replace: urnsOf(FIRST) };
+      assert.deepEqual(scripted.scopes, [{ target: [rule.urn] }, ...(fails ? [] : [replaced])]);
+      assert.deepEqual(untouched, fails ? [FIRST] : []);
+    }
+  });
+
+  /** A run in a region where an image is missing that the configuration names. */
+  function inRegionWithFault({ run }: ScriptedRun): UpRun {
+    const error = errorInfo(new SpotError("E_IMAGE", "no such image"));
+    const offers = { regionsFor: () => [REGION], of: () => Promise.resolve({ error }) } as unknown as Offers;
+    return { ...run, plan: { ...run.plan, decisions: { ...run.plan.decisions, offers } } };
+  }
+
+  it("leaves a half-built node as it is where no other one can be made", async () => {
+    using scripted = new ScriptedRun([], {
+      nodes: [recorded(FIRST, OLD)],
+      wanted: of([FIRST], OLD),
+      count: 1,
+      request: { wait: false },
+    });
+    const provisioner = {
+      provision: () => undefined,
+      settled: () => Promise.resolve(new Map([[FIRST, { state: "must-replace", reason: "step units: bad" }]])),
+      release: () => Promise.resolve(),
+    } as unknown as Provisioner;
+    const run = inRegionWithFault(scripted);
+    const { failures } = await carryOut({ ...run, nodes: { access: {} as FleetAccess, provisioner } });
+    assert.deepEqual(
+      failures.map(({ code }) => code),
+      ["E_IMAGE"],
+    );
+    assert.match(scripted.told.join("\n"), /stays as it is, half built, because another one could not be made there/);
+  });
+
+  for (const [where, unmade] of [
+    ["what the configuration names is not there", false],
+    ["what it depends on could not be made", true],
+  ] as const)
+    it(`repairs no node where ${where}`, async () => {
+      using scripted = new ScriptedRun([], {
+        nodes: [recorded(FIRST, OLD)],
+        wanted: of([FIRST], OLD),
+        count: 1,
+        request: { part: { replace: "broken" } },
+      });
+      const rule = { ...otherStep("rule:Rule", "create"), kind: "create", region: REGION, properties: [] };
+      const { plan, ...run } = unmade ? scripted.run : inRegionWithFault(scripted);
+      const planned = { ...plan, engine: undefined, resources: unmade ? [rule] : [] } as UpRun["plan"];
+      const failed = { node: FIRST, outcome: "failed", results: [] } as unknown as NodeVerification;
+      const { changes, failures } = await repair(
+        { ...run, plan: planned },
+        { ...begun(planned, []), verified: new Map([[FIRST, failed]]) },
+        [],
+      );
+      assert.deepEqual(
+        changes.map(({ kind }) => kind),
+        ["same"],
+      );
+      assert.deepEqual(
+        failures.map(({ code }) => code),
+        unmade ? [] : ["E_IMAGE"],
+      );
+    });
 
   it("stops at credentials that AWS refuses, and tells of them once", async () => {
     const expired = "ExpiredToken: The security token included in the request is expired";

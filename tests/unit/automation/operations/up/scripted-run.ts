@@ -115,6 +115,7 @@ export class ScriptedRun {
       decisions: {
         // Whatever writes into a decision throws.
         pins: deepFrozen(pins),
+        asked: new Map(),
         failedRegions: [],
         offers: {
           regionsFor: () => [REGION],
