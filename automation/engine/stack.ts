@@ -56,6 +56,12 @@ export interface UpOptions extends EngineScope {
    * taken.
    */
   plan?: string;
+  /**
+   * One resource after the other. The engine needs it of a run that leaves something out of its targets which the program
+   * declares no more: resources that depend on it are then recorded beside it, and one that is recorded before it damages
+   * the record (a race in step_generator.go, `getDependencySteps`, of Pulumi 3.255.0).
+   */
+  isSerial?: boolean;
   listener?: EngineListener;
   /** Aborted: finish what is in flight, begin nothing new, as if the user had interrupted once. */
   stop?: AbortSignal;
@@ -241,9 +247,9 @@ export class EngineStack {
     });
   }
 
-  private update({ listener, stop, ...scope }: UpOptions): Promise<EngineOutcome> {
+  private update({ listener, stop, isSerial, ...scope }: UpOptions): Promise<EngineOutcome> {
     return this.operate(listener, stop, (stack, onEvent) =>
-      stack.up({ onEvent, continueOnError: true, parallel: PARALLEL, color: "never", ...scope }),
+      stack.up({ onEvent, continueOnError: true, parallel: isSerial ? 1 : PARALLEL, color: "never", ...scope }),
     );
   }
 

@@ -238,6 +238,21 @@ describe("the plan is the engine's", function () {
     ["an image", { region: ["image: ami-00000000000000000"] }, "E_IMAGE"],
     ["a machine type", { region: ["machine_type: t9.large"] }, "E_INSTANCE_TYPE"],
   ];
+  it("keeps the record whole while many nodes depend on a rule that is to go, beside one that comes", async () => {
+    const allow = (blocks: string[], west: number) =>
+      bench.config({ "us-east-1": 4, "us-west-2": west }, { top: [`ssh: { allow: ["${blocks.join('", "')}"] }`] });
+    allow(["auto", "198.51.100.7/32"], 2);
+    await bench.begin();
+    const made = await bench.spot(["up"]);
+    assert.equal(made.code, 9, made.stdout + made.stderr);
+    // The new rule is made while the nodes still depend on the one that goes only after it.
+    allow(["198.51.100.7/32", "0.0.0.0/0"], 1);
+    const changed = await bench.spot(["up", "--yes"]);
+    assert.equal(changed.code, 9, changed.stdout + changed.stderr);
+    const { changes, resources } = await preview();
+    assert.deepEqual([changes.filter(({ kind }) => kind !== "same"), resources], [[], []]);
+  });
+
   it("ends nothing for a setting that cannot work, and says which one", async () => {
     const counts = { "us-west-2": 2 };
     bench.config(counts);

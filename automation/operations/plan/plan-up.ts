@@ -24,7 +24,7 @@ import { fleetRegions, type Session } from "../../session";
 import { selectNames } from "../../verify/select";
 import { forgetLost, lostOf } from "../run/recover";
 import { decide, type Decisions } from "./decide";
-import { askEngine, changesOf, type EnginePlan } from "./engine-plan";
+import { askEngine, changesOf, endsNode, type EnginePlan } from "./engine-plan";
 import { workable } from "./workable";
 
 export interface UpRequest {
@@ -63,6 +63,8 @@ export interface UpPlan {
    * (`resources`), and where nothing is recorded, so that it can only create.
    */
   engine?: EnginePlan;
+  /** URNs of what is recorded, is no node, and is not declared any more. */
+  undeclared: readonly string[];
   /** Nodes that would be replaced, and stay because what the configuration names does not work in their region. */
   held: string[];
 }
@@ -127,10 +129,11 @@ export async function planUp(
   });
   const ours = changesBetween(desired, session.state.nodes);
   const plan = { session, account: session.identity.account, definition, decisions, held: [] };
-  if (!asks) return { ...plan, changes: ours, resources: [] };
+  if (!asks) return { ...plan, changes: ours, resources: [], undeclared: [] };
   const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));
   const { nodes, others } = changesOf(engine);
-  return { ...plan, changes: asEngineSays(ours, nodes), resources: others, engine };
+  const undeclared = engine.steps.flatMap((step) => (step.op === "delete" && !endsNode(step) ? [step.urn] : []));
+  return { ...plan, changes: asEngineSays(ours, nodes), resources: others, undeclared, engine };
 }
 
 /** The pins as they will be when each node that is replaced has had its turn: with a launch that no instance had. */

@@ -4,7 +4,7 @@ import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
-import { reread } from "../../session";
+import { reread, type Session } from "../../session";
 import { writePins } from "../plan/prepare-stack";
 import { createError, nodeListener } from "../run/engine-events";
 import { declaredPins } from "./declared";
@@ -64,6 +64,7 @@ export async function runOnce(
   const { session, placement } = from;
   const outcome = await session.stack.up({
     ...scope,
+    isSerial: leavesUndeclared(run, session, scope),
     stop: run.stop.signal,
     listener: nodeListener(session, {
       created: (ref) => provision(run, from, ref),
@@ -82,6 +83,12 @@ export async function runOnce(
   if (outcome.programErrors.length > 0 && !outcome.interrupted && !run.stop.signal.aborted)
     throw createError(outcome, session);
   return { at, outcome };
+}
+
+/** Something stays recorded although the program declares it no more: the run does not name it. */
+function leavesUndeclared({ plan }: UpRun, { state }: Session, { target }: RunScope): boolean {
+  const recorded = new Set(state.resources.map(({ urn }) => urn));
+  return target !== undefined && plan.undeclared.some((urn) => recorded.has(urn) && !target.includes(urn));
 }
 
 function provision(

@@ -183,6 +183,6 @@ describe("what a run does beside replacements", () => {
       plans: { others: [RULE], document: "agreed" },
     });
     await carryOut(scripted.run);
-    assert.deepEqual(scripted.scopes, [{ target: [OLD_NODE] }, { target: [RULE.urn] }]);
+    assert.deepEqual(scripted.scopes, [{ target: [OLD_NODE], isSerial: true }, { target: [RULE.urn] }]);
   });
 });

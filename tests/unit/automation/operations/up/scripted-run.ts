@@ -55,7 +55,7 @@ export interface EngineDoes {
 /** An engine that has its runs by heart. It has no more of them than the test says: one too many fails. */
 export class ScriptedRun {
   /** What each engine run was about, in their order. */
-  readonly scopes: Pick<UpOptions, "target" | "replace" | "plan">[] = [];
+  readonly scopes: Pick<UpOptions, "target" | "replace" | "plan" | "isSerial">[] = [];
   /** What the program declared in each: the markets of the nodes, by name. */
   readonly markets: Record<string, string>[] = [];
   /** What was told, as one line each. */
@@ -124,6 +124,7 @@ export class ScriptedRun {
       },
       changes,
       resources: [],
+      undeclared: (given.plans?.others ?? []).flatMap(({ op, urn }) => (op === "delete" ? [urn] : [])),
       held: [],
       // What it is asked about an empty record goes without saying.
       engine:
@@ -212,11 +213,12 @@ export class ScriptedRun {
     return urn.includes("*") || known.includes(urn);
   }
 
-  private up({ listener, target, replace, plan }: UpOptions): EngineOutcome {
+  private up({ listener, target, replace, plan, isSerial }: UpOptions): EngineOutcome {
     this.scopes.push({
       ...(target && { target }),
       ...(replace && { replace }),
       ...(plan !== undefined && { plan }),
+      ...(isSerial && { isSerial }),
     });
     const nodes = Object.entries(this.pinsWritten?.nodes ?? {});
     this.markets.push(Object.fromEntries(nodes.map(([name, { pool }]) => [name, pool.market])));
