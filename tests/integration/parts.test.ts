@@ -221,6 +221,25 @@ describe("a part of the fleet: down, replace, repair", function () {
     assert.equal((await bench.nodes()).find(({ name }) => name === "us-east-1-0")?.region, "us-west-2");
   });
 
+  it("moves a node that is replaced where its own region has nothing for it, with the network that it needs", async () => {
+    const lines = [
+      "allow_other_regions: true",
+      "aws:",
+      "  username: ubuntu",
+      "regions:",
+      "  - us-east-1: {machine_type: t9.large, instances_per_region: 1}",
+      "  - eu-west-1: {machine_type: t3.medium, instances_per_region: 1}",
+      "  - us-west-2: {machine_type: t3.medium, instances_per_region: 2}",
+    ];
+    writeFileSync(bench.configFile, `${lines.join("\n")}\n`);
+    const replaced = await bench.spot(["replace", "us-east-1-0"]);
+    assert.equal(replaced.code, 9, replaced.stdout + replaced.stderr);
+    assert.match(replaced.stderr, /create .*Vpc.* in eu-west-1/);
+    const nodes = await bench.nodes();
+    assert.equal(nodes.find(({ name }) => name === "us-east-1-0")?.region, "eu-west-1");
+    assert.equal(nodes.length, 3);
+  });
+
   it("takes every node that ended off the orchestrator's list (L22)", async () => {
     const listed = new Set<string>();
     const left: string[] = [];

@@ -144,16 +144,17 @@ function withNewLaunches(pins: Pins, changes: readonly NodeChange[], { state }: 
 }
 
 /**
- * The plan with what concerns the part alone: its nodes, and what is to be created before them in regions where they
- * are or may go. @throws SpotError E_USAGE for a pattern that fits no node
+ * The plan with what concerns the part alone: its nodes, and what is to be created before them where they are, or may go
+ * in the fleet's regions. A region that is new gets its network when a node goes there.
+ * @throws SpotError E_USAGE for a pattern that fits no node
  */
 export function limited(plan: UpPlan, opened: Session, part: Part | undefined): UpPlan {
   if (!part) return plan;
   const changes = changesOfPart(plan, opened, part);
   const { offers } = plan.decisions;
-  const regions = new Set(
-    changes.flatMap(({ to }) => (to ? [to.pin.pool.region, ...offers.regionsFor(to.slot.homeRegion)] : [])),
-  );
+  const recorded = plan.session.state.regions;
+  const mayGo = (home: string): string[] => offers.regionsFor(home).filter((region) => recorded.includes(region));
+  const regions = new Set(changes.flatMap(({ to }) => (to ? [to.pin.pool.region, ...mayGo(to.slot.homeRegion)] : [])));
   return {
     ...plan,
     changes,

@@ -6,19 +6,16 @@ import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../pl
 import { declaredPins } from "./declared";
 import { runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
-import { missingNodes, missingUrns, urnsOf } from "./targets";
+import { missingNodes, missingUrns, neededUrns, urnsOf } from "./targets";
 
 /**
  * Everything that is no replacement of a node. The engine is given nothing but what was agreed to: what is created by
  * name; where something is updated, by the plan too, for only that keeps an update from becoming a replacement.
  */
 export async function besideReplacements(run: UpRun, at: Progress): Promise<Ran> {
-  const { engine, session, resources } = run.plan;
+  const { engine, session } = run.plan;
   if (run.request.part)
-    return creating(run, at, [
-      ...missingUrns(session, missingNodes(at, isCreated(at))),
-      ...resources.map(({ urn }) => urn),
-    ]);
+    return creating(run, at, [...missingUrns(session, missingNodes(at, isCreated(at))), ...neededUrns(run.plan)]);
   if (engine === undefined) return runEngine(run, at, {});
   if (engine.failures.length > 0) return despiteRefusal(run, at);
   const { creates, others } = stepsFor(engine, at);

@@ -28,13 +28,30 @@ export function missingNodes(
  * URNs of nodes that are to be made, with the network of every region that had none when the run began.
  * @param before the session as the run found it
  */
-export function missingUrns({ target, state }: Session, missing: readonly DesiredNode[]): string[] {
-  const regions = new Set(
-    missing.map(({ pin }) => pin.pool.region).filter((region) => !state.regions.includes(region)),
-  );
+export function missingUrns(before: Session, missing: readonly DesiredNode[]): string[] {
   return [
-    ...missing.flatMap(({ slot, pin }) => nodeUrns(target.stack, slot.name, pin.pool.market)),
-    ...[...regions].flatMap((region) => networkUrns(target.stack, region)),
+    ...missing.flatMap(({ slot, pin }) => nodeUrns(before.target.stack, slot.name, pin.pool.market)),
+    ...newNetworks(
+      before,
+      missing.map(({ pin }) => pin.pool.region),
+    ),
+  ];
+}
+
+/** URNs of the networks of those regions that had none when the run began. */
+function newNetworks({ target, state }: Session, regions: readonly string[]): string[] {
+  const isNew = (region: string): boolean => !state.regions.includes(region);
+  return [...new Set(regions.filter(isNew))].flatMap((region) => networkUrns(target.stack, region));
+}
+
+/** URNs of what a part's nodes depend on and is not there: the component around a new network is no resource of AWS. */
+export function neededUrns({ session, resources }: UpRun["plan"]): string[] {
+  return [
+    ...resources.map(({ urn }) => urn),
+    ...newNetworks(
+      session,
+      resources.flatMap(({ region }) => region ?? []),
+    ),
   ];
 }
 
