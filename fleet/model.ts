@@ -29,10 +29,22 @@ export interface NodePin {
 export type RegionPin = {
   /** Ids of security groups that the user named, resolved in this region. */
   securityGroups: string[];
+  /**
+   * Logical name of the fleet's own security group in this network; absent: the region's name. A region that moves to
+   * another network has two groups for a while, and the engine must not take one for the other.
+   */
+  group?: string;
 } & (
   | { network: "create"; availabilityZones: string[] }
   | { network: "existing"; vpcId: string /** Subnet id by availability zone. */; subnets: Record<string, string> }
 );
+
+/** A network that nodes stand in until their turn comes to move to the one that is decided for them. */
+export interface FormerNetwork {
+  network: RegionPin;
+  /** Where each of them stands, by slot name. */
+  nodes: Record<string, NodePin>;
+}
 
 /**
  * Decisions that the Pulumi program must not make anew on each run. Derived: `up` rebuilds them from the state and
@@ -43,6 +55,11 @@ export interface Pins {
   regions: Record<string, RegionPin>;
   /** By slot name. */
   nodes: Record<string, NodePin>;
+  /**
+   * By region, where nodes wait for their turn to move to another network. What they depend on must be declared: the
+   * engine records it in a wrong order otherwise, and refuses its own record.
+   */
+  former?: Record<string, FormerNetwork[]>;
   /** What sets an instance apart from those that were in its slot before it, by slot name (fleet/identity/launch.ts). */
   launches: Record<string, string>;
   /** Slots that the last `up` could find no place for, with the reason. The program leaves them out. */

@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import path from "node:path";
 import { asFleetId } from "../fleet/identity/fleet-id";
 import { hostKeyToken } from "../fleet/identity/generation";
-import type { NodePin, Pins, Slot } from "../fleet/model";
+import { groupName } from "../fleet/aws/network";
+import type { NodePin, Pins, RegionPin, Slot } from "../fleet/model";
 import { parsePins, StackKey } from "../fleet/plan/stack-config";
 import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
@@ -73,11 +74,13 @@ interface Settings {
 
 function declare(definition: FleetDefinition, pins: Pins, { account, providerRegion, fleetSecret }: Settings): void {
   const { owner } = definition;
-  const placed: { slot: Slot; pin: NodePin }[] = [];
+  const placed: { slot: Slot; pin: NodePin; network?: RegionPin }[] = [];
+  const former = Object.values(pins.former ?? {}).flat();
   const unpinned: string[] = [];
   for (const slot of definition.slots.filter(({ name }) => !(name in pins.unplaced))) {
-    const pin = pins.nodes[slot.name];
-    if (pin) placed.push({ slot, pin });
+    const waiting = former.find(({ nodes }) => slot.name in nodes);
+    const pin = waiting?.nodes[slot.name] ?? pins.nodes[slot.name];
+    if (pin) placed.push({ slot, pin, network: waiting?.network ?? pins.regions[pin.pool.region] });
     else unpinned.push(slot.name);
   }
   if (unpinned.length > 0) {
@@ -95,15 +98,18 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
       allowedAccountIds: account === undefined ? undefined : [account],
       maxRetries: PROVIDER_MAX_RETRIES,
     });
-    const networks = new Map(
-      Object.entries(pins.regions).map(([region, pin]) => [
-        region,
-        new RegionNetwork({ region, pin, ssh: pins.ssh, owner }, { provider }),
-      ]),
+    const regions = new Map(
+      [...new Set([...Object.keys(pins.regions), ...Object.keys(pins.former ?? {})])].map((region) => {
+        const left = pins.former?.[region]?.map(({ network }) => network) ?? [];
+        const current = pins.regions[region];
+        const args = { region, pins: current ? [current, ...left] : left, ssh: pins.ssh, owner };
+        return [region, new RegionNetwork(args, { provider })];
+      }),
     );
-    for (const { slot, pin } of placed) {
-      const network = networks.get(pin.pool.region);
-      if (!network) throw new pulumi.RunError(`no network decided yet for ${pin.pool.region}; run \`spot up\``);
+    for (const { slot, pin, network: networkPin } of placed) {
+      const { region } = pin.pool;
+      const network = networkPin && regions.get(region)?.networks.get(groupName(region, networkPin));
+      if (!network) throw new pulumi.RunError(`no network decided yet for ${region}; run \`spot up\``);
       const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);
       const { generation } = spec;
       const launch = pins.launches[slot.name];

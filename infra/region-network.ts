@@ -9,15 +9,26 @@ import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule
 import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule";
 import * as pulumi from "@pulumi/pulumi";
 import type { Pins, RegionPin } from "../fleet/model";
-import { EGRESS_RULE, EVERYWHERE, SSH_RULE, subnetCidr, VPC_CIDR } from "../fleet/aws/network";
+import { EGRESS_RULE, EVERYWHERE, groupName, SSH_RULE, sshRuleName, subnetCidr, VPC_CIDR } from "../fleet/aws/network";
 import { ownerTags, type Owner } from "../fleet/identity/tags";
 
 export interface RegionNetworkArgs {
   region: string;
-  pin: RegionPin;
+  /** The networks that nodes stand in: one, and those from which some are still to move to it. */
+  pins: readonly RegionPin[];
   /** Who may reach port 22. Nothing else comes in. */
   ssh: Pins["ssh"];
   owner: Owner;
+}
+
+/** What a node needs of the network that it stands in. */
+export interface NodeNetwork {
+  /** Subnet by availability zone. */
+  subnetIds: Record<string, pulumi.Output<string>>;
+  /** The fleet's own group first, then those that the user named. */
+  securityGroupIds: pulumi.Input<string>[];
+  /** What must exist before an instance can be reached: the route and its association, not the subnet alone. */
+  ready: Record<string, pulumi.Resource[]>;
 }
 
 /**
@@ -25,22 +36,26 @@ export interface RegionNetworkArgs {
  * addresses and nothing else. With an existing network only the security group is made.
  */
 export class RegionNetwork extends pulumi.ComponentResource {
-  /** Subnet by availability zone. */
-  readonly subnetIds: Record<string, pulumi.Output<string>>;
-  /** The fleet's own group first, then those that the user named. */
-  readonly securityGroupIds: pulumi.Input<string>[];
-  /** What must exist before an instance can be reached: the route and its association, not the subnet alone. */
-  readonly ready: Record<string, pulumi.Resource[]>;
+  /** By the logical name of the fleet's own group in it. */
+  readonly networks: ReadonlyMap<string, NodeNetwork>;
 
   constructor(args: RegionNetworkArgs, options: pulumi.ComponentResourceOptions) {
     super("spot-deployer:infra:RegionNetwork", args.region, {}, options);
-    const { region, pin, owner } = args;
+    const networks = new Map<string, NodeNetwork>();
+    for (const pin of args.pins) {
+      const name = groupName(args.region, pin);
+      if (!networks.has(name)) networks.set(name, this.declare(name, pin, args));
+    }
+    this.networks = networks;
+    this.registerOutputs({});
+  }
+
+  private declare(name: string, pin: RegionPin, { region, ssh, owner }: RegionNetworkArgs): NodeNetwork {
     const child = { parent: this };
     const tags = ownerTags(owner, `${owner.stack}-${region}`);
-
+    const subnetIds: NodeNetwork["subnetIds"] = {};
+    const ready: NodeNetwork["ready"] = {};
     let vpcId: pulumi.Input<string>;
-    this.subnetIds = {};
-    this.ready = {};
     if (pin.network === "create") {
       const vpc = new Vpc(
         region,
@@ -65,26 +80,26 @@ export class RegionNetwork extends pulumi.ComponentResource {
           { region, subnetId: subnet.id, routeTableId: table.id },
           child,
         );
-        this.subnetIds[zone] = subnet.id;
-        this.ready[zone] = [route, association];
+        subnetIds[zone] = subnet.id;
+        ready[zone] = [route, association];
       }
       vpcId = vpc.id;
     } else {
       for (const [zone, subnet] of Object.entries(pin.subnets)) {
-        this.subnetIds[zone] = pulumi.output(subnet);
-        this.ready[zone] = [];
+        subnetIds[zone] = pulumi.output(subnet);
+        ready[zone] = [];
       }
       vpcId = pin.vpcId;
     }
 
     const group = new SecurityGroup(
-      region,
+      name,
       { region, vpcId, description: `${owner.stack}: SSH in from the allowed addresses, everything out`, tags },
       child,
     );
     const admit = (cidr: string, description: string) =>
       new SecurityGroupIngressRule(
-        `${region}-ssh-${cidr}`,
+        sshRuleName(name, cidr),
         {
           region,
           securityGroupId: group.id,
@@ -98,17 +113,16 @@ export class RegionNetwork extends pulumi.ComponentResource {
         child,
       );
     const rules = [
-      ...args.ssh.allow.map((cidr) => admit(cidr, SSH_RULE.configured)),
-      ...args.ssh.callers.filter((cidr) => !args.ssh.allow.includes(cidr)).map((cidr) => admit(cidr, SSH_RULE.caller)),
+      ...ssh.allow.map((cidr) => admit(cidr, SSH_RULE.configured)),
+      ...ssh.callers.filter((cidr) => !ssh.allow.includes(cidr)).map((cidr) => admit(cidr, SSH_RULE.caller)),
     ];
     const egress = new SecurityGroupEgressRule(
-      `${region}-out`,
+      `${name}-out`,
       { region, securityGroupId: group.id, ipProtocol: "-1", cidrIpv4: EVERYWHERE, description: EGRESS_RULE, tags },
       child,
     );
-    for (const waiting of Object.values(this.ready)) waiting.push(egress, ...rules);
-    this.securityGroupIds = [group.id, ...pin.securityGroups];
-    this.registerOutputs({});
+    for (const waiting of Object.values(ready)) waiting.push(egress, ...rules);
+    return { subnetIds, ready, securityGroupIds: [group.id, ...pin.securityGroups] };
   }
 }
 

@@ -2,7 +2,7 @@ import { Instance } from "@pulumi/aws/ec2/instance";
 import * as pulumi from "@pulumi/pulumi";
 import { nodeTags, type Owner } from "../fleet/identity/tags";
 import type { LaunchSpec } from "../fleet/plan/launch-spec";
-import type { RegionNetwork } from "./region-network";
+import type { NodeNetwork } from "./region-network";
 
 export interface SpotNodeArgs {
   spec: LaunchSpec;
@@ -10,7 +10,7 @@ export interface SpotNodeArgs {
   launch?: string;
   /** Holds the node's host-key token: always a secret. */
   userData: pulumi.Output<string>;
-  network: RegionNetwork;
+  network: NodeNetwork;
   owner: Owner;
 }
 

@@ -1,3 +1,5 @@
+import type { RegionPin } from "../model";
+
 /** Address layout of the networks that this program makes. One VPC per region, never peered: all alike. */
 
 export const VPC_CIDR = "10.42.0.0/16";
@@ -21,3 +23,13 @@ export const EGRESS_RULE = "everything out";
 
 /** Every IPv4 address: where the way out leads. */
 export const EVERYWHERE = "0.0.0.0/0";
+
+/** The logical name of the fleet's own security group in a region's network. */
+export function groupName(region: string, { group = region }: Pick<RegionPin, "group">): string {
+  return group;
+}
+
+/** The logical name of the rule by which a group lets a block log in. @param group the group's logical name */
+export function sshRuleName(group: string, cidr: string): string {
+  return `${group}-ssh-${cidr}`;
+}

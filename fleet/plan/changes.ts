@@ -68,7 +68,9 @@ export function asEngineSays(
   return changes.map((change): NodeChange => {
     const said = engine.get(change.name) ?? [];
     if (change.kind !== "same" || said.length === 0) return change;
-    const what = said.flatMap(({ properties }) => properties).join(", ");
+    const properties = said.flatMap((one) => one.properties);
+    if (properties.includes("subnetId")) return { ...change, kind: "replace", reason: "network changed" };
+    const what = properties.map((property) => propertyWords[property] ?? property).join(", ");
     if (said.every(({ kind }) => kind === "update")) return { ...change, kind: "update", reason: what };
     return { ...change, kind: "replace", reason: `AWS's provider replaces it${what === "" ? "" : `: ${what}`}` };
   });
@@ -80,6 +82,9 @@ const poolWords: Record<keyof Pool, string> = {
   instanceType: "machine type",
   market: "market",
 };
+
+/** Properties of an instance that have another name in the configuration. */
+const propertyWords: Readonly<Record<string, string>> = { vpcSecurityGroupIds: "security groups" };
 
 const deciderWords: Record<Decider, string> = {
   program: "new program version",

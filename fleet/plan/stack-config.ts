@@ -26,28 +26,31 @@ export const StackKey = {
 } as const;
 
 const regionPin = z.intersection(
-  z.object({ securityGroups: z.array(z.string()) }),
+  z.object({ securityGroups: z.array(z.string()), group: z.string().optional() }),
   z.discriminatedUnion("network", [
     z.object({ network: z.literal("create"), availabilityZones: z.array(z.string()) }),
     z.object({ network: z.literal("existing"), vpcId: z.string(), subnets: z.record(z.string(), z.string()) }),
   ]),
 );
 
+const nodePins = z.record(
+  z.string(),
+  z.object({
+    ami: z.string(),
+    pool: z.object({
+      region: z.string(),
+      availabilityZone: z.string(),
+      instanceType: z.string(),
+      market: z.enum(["spot", "on-demand"]),
+    }),
+  }),
+);
+
 const pinsSchema: z.ZodType<Pins> = z.object({
   version: z.literal(1),
   regions: z.record(z.string(), regionPin),
-  nodes: z.record(
-    z.string(),
-    z.object({
-      ami: z.string(),
-      pool: z.object({
-        region: z.string(),
-        availabilityZone: z.string(),
-        instanceType: z.string(),
-        market: z.enum(["spot", "on-demand"]),
-      }),
-    }),
-  ),
+  nodes: nodePins,
+  former: z.record(z.string(), z.array(z.object({ network: regionPin, nodes: nodePins }))).optional(),
   // Earlier versions wrote none.
   launches: z.record(z.string(), z.string().regex(LAUNCH)).default({}),
   unplaced: z.record(z.string(), z.string()),

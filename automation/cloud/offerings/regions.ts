@@ -64,7 +64,7 @@ export async function offerOf(
   ]);
   const runnable = withProgram(request, facts);
   const [pin, images] = await Promise.all([
-    known ?? networkOf(ec2, request, usable),
+    known ? withAllZones(ec2, known) : networkOf(ec2, request, usable),
     imagesOf(cloud, request, runnable),
   ]);
   const reachable = pin.network === "create" ? pin.availabilityZones : Object.keys(pin.subnets);
@@ -327,6 +327,32 @@ async function networkOf(ec2: EC2Client, request: RegionRequest, usable: string[
   return { network: "existing", vpcId, subnets, securityGroups };
 }
 
+/** Known of an existing network are the zones that nodes stand in. Where the others are not told, it is used as it is known. */
+async function withAllZones(ec2: EC2Client, known: RegionPin): Promise<RegionPin> {
+  if (known.network === "create") return known;
+  try {
+    return { ...known, subnets: { ...(await publicSubnets(ec2, known.vpcId)), ...known.subnets } };
+  } catch {
+    return known;
+  }
+}
+
+/**
+ * The VPC that the configuration names.
+ * @throws SpotError E_NETWORK for what is not there, E_CREDENTIALS or E_AWS
+ */
+export async function lookUpVpc(cloud: Cloud, request: RegionRequest): Promise<string> {
+  return asked(request.region, "DescribeVpcs", vpcOf(cloud.ec2(request.region), request));
+}
+
+/**
+ * Ids of the groups that the configuration names, in its order.
+ * @throws SpotError E_NETWORK for one that is not in the VPC, E_CREDENTIALS or E_AWS
+ */
+export async function lookUpGroups(cloud: Cloud, request: RegionRequest, vpcId: string): Promise<string[]> {
+  return asked(request.region, "DescribeSecurityGroups", groupIds(cloud.ec2(request.region), vpcId, request));
+}
+
 async function vpcOf(ec2: EC2Client, { region, network }: RegionRequest): Promise<string> {
   const wanted =
     network === "default" ? { Filters: [{ Name: "is-default", Values: ["true"] }] } : { VpcIds: [network] };
@@ -368,10 +394,12 @@ async function groupIds(ec2: EC2Client, vpcId: string, { region, securityGroups 
   const { SecurityGroups } = await ec2.send(
     new DescribeSecurityGroupsCommand({ Filters: [{ Name: "vpc-id", Values: [vpcId] }] }),
   );
-  return securityGroups.map((wanted) => {
+  const ids = securityGroups.map((wanted) => {
     const group = SecurityGroups?.find(({ GroupId, GroupName }) => GroupId === wanted || GroupName === wanted);
     if (!group?.GroupId)
       throw new SpotError("E_NETWORK", { message: `${region}: ${vpcId} has no security group ${wanted}` });
     return group.GroupId;
   });
+  // One may be named by its name and by its id.
+  return [...new Set(ids)];
 }

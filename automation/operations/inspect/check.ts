@@ -3,7 +3,7 @@ import { errorInfo, isSpotError } from "../../../fleet/errors";
 import { slotsOf } from "../../../fleet/plan/slots";
 import { loadDefinition } from "../../../project/definition";
 import { regionStatuses } from "../../cloud/offerings/region-status";
-import { recordedPins } from "../plan/pins";
+import { recordedPins } from "../plan/recorded-pins";
 import type { Session } from "../../session";
 import { keyPairOf } from "../plan/decide";
 import { Offers } from "../plan/offers";
@@ -29,7 +29,12 @@ export interface CheckRequest {
  */
 export async function preflight(session: Session, request: CheckRequest): Promise<Preflight> {
   const { config } = request;
-  const offers = new Offers(session, config, recordedPins(session.state).regions, regionStatuses(session.cloud));
+  const offers = new Offers(
+    session,
+    config,
+    recordedPins(session.state, config.network),
+    regionStatuses(session.cloud),
+  );
   const slots = slotsOf(config);
   const wanted = config.regions.filter(({ count }) => count > 0);
   const regions = await Promise.all(

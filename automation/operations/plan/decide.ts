@@ -9,7 +9,9 @@ import { detectPublicAddress } from "../../cloud/public-address";
 import { regionStatuses } from "../../cloud/offerings/region-status";
 import type { RegionOffer } from "../../cloud/offerings/regions";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
-import { keeps, pinsOf, recordedPins, type RecordedPins } from "./pins";
+import { networksNow } from "./network-now";
+import { keeps, networkId, pinsOf } from "./pins";
+import { recordedPins, withFormer, type RecordedPins } from "./recorded-pins";
 import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
 import { Offers } from "./offers";
@@ -36,41 +38,52 @@ export interface Decisions {
  */
 export async function decide(session: Session, config: FleetConfig): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);
-  const recorded = recordedPins(session.state);
-  const offers = new Offers(session, config, recorded.regions, regionStatuses(session.cloud));
+  const found = recordedPins(session.state, config.network);
+  const networks = await networksNow(session, config, found);
+  const recorded = { ...found, regions: networks.regions };
+  const offers = new Offers(session, config, recorded, regionStatuses(session.cloud));
   const slots = slotsOf(config);
   const kept = keptNodes(slots, recorded, config);
   const open = slots.filter(({ name }) => !kept[name]);
   const needed = [...new Set(open.map(({ homeRegion }) => homeRegion))];
-  const [{ callers, newCaller }, faults] = await Promise.all([
+  const [{ callers, newCaller }, unfit] = await Promise.all([
     callersOf(session, config, recorded.callers),
     faultsOf(session, config, offers, needed),
   ]);
+  const faults = new Map([...unfit, ...networks.faults]);
   const { nodes, regions, unplaced, homeless } = await placeAll(session, { open, kept, recorded, offers, faults });
-  tellMoved(session, faults, homeless);
+  tellMoved(session, unfit, homeless);
   const allow = config.ssh.allow.filter((entry) => entry !== "auto");
+  const pins = pinsOf({
+    nodes,
+    launches: launchesOf(Object.keys(nodes), session.state.nodes),
+    regions,
+    unplaced,
+    ssh: { allow, callers, publicKey: keyPair.publicKey },
+  });
+  // What stays because no place was found for it may stand in a network that its region leaves.
+  const moving = session.state.nodes.filter(({ name, pin }) => nodes[name] !== pin);
   return {
-    pins: pinsOf({
-      nodes,
-      launches: launchesOf(Object.keys(nodes), session.state.nodes),
-      regions,
-      unplaced,
-      ssh: { allow, callers, publicKey: keyPair.publicKey },
-    }),
+    pins: withFormer(pins, session.state, new Set(moving.map(({ instanceId }) => instanceId))),
     offers,
     keyPair,
-    asked: new Map(needed.map((region) => [region, faults.get(region)])),
-    failedRegions: [...faults].flatMap(([region, error]) => (homeless.has(region) ? [{ region, error }] : [])),
+    asked: new Map([...needed, ...networks.faults.keys()].map((region) => [region, faults.get(region)])),
+    failedRegions: [...faults].flatMap(([region, error]) =>
+      homeless.has(region) || networks.faults.has(region) ? [{ region, error }] : [],
+    ),
     newCaller,
   };
 }
 
-/** Of the slots that have a node: where it fits what the configuration asks for. */
+/** Of the slots that have a node: where it fits what the configuration asks for, in the network that its region has. */
 function keptNodes(slots: readonly Slot[], recorded: RecordedPins, config: FleetConfig): Record<string, NodePin> {
   return Object.fromEntries(
     slots.flatMap(({ name }) => {
       const pin = recorded.nodes[name];
-      return pin && keeps(pin, recorded.regions[pin.pool.region], config) ? [[name, pin]] : [];
+      const place = recorded.standsIn[name];
+      const region = pin && recorded.regions[pin.pool.region];
+      const stands = place && region && networkId(place) === networkId(region);
+      return pin && stands && keeps(pin, place, config) ? [[name, pin]] : [];
     }),
   );
 }

@@ -1,10 +1,10 @@
 import type { FleetConfig, ProgramArchitecture } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
-import type { RegionPin } from "../../../fleet/model";
 import { candidatesOf, type Candidate } from "../../../fleet/aws/pools";
 import { refuseDisabledRegion, type RegionStatuses } from "../../cloud/offerings/region-status";
 import { offerOf, type RegionOffer, type RegionRequest } from "../../cloud/offerings/regions";
-import { networkFits } from "./pins";
+import { networkFits, withGroup } from "./pins";
+import type { RecordedPins } from "./recorded-pins";
 import type { Session } from "../../session";
 
 export type Offered =
@@ -18,7 +18,7 @@ export class Offers {
   constructor(
     private readonly session: Session,
     private readonly config: FleetConfig,
-    private readonly recorded: Readonly<Record<string, RegionPin>>,
+    private readonly recorded: Pick<RecordedPins, "regions" | "groups">,
     private readonly statuses: RegionStatuses,
   ) {}
 
@@ -41,7 +41,7 @@ export class Offers {
   private async ask(name: string): Promise<Offered> {
     const { session, config } = this;
     const request = requestFor(config, name);
-    const known = this.recorded[name];
+    const known = this.recorded.regions[name];
     try {
       await refuseDisabledRegion(session.cloud, this.statuses, name);
       const offer = await offerOf(
@@ -51,7 +51,7 @@ export class Offers {
       );
       const candidates = candidatesOf(name, offer.types, config.markets, config.spotPriceLimit);
       if (candidates.length === 0) throw tooDear(offer, config);
-      return { offer, candidates };
+      return { offer: { ...offer, pin: withGroup(offer.pin, name, this.recorded.groups[name]) }, candidates };
     } catch (error) {
       if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
       return { error: errorInfo(error) };

@@ -1,57 +1,29 @@
 import type { FleetConfig } from "../../../fleet/config";
 import type { NodePin, Pins, RegionPin } from "../../../fleet/model";
-import { SSH_RULE } from "../../../fleet/aws/network";
-import type { StackState, StateResource } from "../../engine/state";
 
-/** What the state alone tells of the decisions that were taken. Complete for everything that exists. */
-export interface RecordedPins {
-  regions: Record<string, RegionPin>;
-  nodes: Record<string, NodePin>;
-  callers: string[];
+/** The fleet's own security group in a network, as the state has it. */
+export interface RecordedGroup {
+  /** Its logical name. */
+  name: string;
+  /** As `networkId` has it. */
+  network: string;
 }
 
-/** Rebuilds the pins from the state, so that a lost `Pulumi.<stack>.yaml` changes nothing. */
-export function recordedPins(state: StackState): RecordedPins {
-  const regions: Record<string, RegionPin> = {};
-  for (const region of state.regions) {
-    const pin = recordedRegion(state, region);
-    if (pin) regions[region] = pin;
-  }
-  return {
-    regions,
-    nodes: Object.fromEntries(state.nodes.map(({ name, pin }) => [name, pin])),
-    callers: [
-      ...new Set(
-        ofType(state, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
-          .filter(({ inputs }) => inputs.description === SSH_RULE.caller)
-          .map(({ inputs }) => (inputs.cidrIpv4 ?? inputs.cidrIpv6) as string),
-      ),
-    ].sort(),
-  };
+/** The `networkId` of what is made for the fleet. */
+export const MADE = "create";
+
+/** What tells the networks of one region apart: none has more than one that is made for the fleet. */
+export function networkId(pin: RegionPin): string {
+  return pin.network === "create" ? MADE : pin.vpcId;
 }
 
-function recordedRegion(state: StackState, region: string): RegionPin | undefined {
-  const here = (type: string) => ofType(state, type).filter(({ inputs }) => inputs.region === region);
-  const vpcs = here("aws:ec2/vpc:Vpc");
-  const [group] = here("aws:ec2/securityGroup:SecurityGroup");
-  if (vpcs.length > 0) {
-    const zones = here("aws:ec2/subnet:Subnet").map(({ inputs }) => inputs.availabilityZone as string);
-    return zones.length === 0 ? undefined : { network: "create", availabilityZones: zones.sort(), securityGroups: [] };
-  }
-  const nodes = state.nodes.filter(({ pin }) => pin.pool.region === region);
-  if (!group || nodes.length === 0) return undefined;
-  const [instance] = here("aws:ec2/instance:Instance");
-  const groups = (instance?.inputs.vpcSecurityGroupIds as string[] | undefined) ?? [];
-  return {
-    network: "existing",
-    vpcId: group.inputs.vpcId as string,
-    subnets: Object.fromEntries(nodes.map(({ pin, subnetId }) => [pin.pool.availabilityZone, subnetId])),
-    securityGroups: groups.filter((id) => id !== group.id),
-  };
-}
-
-function ofType(state: StackState, type: string): StateResource[] {
-  return state.resources.filter((resource) => resource.type === type);
+/** A network with the name of the fleet's own group in it: that which is recorded, else one that no other network's has. */
+export function withGroup(pin: RegionPin, region: string, recorded: readonly RecordedGroup[] = []): RegionPin {
+  const own = recorded.find(({ network }) => network === networkId(pin))?.name;
+  const taken = new Set(recorded.map(({ name }) => name));
+  let group = own ?? region;
+  for (let next = 2; own === undefined && taken.has(group); next++) group = `${region}-${next}`;
+  return group === region ? pin : { ...pin, group };
 }
 
 /**

@@ -141,10 +141,10 @@ async function keyPair({ session, config, region }: RegionFacts): Promise<Findin
 }
 
 /** What was decided once is kept, so a network or group that is named now may never have been looked for. */
-async function network({ session, config, region }: RegionFacts): Promise<Finding[]> {
-  if (config.network === "create") return [];
+async function network({ session, config, region, offer }: RegionFacts): Promise<Finding[]> {
+  if (offer.pin.network === "create") return [];
   try {
-    await lookUpNetwork(session.cloud, requestFor(config, region));
+    await lookUpNetwork(session.cloud, { ...requestFor(config, region), network: offer.pin.vpcId });
     return [];
   } catch (error) {
     if (isSpotError(error) && error.code === "E_NETWORK") return [findingOf("network", errorInfo(error))];

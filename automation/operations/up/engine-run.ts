@@ -6,6 +6,7 @@ import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
 import { reread, type Session } from "../../session";
 import { writePins } from "../plan/prepare-stack";
+import { withFormer } from "../plan/recorded-pins";
 import { createError, nodeListener } from "../run/engine-events";
 import { declaredPins } from "./declared";
 import { failOver, willTryAgain, type Placement } from "./failover";
@@ -105,12 +106,14 @@ function provision(
 
 /**
  * Gives whatever the next engine run makes a launch that no run had, and the instances that stay their own. A try that
- * failed may have launched an instance all the same, so its launch is used up. Writes it down for the program.
+ * failed may have launched an instance all the same, so its launch is used up. A node stays in its network until its
+ * turn to be replaced has come; a part of the fleet is replaced where it stands. Writes it down for the program.
  */
-export function withLaunches({ plan }: UpRun, at: Progress): Progress {
+export function withLaunches({ plan, request }: UpRun, at: Progress): Progress {
   const { session, placement, leaving } = at;
   const staying = session.state.nodes.filter(({ instanceId }) => !leaving.has(instanceId));
-  const pins = { ...placement.pins, launches: launchesOf(Object.keys(placement.pins.nodes), staying) };
+  const launches = launchesOf(Object.keys(placement.pins.nodes), staying);
+  const pins = withFormer({ ...placement.pins, launches }, session.state, request.part ? new Set() : leaving);
   const ready = { ...at, placement: { ...placement, pins } };
   writePins(session, plan.definition, declaredPins(ready));
   return ready;

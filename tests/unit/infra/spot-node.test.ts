@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { LaunchSettings } from "../../../fleet/plan/launch-spec";
-import type { RegionNetwork } from "../../../infra/region-network";
 import { REPLACE_ON_CHANGES, SpotNode } from "../../../infra/spot-node";
 import { otherSettings } from "../../support/launch-settings";
 
@@ -36,7 +35,7 @@ describe("the instance of a node", () => {
           subnetIds: { [ZONE]: pulumi.output("subnet-1") },
           securityGroupIds: ["sg-1"],
           ready: {},
-        } as unknown as RegionNetwork,
+        },
         owner: { lineage: "0123456789abcdef", stack: "s", extra: {} },
       },
       {},

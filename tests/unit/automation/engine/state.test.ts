@@ -16,7 +16,8 @@ import { fileBackendRoot, lockOwners, lockState } from "../../../../automation/e
 import { readStackSettings, writeStackSettings } from "../../../../automation/engine/stack-config";
 import { stateOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
-import { networkFits, recordedPins } from "../../../../automation/operations/plan/pins";
+import { networkFits } from "../../../../automation/operations/plan/pins";
+import { recordedPins } from "../../../../automation/operations/plan/recorded-pins";
 import { SSH_RULE } from "../../../../fleet/aws/network";
 import type { Pins } from "../../../../fleet/model";
 
@@ -96,7 +97,7 @@ describe("the state as exported", () => {
   });
 
   it("is enough to rebuild the pins, and only a caller's confirmed address counts as one", () => {
-    const pins = recordedPins(stateOf(EXPORTED));
+    const pins = recordedPins(stateOf(EXPORTED), "create");
     assert.deepEqual(pins.regions, {
       "us-west-2": { network: "create", availabilityZones: ["us-west-2a", "us-west-2b"], securityGroups: [] },
     });

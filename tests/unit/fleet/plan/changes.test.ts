@@ -147,6 +147,13 @@ describe("asEngineSays", () => {
     [
       ["nothing", same, [], ["us-west-2-0", "same"]],
       ["an update in place", same, [said("update", "tags.a", "tags.b")], ["us-west-2-0", "update", "tags.a, tags.b"]],
+      ["other groups", same, [said("update", "vpcSecurityGroupIds")], ["us-west-2-0", "update", "security groups"]],
+      [
+        "another network",
+        same,
+        [said("replace", "subnetId", "vpcSecurityGroupIds")],
+        ["us-west-2-0", "replace", "network changed"],
+      ],
       [
         "a replacement of the provider's",
         same,

@@ -1,0 +1,54 @@
+import type { FleetConfig } from "../../../fleet/config";
+import { errorInfo, isSpotError, type ErrorInfo } from "../../../fleet/errors";
+import type { RegionPin } from "../../../fleet/model";
+import { lookUpGroups, lookUpVpc } from "../../cloud/offerings/regions";
+import type { Session } from "../../session";
+import { requestFor } from "./offers";
+import { networkFits, networkId } from "./pins";
+import type { RecordedPins } from "./recorded-pins";
+
+/**
+ * The networks that are kept, as the configuration has them now: with the security groups that it names. AWS is asked
+ * only where the record cannot tell what a name stands for.
+ * @returns `faults`: why a region has to stay as it is recorded, by region
+ * @throws SpotError E_CREDENTIALS (which concerns every region)
+ */
+export async function networksNow(
+  session: Session,
+  config: FleetConfig,
+  recorded: RecordedPins,
+): Promise<{ regions: Record<string, RegionPin>; faults: Map<string, ErrorInfo> }> {
+  const regions = { ...recorded.regions };
+  const faults = new Map<string, ErrorInfo>();
+  await Promise.all(
+    config.regions.map(async ({ name }) => {
+      const kept = (recorded.networks[name] ?? []).filter((pin) => networkFits(pin, config.network));
+      try {
+        const pin = await networkNow(session, config, name, kept);
+        if (pin) regions[name] = pin;
+      } catch (error) {
+        if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
+        faults.set(name, errorInfo(error));
+      }
+    }),
+  );
+  return { regions, faults };
+}
+
+async function networkNow(
+  { cloud }: Session,
+  config: FleetConfig,
+  region: string,
+  kept: readonly RegionPin[],
+): Promise<RegionPin | undefined> {
+  const request = requestFor(config, region);
+  // Between two existing networks only AWS can tell which of them is the default.
+  const vpcId = kept.length > 1 ? await lookUpVpc(cloud, request) : undefined;
+  const pin = kept.find((one) => networkId(one) === vpcId) ?? kept[0];
+  if (pin?.network !== "existing" || isSame(pin.securityGroups, config.securityGroups)) return pin;
+  return { ...pin, securityGroups: await lookUpGroups(cloud, request, pin.vpcId) };
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one));
+}
