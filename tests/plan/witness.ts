@@ -247,7 +247,7 @@ function nodesUnlike(fleet: Fleet, region: Region): string[] {
       ["image", instance.ImageId, amiOf(fleet, region.name)],
       ["market", instance.InstanceLifecycle === "spot" ? "spot" : "on-demand", fleet.market],
       ["default network", isDefault.get(instance.VpcId), fleet.network === "default"],
-      ["group", instance.SecurityGroups?.some(({ GroupName }) => GroupName === GROUP), fleet.grouped],
+      ["group", groupNames(instance).includes(GROUP), fleet.grouped],
       ...(fleet.maxPrice !== undefined && fleet.market === "spot"
         ? [["price limit", region.limits.get(request ?? ""), fleet.maxPrice] as [string, unknown, unknown]]
         : []),
@@ -261,6 +261,10 @@ function nodesUnlike(fleet: Fleet, region: Region): string[] {
     ];
   });
 }
+
+/** moto tells the groups of an instance at its interface alone. */
+const groupNames = ({ NetworkInterfaces }: Instance): string[] =>
+  NetworkInterfaces?.flatMap(({ Groups }) => Groups?.map(({ GroupName }) => GroupName!) ?? []) ?? [];
 
 function tagsUnlike({ tags }: Fleet, id: string, found: Tag[] | undefined): string[] {
   const is = new Map(found?.map(({ Key, Value }) => [Key, Value]));
