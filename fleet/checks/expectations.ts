@@ -13,7 +13,8 @@ export const METADATA = "http://169.254.169.254/latest";
 export const STARTING = 30_000;
 
 /** What to do, said by more than one check. */
-export const REPLACE = "Run `repair`: it replaces what fails verification. A cause in your files or configuration is to be corrected first.";
+export const REPLACE =
+  "Run `repair`: it replaces what fails verification. A cause in your files or configuration is to be corrected first.";
 export const LOOK_AT_LOG = `Read ${paths.deploymentLog} on the node (\`spot logs\`); correct the cause, then \`up\` replaces the node.`;
 export const LOOK_AT_STARTUP_LOG = `Read ${paths.startupLog} on the node.`;
 

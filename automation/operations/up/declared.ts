@@ -6,11 +6,10 @@ import type { Progress } from "./progress";
  * is another resource, so the engine would take the recorded one for something that nobody wants.
  */
 export function declaredPins({ session, pending, placement: { pins } }: Progress): Pins {
-  const waiting = session.state.nodes.filter(({ name }) => pending.has(name) && name in pins.nodes);
-  if (waiting.length === 0) return pins;
-  const nodes = waiting.map(({ name, pin: { pool } }) => {
-    const pin = pins.nodes[name]!;
-    return [name, { ...pin, pool: { ...pin.pool, market: pool.market } }] as const;
+  const nodes = session.state.nodes.flatMap(({ name, pin: { pool } }) => {
+    const pin = pins.nodes[name];
+    return pin && pending.has(name) ? [[name, { ...pin, pool: { ...pin.pool, market: pool.market } }] as const] : [];
   });
+  if (nodes.length === 0) return pins;
   return { ...pins, nodes: { ...pins.nodes, ...Object.fromEntries(nodes) } };
 }
