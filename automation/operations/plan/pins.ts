@@ -81,13 +81,20 @@ export function pinsOf(parts: {
   };
 }
 
-/** The pins with a slot in another place. A region's pin stays as it was decided. */
+/** The pins with a slot in another place. A region's pin stays as it was decided, with the zones that it did not need so far. */
 export function placed(pins: Pins, name: string, { node, region }: { node: NodePin; region: RegionPin }): Pins {
+  const decided = pins.regions[node.pool.region];
   return {
     ...pins,
     nodes: { ...pins.nodes, [name]: node },
-    regions: { [node.pool.region]: region, ...pins.regions },
+    regions: { ...pins.regions, [node.pool.region]: decided ? withZonesOf(decided, region) : region },
   };
+}
+
+/** What is decided of an existing network are the subnets that were in use. */
+function withZonesOf(decided: RegionPin, offered: RegionPin): RegionPin {
+  const isSame = decided.network === "existing" && offered.network === "existing" && decided.vpcId === offered.vpcId;
+  return isSame ? { ...decided, subnets: { ...offered.subnets, ...decided.subnets } } : decided;
 }
 
 /** The pins without some slots. @param reasons why each has no place, by slot name */
