@@ -239,6 +239,7 @@ export class EngineStack {
   }
 
   async up({ plan, ...options }: UpOptions = {}): Promise<EngineOutcome> {
+    if (options.target?.length === 0) throw new Error("an engine run without targets would be one about everything");
     if (plan === undefined) return this.update(options);
     return inTemporaryFolder((folder) => {
       const file = path.join(folder, "plan.json");

@@ -1,16 +1,18 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { groupName, sshRuleName } from "../../../fleet/aws/network";
 import { SpotError } from "../../../fleet/errors";
+import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { exclusively } from "../../session/run-lock";
-import type { StateResource } from "../../engine/state";
+import type { StackState, StateResource } from "../../engine/state";
 import type { Session } from "../../session";
 import { createError, failureInfo } from "../run/engine-events";
 import { clearBrokenRun } from "../run/recover";
 import { noted } from "../run/noted";
-import { planUp } from "../plan/plan-up";
-import { withFormer } from "../plan/recorded-pins";
+import { unknownCaller } from "../plan/decide";
+import { planUp, type UpPlan } from "../plan/plan-up";
+import { recordedPins, withFormer } from "../plan/recorded-pins";
 import { prepareStack } from "../plan/prepare-stack";
 
 export interface AllowMeResult {
@@ -21,6 +23,7 @@ export interface AllowMeResult {
   changed: boolean;
 }
 
+const GROUP_TYPE = "aws:ec2/securityGroup:SecurityGroup";
 const RULE_TYPE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 
 /**
@@ -47,40 +50,63 @@ export function allowMe(
         next: "Run `up`: it lets your address in from the start.",
       });
     const plan = await planUp(session, { config, configFile, wait: false }, false);
-    const { newCaller } = plan.decisions;
-    const rules = session.state.resources.filter(({ type }) => type === RULE_TYPE);
-    const regions = [...new Set(rules.map(({ inputs }) => inputs.region as string))].sort();
-    if (newCaller === undefined)
-      return { caller: plan.decisions.pins.ssh.callers.at(-1) ?? "your address", regions, changed: false };
+    const { caller } = plan.decisions;
+    if (caller === undefined) throw unknownCaller();
+    const pins = pinsAsRecorded(session.state, config, plan, caller);
+    const regions = Object.keys(pins.regions).sort();
+    const target = missingRules(session.state.resources, pins, caller);
+    // No target at all would mean everything.
+    if (target.length === 0) return { caller, regions, changed: false };
     const unattended = session.target.kind === "sandbox";
-    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${newCaller} log in on ${pluralize(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
+    const message = `Account ${plan.account}, stack ${session.target.stack}: let ${caller} log in on ${pluralize(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
     if (!unattended && !(await session.reporter.confirm({ message, unattended })))
       throw new SpotError("E_DECLINED", "nothing was changed");
-    // Nothing moves: each node stays in the network that it stands in.
-    const pins = withFormer(plan.decisions.pins, session.state, new Set());
     await prepareStack(session, { ...plan, decisions: { ...plan.decisions, pins } });
-    const target = rulesFor(newCaller, pins, rules);
-    const outcome = await noted(session, [], () => session.stack.up({ target }));
+    // What the configuration does not name any more stays, and is declared by nobody.
+    const outcome = await noted(session, [], () => session.stack.up({ target, isSerial: true }));
     const [failure] = outcome.failures;
     if (failure) {
       const { message: what, cause, next } = failureInfo(failure);
       throw new SpotError("E_CREATE", { message: what, cause, next });
     }
     if (outcome.programErrors.length > 0) throw createError(outcome, session);
-    return { caller: newCaller, regions, changed: true };
+    return { caller, regions, changed: true };
   });
 }
 
-/** URNs of the rules that let a caller in, one for each network that nodes stand in. */
-function rulesFor(caller: string, { regions, former = {} }: Pins, recorded: readonly StateResource[]): string[] {
+/** The fleet as it stands, whatever the configuration has become meanwhile, and the caller among those let in. */
+function pinsAsRecorded(
+  state: StackState,
+  config: FleetConfig,
+  { definition, decisions: { pins } }: UpPlan,
+  caller: string,
+): Pins {
+  const { regions, nodes, callers } = recordedPins(state, config.network);
+  const missing = definition.slots.filter(({ name }) => !(name in nodes));
+  const recorded: Pins = {
+    ...pins,
+    regions,
+    nodes,
+    launches: launchesOf(Object.keys(nodes), state.nodes),
+    unplaced: Object.fromEntries(missing.map(({ name }) => [name, "not made yet: `up` makes it"])),
+    ssh: { ...pins.ssh, callers: [...new Set([...callers, caller])].sort() },
+  };
+  return withFormer(recorded, state, new Set());
+}
+
+/** URNs of the rules that would let a caller in and are not there, one for each network that nodes stand in. */
+function missingRules(recorded: readonly StateResource[], { regions, former = {} }: Pins, caller: string): string[] {
   const networks = [
     ...Object.entries(regions),
     ...Object.entries(former).flatMap(([region, found]) => found.map(({ network }) => [region, network] as const)),
   ];
+  const known = new Set(recorded.map(({ urn }) => urn));
   return networks.flatMap(([region, network]) => {
-    const group = groupName(region, network);
-    // A rule that is there names where its sisters stand; the last part of a URN is the resource's own name.
-    const rule = recorded.find(({ name }) => name.startsWith(sshRuleName(group, "")));
-    return rule ? [`${rule.urn.slice(0, rule.urn.lastIndexOf("::"))}::${sshRuleName(group, caller)}`] : [];
+    const group = recorded.find(({ type, name }) => type === GROUP_TYPE && name === groupName(region, network));
+    if (group === undefined) return [];
+    // The rules stand beside their group.
+    const beside = group.urn.slice(0, group.urn.lastIndexOf(GROUP_TYPE));
+    const urn = `${beside}${RULE_TYPE}::${sshRuleName(group.name, caller)}`;
+    return known.has(urn) ? [] : [urn];
   });
 }

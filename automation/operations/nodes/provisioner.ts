@@ -4,6 +4,7 @@ import type { TokenHolder } from "../../../fleet/identity/generation";
 import type { NodeRef } from "../../../fleet/model";
 import { describeInstances } from "../../cloud/resources/inventory";
 import { bringUp, type BringUpResult } from "../../ssh/bring-up";
+import { ConnectError } from "../../ssh/connect";
 import { DeployedInstances } from "./deployed";
 import type { FleetAccess } from "./fleet-access";
 import { InstanceMonitor } from "./instance-monitor";
@@ -99,7 +100,8 @@ export class Provisioner {
       return result;
     } catch (error) {
       const info = errorInfo(error);
-      if (isStanding && info.code === "E_SSH") {
+      // Without a verification nothing else would say that it is out of reach.
+      if (isStanding && this.options.wait && error instanceof ConnectError && error.code === "E_SSH") {
         const message = `does not answer, though it has had its time to boot: it is verified without being waited for`;
         reporter.emit({ type: "message", level: "warning", subject: ref.name, message });
         return { state: "unreachable" };

@@ -27,8 +27,8 @@ export interface Decisions {
   asked: ReadonlyMap<string, ErrorInfo | undefined>;
   /** Regions in which something is needed and nothing could be decided. The others go on. */
   failedRegions: { region: string; error: ErrorInfo }[];
-  /** An address that `auto` stands for now and that no rule admits yet. */
-  newCaller?: string;
+  /** What `auto` stands for now, as a CIDR block. Absent: it is not asked for, or could not be found out. */
+  caller?: string;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
   const kept = keptNodes(slots, recorded, config);
   const open = slots.filter(({ name }) => !kept[name]);
   const needed = [...new Set(open.map(({ homeRegion }) => homeRegion))];
-  const [{ callers, newCaller }, unfit] = await Promise.all([
+  const [{ callers, caller }, unfit] = await Promise.all([
     callersOf(session, config, recorded.callers),
     faultsOf(session, config, offers, needed),
   ]);
@@ -71,7 +71,7 @@ export async function decide(session: Session, config: FleetConfig): Promise<Dec
     failedRegions: [...faults].flatMap(([region, error]) =>
       homeless.has(region) || networks.faults.has(region) ? [{ region, error }] : [],
     ),
-    newCaller,
+    caller,
   };
 }
 
@@ -187,16 +187,19 @@ async function callersOf(
   session: Session,
   config: FleetConfig,
   recorded: string[],
-): Promise<{ callers: string[]; newCaller?: string }> {
+): Promise<{ callers: string[]; caller?: string }> {
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
   const current = (await detectPublicAddress(session.target))?.cidr;
   if (current === undefined) {
     if (recorded.length > 0) return { callers: recorded };
-    throw new SpotError("E_NETWORK", {
-      message: "ssh.allow: the address from which you reach the internet could not be found out",
-      next: "Name it under `ssh: allow:` in config.yaml, as a CIDR block such as 203.0.113.7/32.",
-    });
+    throw unknownCaller();
   }
-  if (recorded.includes(current)) return { callers: recorded };
-  return { callers: [...recorded, current].sort(), newCaller: current };
+  return { callers: [...new Set([...recorded, current])].sort(), caller: current };
+}
+
+export function unknownCaller(): SpotError {
+  return new SpotError("E_NETWORK", {
+    message: "ssh.allow: the address from which you reach the internet could not be found out",
+    next: "Name it under `ssh: allow:` in config.yaml, as a CIDR block such as 203.0.113.7/32.",
+  });
 }

@@ -28,11 +28,24 @@ export async function networksNow(
         if (pin) regions[name] = pin;
       } catch (error) {
         if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
-        faults.set(name, errorInfo(error));
+        const fault = errorInfo(error);
+        if (fault.code === "E_NETWORK") faults.set(name, fault);
+        else tellUnanswered(session, name, fault);
       }
     }),
   );
   return { regions, faults };
+}
+
+/** An answer that did not come says nothing of the groups: the region keeps those that it has. */
+function tellUnanswered({ reporter }: Session, region: string, error: ErrorInfo): void {
+  reporter.emit({
+    type: "message",
+    level: "warning",
+    subject: region,
+    message: `its security groups stay as they are recorded: ${error.message}`,
+    error,
+  });
 }
 
 async function networkNow(

@@ -58,7 +58,7 @@ export function withFormer(pins: Pins, state: StackState, leaving: ReadonlySet<s
           if (decided === undefined || leaving.has(instanceId)) return [];
           const next = pins.regions[decided.pool.region];
           const isThere = decided.pool.region === region && next && networkId(next) === networkId(network);
-          return isThere ? [] : [[name, { ami: decided.ami, pool: pin.pool }]];
+          return isThere ? [] : [[name, pin]];
         });
         return waiting.length === 0 ? [] : [{ network, nodes: Object.fromEntries(waiting) }];
       });

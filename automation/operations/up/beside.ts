@@ -41,8 +41,8 @@ export async function afterReplacements(run: UpRun, start: Progress, at: Progres
 }
 
 /**
- * What was agreed to and stays to be done for now: what nodes still stand in that were not replaced, and all that is not
- * done where the engine refuses a resource.
+ * What was agreed to and stays to be done for now: what nodes still stand in that were not replaced, what depends on
+ * something that failed, and all updates where the engine refuses a resource.
  * @param start before anything was done
  */
 export function leftOver(run: UpRun, start: Progress, { session }: Progress): EngineStep[] {
@@ -50,10 +50,13 @@ export function leftOver(run: UpRun, start: Progress, { session }: Progress): En
   if (engine === undefined) return [];
   const { creates, others, waiting } = stepsFor(engine, start);
   const recorded = new Set(session.state.resources.map(({ urn }) => urn));
-  const refused = [...creates, ...others].filter((step) => !isNode(step) || kindOf(step) === "update");
-  return [...(engine.failures.length > 0 ? refused : []), ...waiting].filter(
-    (step) => recorded.has(step.urn) !== (kindOf(step) === "create"),
-  );
+  const isLeft = (step: EngineStep): boolean => {
+    const kind = kindOf(step);
+    if (kind === "create" || kind === "delete") return !isNode(step) && recorded.has(step.urn) === (kind === "delete");
+    // Of an update the record does not tell whether it was made.
+    return kind === "update" && engine.failures.length > 0;
+  };
+  return [...creates, ...others, ...waiting].filter(isLeft);
 }
 
 const urns = (steps: readonly EngineStep[]): string[] => steps.map(({ urn }) => urn);

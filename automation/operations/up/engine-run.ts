@@ -89,7 +89,10 @@ export async function runOnce(
 /** Something stays recorded although the program declares it no more: the run does not name it. */
 function leavesUndeclared({ plan }: UpRun, { state }: Session, { target }: RunScope): boolean {
   const recorded = new Set(state.resources.map(({ urn }) => urn));
-  return target !== undefined && plan.undeclared.some((urn) => recorded.has(urn) && !target.includes(urn));
+  if (target === undefined) return false;
+  // Where it refuses a resource, the engine tells of no deletion.
+  const isPartial = (plan.engine?.failures.length ?? 0) > 0;
+  return isPartial || plan.undeclared.some((urn) => recorded.has(urn) && !target.includes(urn));
 }
 
 function provision(
@@ -107,13 +110,13 @@ function provision(
 /**
  * Gives whatever the next engine run makes a launch that no run had, and the instances that stay their own. A try that
  * failed may have launched an instance all the same, so its launch is used up. A node stays in its network until its
- * turn to be replaced has come; a part of the fleet is replaced where it stands. Writes it down for the program.
+ * turn to be replaced has come. Writes it down for the program.
  */
-export function withLaunches({ plan, request }: UpRun, at: Progress): Progress {
+export function withLaunches({ plan }: UpRun, at: Progress): Progress {
   const { session, placement, leaving } = at;
   const staying = session.state.nodes.filter(({ instanceId }) => !leaving.has(instanceId));
   const launches = launchesOf(Object.keys(placement.pins.nodes), staying);
-  const pins = withFormer({ ...placement.pins, launches }, session.state, request.part ? new Set() : leaving);
+  const pins = withFormer({ ...placement.pins, launches }, session.state, leaving);
   const ready = { ...at, placement: { ...placement, pins } };
   writePins(session, plan.definition, declaredPins(ready));
   return ready;

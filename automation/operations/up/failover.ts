@@ -27,7 +27,7 @@ export interface Placement {
   pins: Pins;
   /** Every pool that refused a node in this run, in order. */
   attempts: readonly Attempt[];
-  /** What those refusals rule out. */
+  /** What those refusals rule out, and what was ruled out before. */
   closed: readonly PoolPattern[];
   /** Rounds in which nodes went to other pools. */
   moves: number;
@@ -35,8 +35,9 @@ export interface Placement {
   retries: number;
 }
 
-export function initialPlacement(pins: Pins): Placement {
-  return { pins, attempts: [], closed: [], moves: 0, retries: 0 };
+/** @param unworkable regions in which something that the configuration names is missing: no node may go there */
+export function initialPlacement(pins: Pins, unworkable: readonly string[] = []): Placement {
+  return { pins, attempts: [], closed: unworkable.map((region) => ({ region })), moves: 0, retries: 0 };
 }
 
 /** Rounds in which a node goes to another pool: each closes at least one, and no region has many more. */

@@ -45,9 +45,10 @@ export interface Progress {
 
 /** @param turns nodes that are replaced in turn */
 export function begun({ session, decisions, changes, engine, held }: UpPlan, turns: readonly string[]): Progress {
+  const unworkable = [...decisions.asked].flatMap(([region, error]) => (error ? [region] : []));
   return {
     session,
-    placement: initialPlacement(decisions.pins),
+    placement: initialPlacement(decisions.pins, unworkable),
     changes,
     pending: new Set([...turns, ...held]),
     leaving: new Set(),

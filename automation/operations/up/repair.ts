@@ -34,11 +34,12 @@ export async function repair(run: UpRun, from: Progress, failures: readonly Erro
 /**
  * After a run on the whole fleet: names what stood before and fails verification, and offers to replace it. That is for
  * a person to say, whatever was agreed to before: what the nodes fail by may not be on them.
+ * @param failures what failed before the nodes were verified
  */
-export async function offerRepair(run: UpRun, at: Progress): Promise<Progress> {
-  if (isStopped(run)) return at;
+export async function offerRepair(run: UpRun, from: Progress, failures: readonly ErrorInfo[]): Promise<Progress> {
+  const at = await withKept(run, from);
   const failing = failingOf(at);
-  if (failing.length === 0) return at;
+  if (isStopped(run) || failing.length === 0) return at;
   const { reporter } = at.session;
   const names = failing.map(({ name }) => name);
   const which = names.length === 1 ? "the node that fails" : `the ${names.length} nodes that fail`;
@@ -54,7 +55,19 @@ export async function offerRepair(run: UpRun, at: Progress): Promise<Progress> {
   });
   if (!yes) return at;
   const { at: checked, possible } = await possibleOf(run, at, failing);
-  return possible.length > 0 ? replaceAll(run, checked, possible) : checked;
+  if (possible.length === 0) return checked;
+  const added = checked.failures.filter((failure) => !at.failures.includes(failure));
+  return replaceAll(run, { ...checked, failures: [...failures, ...added] }, possible);
+}
+
+/** What stood before and could not be brought up is verified as well: that says what is wrong with it. */
+async function withKept(run: UpRun, from: Progress): Promise<Progress> {
+  const unverified = from.changes
+    .filter((change) => isKept(change) && !from.pending.has(change.name) && !from.verified.has(change.name))
+    .map(({ name }) => name);
+  if (isStopped(run) || unverified.length === 0) return from;
+  const at = await verify(run, from, unverified);
+  return at.verification && at !== from ? { ...at, verification: verificationOf(at) } : at;
 }
 
 /** Replaces these nodes in a roll of their own, and verifies again. */

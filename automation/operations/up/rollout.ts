@@ -3,7 +3,7 @@ import { nodeUrns } from "../../engine/state";
 import { runEngine } from "./engine-run";
 import { isStopped, without, type Progress, type UpRun } from "./progress";
 import { missingUrns, urnsOf } from "./targets";
-import { verify } from "./verification";
+import { LOOKED_AT, verify } from "./verification";
 
 /** In which order nodes are replaced: a canary, then batches. */
 export function batchesOf({ plan, request }: UpRun, changes: readonly NodeChange[]): string[][] {
@@ -57,7 +57,8 @@ export function takeTurn(at: Progress, names: readonly string[]): Progress {
 export async function prove(run: UpRun, from: Progress, batch: string[]): Promise<{ at: Progress; ok: boolean }> {
   if (!run.nodes) return { at: from, ok: true };
   const outcomes = await run.nodes.provisioner.settled();
-  if (!batch.every((name) => outcomes.get(name)?.state === "rebooted")) return { at: from, ok: false };
+  const isUp = (name: string): boolean => LOOKED_AT.has(outcomes.get(name)?.state ?? "failed");
+  if (!batch.every(isUp)) return { at: from, ok: false };
   const at = await verify(run, from, batch);
   return { at, ok: batch.every((name) => at.verified.get(name)?.isVerified) };
 }

@@ -75,7 +75,7 @@ async function steps(run: UpRun, start: Progress, batches: readonly string[][]):
   const { failures } = at;
   at = await verifyFleetOf(run, at);
   if (at.verification)
-    at = request.part?.replace === "broken" ? await repair(run, at, failures) : await offerRepair(run, at);
+    at = request.part?.replace === "broken" ? await repair(run, at, failures) : await offerRepair(run, at, failures);
   if (mustRollBack(run, at)) at = await rollBack(run, at);
   return reconcile(run, at);
 }
@@ -90,8 +90,8 @@ async function rollOnProof(run: UpRun, from: Progress, batches: readonly string[
 }
 
 /**
- * An instance that was to go and still stands has the launch that it was made by. What still waits is declared as it is
- * to become, as the next `up` and plain `pulumi up` are to see it.
+ * An instance that was to go and still stands has the launch that it was made by. What still waits is declared as the
+ * next `up` and plain `pulumi up` are to see it: in the market that it is to have, and in the network that it stands in.
  */
 function settled(run: UpRun, at: Progress): Progress {
   withLaunches(run, { ...at, leaving: new Set(), pending: new Set() });

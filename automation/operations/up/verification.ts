@@ -7,7 +7,7 @@ import { reportVerified, verifyNodes } from "../nodes/verify-nodes";
 import { isStopped, type Progress, type UpRun } from "./progress";
 
 /** One that failed on its way up is known to be broken. */
-const LOOKED_AT: ReadonlySet<ProvisionOutcome["state"]> = new Set(["rebooted", "unreachable"] as const);
+export const LOOKED_AT: ReadonlySet<ProvisionOutcome["state"]> = new Set(["rebooted", "unreachable"] as const);
 
 /** Waits for every node to come up or fail, then runs the whole list; what a roll proved is not asked again. */
 export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progress> {

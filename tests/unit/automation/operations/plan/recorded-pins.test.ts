@@ -131,7 +131,9 @@ describe("a node that waits to move to another network", () => {
 
   it("is declared where it stands until its turn comes, which the settings keep", () => {
     const waiting = withFormer(pins, HALF, new Set());
-    assert.deepEqual(waiting.former, { [REGION]: [{ network: made, nodes: { [SECOND]: pinOf("b") } }] });
+    assert.deepEqual(waiting.former, {
+      [REGION]: [{ network: made, nodes: { [SECOND]: { ...pinOf("b"), ami: "ami-1" } } }],
+    });
     assert.deepEqual(parsePins(JSON.parse(JSON.stringify(waiting))), waiting);
     assert.deepEqual(withFormer(waiting, HALF, new Set([`i-${SECOND}`])), pins);
   });

@@ -31,7 +31,7 @@ describe("after an `up`: nodes that fail verification", () => {
         Object.entries(outcomes).map(([node, outcome]) => [node, { node, outcome } as NodeVerification]),
       ),
     };
-    const after = await offerRepair(scripted.run, at);
+    const after = await offerRepair(scripted.run, at, []);
     return { questions, told: scripted.told, scopes: scripted.scopes, kinds: after.changes.map(({ kind }) => kind) };
   }
 

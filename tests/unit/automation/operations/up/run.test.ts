@@ -151,6 +151,26 @@ describe("a run of `up`", () => {
     assert.match(scripted.pinsWritten?.unplaced[FIRST] ?? "", /only pool there is/);
   });
 
+  it("takes no refused node to a region where something that the configuration names is missing", async () => {
+    using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: NO_CAPACITY }] }], {
+      nodes: [],
+      wanted: of([FIRST], NEW),
+      count: 1,
+      candidates: [{ pool: poolIn("b"), ami: "ami-b" }],
+    });
+    const { decisions } = scripted.run.plan;
+    const asked = new Map([[REGION, errorInfo(new SpotError("E_SSH_KEY", "no key pair"))]]);
+    const result = await carryOut({
+      ...scripted.run,
+      plan: { ...scripted.run.plan, decisions: { ...decisions, asked } },
+    });
+    assert.deepEqual(
+      result.failures.map(({ code }) => code),
+      ["E_NO_POOL"],
+    );
+    assert.equal(scripted.scopes.length, 1);
+  });
+
   it("keeps what it decided when the program breaks off", async () => {
     using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: NO_CAPACITY }] }, { programError: "boom" }], {
       nodes: [],
