@@ -6,7 +6,7 @@ import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../pl
 import { declaredPins } from "./declared";
 import { runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
-import { missingNodes, missingUrns, neededUrns, urnsOf } from "./targets";
+import { missingNodes, missingUrns, neededUrns, urnsOf, urnsRecorded } from "./targets";
 
 /**
  * Everything that is no replacement of a node. The engine is given nothing but what was agreed to: what is created by
@@ -49,7 +49,7 @@ export function leftOver(run: UpRun, start: Progress, { session }: Progress): En
   const { engine } = run.plan;
   if (engine === undefined) return [];
   const { creates, others, waiting } = stepsFor(engine, start);
-  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const recorded = urnsRecorded(session);
   const isLeft = (step: EngineStep): boolean => {
     const kind = kindOf(step);
     if (kind === "create" || kind === "delete") return !isNode(step) && recorded.has(step.urn) === (kind === "delete");
@@ -115,7 +115,7 @@ function isOf(pending: ReadonlySet<string>, step: EngineStep): boolean {
 
 /** Regions in which something could not be made: what depends on it there cannot be changed either. */
 function failedRegions({ session }: Progress, creates: readonly EngineStep[]): ReadonlySet<string> {
-  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const recorded = urnsRecorded(session);
   return new Set(creates.filter((step) => !recorded.has(step.urn) && !isNode(step)).map(regionOf));
 }
 

@@ -12,7 +12,7 @@ import { declaredPins } from "./declared";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
 import { reconcile } from "./reconcile";
-import { remainingScope, stillThere, type RunScope } from "./targets";
+import { remainingScope, stillThere, urnsRecorded, type RunScope } from "./targets";
 
 /** An engine run that came to its end. `ok`: everything succeeded. */
 export type Ran = { at: Progress; ok: boolean };
@@ -87,8 +87,8 @@ export async function runOnce(
 }
 
 /** Something stays recorded although the program declares it no more: the run does not name it. */
-function leavesUndeclared({ plan }: UpRun, { state }: Session, { target }: RunScope): boolean {
-  const recorded = new Set(state.resources.map(({ urn }) => urn));
+function leavesUndeclared({ plan }: UpRun, session: Session, { target }: RunScope): boolean {
+  const recorded = urnsRecorded(session);
   if (target === undefined) return false;
   // Where it refuses a resource, the engine tells of no deletion.
   const isPartial = (plan.engine?.failures.length ?? 0) > 0;

@@ -1,6 +1,7 @@
 import type { NodeChange } from "../../../fleet/plan/changes";
 import { workable } from "../plan/workable";
 import type { Progress, UpRun } from "./progress";
+import { urnsRecorded } from "./targets";
 
 /**
  * Of replacements that turn out to be needed in the course of a run: those that can work. In a region where something
@@ -32,7 +33,7 @@ export async function possibleOf(
 
 /** A node there may depend on what is missing. */
 function regionsUnmade(resources: UpRun["plan"]["resources"], { session }: Progress): ReadonlySet<string> {
-  const recorded = new Set(session.state.resources.map(({ urn }) => urn));
+  const recorded = urnsRecorded(session);
   return new Set(
     resources.flatMap(({ kind, urn, region }) => (kind === "create" && !recorded.has(urn) ? (region ?? []) : [])),
   );

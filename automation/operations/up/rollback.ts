@@ -3,7 +3,7 @@ import { pinsOf, unplaced } from "../plan/pins";
 import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
-import type { RunScope } from "./targets";
+import { urnsRecorded, type RunScope } from "./targets";
 
 /** Does the run end with all or nothing, and not with all? What could not be looked at did not fail: nothing is ended because of it. */
 export function mustRollBack(run: UpRun, { failures, verification, session }: Progress): boolean {
@@ -47,6 +47,6 @@ export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
 /** What was recorded since the run began; where nothing was before, that is everything. */
 function madeSince({ plan }: UpRun, { session }: Progress): RunScope {
   if (plan.engine === undefined && plan.session.state.nodes.length === 0) return {};
-  const before = new Set(plan.session.state.resources.map(({ urn }) => urn));
+  const before = urnsRecorded(plan.session);
   return { target: session.state.resources.map(({ urn }) => urn).filter((urn) => !before.has(urn)) };
 }

@@ -108,7 +108,7 @@ export function stillThere({ plan }: UpRun, at: Progress, scope: RunScope): RunS
   };
 }
 
-const urnsRecorded = ({ state }: Session): Set<string> => new Set(state.resources.map(({ urn }) => urn));
+export const urnsRecorded = ({ state }: Session): Set<string> => new Set(state.resources.map(({ urn }) => urn));
 
 const urnsLeaving = (engine: UpRun["plan"]["engine"]): Set<string> =>
   new Set(engine?.steps.flatMap(({ urn, op }) => (op === "delete" ? [urn] : [])));
