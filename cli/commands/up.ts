@@ -173,15 +173,15 @@ function stoppedCode({ failures, verification }: UpResult): ExitCode {
 
 const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
 
-function verdict({ session, verification, changes, untouched }: UpResult): string {
+function verdict({ session, verification, wanted, untouched }: UpResult): string {
   if (!bootsHosts(session))
     return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";
   const looked = new Set(verification.nodes.map(({ node }) => node));
-  const others = changes.filter(({ name, kind }) => kind !== "delete" && !looked.has(name));
-  const waiting = others.filter(({ name }) => untouched.includes(name)).length;
+  const others = wanted.filter((name) => !looked.has(name));
+  const waiting = others.filter((name) => untouched.includes(name)).length;
   // Those that the run was about are counted as what they are.
-  const left = verification.notLookedAt.filter((name) => others.every((other) => other.name !== name));
+  const left = verification.notLookedAt.filter((name) => !others.includes(name));
   return verdictLine(
     {
       ...verification,

@@ -22,7 +22,7 @@ export async function repair(run: UpRun, from: Progress, failures: readonly Erro
   if (isStopped(run)) return looked;
   tellUnknown(looked, standing);
   const { at: checked, possible: failing } = await possibleOf(run, looked, failingOf(looked));
-  if (failing.length === 0) return { ...checked, verification: verificationOf(checked) };
+  if (failing.length === 0) return { ...checked, verification: verificationOf(run, checked) };
   const { reporter, target } = looked.session;
   reporter.emit({ type: "changes", stack: target.stack, account: plan.account, changes: failing, resources: [] });
   // What the plan opens was asked about when it began.
@@ -67,7 +67,7 @@ async function withKept(run: UpRun, from: Progress): Promise<Progress> {
     .map(({ name }) => name);
   if (isStopped(run) || unverified.length === 0) return from;
   const at = await verify(run, from, unverified);
-  return at.verification && at !== from ? { ...at, verification: verificationOf(at) } : at;
+  return at.verification && at !== from ? { ...at, verification: verificationOf(run, at) } : at;
 }
 
 /** Replaces these nodes in a roll of their own, and verifies again. */

@@ -17,12 +17,14 @@ import { reconcile } from "./reconcile";
 import { offerRepair, repair } from "./repair";
 import { mustRollBack, rollBack } from "./rollback";
 import { batchesOf, prove, roll } from "./rollout";
-import { verifyFleetOf } from "./verification";
+import { verifyFleetOf, wantedBy } from "./verification";
 
 /** How an `up` ended. */
 export interface UpResult {
   account: string;
   changes: readonly NodeChange[];
+  /** Nodes that were to stand at the end, those that could not even be planned among them. */
+  wanted: readonly string[];
   /** What the engine did to the nodes. */
   done: Done;
   /** Resources that the engine changed, other than nodes. */
@@ -118,7 +120,8 @@ function tellLeft(run: UpRun, start: Progress, at: Progress): ResourceChange[] {
   return left;
 }
 
-function resultOf({ plan }: UpRun, at: Progress, left: readonly ResourceChange[]): UpResult {
+function resultOf(run: UpRun, at: Progress, left: readonly ResourceChange[]): UpResult {
+  const { plan } = run;
   const { interrupts } = at.session;
   const interrupted = at.outcomes.some((outcome) => outcome.interrupted) || interrupts.soft.aborted;
   const steps = at.outcomes.flatMap((outcome) => outcome.steps);
@@ -126,6 +129,7 @@ function resultOf({ plan }: UpRun, at: Progress, left: readonly ResourceChange[]
   return {
     account: plan.account,
     changes: at.changes,
+    wanted: [...wantedBy(run, at.changes)],
     done: doneBetween(plan.session.state.nodes, at.session.state.nodes, steps),
     otherChanges: changed.length,
     failures: interrupted ? [...at.failures, interruption(interrupts)] : at.failures,

@@ -1,4 +1,5 @@
 import { checksFor } from "../../../fleet/checks";
+import type { NodeChange } from "../../../fleet/plan/changes";
 import { naturalCompare } from "../../../fleet/text/words";
 import { combined } from "../../verify/scope";
 import type { Verification } from "../../verify/result";
@@ -24,16 +25,28 @@ export async function verifyFleetOf(run: UpRun, from: Progress): Promise<Progres
     .filter(([name, { state }]) => LOOKED_AT.has(state) && !at.verified.has(name) && !at.pending.has(name))
     .map(([name]) => name);
   const verified = await verify(run, at, ready);
-  return at.session.interrupts.soft.aborted ? verified : { ...verified, verification: verificationOf(verified) };
+  return at.session.interrupts.soft.aborted ? verified : { ...verified, verification: verificationOf(run, verified) };
+}
+
+/**
+ * The nodes that a run was to end with: those of its changes, and, unless it was about a part of the fleet, those that
+ * could not even be planned because their region is closed.
+ */
+export function wantedBy(
+  { request, plan }: Pick<UpRun, "request" | "plan">,
+  changes: readonly NodeChange[],
+): ReadonlySet<string> {
+  const slots = request.part ? [] : plan.definition.slots.map(({ name }) => name);
+  return new Set([...slots, ...changes.flatMap(({ name, kind }) => (kind === "delete" ? [] : [name]))]);
 }
 
 /**
  * Everything that was verified so far. A node that never came up failed; one whose turn did not come was only not looked
  * at.
  */
-export function verificationOf({ verified, changes, pending, session }: Progress): Verification {
+export function verificationOf(run: UpRun, { verified, changes, pending, session }: Progress): Verification {
   const nodes = [...verified.values()].sort((a, b) => naturalCompare(a.node, b.node));
-  const wanted = new Set(changes.flatMap(({ name, kind }) => (kind === "delete" ? [] : [name])));
+  const wanted = wantedBy(run, changes);
   const fleet = new Set([...session.state.nodes.map(({ name }) => name), ...wanted]);
   return combined(nodes, {
     fleet: [...fleet].sort(naturalCompare),

@@ -6,6 +6,7 @@ import type { Offers } from "../../../../../automation/operations/plan/offers";
 import { begun, type UpRun } from "../../../../../automation/operations/up/progress";
 import { repair } from "../../../../../automation/operations/up/repair";
 import { carryOut } from "../../../../../automation/operations/up/run";
+import { verificationOf } from "../../../../../automation/operations/up/verification";
 import type { NodeVerification } from "../../../../../automation/verify/result";
 import { errorInfo, SpotError } from "../../../../../fleet/errors";
 import type { NodeChange } from "../../../../../fleet/plan/changes";
@@ -39,6 +40,18 @@ describe("a run of `up`", () => {
       NODES.map((name) => `i-${name}`),
     );
     assert.deepEqual([result.untouched, result.failures], [[], []]);
+  });
+
+  it("counts a node for which no place could even be planned, unless the run is about others", async () => {
+    const given = { nodes: [recorded(FIRST, OLD)], wanted: of([FIRST], OLD), count: 2 };
+    const part = { replace: "broken" } as const;
+    for (const [request, wanted] of [[{}, [FIRST, SECOND]] as const, [{ part }, [FIRST]] as const]) {
+      using scripted = new ScriptedRun([], { ...given, request });
+      const result = await carryOut(scripted.run);
+      assert.deepEqual(result.wanted, wanted);
+      const { outcome, notLookedAt } = verificationOf(scripted.run, begun(scripted.run.plan, []));
+      assert.deepEqual([outcome, notLookedAt], ["failed", wanted]);
+    }
   });
 
   it("replaces a node in another market by the instance that takes its place, in one step", async () => {
