@@ -3,8 +3,9 @@ import path from "node:path";
 import type { FleetConfig, Locate } from "../fleet/config";
 import { generationOf, type Decider } from "../fleet/identity/generation";
 import type { NodePin, Slot } from "../fleet/model";
-import { manifestOf, type Payload } from "../fleet/node/payload";
+import { manifestOf, type Payload, type PayloadEntry } from "../fleet/node/payload";
 import { launchSettingsOf, type LaunchSpec } from "../fleet/plan/launch-spec";
+import { ingredientsOf, type Ingredients } from "../fleet/plan/ingredients";
 import { slotsOf } from "../fleet/plan/slots";
 import type { Owner } from "../fleet/identity/tags";
 import { assertUserDataSize, readUserDataTemplate, renderUserData, type UserDataValues } from "../fleet/node/user-data";
@@ -24,6 +25,8 @@ export interface FleetDefinition {
   owner: Owner;
   /** How the node of a slot is launched. `publicKey`: who may log in. */
   launchSpec(slot: Slot, pin: NodePin, publicKey: string): LaunchSpec;
+  /** What the user decides of the nodes. `publicKey`: who may log in. */
+  ingredients(publicKey: string): Ingredients;
   /** The user data of a slot's instance of any generation; `token` is the node's secret. */
   userDataOf(slot: Slot, generation: string, publicKey: string, token: string): string;
 }
@@ -73,9 +76,10 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     assertUserDataSize(rendered, input.locate);
     return rendered;
   };
-  const program = shareOf(shipped, shippedScripts, "program");
-  const files = shareOf(payload, config, "files");
-  const workloads = shareOf(payload, config, "settings");
+  const own = entriesOf(payload, config, "files");
+  const program = digestOf(entriesOf(shipped, shippedScripts, "program"));
+  const files = digestOf(own);
+  const workloads = digestOf(entriesOf(payload, config, "settings"));
   return {
     config,
     configFile: input.configFile,
@@ -83,6 +87,7 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     slots: slotsOf(config),
     owner,
     userDataOf,
+    ingredients: (publicKey) => ingredientsOf(config, publicKey, payload.manifest.entries, own),
     launchSpec(slot, pin, publicKey) {
       const settings = launchSettingsOf(config);
       const nobody = [slot, ANY_GENERATION, publicKey, ANY_TOKEN] as const;
@@ -100,10 +105,16 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
   };
 }
 
-/** A digest of what one of them decides of a payload. */
-function shareOf({ manifest }: Payload, config: Pick<FleetConfig, "scriptsDirectory">, decider: Decider): string {
-  return manifestOf(manifest.entries.filter(({ path }) => deciderOf(path, config) === decider)).digest;
+/** What one of them decides of a payload. */
+function entriesOf(
+  { manifest }: Payload,
+  config: Pick<FleetConfig, "scriptsDirectory">,
+  decider: Decider,
+): PayloadEntry[] {
+  return manifest.entries.filter(({ path }) => deciderOf(path, config) === decider);
 }
+
+const digestOf = (entries: readonly PayloadEntry[]): string => manifestOf(entries).digest;
 
 /** Who decides what an entry of the payload holds. */
 function deciderOf(path: string, { scriptsDirectory }: Pick<FleetConfig, "scriptsDirectory">): Decider {

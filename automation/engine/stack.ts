@@ -8,6 +8,7 @@ import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { collectEvents, CREATES, DELETES, type EngineListener, type EngineReport } from "./events";
 import { engineError } from "./cli-errors";
+import { KeptIngredients } from "./kept-ingredients";
 import { KeptState, type ExportedState } from "./kept-state";
 import {
   fileBackendRoot,
@@ -38,6 +39,8 @@ export interface EngineOptions {
   keptDir: string;
   /** A file that stands for the stack's settings. */
   settings?: string;
+  /** What the nodes are made of, where it is kept for another stack of which this is a copy. */
+  ingredients?: KeptIngredients;
   /** First abort: finish what is in flight, start nothing new. Second: stop now. */
   interrupts: [soft: AbortSignal, ...harder: AbortSignal[]];
 }
@@ -88,12 +91,15 @@ export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean }
 export class EngineStack {
   /** What runs wrote down before they created anything. */
   readonly notes: RunNotes;
+  /** What its nodes are made of. */
+  readonly ingredients: KeptIngredients;
   /** The copy of the last whole state. */
   private readonly kept: KeptState;
 
   constructor(private readonly options: EngineOptions) {
     this.notes = new RunNotes(path.join(this.keptFolder, "runs.jsonl"));
     this.kept = new KeptState(path.join(this.keptFolder, "state.json"));
+    this.ingredients = options.ingredients ?? new KeptIngredients(path.join(this.keptFolder, "ingredients.json"));
   }
 
   /** What belongs to the stack's record and the engine does not know; beside its own files where those are of this machine. */
@@ -283,6 +289,7 @@ export class EngineStack {
       // Whoever keeps a stack elsewhere names its organisation, which a folder does not have.
       stack: this.ownName,
       keptDir: path.join(folder, "kept"),
+      ingredients: this.ingredients,
       env: {
         ...env,
         PULUMI_BACKEND_URL: backend,

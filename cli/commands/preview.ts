@@ -14,17 +14,19 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     context,
     { needs: "config", starts: true, before: refuseStaleBuild },
     async ({ session, given, reporter }) => {
-      const { changes, resources, account, decisions, engine } = await preview(session, { ...given, wait: false });
+      const plan = await preview(session, { ...given, wait: false });
+      const { changes, resources, account, decisions, engine } = plan;
       const refused = engine?.failures ?? [];
       const failures = [...decisions.failedRegions.map(({ error }) => error), ...refused];
       if (options.json) {
         jsonLine(terminal, {
           stack: session.target.stack,
           account,
-          changes: changes.map(({ name, kind, reason, to, from }) => ({
+          changes: changes.map(({ name, kind, reason, differences, to, from }) => ({
             name,
             kind,
             reason,
+            differences,
             pool: (to ?? from).pin.pool,
             ami: (to ?? from).pin.ami,
           })),
@@ -35,7 +37,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const line of changeLines(changes, resources)) terminal.stdout.write(`${line}\n`);
-        terminal.stdout.write(`${summary({ changes, resources, decisions, refused })}\n`);
+        terminal.stdout.write(`${summary(plan, refused)}\n`);
         for (const error of refused) reporter.emit({ type: "message", level: "error", message: error.message, error });
         for (const { region, error } of decisions.failedRegions)
           reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });
@@ -45,15 +47,15 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   );
 }
 
-function summary({
-  changes,
-  resources,
-  decisions: { failedRegions },
-  refused,
-}: Pick<UpPlan, "changes" | "resources" | "decisions"> & { refused: readonly ErrorInfo[] }): string {
+function summary(
+  { changes, resources, definition, decisions: { failedRegions } }: UpPlan,
+  refused: readonly ErrorInfo[],
+): string {
+  // Those that cannot be planned are of the fleet as well.
+  const fleet = new Set([...changes, ...definition.slots].map(({ name }) => name)).size;
   const changed = changes.filter(({ kind }) => kind !== "same").length;
   const others = resources.length > 0 ? `, and ${pluralize(resources.length, "other resource")}` : "";
-  if (changed > 0 || others !== "") return `${changed} of ${pluralize(changes.length, "node")} would change${others}.`;
+  if (changed > 0 || others !== "") return `${changed} of ${pluralize(fleet, "node")} would change${others}.`;
   const unplanned = failedRegions.map(({ region }) => region);
   if (refused.length > 0) return "Nothing would change: see the errors.";
   if (unplanned.length > 0)

@@ -38,6 +38,11 @@ export function changedShares(recorded: string, desired: string): Decider[] {
   return before.length === deciders.length ? deciders.filter((_, n) => before[n] !== now[n]) : ["program"];
 }
 
+/** The short digest of a decider's share in a generation; undefined for generations of versions that had none. */
+export function shareOf(generation: string, decider: Decider): string | undefined {
+  return generation.split(".")[1 + deciders.indexOf(decider)];
+}
+
 const digestOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
 
 /** The instance that a host key token is for. */

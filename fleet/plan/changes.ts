@@ -1,5 +1,12 @@
 import { changedShares, type Decider } from "../identity/generation";
 import type { NodePin, Pool, Slot } from "../model";
+import {
+  differencesBetween,
+  NOTHING_KNOWN,
+  type Difference,
+  type Differences,
+  type KnownIngredients,
+} from "./ingredients";
 import type { ResourceChange } from "./resource-changes";
 
 /** A node as it should be. */
@@ -18,7 +25,13 @@ export interface RecordedNode {
   generation: string;
 }
 
-export type NodeChange = { name: string /** Why, in words for a table. */; reason?: string } & (
+export type NodeChange = {
+  name: string;
+  /** Why, in words for a table. */
+  reason?: string;
+  /** Of a node that is replaced: which files and settings of the user's differ, as far as it is known. */
+  differences?: Differences;
+} & (
   | { kind: "create"; from?: undefined; to: DesiredNode }
   | { kind: "replace"; from: RecordedNode; to: DesiredNode }
   /** In place, such as its tags: what runs on it is left alone. */
@@ -37,23 +50,33 @@ export function unchanged({ name, from, to }: Exclude<NodeChange, { kind: "creat
   return { name, kind: "same", from, to };
 }
 
-/** What must happen to each node: the desired ones in their order, then those that nobody wants any more. */
-export function changesBetween(desired: readonly DesiredNode[], recorded: readonly RecordedNode[]): NodeChange[] {
+/**
+ * What must happen to each node: the desired ones in their order, then those that nobody wants any more.
+ * @param known what the generations are made of, by which it is told what differs
+ */
+export function changesBetween(
+  desired: readonly DesiredNode[],
+  recorded: readonly RecordedNode[],
+  known: KnownIngredients = NOTHING_KNOWN,
+): NodeChange[] {
   const byName = new Map(recorded.map((node) => [node.name, node]));
   const wanted = new Set(desired.map(({ slot }) => slot.name));
   return [
-    ...desired.map((to) => changeTo(to, byName.get(to.slot.name))),
+    ...desired.map((to) => changeTo(to, byName.get(to.slot.name), known)),
     ...recorded
       .filter(({ name }) => !wanted.has(name))
       .map((from): NodeChange => ({ name: from.name, kind: "delete", reason: "not in the configuration", from })),
   ];
 }
 
-function changeTo(to: DesiredNode, from: RecordedNode | undefined): NodeChange {
+function changeTo(to: DesiredNode, from: RecordedNode | undefined, known: KnownIngredients): NodeChange {
   const { name } = to.slot;
   if (from === undefined) return { name, kind: "create", to };
-  const reason = differences(from, to).join(", ");
-  return reason === "" ? { name, kind: "same", from, to } : { name, kind: "replace", reason, from, to };
+  const differences = differencesBetween(known, from.generation, to.generation);
+  const reason = reasonsFor(from, to, differences).join(", ");
+  if (reason === "") return { name, kind: "same", from, to };
+  const told = Object.keys(differences).length > 0 ? { differences } : {};
+  return { name, kind: "replace", reason, ...told, from, to };
 }
 
 /**
@@ -92,7 +115,7 @@ const deciderWords: Record<Decider, string> = {
   settings: "configuration changed",
 };
 
-function differences(from: RecordedNode, to: DesiredNode): string[] {
+function reasonsFor(from: RecordedNode, to: DesiredNode, differences: Differences): string[] {
   const moved = (what: string, a: string, b: string): string[] => (a === b ? [] : [`${what} ${a} -> ${b}`]);
   const pin = [
     ...moved("AMI", from.pin.ami, to.pin.ami),
@@ -103,7 +126,23 @@ function differences(from: RecordedNode, to: DesiredNode): string[] {
   const shares = changedShares(from.generation, to.generation);
   // A new AMI is a new generation by itself. What nothing else explains is the program's: how it renders what it sends.
   const isUnexplained = from.generation !== to.generation && from.pin.ami === to.pin.ami && shares.length === 0;
-  return [...pin, ...(isUnexplained ? (["program"] as const) : shares).map((decider) => deciderWords[decider])];
+  return [
+    ...pin,
+    ...(isUnexplained ? (["program"] as const) : shares).map(
+      (decider) => `${deciderWords[decider]}${decider === "program" ? "" : namesOf(differences[decider])}`,
+    ),
+  ];
+}
+
+/** A line has room for so many. */
+const NAMED = 3;
+
+/** ` (files/app.py, files/new.sh added, and 2 more)`; empty where it is not known what differs. */
+function namesOf(found: readonly Difference[] = []): string {
+  if (found.length === 0) return "";
+  const named = found.slice(0, NAMED).map(({ name, how }) => (how === "changed" ? name : `${name} ${how}`));
+  const more = found.length - named.length;
+  return ` (${[...named, ...(more > 0 ? [`and ${more} more`] : [])].join(", ")})`;
 }
 
 /**

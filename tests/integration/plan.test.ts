@@ -1,14 +1,24 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { TerminateInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import type { Differences } from "../../fleet/plan/ingredients";
 import type { ResourceChange } from "../../fleet/plan/resource-changes";
 import { engineThatReplaces } from "../support/engine-that-replaces";
 import { clientOf, FIRST_RUN_MS, until } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
 
 interface Preview {
-  changes: { name: string; kind: string; reason?: string }[];
+  changes: { name: string; kind: string; reason?: string; differences?: Differences }[];
   resources: ResourceChange[];
   failedRegions: { region: string; error: { code: string; message: string; next: string } }[];
 }
@@ -251,6 +261,32 @@ describe("the plan is the engine's", function () {
     assert.equal(changed.code, 9, changed.stdout + changed.stderr);
     const { changes, resources } = await preview();
     assert.deepEqual([changes.filter(({ kind }) => kind !== "same"), resources], [[], []]);
+  });
+
+  it("names the files and settings because of which nodes are replaced, and counts nodes that cannot be planned", async () => {
+    const files = path.join(bench.dir, "files");
+    mkdirSync(files);
+    writeFileSync(path.join(files, "app.py"), "1");
+    bench.config({ "us-west-2": 1 });
+    await bench.spot(["up"]);
+    writeFileSync(path.join(files, "app.py"), "2");
+    mkdirSync(path.join(files, "lib"));
+    bench.config({ "us-west-2": 1 }, { top: ["packages: [jq]"] });
+    const [change] = (await preview()).changes;
+    assert.equal(
+      change?.reason,
+      "your files changed (files/app.py, files/lib added), configuration changed (packages)",
+    );
+    assert.deepEqual(change.differences, {
+      files: [
+        { name: "files/app.py", how: "changed" },
+        { name: "files/lib", how: "added" },
+      ],
+      settings: [{ name: "packages", how: "changed" }],
+    });
+    appendFileSync(bench.configFile, "  - us-east-1: {image: ami-0123456789abcdef0}\n");
+    const outcome = await bench.spot(["preview"]);
+    assert.match(outcome.stdout, /^1 of 2 nodes would change\.$/m, outcome.stdout + outcome.stderr);
   });
 
   it("ends nothing for a setting that cannot work, and says which one", async () => {

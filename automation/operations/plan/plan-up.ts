@@ -10,6 +10,7 @@ import {
   type DesiredNode,
   type NodeChange,
 } from "../../../fleet/plan/changes";
+import { withIngredients } from "../../../fleet/plan/ingredients";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import { pluralize } from "../../../fleet/text/words";
 import { buildState } from "../../../project/build-stamp";
@@ -127,7 +128,9 @@ export async function planUp(
     const pin = pins.nodes[slot.name];
     return pin ? [{ slot, pin, generation: definition.launchSpec(slot, pin, pins.ssh.publicKey).generation }] : [];
   });
-  const ours = changesBetween(desired, session.state.nodes);
+  const made = desired.map(({ generation }) => generation);
+  const known = withIngredients(session.stack.ingredients.read(), made, definition.ingredients(pins.ssh.publicKey));
+  const ours = changesBetween(desired, session.state.nodes, known);
   const plan = { session, account: session.identity.account, definition, decisions, held: [] };
   if (!asks) return { ...plan, changes: ours, resources: [], undeclared: [] };
   const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));

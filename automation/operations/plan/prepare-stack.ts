@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Pins } from "../../../fleet/model";
+import { ingredientsFor, withIngredients } from "../../../fleet/plan/ingredients";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { qualified } from "../../engine/stack";
 import { writeStackSettings, type StackSettings } from "../../engine/stack-config";
@@ -19,6 +20,7 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
   writePins(session, plan.definition, plan.decisions.pins);
   if (!session.stackExists || isStale) await session.stack.ensure();
   rememberConfig(session);
+  keepIngredients(session, plan);
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
   if (secret === undefined) {
@@ -28,6 +30,13 @@ export async function prepareStack(session: Session, plan: UpPlan): Promise<stri
     await session.stack.writeSecretConfig(key, secret);
   }
   return secret;
+}
+
+/** Before anything is made: whatever this run comes to, the next plan can tell which file or setting differs. */
+function keepIngredients({ stack, state }: Session, { definition, decisions, changes }: UpPlan): void {
+  const made = changes.flatMap(({ to }) => to?.generation ?? []);
+  const known = withIngredients(stack.ingredients.read(), made, definition.ingredients(decisions.pins.ssh.publicKey));
+  stack.ingredients.keep(ingredientsFor(known, [...made, ...state.nodes.map(({ generation }) => generation)]));
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { asEngineSays, changesBetween, replacementBatches } from "../../../../fleet/plan/changes";
+import type { KnownIngredients } from "../../../../fleet/plan/ingredients";
 import type { DesiredNode, NodeChange, RecordedNode } from "../../../../fleet/plan/changes";
 import type { NodePin } from "../../../../fleet/model";
 import type { ChangeKind, ResourceChange } from "../../../../fleet/plan/resource-changes";
@@ -34,6 +35,27 @@ describe("changesBetween", () => {
       ["us-west-2-1", "create"],
       ["us-west-2-2", "delete", "not in the configuration"],
     ]);
+  });
+
+  it("names the files and settings that differ, three of a kind, and all of them as data", () => {
+    const known: KnownIngredients = {
+      files: {
+        f1: { "files/a": "1", "files/b": "1", "files/c": "1" },
+        f0: { "files/a": "0", "files/d": "0", "files/e": "0" },
+      },
+      settings: { s1: { packages: "1" }, s0: { packages: "0" } },
+    };
+    const [change] = changesBetween([desired(0)], [recorded(0, { generation: "w0.p1.f0.s0" })], known);
+    assert.ok(change);
+    assert.equal(
+      change.reason,
+      "your files changed (files/a, files/b added, files/c added, and 2 more), configuration changed (packages)",
+    );
+    assert.deepEqual(
+      change.differences?.files?.map(({ name, how }) => `${name} ${how}`),
+      ["files/a changed", "files/b added", "files/c added", "files/d removed", "files/e removed"],
+    );
+    assert.deepEqual(change.differences.settings, [{ name: "packages", how: "changed" }]);
   });
 
   const reasons: [what: Partial<RecordedNode>, reason: string][] = [
