@@ -37,7 +37,11 @@ async function main(argv: string[]): Promise<ExitCode> {
     const exitCode = isSpotError(error) ? error.exitCode : ExitCode.unexpected;
     const ended = context?.end?.(exitCode, error);
     const { printError } = await import("./output/error.js");
-    printError(process, error, { json: argv.includes("--json"), debug: argv.includes("--debug"), log: ended?.log });
+    printError(context ?? { command: argv[0] ?? "", args: argv.slice(1), options: {}, terminal: process }, error, {
+      json: argv.includes("--json"),
+      debug: argv.includes("--debug"),
+      log: ended?.log,
+    });
     return exitCode;
   }
 }

@@ -1,4 +1,5 @@
 import { SpotError } from "../fleet/errors";
+import { outside } from "../fleet/steps";
 import { shellQuote } from "../fleet/text/shell-quote";
 import type { CommandDefinition } from "./runtime/command";
 import { OPTIONS, type OptionDefinition, type OptionName } from "./runtime/options";
@@ -41,6 +42,7 @@ export function refuseOptionsKeptByNpm(command: CommandDefinition, typed: Comman
     throw new SpotError("E_USAGE", {
       message: `\`${command.name}\` has no option ${strange.map(({ name }) => `\`--${name}\``).join(" or ")}, and npm kept ${them(strange)} for itself`,
       next: `Nothing was done. Run \`spot help ${command.name}\`.`,
+      step: outside("correct-command-line"),
     });
   }
   const { options, words } = withValues(lost, typed);
@@ -51,6 +53,7 @@ export function refuseOptionsKeptByNpm(command: CommandDefinition, typed: Comman
     next: script
       ? `Nothing was done. npm passes on what stands behind \`--\`: \`${line(`npm run ${env.npm_lifecycle_event} --`)}\`.`
       : `Nothing was done. Type \`${line(`npx spot ${command.name}`)}\`.`,
+    step: outside("correct-command-line"),
   });
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { SpotError } from "../fleet/errors";
+import { outside } from "../fleet/steps";
 import { STACK_NAME } from "../fleet/model";
 import { didYouMean } from "../fleet/text/suggest";
 import type { SandboxMode } from "../sandbox/control";
@@ -121,7 +122,11 @@ function unknownOption(command: CommandDefinition, rawName: string): SpotError {
 }
 
 function usage(command: CommandDefinition, message: string): SpotError {
-  return new SpotError("E_USAGE", { message, next: `Run \`spot help ${command.name}\`.` });
+  return new SpotError("E_USAGE", {
+    message,
+    next: `Run \`spot help ${command.name}\`.`,
+    step: outside("correct-command-line"),
+  });
 }
 
 function parsed(values: Record<string, unknown>): ParsedOptions {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseConfig } from "../fleet/config";
 import type { ConfigProblem, FleetConfig, Locate } from "../fleet/config";
 import { SpotError } from "../fleet/errors";
+import { again, outside } from "../fleet/steps";
 import { deadLinkOf } from "../system/absent";
 
 export interface ConfigFile {
@@ -80,6 +81,7 @@ function readText(file: string): string {
         : {
             cause: `it is a link to ${link}, which is not there`,
             next: "Mount or restore what the link leads to, or name another file with --config FILE.",
+            step: outside("correct-file", again()),
           }),
     });
   }
@@ -90,6 +92,7 @@ function readText(file: string): string {
       message: `${file} is not UTF-8 text`,
       cause,
       next: "Save the file as UTF-8.",
+      step: outside("correct-file", again()),
     });
   }
 }

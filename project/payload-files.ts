@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import type { ConfigPath } from "../fleet/config";
-import { wordsOf } from "../fleet/errors";
+import { wordsOf, type Advice } from "../fleet/errors";
 import type { PayloadEntry } from "../fleet/node/payload";
 import { deadLinkOf } from "../system/absent";
 
@@ -15,7 +15,7 @@ export interface PayloadFile {
 export interface PayloadProblem {
   message: string;
   /** What to do; absent: correct the path named. */
-  next?: string;
+  advice?: Advice;
   /** The key of config.yaml that led here, when one did. */
   key?: ConfigPath;
 }

@@ -2,7 +2,8 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statS
 import type { Stats } from "node:fs";
 import path from "node:path";
 import type { ConfigPath, FleetConfig, Locate } from "../fleet/config";
-import { SpotError } from "../fleet/errors";
+import { AS_CATALOGUED, SpotError } from "../fleet/errors";
+import { again, outside } from "../fleet/steps";
 import {
   DEPLOYMENT_SCRIPT,
   isUnit,
@@ -154,10 +155,10 @@ function walk(source: Source, problems: PayloadProblem[]): Found[] {
   if (!source.required && isAbsent(source.directory)) return [];
   const root = tryTo(() => statSync(source.directory));
   if (root instanceof Error || !root.isDirectory()) {
-    const next = deadLinkOf(root) === undefined ? undefined : LINK_NEXT[source.required ? "required" : "optional"];
+    const next = LINK_NEXT[source.required ? "required" : "optional"];
     problems.push({
       message: `${source.directory}: ${root instanceof Error ? reason(root) : "is not a directory"}`,
-      next,
+      ...(deadLinkOf(root) === undefined ? {} : { advice: { next, step: outside("correct-file", again()) } }),
       key: source.key,
     });
     return [];
@@ -234,12 +235,14 @@ function whatUnitsMiss(found: readonly Found[], entries: readonly PayloadEntry[]
 
 function payloadError(problems: readonly PayloadProblem[], locate: Locate | undefined): SpotError {
   const faults = problems.map(
-    ({ message, next, key }) => new SpotError("E_PAYLOAD", { message, next, location: key && locate?.(key) }),
+    ({ message, advice, key }) =>
+      new SpotError("E_PAYLOAD", { ...(advice ?? AS_CATALOGUED), message, location: key && locate?.(key) }),
   );
   if (faults.length === 1) return faults[0] as SpotError;
   return new SpotError("E_PAYLOAD", {
     message: `${faults.length} things cannot be uploaded`,
     next: "Correct the paths named, then run the command again.",
+    step: outside("correct-payload", again()),
     problems: faults,
   });
 }

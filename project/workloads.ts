@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import type { BacalhauConfig } from "../fleet/config";
+import { again, outside } from "../fleet/steps";
 import {
   architectureOfProgram,
   PROGRAM_FILE,
@@ -64,7 +65,7 @@ function tokenAt(file: string, problems: PayloadProblem[]): string | undefined {
     problems.push({
       key,
       message: `bacalhau.token_file: ${file} can be read by every user of this machine (mode ${mode.toString(8).padStart(4, "0")})`,
-      next: `chmod 600 ${file}`,
+      advice: { next: `Run \`chmod 600 ${file}\`.`, step: outside("free-file", again()) },
     });
   } else if (!/^\S+$/.test(token)) {
     problems.push({

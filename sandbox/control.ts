@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync }
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
+import { outside, spot } from "../fleet/steps";
 import { readJson, removeFile } from "../system/json-file";
 import type { DaemonOptions } from "./daemon/daemon";
 import type { DaemonMessage } from "./daemon/main";
@@ -137,6 +138,7 @@ async function call<T>(home: string, method: string, path: string, body?: object
     throw new SpotError("E_NOT_FOUND", {
       message: "no sandbox is running",
       next: "Run `npm run up -- --sandbox` to start one.",
+      step: spot("up", "--sandbox"),
     });
   const { status, body: text } = await askEndpoint(`${describe(home, running).endpoint}/_spot/${path}`, {
     method,
@@ -148,6 +150,7 @@ async function call<T>(home: string, method: string, path: string, body?: object
     throw new SpotError("E_NOT_FOUND", {
       message: `The sandbox refused: ${answer.error ?? `status ${status}`}.`,
       next: "Run `npm run sandbox -- status` to see what runs.",
+      step: outside("correct-command-line"),
     });
   return answer;
 }
@@ -343,7 +346,12 @@ async function startDaemon(options: DaemonOptions): Promise<void> {
 }
 
 function revived(error: ErrorInfo): SpotError {
-  return new SpotError(error.code as ErrorCode, { message: error.message, cause: error.cause, next: error.next });
+  return new SpotError(error.code as ErrorCode, {
+    message: error.message,
+    cause: error.cause,
+    next: error.next,
+    step: error.step,
+  });
 }
 
 function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
@@ -355,6 +363,7 @@ function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
   return new SpotError("E_SANDBOX_SETUP", {
     message: `A sandbox runs here in mode "${running}", and mode "${o.mode}" was asked for.`,
     next: `Use ${switches[running]}, or stop it first: \`npm run sandbox -- down\` (its instances are lost).`,
+    step: spot("sandbox", "down"),
   });
 }
 

@@ -9,6 +9,7 @@ import {
   type EC2Client,
 } from "@aws-sdk/client-ec2";
 import { classifyFailure } from "../../fleet/aws/error-codes";
+import type { Step } from "../../fleet/steps";
 import { VPC_CIDR } from "../../fleet/aws/network";
 import type { Cloud } from "./clients";
 
@@ -87,6 +88,7 @@ export interface Denied {
   action: string;
   awsCode: string;
   next: string;
+  step: Step;
 }
 
 /**
@@ -107,8 +109,8 @@ export async function deniedActions(
         return undefined;
       } catch (error) {
         const name = (error as { name?: string }).name ?? "";
-        const { class: failureClass, awsCode = name, next } = classifyFailure(`${name}: `);
-        return failureClass === "auth" ? { action, awsCode, next } : undefined;
+        const { class: failureClass, awsCode = name, next, step } = classifyFailure(`${name}: `);
+        return failureClass === "auth" ? { action, awsCode, next, step } : undefined;
       }
     }),
   );

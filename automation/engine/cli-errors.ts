@@ -1,4 +1,5 @@
-import { SpotError, type ErrorCode } from "../../fleet/errors";
+import { AS_CATALOGUED, SpotError, type Advice, type ErrorCode } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import type { ProcessResult } from "./process";
 
 /** What the engine says when it has no provider to work with, in every form: not there, not to be had, not to be started. */
@@ -9,12 +10,15 @@ export const NO_PROVIDER =
  * What the CLI says when it cannot even begin, and what that means here. The exit code does not tell these apart,
  * so the text must; a text that no row knows stays visible as the cause.
  */
-const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string; next?: string }[] = [
+const CLI_FAILURES: { pattern: RegExp; code: ErrorCode; message: string; advice?: Advice }[] = [
   {
     pattern: /no space left on device|disk quota exceeded/i,
     code: "E_BACKEND",
     message: "there is no space left where the state is kept",
-    next: "Free some space there, then run the command again: it goes on.",
+    advice: {
+      next: "Free some space there, then run the command again: it goes on.",
+      step: outside("free-file", again()),
+    },
   },
   { pattern: /currently locked by/i, code: "E_LOCKED", message: "the stack is locked by another run" },
   {
@@ -66,7 +70,7 @@ export function engineError(result: ProcessResult): SpotError {
   return new SpotError(known?.code ?? "E_UNEXPECTED", {
     message: known?.message ?? `the Pulumi engine stopped (${how})`,
     cause: new Error(shorten(text) || how),
-    ...(known?.next === undefined ? {} : { next: known.next }),
+    ...(known?.advice ?? AS_CATALOGUED),
   });
 }
 

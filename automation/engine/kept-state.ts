@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { writeFileAtomic } from "../../system/atomic-file";
 import { stateOf } from "./state";
 import type { StateBackup } from "./state-files";
@@ -11,6 +12,7 @@ export function unwritable(what: string, file: string, cause: unknown): SpotErro
     message: `${isFull ? "there is no space left where the state is kept" : `${what} cannot be written`}: ${file}`,
     cause,
     next: `${isFull ? "Free some space there" : "Make the file and its folder writable for you"}, then run the command again: it goes on.`,
+    step: outside("free-file", again()),
   });
 }
 

@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { PROJECT } from "../../fleet/plan/stack-config";
 import { processStartedAt } from "../../system/process";
 
@@ -108,6 +109,7 @@ export function lockedError(stack: string, owner: LockOwner, state: LockState): 
     next: alive
       ? "Wait for that run to end."
       : "When that run is surely dead, run `pulumi cancel`, then the command again.",
+    step: alive ? outside("wait", again()) : outside("stop-program", again()),
   });
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { Tag } from "../../fleet/model";
 import { LATE_MS, type Attempt, type Made, type RunNote } from "../../fleet/identity/orphans";
 import { writeFileAtomic } from "../../system/atomic-file";
@@ -179,6 +180,7 @@ export class RunNotes {
         message: `the notes of earlier runs cannot be read: ${this.file}`,
         cause,
         next: "Make the file readable for you, then run the command again.",
+        step: outside("free-file", again()),
       });
     }
     return text.split("\n").flatMap((line) => {

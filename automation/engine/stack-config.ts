@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { SpotError } from "../../fleet/errors";
+import { outside, spot } from "../../fleet/steps";
 import type { Pins } from "../../fleet/model";
 import { parsePins, PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
@@ -29,6 +30,7 @@ export function readStackSettings(file: string): Partial<StackSettings> {
       message: `${file} is not valid YAML`,
       cause: document.errors[0],
       next: "It is derived: delete it (all but its line `encryptionsalt`), then run `up`, which writes it anew.",
+      step: outside("correct-file", spot("up")),
     });
   }
   const get = (key: string): unknown => {

@@ -1,6 +1,7 @@
 import { readFileSync, realpathSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import {
   lastConfigText,
   otherConfigWords,
@@ -76,7 +77,12 @@ export async function settleConfig(session: Known & Pick<Session, "reporter">): 
   const words = wordsOnConfig(session);
   if (words === undefined) return;
   if (await session.reporter.confirm({ message: words.question, unattended: false, answeredBy: "take-over" })) return;
-  throw new SpotError("E_CONFIG_OTHER", { message: words.fact, cause: words.cause, next: words.next });
+  throw new SpotError("E_CONFIG_OTHER", {
+    message: words.fact,
+    cause: words.cause,
+    next: words.next,
+    step: words.step,
+  });
 }
 
 /**
@@ -95,6 +101,7 @@ export function rememberConfig(known: Known): void {
       message: `which configuration changes stack ${known.target.stack} cannot be written to ${memory}`,
       cause,
       next: `Let this user write to ${path.dirname(memory)} (or free some space there), then run the command again.`,
+      step: outside("free-file", again()),
     });
   }
 }

@@ -1,4 +1,5 @@
 import { SpotError, wordsWithCause } from "../../fleet/errors";
+import { outside, spot, type Step } from "../../fleet/steps";
 import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
 import { inventory, type FleetObject, type RegionInventory } from "../cloud/resources/inventory";
@@ -34,6 +35,7 @@ export function lostBy(place: Opened, look: readonly RegionInventory[]): SpotErr
       message,
       cause: causeOf(cause, instances),
       next: ["Nothing was changed.", ...(first === undefined ? [] : [first]), waysOut(place, instances)].join(" "),
+      step: stepOut(place, instances),
     });
   const seen = instances.length > 0 ? pluralize(instances.length, "instance") : pluralize(own.length, "resource");
   if (damaged) return error(damaged.message, damaged.cause);
@@ -100,6 +102,11 @@ function waysOut({ stack, lineage, stackExists, damaged }: Opened, instances: re
     "`--stack NEW` leaves it as it is and works on another stack",
   ];
   return `${ways.join("; ")}.`;
+}
+
+/** The saved state where there is one; what is left otherwise ends the fleet or leaves it, which only its owner can choose. */
+function stepOut({ stack }: Opened, instances: readonly FleetObject[]): Step {
+  return stack.savedStates.some((one) => canStandFor(one.state, instances)) ? spot("recover") : outside("decide");
 }
 
 /** A saved state is of use when it knows any of the instances; where there is none to know, any is. */

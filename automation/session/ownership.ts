@@ -1,6 +1,7 @@
 import path from "node:path";
 import { accountOfArn } from "../../fleet/identity/account";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { asFleetId } from "../../fleet/identity/fleet-id";
 import { isOfStack, shortName } from "../../fleet/identity/ownership";
 import { StackKey } from "../../fleet/plan/stack-config";
@@ -37,11 +38,13 @@ export function fleetIdOf(
 ): string | undefined {
   const file = path.basename(configFile);
   const correct = `Correct the line ${StackKey.lineage} in ${file}, or delete the file (all but its line \`encryptionsalt\`): it is derived from the state.`;
+  const step = outside("correct-file", again());
   const strange = state.resources.find(({ urn }) => urn.split("::")[0] !== `urn:pulumi:${shortName(stack)}`);
   if (strange) {
     throw new SpotError("E_STATE", {
       message: `the state of stack ${stack} is that of another stack: it holds ${strange.urn}`,
       next: `Nothing was changed. Put the stack's own state back, or name the stack that this one was copied from with --stack; \`pulumi stack rename\` is the way to rename one.`,
+      step: outside("correct-file", again()),
     });
   }
   const recorded =
@@ -50,13 +53,17 @@ export function fleetIdOf(
       : asFleetId(state.lineage, `the state of stack ${stack}`, {
           code: "E_STATE",
           next: "Nothing was changed. Restore an older version of the state.",
+          step: outside("correct-file", again()),
         });
   const set =
-    settings.lineage === undefined ? undefined : asFleetId(settings.lineage, file, { code: "E_STATE", next: correct });
+    settings.lineage === undefined
+      ? undefined
+      : asFleetId(settings.lineage, file, { code: "E_STATE", next: correct, step });
   if (recorded !== undefined && set !== undefined && set !== recorded)
     throw new SpotError("E_STATE", {
       message: `${file} speaks of the fleet ${set}, the state of ${recorded}`,
       next: correct,
+      step,
     });
   return recorded ?? set;
 }
@@ -83,6 +90,7 @@ export function recordedAccount(
     throw new SpotError("E_STATE", {
       message: `${path.basename(configFile)} speaks of account ${settings.account}, the state of account ${inState}`,
       next: `Correct the line ${StackKey.account} in ${path.basename(configFile)}: the state is right.`,
+      step: outside("correct-file", again()),
     });
   }
   return inState ?? settings.account;
@@ -109,6 +117,7 @@ export async function ownIdentity(cloud: Cloud, known: Known, regions: readonly 
   throw new SpotError("E_ACCOUNT", {
     message: `nothing tells in which account the ${pluralize(state.resources.length, "resource")} of stack ${target.stack} are, and none of them can be seen in account ${identity.account}`,
     next: `Nothing was changed. Log in to the account that the fleet was made in (AWS_PROFILE / --profile). \`recover --fleet-id ${known.lineage} --stack NEW\` ends what is left of it in an account, by its tags.`,
+    step: outside("log-in", again()),
   });
 }
 
@@ -167,6 +176,7 @@ export function newEndpoints(
     throw new SpotError("E_ACCOUNT", {
       message: `stack ${target.stack} belongs to ${endpointsText(recorded)}, the settings of this shell lead to ${endpointsText(now)}`,
       next: "Set AWS_ENDPOINT_URL*, or `endpoint_url` of the profile, as they were when the stack was made, or choose another --stack.",
+      step: outside("set-environment", again()),
     });
   }
   const notice = `${endpointsText(now)} is asked instead of AWS (AWS_ENDPOINT_URL*, or \`endpoint_url\` of the profile)`;

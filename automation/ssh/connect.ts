@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { NodeSSH } from "node-ssh";
 import { isSpotError, SpotError, wordsOf } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { hostKeyProof } from "../../fleet/identity/host-key-proof";
 import { paths } from "../../fleet/layout";
 import { openBanner } from "./ssh-banner";
@@ -36,7 +37,13 @@ export class ConnectError extends SpotError {
     readonly stage: ConnectStage,
     error: SpotError,
   ) {
-    super(error.code, { message: error.message, cause: error.cause, next: error.next, class: error.class });
+    super(error.code, {
+      message: error.message,
+      cause: error.cause,
+      next: error.next,
+      step: error.step,
+      class: error.class,
+    });
   }
 }
 
@@ -139,7 +146,7 @@ export async function connectNode(options: ConnectWithPatience): Promise<NodeCon
         const message = `${options.instanceId} @ ${options.address} did not become reachable within ${Math.round(deadlineMs / 1000)} s.`;
         throw new ConnectError(
           error.stage,
-          new SpotError("E_SSH", { message, cause: error.message, next: error.next }),
+          new SpotError("E_SSH", { message, cause: error.message, next: error.next, step: error.step }),
         );
       }
       if (error.message !== reason) onWaiting?.((reason = error.message));
@@ -199,6 +206,7 @@ function explain(error: unknown, { name, instanceId, username, pinned, offered }
         message: `${name} refuses the login of ${username} with this fleet's key${pinned === undefined ? ", and the proof of its host key is read after the login" : ""}.`,
         cause: error,
         next: "Check `username` and the key; while a node boots this passes by itself.",
+        step: outside("correct-configuration", again()),
       }),
     );
   }

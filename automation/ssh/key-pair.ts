@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { utils } from "ssh2";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { writeFileAtomic } from "../../system/atomic-file";
 
 /** The key pair that logs in on the nodes. */
@@ -75,6 +76,7 @@ function refuseOpenKey(file: string): void {
   throw new SpotError("E_SSH_KEY", {
     message: `the private key ${file} can be read by others (mode ${mode.toString(8).padStart(4, "0")})`,
     next: `Run \`chmod 600 ${file}\`.`,
+    step: outside("free-file", again()),
   });
 }
 

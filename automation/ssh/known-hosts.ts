@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 
 const KEY_TYPE = "ssh-ed25519";
 
@@ -43,6 +44,7 @@ export function openKnownHosts(directory: string): KnownHosts {
       throw new SpotError("E_HOST_KEY", {
         message: `${path} is not a known_hosts line for ${instanceId}.`,
         next: "Delete that file if you know why it was changed: the key is proven again at the next contact.",
+        step: outside("correct-file", again()),
       });
     }
     return key;

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 
 /** A way to a node whose host key is pinned and whose address the dial policy allowed. */
 export interface Login {
@@ -56,6 +57,7 @@ export function runSsh(login: Login, { command, stdin, env }: SshRun): Promise<n
           message: "`ssh` cannot be started on this machine",
           cause,
           next: "Install OpenSSH's client.",
+          step: outside("install-tool", again()),
         }),
       ),
     );

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { PassThrough } from "node:stream";
 import { pack, type Headers, type Pack } from "tar-stream";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { again, spot } from "../../fleet/steps";
 import { paths as layoutPaths } from "../../fleet/layout";
 import { manifestText, type Payload, type PayloadEntry } from "../../fleet/node/payload";
 import type { NodeConnection } from "./connection";
@@ -102,6 +103,7 @@ function judge(answer: Answer | undefined, failure: SpotError | undefined, stder
       throw new SpotError("E_DEPLOYMENT", {
         message: `The payload was not sent: ${answer.reason}.`,
         next: "Run `up`: it replaces a node whose payload is another one.",
+        step: spot("up"),
       });
     case "refused":
       throw new SpotError("E_UPLOAD", { message: `The payload was not sent: ${answer.reason}.` });
@@ -174,6 +176,7 @@ function changedMeanwhile(source: string): SpotError {
   return new SpotError("E_PAYLOAD", {
     message: `${source} changed while it was being uploaded.`,
     next: "Run the command again when the file is at rest.",
+    step: again(),
   });
 }
 

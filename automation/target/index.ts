@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
+import { again, outside, spot } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import {
   ensureSandbox,
@@ -211,6 +212,7 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
       throw new SpotError("E_NOT_FOUND", {
         message: "no sandbox is running",
         next: "Run `npm run up -- --sandbox` to start one.",
+        step: spot("up"),
       });
   }
   const backend = path.join(home, "backend");
@@ -249,6 +251,7 @@ function sandboxAccount({ SPOT_SANDBOX_ACCOUNT: account }: NodeJS.ProcessEnv): s
   throw new SpotError("E_USAGE", {
     message: `SPOT_SANDBOX_ACCOUNT is ${account}; an account number has 12 digits`,
     next: "Correct or unset it.",
+    step: outside("set-environment", again()),
   });
 }
 

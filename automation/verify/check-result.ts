@@ -1,4 +1,6 @@
 import type { Check, Verdict } from "../../fleet/checks";
+import type { Advice } from "../../fleet/errors";
+import { NODE, stepFor } from "../../fleet/steps";
 import { mapTexts, withoutKnown } from "../../fleet/text/masking";
 import type { CheckResult, CheckStatus } from "./result";
 
@@ -11,8 +13,15 @@ const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = {
   unknown: "unknown",
 };
 
-/** What a verdict makes of a check: with the cause and the next step when it does not hold. */
+/** The advice for a node: with its name where one stands for it. */
+export const adviceFor = (node: string, { next, step }: Advice): Advice => ({
+  next: next.replaceAll(new RegExp(`\\b${NODE}\\b`, "g"), node),
+  step: stepFor(node, step),
+});
+
+/** What a verdict makes of a check of a node: with the cause and the next step when it does not hold. */
 export function toResult(
+  node: string,
   check: Check,
   verdict: Verdict,
   { command, milliseconds }: Pick<CheckResult, "command" | "milliseconds">,
@@ -24,7 +33,9 @@ export function toResult(
     ...(command === undefined ? {} : { command }),
     expected,
     actual,
-    ...(ok ? {} : { cause: verdict.cause ?? check.cause, next: verdict.next ?? check.next }),
+    ...(ok
+      ? {}
+      : { cause: verdict.cause ?? check.cause, ...adviceFor(node, verdict.next === undefined ? check : verdict) }),
     ...(ok || journals === undefined || journals.length === 0
       ? {}
       : { journals: journals.map(({ unit, lines }) => ({ unit, lines: [...lines] })) }),

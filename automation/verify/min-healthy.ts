@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { enoughNodes, type MinHealthy } from "../../fleet/config/min-healthy";
 import { pluralize } from "../../fleet/text/words";
@@ -13,6 +14,7 @@ export function parseMinHealthy(text: string): MinHealthy {
   throw new SpotError("E_USAGE", {
     message: `--min-healthy ${text}: it must be a percentage such as 80%, or a number of nodes`,
     next: "Run `spot help verify`.",
+    step: outside("correct-command-line"),
   });
 }
 
@@ -26,6 +28,7 @@ export function assertPossible(min: MinHealthy, looked: number, all: number): vo
   throw new SpotError("E_USAGE", {
     message: `--min-healthy ${min}: the fleet has ${pluralize(all, "node")}${looked < all ? `, and ${looked} of them would be looked at` : ""}`,
     next: `Give a number up to ${looked}, or a percentage.`,
+    step: outside("correct-command-line"),
   });
 }
 

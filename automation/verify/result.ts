@@ -1,5 +1,6 @@
 import type { CheckStatus, Phase, Span } from "../../fleet/checks";
 import type { DiagnosisStep } from "../../fleet/checks/diagnosis";
+import type { Step } from "../../fleet/steps";
 import type { Outcome } from "./outcome";
 
 export type { CheckStatus };
@@ -18,6 +19,8 @@ export interface CheckResult {
   because?: string;
   cause?: string;
   next?: string;
+  /** The same as data: what ends the failure. */
+  step?: Step;
   /** When the node cannot be reached: everything on the way to it, in order. */
   diagnosis?: DiagnosisStep[];
   /** The end of the journal of each unit that is not as it must be. */
@@ -55,4 +58,6 @@ export interface Verification {
   leftOut: string[];
   /** Names of the fleet's nodes that were not looked at. */
   notLookedAt: string[];
+  /** What ends what failed, for all nodes together; absent: nothing failed and nothing is unknown. */
+  step?: Step;
 }

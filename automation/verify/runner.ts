@@ -13,7 +13,7 @@ import { wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../../system/clock";
 import type { NodeConnection } from "../ssh/connection";
-import { toResult, redacted, skipped } from "./check-result";
+import { adviceFor, toResult, redacted, skipped } from "./check-result";
 import { outcomeOf } from "./outcome";
 import { reach, type Reach } from "./reach";
 import type { CheckResult, NodeVerification, Verification } from "./result";
@@ -201,7 +201,7 @@ class NodeRun {
       const verdict = check.judge(value, this.fleet.others(check.id, this.target.ref.name));
       if (verdict.actual === earlier.actual && verdict.ok === (earlier.status === "ok"))
         this.results.set(check.id, { ...earlier, expected: verdict.expected });
-      else this.keep(check, toResult(check, verdict, earlier));
+      else this.keep(check, toResult(this.target.ref.name, check, verdict, earlier));
     }
   }
 
@@ -283,9 +283,16 @@ class NodeRun {
     if (verdict.ok || !("failure" in reached) || reached.diagnosis.length === 0) return result;
     return {
       ...result,
-      ...(verdict.severity === "unknown" ? {} : rootOf(reached.diagnosis)),
+      ...(verdict.severity === "unknown" ? {} : this.rootOf(reached.diagnosis)),
       diagnosis: reached.diagnosis,
     };
+  }
+
+  /** What is wrong on the way to the node, in the place of what the check says of it by itself. */
+  private rootOf(diagnosis: readonly DiagnosisStep[]): Partial<CheckResult> {
+    const root = rootOf(diagnosis);
+    if (root === undefined) return {};
+    return { cause: root.cause, ...(root.next === undefined ? {} : adviceFor(this.target.ref.name, root)) };
   }
 
   private async onNode(check: NodeCheck | FleetCheck, connection: NodeConnection, start: number): Promise<CheckResult> {
@@ -327,7 +334,7 @@ class NodeRun {
   private judged(check: Check, verdict: Verdict, start: number, command: string): CheckResult {
     if (verdict.blocks !== undefined) this.blocks.set(check.id, verdict.blocks);
     else this.blocks.delete(check.id);
-    return toResult(check, verdict, { command, milliseconds: this.clock.now() - start });
+    return toResult(this.target.ref.name, check, verdict, { command, milliseconds: this.clock.now() - start });
   }
 
   private patienceFor(ms: number): number {

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { spot, type Step } from "../../fleet/steps";
 import { pluralize } from "../../fleet/text/words";
 import { together, type Outcome } from "./outcome";
 import type { NodeVerification, Verification } from "./result";
@@ -30,6 +32,7 @@ export function combined(
     ...nodes.map((node) => node.outcome),
     ...notLookedAt.flatMap((name) => outcomeOf(name) ?? []),
   ]);
+  const step = stepOf(nodes);
   return {
     nodes: [...nodes],
     isVerified: outcome === "verified",
@@ -37,5 +40,20 @@ export function combined(
     isWhole: nodes.length > 0 && notLookedAt.length === 0 && nodes.every(({ isWhole }) => isWhole),
     leftOut,
     notLookedAt,
+    ...(step === undefined ? {} : { step }),
   };
+}
+
+/**
+ * The step of each node's first failure, which is the cause of those that follow from it. Where these are several, one
+ * command replaces all that is to be replaced; of others the first comes first.
+ */
+function stepOf(nodes: readonly NodeVerification[]): Step | undefined {
+  const steps = nodes.flatMap(
+    ({ results }) => results.find(({ status }) => status === "failed" || status === "unknown")?.step ?? [],
+  );
+  const [first, ...others] = steps;
+  const isAlike = others.every((step) => isDeepStrictEqual(step, first));
+  const replaces = steps.every((step) => "command" in step && step.command === "replace");
+  return !isAlike && replaces ? spot("repair") : first;
 }

@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { checks, phases, type Check } from "../../fleet/checks";
 
 /** What names are of, and the command that shows which there are. */
@@ -24,11 +25,20 @@ export function selectNames(patterns: string, names: readonly string[], what: ke
       const expression = new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`, "i");
       const fitting = names.filter((name) => expression.test(name));
       if (fitting.length === 0)
-        throw new SpotError("E_USAGE", { message: `No ${what} fits "${pattern}".`, next: SHOWN_BY[what] });
+        throw new SpotError("E_USAGE", {
+          message: `No ${what} fits "${pattern}".`,
+          next: SHOWN_BY[what],
+          step: outside("correct-command-line"),
+        });
       return fitting;
     }),
   );
-  if (chosen.size === 0) throw new SpotError("E_USAGE", { message: `No ${what} was named.`, next: SHOWN_BY[what] });
+  if (chosen.size === 0)
+    throw new SpotError("E_USAGE", {
+      message: `No ${what} was named.`,
+      next: SHOWN_BY[what],
+      step: outside("correct-command-line"),
+    });
   return names.filter((name) => chosen.has(name));
 }
 
@@ -59,6 +69,7 @@ export function selectChecks({ only, phase }: CheckChoice = {}, from: readonly C
     throw new SpotError("E_USAGE", {
       message: `No check fits ${[only, phase].filter(Boolean).join(" and ")} together.`,
       next: SHOWN_BY.check,
+      step: outside("correct-command-line"),
     });
   const byId = new Map(from.map((check) => [check.id, check]));
   const wanted = new Set<string>();

@@ -8,7 +8,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   const { options, terminal } = context;
   return withSession(context, { needs: "config", changes: true }, async ({ session, given }) => {
     const result = await allowMe(session, given);
-    if (options.json) jsonLine(terminal, result);
+    if (options.json) jsonLine(context, result);
     else
       terminal.stdout.write(
         result.changed

@@ -11,7 +11,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return withSession(context, { needs: "config", starts: true }, async ({ session, given }) => {
     const found = await preflight(session, given);
     const exitCode = preflightExitCode(found);
-    if (options.json) jsonLine(terminal, { stack: session.target.stack, exitCode, ...found });
+    if (options.json) jsonLine(context, { stack: session.target.stack, exitCode, ...found });
     else terminal.stdout.write(`${preflightText(found)}\n`);
     return exitCode;
   });

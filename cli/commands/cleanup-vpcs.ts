@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { cleanupVpcs, type CleanupPlan, type CleanupResult } from "../../automation/operations/cleanup/cleanup-vpcs";
@@ -16,6 +17,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     throw new SpotError("E_USAGE", {
       message: "--vpc names VPCs of the predecessor's: it stands with --legacy",
       next: "Leave it out, or add --legacy.",
+      step: outside("correct-command-line"),
     });
   const answering = options.yes ? "yes" : !options.json && isAttended(context.terminal) ? "person" : "nobody";
   return withSession(context, { needs: "place", changes: !dryRun }, async ({ session }) => {
@@ -71,13 +73,14 @@ function planText({ account, plan }: CleanupPlan, width: number): string {
 }
 
 function report(
-  { options, terminal }: CommandContext,
+  context: CommandContext,
   { account, plan, unexplained, deleted, left }: CleanupResult,
   exitCode: ExitCode,
   dryRun: boolean,
 ): void {
+  const { options, terminal } = context;
   if (options.json) {
-    jsonLine(terminal, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
+    jsonLine(context, { command: "cleanup-vpcs", exitCode, account, dryRun, plan, unexplained, deleted, left });
     return;
   }
   const blocks: string[] = [];

@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import type { CommandDefinition } from "../runtime/command";
 import { firstWord, type CommandContext } from "../runtime/context";
@@ -25,6 +26,7 @@ export async function run(context: CommandContext, commands: Commands): Promise<
     throw new SpotError("E_USAGE", {
       message: `there is no completion for ${name}`,
       next: `Use one of: ${[...SHELLS.keys()].join(", ")}.`,
+      step: outside("correct-command-line"),
     });
   terminal.stdout.write(`${script(commands)}\n`);
   return ExitCode.ok;

@@ -25,7 +25,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     }));
     const total = fleetCost(rows.map(({ cost }) => cost));
     if (options.json) {
-      jsonLine(terminal, {
+      jsonLine(context, {
         stack,
         currency: "USD",
         nodes: rows.map(({ node, cost }) => ({

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { checksFor } from "../../fleet/checks";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { debugBundle } from "../../automation/operations/inspect/debug";
 import { jsonLine } from "../output/json";
@@ -23,9 +24,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
         message: `${file} cannot be written`,
         cause,
         next: "Run the command in a folder that you may write to.",
+        step: outside("free-file", again()),
       });
     }
-    if (options.json) jsonLine(terminal, { file, node: node.name, bytes: archive.length });
+    if (options.json) jsonLine(context, { file, node: node.name, bytes: archive.length });
     else terminal.stdout.write(`${summary}\nWritten to ${file} (${(archive.length / 1024).toFixed(0)} KiB)\n`);
     return ExitCode.ok;
   });

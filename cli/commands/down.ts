@@ -44,7 +44,7 @@ async function withoutSandbox(context: CommandContext, home: string): Promise<Ex
     forgetSandbox(home);
   }
   if (options.json)
-    jsonLine(terminal, {
+    jsonLine(context, {
       type: "result",
       command: "down",
       exitCode: ExitCode.ok,

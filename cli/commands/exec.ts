@@ -1,5 +1,6 @@
 import { PassThrough } from "node:stream";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { killedWithStdin } from "../../automation/ssh/remote-shell";
@@ -17,6 +18,7 @@ const NODES_AT_A_TIME = 24;
 const INTERRUPTED = {
   message: "the command was interrupted, and ended on every node on which it still ran",
   next: "Run it again if it may run twice: some nodes may have finished it.",
+  step: again(),
 };
 
 interface Executed {
@@ -35,6 +37,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     throw new SpotError("E_USAGE", {
       message: "`exec` needs a command behind `--`",
       next: "For example: npm run exec -- -- uptime",
+      step: outside("correct-command-line"),
     });
   const command = remoteCommand(rest);
   return onNodes(
@@ -69,7 +72,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
         },
         { concurrency: NODES_AT_A_TIME },
       );
-      if (options.json) jsonLine(terminal, { command, nodes: executed });
+      if (options.json) jsonLine(context, { command, nodes: executed });
       else terminal.stdout.write(`${summary(executed)}\n`);
       return executed.every(({ code }) => code === 0) ? ExitCode.ok : ExitCode.partial;
     },

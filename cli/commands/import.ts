@@ -44,7 +44,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       const failed = [...listing.failedRegions, ...(yes ? await endLegacy(cloud, there) : [])];
       const ended = yes ? there.filter(({ region }) => !failed.some((one) => one.region === region)) : [];
       if (options.json)
-        jsonLine(terminal, { ...listing, failedRegions: failed, ended: ended.map(({ instanceId }) => instanceId) });
+        jsonLine(context, { ...listing, failedRegions: failed, ended: ended.map(({ instanceId }) => instanceId) });
       else terminal.stdout.write(`${verdict(there.length, ended.length, yes)}\n`);
       for (const { region, error } of failed)
         reporter.emit({ type: "message", level: "error", subject: region, message: error.message, error });

@@ -3,6 +3,7 @@ import path from "node:path";
 import { spotStatusText } from "../../fleet/aws/spot-requests";
 import { fleetCost, sumText } from "../../fleet/plan/cost";
 import { exitCodeOfClass, SpotError } from "../../fleet/errors";
+import { outside, spot } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { didYouMean } from "../../fleet/text/suggest";
 import { pluralize } from "../../fleet/text/words";
@@ -28,12 +29,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return watchList(context, (seen) => show(context, seen, shape));
 }
 
-function show({ options, terminal }: CommandContext, seen: Seen, shape: TableShape): ExitCode {
+function show(context: CommandContext, seen: Seen, shape: TableShape): ExitCode {
+  const { options, terminal } = context;
   const known = [...new Set(seen.nodes.map(({ region }) => region))];
   if (options.region !== undefined && !known.includes(options.region)) {
     throw new SpotError("E_NOT_FOUND", {
       message: `the fleet has no node in region ${options.region}${didYouMean(options.region, known)}`,
       next: `It has nodes in: ${known.join(", ") || "no region"}.`,
+      step: outside("correct-command-line"),
     });
   }
   const listing = {
@@ -43,7 +46,7 @@ function show({ options, terminal }: CommandContext, seen: Seen, shape: TableSha
       shape,
     ),
   };
-  if (options.json) jsonLine(terminal, listing);
+  if (options.json) jsonLine(context, listing);
   else {
     if (options.cached) terminal.stdout.write(`As of ${seen.at}:\n`);
     terminal.stdout.write(
@@ -94,6 +97,7 @@ function readCached(context: CommandContext): Seen {
       message: `nothing is kept of stack ${stack} here`,
       cause,
       next: "Run `list` without --cached once.",
+      step: spot("list"),
     });
   }
 }

@@ -19,7 +19,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       const refused = engine?.failures ?? [];
       const failures = [...decisions.failedRegions.map(({ error }) => error), ...refused];
       if (options.json) {
-        jsonLine(terminal, {
+        jsonLine(context, {
           stack: session.target.stack,
           account,
           changes: changes.map(({ name, kind, reason, differences, to, from }) => ({

@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { asFleetId } from "../../fleet/identity/fleet-id";
 import { pluralize } from "../../fleet/text/words";
@@ -18,6 +19,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       throw new SpotError("E_USAGE", {
         message: "--fleet-id, --end and --release stand alone",
         next: "Run the command once for each.",
+        step: outside("correct-command-line"),
       });
     if (fleetId !== undefined) asFleetId(fleetId, "--fleet-id");
   };
@@ -31,9 +33,10 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   });
 }
 
-function reportNamed({ options, terminal }: CommandContext, result: NamedResult): ExitCode {
+function reportNamed(context: CommandContext, result: NamedResult): ExitCode {
+  const { options, terminal } = context;
   const exitCode = result.failures.length > 0 ? ExitCode.leftovers : ExitCode.ok;
-  if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
+  if (options.json) jsonLine(context, { type: "result", command: "recover", exitCode, ...result });
   else
     terminal.stdout.write(
       `${result.done.length} of ${pluralize(result.done.length + result.failures.length, "thing")} ${result.fate === "end" ? "deleted" : "released"}.\n`,
@@ -41,9 +44,10 @@ function reportNamed({ options, terminal }: CommandContext, result: NamedResult)
   return exitCode;
 }
 
-function reportRecovered({ options, terminal }: CommandContext, result: RecoverResult): ExitCode {
+function reportRecovered(context: CommandContext, result: RecoverResult): ExitCode {
+  const { options, terminal } = context;
   const exitCode = result.left.length > 0 || result.notLookedAt.length > 0 ? ExitCode.leftovers : ExitCode.ok;
-  if (options.json) jsonLine(terminal, { type: "result", command: "recover", exitCode, ...result });
+  if (options.json) jsonLine(context, { type: "result", command: "recover", exitCode, ...result });
   else {
     const { restored, nodes, left, notLookedAt } = result;
     const lines = [

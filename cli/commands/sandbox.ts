@@ -1,4 +1,5 @@
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
@@ -70,7 +71,8 @@ const actions: Record<string, Action> = {
   },
 };
 
-export async function run({ positionals, options, terminal, env }: CommandContext): Promise<ExitCode> {
+export async function run(context: CommandContext): Promise<ExitCode> {
+  const { positionals, options, terminal, env } = context;
   const home = sandboxHome({ projectDir: packageRoot(), paths: pathsOf(env), env });
   const [name = "status", node] = positionals;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
@@ -78,6 +80,7 @@ export async function run({ positionals, options, terminal, env }: CommandContex
     throw new SpotError("E_USAGE", {
       message: `\`sandbox ${name}\` is not known`,
       next: `Use one of: ${Object.keys(actions).join(", ")}.`,
+      step: outside("correct-command-line"),
     });
   if (action.takesNode !== (node !== undefined)) {
     throw new SpotError("E_USAGE", {
@@ -89,7 +92,7 @@ export async function run({ positionals, options, terminal, env }: CommandContex
   if (options.seconds !== undefined && !action.takesNode)
     throw new SpotError("E_USAGE", { message: `\`sandbox ${name}\` takes no --seconds` });
   const { document, text } = await action.run(home, node ?? "", options);
-  if (options.json) jsonLine(terminal, document);
+  if (options.json) jsonLine(context, document);
   else terminal.stdout.write(`${text}\n`);
   return ExitCode.ok;
 }
@@ -105,11 +108,13 @@ async function instanceOf(home: string, node: string): Promise<SandboxInstance> 
     throw new SpotError("E_NOT_FOUND", {
       message: `${node} names ${found.length} running instances`,
       next: `Give one instance id: ${found.map(({ id }) => id).join(", ")}.`,
+      step: outside("correct-command-line"),
     });
   const names = running.map(({ id, tags }) => tags[Tag.node] ?? id).sort();
   throw new SpotError("E_NOT_FOUND", {
     message: `no node ${node} runs in the sandbox`,
     next: names.length > 0 ? `There are: ${names.join(", ")}.` : "Nothing runs in it.",
+    step: outside("correct-command-line"),
   });
 }
 

@@ -4,6 +4,7 @@ import path from "node:path";
 import { awsRegionNames, awsRegions, isAwsRegion } from "../../fleet/aws/regions";
 import { parseConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/config/setup";
 import { didYouMean } from "../../fleet/text/suggest";
@@ -45,6 +46,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
       message: `${file} cannot be written`,
       cause,
       next: "Name a file in a folder that exists and that you may write to.",
+      step: outside("correct-command-line"),
     });
   }
   terminal.stdout.write(`Wrote ${file}. Next: \`npm run up -- --sandbox\` to try it here, \`npm run up\` for AWS.\n`);
@@ -71,6 +73,7 @@ async function permit(
     throw new SpotError("E_DECLINED", {
       message: `${file} exists and was left as it is`,
       next: "Give --yes to overwrite it, or another file with --config.",
+      step: again("--yes"),
     });
   const answer = await askText(terminal, exists ? "Overwrite it? [y/N] " : "Write it? [Y/n] ");
   const yes = answer === "" ? !exists : /^y(es)?$/i.test(answer ?? "");

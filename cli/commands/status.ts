@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { SpotError } from "../../fleet/errors";
+import { spot } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { processStartedAt } from "../../system/process";
@@ -35,7 +36,7 @@ export function run(context: CommandContext): Promise<ExitCode> {
   const record = readRecord(recordFile(folder));
   const state = record.endedAt !== null ? "ended" : processStartedAt(record.pid) === "none" ? "broken off" : "running";
   const verified = lastVerified(folder);
-  if (options.json) jsonLine(terminal, { ...record, state, ...(verified ? { verification: verified } : {}) });
+  if (options.json) jsonLine(context, { ...record, state, ...(verified ? { verification: verified } : {}) });
   else
     terminal.stdout.write(
       `${text({ record, state, verification: verified, now: Date.now() }, widthOf(terminal.stdout))}\n`,
@@ -68,6 +69,7 @@ function readRecord(file: string): RunRecord {
       message: "no run is recorded here",
       cause,
       next: "Run `up`; with --sandbox, say it here too.",
+      step: spot("up"),
     });
   }
 }

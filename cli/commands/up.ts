@@ -12,8 +12,9 @@ import { bootsHosts } from "../../automation/session";
 import { exitCodeOf } from "../output/exit-code";
 import { jsonLine } from "../output/json";
 import { nodeTable } from "../output/node-table";
+import { withSteps } from "../output/steps";
 import { tableText, widthOf } from "../output/table";
-import { verdictLine, verificationText } from "../output/verification";
+import { nextLines, verdictLine, verificationText } from "../output/verification";
 import { unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
 import { verificationReport } from "../../automation/verify/report";
@@ -60,7 +61,7 @@ function isHealthyEnough({ verification, definition, session }: UpResult, standi
 async function kept(context: CommandContext, { verification, session }: UpResult): Promise<string | undefined> {
   const { nodes } = session.state;
   const told = verification ?? combined([], { fleet: nodes.map(({ name }) => name) });
-  const report = verificationReport(told, { stack: session.target.stack, at: new Date() });
+  const report = withSteps(verificationReport(told, { stack: session.target.stack, at: new Date() }), context);
   const page = await keepReport(logsOf(context), report, nodes);
   return told.nodes.some(({ isWhole }) => isWhole) ? page : undefined;
 }
@@ -92,7 +93,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   if (changed.length > 0) await tellCost(result.session, listing.nodes.filter(isStanding), "the fleet costs now");
   const page = await kept(context, result);
   if (options.json) {
-    jsonLine(terminal, {
+    jsonLine(context, {
       type: "result",
       command: "up",
       exitCode,
@@ -130,6 +131,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...failureLines(context, result),
     ...(standing + silent > 0 ? [verdict(result)] : []),
+    ...(result.verification ? nextLines(withSteps(result.verification, context)) : []),
     ...(page === undefined ? [] : [`Its report: ${page}`]),
   ];
   terminal.stdout.write(`${lines.join("\n")}\n`);

@@ -1,13 +1,15 @@
 import { accessSync, constants, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { verifyFleet, type VerifyRequest } from "../../automation/operations/nodes/verify-fleet";
 import { jsonLine } from "../output/json";
 import { StepThrough } from "../output/step-through";
 import { CLEAR } from "../output/live/screen";
+import { withSteps } from "../output/steps";
 import { tableText, widthOf } from "../output/table";
-import { verdictLine, verificationText } from "../output/verification";
+import { nextLines, verdictLine, verificationText } from "../output/verification";
 import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
 import { checkRows, verificationReport, type VerificationReport } from "../../automation/verify/report";
@@ -108,12 +110,14 @@ function understood(options: ParsedOptions): {
       throw new SpotError("E_USAGE", {
         message: `--${one} and --${other} exclude each other`,
         next: "Run `spot help verify`.",
+        step: outside("correct-command-line"),
       });
   }
   if (options.report !== undefined && !PAGE.test(options.report)) {
     throw new SpotError("E_USAGE", {
       message: `--report ${options.report}: a report is a page for a browser, FILE.html or FILE.htm`,
       next: "Name such a file; other kinds: --junit FILE writes JUnit XML, --tap and --json print theirs (`> FILE` keeps it).",
+      step: outside("correct-command-line"),
     });
   }
   for (const file of [options.junit, options.report]) if (file !== undefined) assertWritable(file);
@@ -121,6 +125,7 @@ function understood(options: ParsedOptions): {
     throw new SpotError("E_USAGE", {
       message: `--deadline ${options.deadline}: it must be a whole number of seconds, 1 to 99999`,
       next: "Run `spot help verify`.",
+      step: outside("correct-command-line"),
     });
   }
   return {
@@ -137,6 +142,7 @@ function assertWritable(file: string): void {
       message: `${file} cannot be written`,
       cause,
       next: "Name a file in a folder that exists and that you may write to.",
+      step: outside("correct-command-line"),
     });
   }
 }
@@ -144,14 +150,14 @@ function assertWritable(file: string): void {
 /** The result in every form that was asked for, and kept for a later look. Each form is loaded only then. */
 async function tell(context: CommandContext, verification: Verification, { target, state }: Session): Promise<void> {
   const { options, terminal } = context;
-  const report = verificationReport(verification, { stack: target.stack, at: new Date() });
+  const report = withSteps(verificationReport(verification, { stack: target.stack, at: new Date() }), context);
   const page = await keepReport(logsOf(context), report, state.nodes);
-  if (options.json) jsonLine(terminal, report);
+  if (options.json) jsonLine(context, report);
   else if (options.tap) terminal.stdout.write((await import("../output/formats/tap.js")).tap(report));
   else {
     if (options.watch && terminal.stdout.isTTY) terminal.stdout.write(CLEAR);
     terminal.stdout.write(
-      `${verificationText(terminal, verification)}\n\n${verdictLine(verification)}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${keptText(verification, page)}\n`,
+      `${verificationText(terminal, verification)}\n\n${[verdictLine(verification), ...nextLines(report)].join("\n")}\n${options.watch ? `As of ${report.at}; again every ${WATCH_MS / 1000} s, until Ctrl-C. ` : ""}${keptText(verification, page)}\n`,
     );
   }
   if (options.junit !== undefined) write(options.junit, (await import("../output/formats/junit.js")).junit, report);
@@ -172,13 +178,15 @@ function write(file: string, format: (report: VerificationReport) => string, rep
       message: `${file} cannot be written: ${wordsOf(error)}`,
       cause: error,
       next: "Name another file.",
+      step: outside("correct-command-line"),
     });
   }
 }
 
-function listChecks({ options, terminal }: CommandContext): ExitCode {
+function listChecks(context: CommandContext): ExitCode {
+  const { options, terminal } = context;
   const rows = checkRows(selectChecks({ only: options.only, phase: options.phase }));
-  if (options.json) jsonLine(terminal, rows);
+  if (options.json) jsonLine(context, rows);
   else
     terminal.stdout.write(
       `${tableText(

@@ -4,16 +4,18 @@ import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
 import type { Terminal } from "./console";
 import { jsonLine } from "./json";
+import type { Typed } from "./steps";
 import { tableText, widthOf } from "./table";
 
 /** Where an answer goes, and in which form. */
-interface Output {
+interface Output extends Typed {
   terminal: Terminal;
-  options: { json: boolean };
+  options: Typed["options"] & { json: boolean };
 }
 
 /** What `down --dry-run` says. */
-export function reportPlan({ options, terminal }: Output, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
+export function reportPlan(context: Output, plan: Awaited<ReturnType<typeof planDown>>): ExitCode {
+  const { options, terminal } = context;
   const exitCode =
     plan.namesakes.length > 0 || plan.unexplained.length > 0
       ? ExitCode.leftovers
@@ -21,7 +23,7 @@ export function reportPlan({ options, terminal }: Output, plan: Awaited<ReturnTy
         ? ExitCode.partial
         : ExitCode.ok;
   if (options.json) {
-    jsonLine(terminal, { type: "plan", command: "down", exitCode, ...plan });
+    jsonLine(context, { type: "plan", command: "down", exitCode, ...plan });
     return exitCode;
   }
   const width = widthOf(terminal.stdout);
@@ -110,11 +112,12 @@ function notLookedAtLine({ region, error }: DownResult["notLookedAt"][number]): 
  * Says what came of ending a fleet, or a part of it.
  * @param command the one that does it again
  */
-export function reportDown({ options, terminal }: Output, result: DownResult, command = "down"): ExitCode {
+export function reportDown(context: Output, result: DownResult, command = "down"): ExitCode {
+  const { options, terminal } = context;
   const exitCode = downExitCode(result);
   const found = result.found.length;
   if (options.json) {
-    jsonLine(terminal, { type: "result", command, exitCode, ...result, found });
+    jsonLine(context, { type: "result", command, exitCode, ...result, found });
     return exitCode;
   }
   const width = widthOf(terminal.stdout);

@@ -1,5 +1,6 @@
 import { dollars, type NodeCost } from "../../fleet/plan/cost";
 import { SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import { didYouMean } from "../../fleet/text/suggest";
 import { naturalCompare } from "../../fleet/text/words";
 import type { ListedNode } from "../../automation/operations/inspect/list";
@@ -103,6 +104,7 @@ export function tableShape({ columns, sort }: { columns?: string; sort?: string 
       throw new SpotError("E_USAGE", {
         message: `there is no column ${word.trim() === "" ? "without a name" : word}${didYouMean(word, columnNames)}`,
         next: `There are: ${columnNames.join(", ")}.`,
+        step: outside("correct-command-line"),
       });
     return found;
   };

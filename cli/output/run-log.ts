@@ -1,10 +1,12 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import type { FleetEvent } from "../../fleet/report/events";
 import type { ExitCode } from "../../fleet/errors/exit-codes";
 import { writeFileWhole } from "../../system/atomic-file";
 import { errorLines, lineFormatter, formatLine } from "./lines";
+import { withSteps, type Typed } from "./steps";
 import { advance, emptyProgress, type NodeProgress, type Progress } from "./progress";
 
 /** What is kept of the last run of a command that works on nodes: what `status` shows. */
@@ -29,13 +31,11 @@ export interface RunRecord {
   log: string;
 }
 
-export interface JournalOptions {
+export interface JournalOptions extends Typed {
   /** Folder of the logs and of the record. */
   folder: string;
   /** Where the log goes instead of a file of its own in the folder. */
   file?: string;
-  command: string;
-  args: string[];
   /** Keep a record for `status`. */
   recorded: boolean;
 }
@@ -129,6 +129,7 @@ export class RunLog {
         message: `the log ${this.file} cannot be written`,
         cause,
         next: "Name a file with --log-file in a folder that you may write to.",
+        step: outside("correct-command-line"),
       });
     }
   }
@@ -157,7 +158,7 @@ export class RunLog {
     const record: RunRecord = {
       version: 1,
       command,
-      args,
+      args: [...args],
       pid: process.pid,
       startedAt: this.startedAt.toISOString(),
       endedAt: end ? new Date().toISOString() : null,
@@ -168,7 +169,9 @@ export class RunLog {
       ...(end?.error === undefined ? {} : { error: errorInfo(end.error) }),
       log: this.file,
     };
-    this.attempt(() => writeFileWhole(recordFile(folder), `${JSON.stringify(record)}\n`, 0o600));
+    this.attempt(() =>
+      writeFileWhole(recordFile(folder), `${JSON.stringify(withSteps(record, this.options))}\n`, 0o600),
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { phases } from "../../fleet/checks";
+import { stepText } from "../../fleet/steps";
 import { pluralize } from "../../fleet/text/words";
 import { reasonSkipped } from "../../automation/verify/explanation";
 import type { Outcome } from "../../automation/verify/outcome";
@@ -82,6 +83,10 @@ export function verdictLine(
   const told = others.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : []));
   return `NOT VERIFIED${leftOut.length > 0 ? " (PARTIAL)" : ""}: ${[`${verified} of ${pluralize(asked, "node")} verified`, ...told].join(", ")}; what is wrong is explained above.${rest}`;
 }
+
+/** What ends what failed, as lines; none where nothing did. */
+export const nextLines = ({ step }: Pick<Verification, "step">): string[] =>
+  step === undefined ? [] : [`Next: ${stepText(step)}`];
 
 function problemsOf(node: NodeVerification, paint: (text: string) => string): string[] {
   const told = node.results.filter(

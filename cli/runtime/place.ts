@@ -6,6 +6,7 @@ import { readConfig, type ConfigFile } from "../../project/config-file";
 import { packageRoot } from "../../project/package-root";
 import { placeIn, type Place } from "../../automation/target";
 import { isAbsent } from "../../system/absent";
+import { placeArgs } from "../output/steps";
 import type { CommandContext, ParsedOptions } from "./context";
 
 /** The configuration's path: named ones from where the user stands, the default one beside Pulumi.yaml. */
@@ -14,11 +15,8 @@ export function configPath({ options }: CommandContext): string {
 }
 
 /** The options that lead another command to the same fleet, as they are typed. */
-export function placeWords(options: Pick<ParsedOptions, "sandbox" | "stack" | "profile" | "config">): string[] {
-  return (["sandbox", "stack", "profile", "config"] as const).flatMap((name) =>
-    options[name] === undefined ? [] : [`--${name}=${shellQuote(options[name])}`],
-  );
-}
+export const placeWords = (options: Pick<ParsedOptions, "sandbox" | "stack" | "profile" | "config">): string[] =>
+  placeArgs(options).map(shellQuote);
 
 /** Reads the configuration and tells its warnings. @throws SpotError E_CONFIG_* */
 export function configFor(context: CommandContext, reporter: Reporter): ConfigFile {
@@ -56,11 +54,12 @@ export function namedPlace(file: string, named: { config?: string; stack?: strin
     if (named.config !== undefined || !isSpotError(error)) throw error;
     if (named.stack !== undefined) return {};
     // The usual stack in the place of the one that the file names would be another fleet.
-    const { code, message, cause, next, location, problems } = error;
+    const { code, message, cause, next, step, location, problems } = error;
     throw new SpotError(code, {
       message,
       cause,
       next: `${next} Or name the stack with --stack: then the file is not needed.`,
+      step,
       location,
       problems: [...problems],
     });

@@ -25,6 +25,7 @@ export function reporterFor(context: CommandContext, shows: Shows): Reporter {
     file: options["log-file"] && path.resolve(options["log-file"]),
     command,
     args,
+    options,
     recorded: shows !== "answer",
   });
   const view = viewFor(context, journal, shows);
@@ -58,12 +59,9 @@ export function reporterFor(context: CommandContext, shows: Shows): Reporter {
   };
 }
 
-function viewFor(
-  { command, options, terminal }: CommandContext,
-  { progress: state }: RunLog,
-  shows: Shows,
-): Reporter & Partial<View> {
-  if (options.json) return shows === "progress" ? jsonReporter(terminal, options) : silentReporter(terminal, options);
+function viewFor(context: CommandContext, { progress: state }: RunLog, shows: Shows): Reporter & Partial<View> {
+  const { command, options, terminal } = context;
+  if (options.json) return shows === "progress" ? jsonReporter(context) : silentReporter(context);
   if (shows !== "answer" && !options.plain && !options.quiet && canDraw(terminal))
     return liveReporter(terminal, state, { ...options, title: command });
   return consoleReporter(terminal, options);

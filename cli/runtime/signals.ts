@@ -1,5 +1,6 @@
 import { watchSignals, type Interrupts } from "../../automation/session/interrupts";
 import { SpotError, type SpotErrorInput } from "../../fleet/errors";
+import { again } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 
 /** Runs `work` with the signals of this process turned into interrupts. */
@@ -27,7 +28,11 @@ export async function interruptible<T>(reporter: Reporter, work: (interrupts: In
   }
 }
 
-const UNCHANGED = { message: "the command was interrupted; it changes nothing", next: "Run it again." };
+const UNCHANGED: SpotErrorInput = {
+  message: "the command was interrupted; it changes nothing",
+  next: "Run it again.",
+  step: again(),
+};
 
 /**
  * As `interruptible`, for a command that changes nothing: the first wish to stop ends it, and what it failed with, or

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { errorInfo, isSpotError, type SpotError } from "../../fleet/errors";
+import { outside } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import { retryableClasses } from "../../fleet/aws/error-codes";
 import { jsonLine } from "../output/json";
@@ -20,7 +21,7 @@ export interface Watch {
  * @throws what a look failed with that another one cannot mend
  */
 export async function watching(
-  { options, terminal }: Pick<CommandContext, "options" | "terminal">,
+  context: Pick<CommandContext, "command" | "args" | "options" | "terminal">,
   { reporter, everyMs, signal, look }: Watch,
 ): Promise<never> {
   for (;;) {
@@ -29,9 +30,13 @@ export async function watching(
     } catch (failure) {
       signal.throwIfAborted();
       if (!isSpotError(failure) || !passes(failure)) throw failure;
-      const error = { ...errorInfo(failure), next: `Nothing: the next look follows in ${everyMs / 1000} s.` };
+      const error = {
+        ...errorInfo(failure),
+        next: `Nothing: the next look follows in ${everyMs / 1000} s.`,
+        step: outside("let-it-be"),
+      };
       reporter.emit({ type: "message", level: "error", message: error.message, error });
-      if (options.json) jsonLine(terminal, { type: "error", error });
+      if (context.options.json) jsonLine(context, { type: "error", error });
     }
     await delay(everyMs, undefined, { signal });
   }

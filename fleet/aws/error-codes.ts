@@ -1,13 +1,12 @@
-import { errorCatalogue } from "../errors";
-import type { ErrorClass } from "../errors";
+import { adviceOf, type Advice, type ErrorClass } from "../errors";
+import { again, outside } from "../steps";
 import type { PoolScope } from "./pools";
 
 /** What a failure of AWS means here, and what the user can do about it. */
-export interface Failure {
+export interface Failure extends Advice {
   /** AWS's own code, when the message holds one. */
   awsCode?: string;
   class: ErrorClass;
-  next: string;
   /** Another pool may work: how much the answer rules out. Absent: moving does not help. */
   excludes?: PoolScope;
   /** It is about the credentials themselves, so no region can be worked in. */
@@ -16,9 +15,8 @@ export interface Failure {
   staleState?: true;
 }
 
-interface Row {
+interface Row extends Advice {
   class: ErrorClass;
-  hint: string;
   excludes?: PoolScope;
   accountWide?: true;
   staleState?: true;
@@ -27,154 +25,212 @@ interface Row {
 /** Classes of failures that pass by themselves: the same call may be answered a moment later. */
 export const retryableClasses: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["throttle", "transient"]);
 
-const LOGIN = "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.";
-const ALLOW = "Allow the action named to this user or role; `check` asks AWS for those that a launch needs.";
-const RETRY = "It passes by itself: run the command again, finished work is kept.";
-const ANSWER_LOST = "An earlier call made it and its answer was lost: run the command again, which clears it up first.";
-const GONE = "It was recorded and is gone: run the command again, which makes it anew.";
-const NEXT_POOL = "Other zones are tried by themselves; if none has room, choose another machine_type or region.";
-const SPOT_QUOTA =
-  "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.";
-const ON_DEMAND_QUOTA =
-  "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.";
-const CONFIG = "Correct the value that AWS names in config.yaml.";
+const LOGIN: Advice = {
+  next: "Log in again (`aws sso login`, or other credentials), then run the command again: it resumes.",
+  step: outside("log-in", again()),
+};
+const ALLOW: Advice = {
+  next: "Allow the action named to this user or role; `check` asks AWS for those that a launch needs.",
+  step: outside("change-account", again()),
+};
+const RETRY: Advice = { next: "It passes by itself: run the command again, finished work is kept.", step: again() };
+const ANSWER_LOST: Advice = {
+  next: "An earlier call made it and its answer was lost: run the command again, which clears it up first.",
+  step: again(),
+};
+const GONE: Advice = {
+  next: "It was recorded and is gone: run the command again, which makes it anew.",
+  step: again(),
+};
+const NEXT_POOL: Advice = {
+  next: "Other zones are tried by themselves; if none has room, choose another machine_type or region.",
+  step: outside("correct-configuration", again()),
+};
+const SPOT_QUOTA: Advice = {
+  next: "Ask for a higher quota (Service Quotas, EC2, `Spot Instance Requests`, vCPUs), or ask for fewer nodes in this region.",
+  step: outside("change-account", again()),
+};
+const ON_DEMAND_QUOTA: Advice = {
+  next: "Ask for a higher quota (Service Quotas, EC2, `Running On-Demand … instances`, vCPUs), or ask for fewer nodes in this region.",
+  step: outside("change-account", again()),
+};
+const CONFIG: Advice = {
+  next: "Correct the value that AWS names in config.yaml.",
+  step: outside("correct-configuration", again()),
+};
 
 /** AWS's codes (EC2 API reference, "Error codes"), and what follows from each. To add one, add a row. */
 export const awsFailures: Readonly<Record<string, Row>> = {
-  InsufficientInstanceCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
-  InsufficientCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
-  InsufficientHostCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
-  InsufficientReservedInstanceCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
-  ReservationCapacityExceeded: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
-  UnfulfillableCapacity: { class: "capacity", hint: NEXT_POOL, excludes: "pool" },
+  InsufficientInstanceCapacity: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
+  InsufficientCapacity: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
+  InsufficientHostCapacity: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
+  InsufficientReservedInstanceCapacity: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
+  ReservationCapacityExceeded: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
+  UnfulfillableCapacity: { class: "capacity", ...NEXT_POOL, excludes: "pool" },
   InsufficientFreeAddressesInSubnet: {
     class: "capacity",
-    hint: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.",
+    next: "Other subnets are tried by themselves; with a VPC of your own, free some addresses.",
+    step: outside("correct-configuration", again()),
     excludes: "zone",
   },
   Unsupported: {
     class: "capacity",
-    hint: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.",
+    next: "The machine type is not offered in this zone; others are tried by themselves. Choose another machine_type if no zone has it.",
+    step: outside("correct-configuration", again()),
     excludes: "pool",
   },
 
   SpotMaxPriceTooLow: {
     class: "price",
-    hint: "Raise max_price or remove it: without one the limit is the on-demand price.",
+    next: "Raise max_price or remove it: without one the limit is the on-demand price.",
+    step: outside("correct-configuration", again()),
     excludes: "pool",
   },
 
-  MaxSpotInstanceCountExceeded: { class: "quota", hint: SPOT_QUOTA, excludes: "market" },
-  MaxFleetCountExceeded: { class: "quota", hint: SPOT_QUOTA, excludes: "market" },
-  VcpuLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, excludes: "market" },
-  InstanceLimitExceeded: { class: "quota", hint: ON_DEMAND_QUOTA, excludes: "market" },
+  MaxSpotInstanceCountExceeded: { class: "quota", ...SPOT_QUOTA, excludes: "market" },
+  MaxFleetCountExceeded: { class: "quota", ...SPOT_QUOTA, excludes: "market" },
+  VcpuLimitExceeded: { class: "quota", ...ON_DEMAND_QUOTA, excludes: "market" },
+  InstanceLimitExceeded: { class: "quota", ...ON_DEMAND_QUOTA, excludes: "market" },
   VpcLimitExceeded: {
     class: "quota",
-    hint: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).",
+    next: "Use `network: default`, delete a VPC that is not needed, or ask for a higher quota (5 per region at first).",
+    step: outside("change-account", again()),
   },
   InternetGatewayLimitExceeded: {
     class: "quota",
-    hint: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.",
+    next: "It follows the quota of VPCs per region: delete one that is not needed, or ask for more.",
+    step: outside("change-account", again()),
   },
-  TagLimitExceeded: { class: "config", hint: "Remove some of aws.tags: a resource has room for 50 in all." },
+  TagLimitExceeded: {
+    class: "config",
+    next: "Remove some of aws.tags: a resource has room for 50 in all.",
+    step: outside("correct-configuration", again()),
+  },
 
-  UnauthorizedOperation: { class: "auth", hint: ALLOW },
-  AccessDenied: { class: "auth", hint: ALLOW },
-  AccessDeniedException: { class: "auth", hint: ALLOW },
+  UnauthorizedOperation: { class: "auth", ...ALLOW },
+  AccessDenied: { class: "auth", ...ALLOW },
+  AccessDeniedException: { class: "auth", ...ALLOW },
   "AuthFailure.ServiceLinkedRoleCreationNotPermitted": {
     class: "auth",
-    hint: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once.",
+    next: "Have an administrator run `aws iam create-service-linked-role --aws-service-name spot.amazonaws.com` once.",
+    step: outside("change-account", again()),
   },
   // A region that is not enabled says it too, so it speaks for its own region only.
-  AuthFailure: { class: "auth", hint: LOGIN },
-  ExpiredToken: { class: "auth", hint: LOGIN, accountWide: true },
-  ExpiredTokenException: { class: "auth", hint: LOGIN, accountWide: true },
-  InvalidClientTokenId: { class: "auth", hint: LOGIN, accountWide: true },
-  UnrecognizedClientException: { class: "auth", hint: LOGIN, accountWide: true },
+  AuthFailure: { class: "auth", ...LOGIN },
+  ExpiredToken: { class: "auth", ...LOGIN, accountWide: true },
+  ExpiredTokenException: { class: "auth", ...LOGIN, accountWide: true },
+  InvalidClientTokenId: { class: "auth", ...LOGIN, accountWide: true },
+  UnrecognizedClientException: { class: "auth", ...LOGIN, accountWide: true },
   SignatureDoesNotMatch: {
     class: "auth",
-    hint: "Check the secret access key, and this machine's clock.",
+    next: "Check the secret access key, and this machine's clock.",
+    step: outside("log-in", again()),
     accountWide: true,
   },
   RequestExpired: {
     class: "auth",
-    hint: "Set this machine's clock: AWS refuses requests that are more than five minutes off.",
+    next: "Set this machine's clock: AWS refuses requests that are more than five minutes off.",
+    step: outside("set-clock", again()),
     accountWide: true,
   },
-  Blocked: { class: "auth", hint: "AWS has blocked this account; ask AWS Support.", accountWide: true },
+  Blocked: {
+    class: "auth",
+    next: "AWS has blocked this account; ask AWS Support.",
+    step: outside("change-account", again()),
+    accountWide: true,
+  },
   PendingVerification: {
     class: "auth",
-    hint: "AWS is still checking this account for the region; it takes minutes, seldom hours.",
+    next: "AWS is still checking this account for the region; it takes minutes, seldom hours.",
+    step: outside("wait", again()),
   },
   OptInRequired: {
     class: "opt-in",
-    hint: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`.",
+    next: "Enable the region in the account (AWS Console, Account, AWS Regions), or remove it from `regions:`.",
+    step: outside("change-account", again()),
   },
 
-  RequestLimitExceeded: { class: "throttle", hint: RETRY },
-  Throttling: { class: "throttle", hint: RETRY },
-  ThrottlingException: { class: "throttle", hint: RETRY },
-  ThrottledException: { class: "throttle", hint: RETRY },
-  TooManyRequestsException: { class: "throttle", hint: RETRY },
-  RequestThrottled: { class: "throttle", hint: RETRY },
-  ResourceCountLimitExceeded: { class: "throttle", hint: RETRY },
+  RequestLimitExceeded: { class: "throttle", ...RETRY },
+  Throttling: { class: "throttle", ...RETRY },
+  ThrottlingException: { class: "throttle", ...RETRY },
+  ThrottledException: { class: "throttle", ...RETRY },
+  TooManyRequestsException: { class: "throttle", ...RETRY },
+  RequestThrottled: { class: "throttle", ...RETRY },
+  ResourceCountLimitExceeded: { class: "throttle", ...RETRY },
 
-  InternalError: { class: "transient", hint: RETRY },
-  InternalFailure: { class: "transient", hint: RETRY },
-  ServiceUnavailable: { class: "transient", hint: RETRY },
-  Unavailable: { class: "transient", hint: RETRY },
-  RequestTimeout: { class: "transient", hint: RETRY },
+  InternalError: { class: "transient", ...RETRY },
+  InternalFailure: { class: "transient", ...RETRY },
+  ServiceUnavailable: { class: "transient", ...RETRY },
+  Unavailable: { class: "transient", ...RETRY },
+  RequestTimeout: { class: "transient", ...RETRY },
   DependencyViolation: {
     class: "transient",
-    hint: "Something still uses the resource; what does is named when it stays. Run the command again.",
+    next: "Something still uses the resource; what does is named when it stays. Run the command again.",
+    step: again(),
   },
-  IncorrectInstanceState: { class: "transient", hint: RETRY },
-  IncorrectState: { class: "transient", hint: RETRY },
-  IdempotentParameterMismatch: { class: "transient", hint: RETRY },
+  IncorrectInstanceState: { class: "transient", ...RETRY },
+  IncorrectState: { class: "transient", ...RETRY },
+  IdempotentParameterMismatch: { class: "transient", ...RETRY },
   // Just after its creation EC2 does not know an instance everywhere.
-  "InvalidInstanceID.NotFound": { class: "transient", hint: RETRY },
+  "InvalidInstanceID.NotFound": { class: "transient", ...RETRY },
 
   // A network of the user's own is looked at before anything is created: these are about one that we made.
-  "InvalidVpcID.NotFound": { class: "transient", hint: GONE, staleState: true },
-  "InvalidSubnetID.NotFound": { class: "transient", hint: GONE, staleState: true },
-  "InvalidRouteTableID.NotFound": { class: "transient", hint: GONE, staleState: true },
-  "InvalidInternetGatewayID.NotFound": { class: "transient", hint: GONE, staleState: true },
+  "InvalidVpcID.NotFound": { class: "transient", ...GONE, staleState: true },
+  "InvalidSubnetID.NotFound": { class: "transient", ...GONE, staleState: true },
+  "InvalidRouteTableID.NotFound": { class: "transient", ...GONE, staleState: true },
+  "InvalidInternetGatewayID.NotFound": { class: "transient", ...GONE, staleState: true },
 
   // A call that took effect and whose answer was lost, asked again: what it made is known to AWS alone.
-  "InvalidPermission.Duplicate": { class: "transient", hint: ANSWER_LOST },
-  "InvalidGroup.Duplicate": { class: "transient", hint: ANSWER_LOST },
-  "InvalidSubnet.Conflict": { class: "transient", hint: ANSWER_LOST },
-  RouteAlreadyExists: { class: "transient", hint: ANSWER_LOST },
-  "Resource.AlreadyAssociated": { class: "transient", hint: ANSWER_LOST },
+  "InvalidPermission.Duplicate": { class: "transient", ...ANSWER_LOST },
+  "InvalidGroup.Duplicate": { class: "transient", ...ANSWER_LOST },
+  "InvalidSubnet.Conflict": { class: "transient", ...ANSWER_LOST },
+  RouteAlreadyExists: { class: "transient", ...ANSWER_LOST },
+  "Resource.AlreadyAssociated": { class: "transient", ...ANSWER_LOST },
 
   "InvalidAMIID.NotFound": {
     class: "config",
-    hint: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region.",
+    next: "The image is not in this region or was withdrawn: use `image: auto`, or an AMI id of this region.",
+    step: outside("correct-configuration", again()),
   },
   "InvalidAMIID.Unavailable": {
     class: "config",
-    hint: "The image was withdrawn: use `image: auto`, or another AMI id.",
+    next: "The image was withdrawn: use `image: auto`, or another AMI id.",
+    step: outside("correct-configuration", again()),
   },
-  "InvalidAMIID.Malformed": { class: "config", hint: "Use `image: auto`, or an AMI id of this region." },
+  "InvalidAMIID.Malformed": {
+    class: "config",
+    next: "Use `image: auto`, or an AMI id of this region.",
+    step: outside("correct-configuration", again()),
+  },
   "InvalidKeyPair.NotFound": {
     class: "config",
-    hint: "Import the key pair in this region, or remove aws.ssh_key_name.",
+    next: "Import the key pair in this region, or remove aws.ssh_key_name.",
+    step: outside("change-account", again()),
   },
   "InvalidGroup.NotFound": {
     class: "config",
-    hint: "Name in aws.security_groups only groups of the VPC that is used, in every region.",
+    next: "Name in aws.security_groups only groups of the VPC that is used, in every region.",
+    step: outside("correct-configuration", again()),
   },
-  InvalidInstanceType: { class: "config", hint: "Choose a machine_type that exists." },
+  InvalidInstanceType: {
+    class: "config",
+    next: "Choose a machine_type that exists.",
+    step: outside("correct-configuration", again()),
+  },
 };
 
 /** Families of codes, for those without a row of their own. The first that matches counts. */
 const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
   {
     pattern: /LimitExceeded$/,
-    row: { class: "quota", hint: "Ask for a higher quota (Service Quotas), or ask for less in this region." },
+    row: {
+      class: "quota",
+      next: "Ask for a higher quota (Service Quotas), or ask for less in this region.",
+      step: outside("change-account", again()),
+    },
   },
-  { pattern: /^(Invalid|Malformed|Missing|Unknown)|NotFound$|Malformed$/, row: { class: "config", hint: CONFIG } },
-  { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", hint: LOGIN } },
+  { pattern: /^(Invalid|Malformed|Missing|Unknown)|NotFound$|Malformed$/, row: { class: "config", ...CONFIG } },
+  { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", ...LOGIN } },
 ];
 
 /**
@@ -186,25 +242,30 @@ export const BEYOND_PLAN =
 
 /** What the provider and the SDKs say in words, without a code of AWS. The first that matches counts. */
 const phrases: readonly { pattern: RegExp; row: Row }[] = [
-  { pattern: BEYOND_PLAN, row: { class: "state", hint: errorCatalogue.E_UNPLANNED.next } },
+  { pattern: BEYOND_PLAN, row: { class: "state", ...adviceOf("E_UNPLANNED") } },
   {
     pattern: /AWS account ID not allowed/,
     row: {
       class: "auth",
-      hint: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.",
+      next: "The credentials are of another account than the fleet: log in to the fleet's own (AWS_PROFILE / --profile), then run the command again.",
+      step: outside("log-in", again()),
       accountWide: true,
     },
   },
   {
     pattern:
       /no valid credential sources|failed to refresh cached credentials|no EC2 IMDS role|could not load credentials|CredentialsProviderError|TokenProviderError|security token .* (?:expired|invalid)|SSO session .* expired|token has expired/i,
-    row: { class: "auth", hint: LOGIN, accountWide: true },
+    row: { class: "auth", ...LOGIN, accountWide: true },
   },
-  { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", hint: RETRY } },
+  { pattern: /slow down|rate exceeded|too many requests/i, row: { class: "throttle", ...RETRY } },
   {
     pattern:
       /i\/o timeout|timeout|timed out|deadline exceeded|no such host|ENOTFOUND|EAI_AGAIN|connection re(?:fused|set)|ECONNRE(?:FUSED|SET)|EPIPE|socket hang up|unexpected EOF|network is unreachable|StatusCode: 5\d\d/i,
-    row: { class: "transient", hint: "Check the network to AWS, then run the command again: finished work is kept." },
+    row: {
+      class: "transient",
+      next: "Check the network to AWS, then run the command again: finished work is kept.",
+      step: outside("mend-connection", again()),
+    },
   },
 ];
 
@@ -233,7 +294,7 @@ export function classifyFailure(message: string): Failure {
   const family = named === undefined ? undefined : codeFamilies.find(({ pattern }) => pattern.test(named));
   if (named !== undefined && family) return failure(family.row, named);
   const phrase = phrases.find(({ pattern }) => pattern.test(message));
-  return failure(phrase?.row ?? { class: "transient", hint: errorCatalogue.E_AWS.next }, named);
+  return failure(phrase?.row ?? { class: "transient", ...adviceOf("E_AWS") }, named);
 }
 
 /** A known code that stands anywhere, if it is a word that no sentence holds by chance (two capitals at least). */
@@ -244,7 +305,8 @@ function distinctive(message: string): string | undefined {
 const failure = (row: Row, awsCode: string | undefined): Failure => ({
   ...(awsCode === undefined ? {} : { awsCode }),
   class: row.class,
-  next: row.hint,
+  next: row.next,
+  step: row.step,
   ...(row.excludes === undefined ? {} : { excludes: row.excludes }),
   ...(row.accountWide === undefined ? {} : { accountWide: row.accountWide }),
   ...(row.staleState === undefined ? {} : { staleState: row.staleState }),

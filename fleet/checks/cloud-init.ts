@@ -1,5 +1,6 @@
 import { hostKeyProof } from "../identity/host-key-proof";
 import { paths } from "../layout";
+import { AS_CATALOGUED } from "../errors";
 import type { PlacedFile } from "../node/placed";
 import { differenceOf, lookAt, lookOf } from "./look";
 import type { Check, CommandOutput, NodeExpectation, Span, Verdict } from "./types";
@@ -13,6 +14,10 @@ import {
   QUICK,
   REPLACE,
   SLOW,
+  replacing,
+  replacingAfter,
+  correctConfiguration,
+  correctPayload,
 } from "./expectations";
 
 /** C: what the first boot did. */
@@ -29,7 +34,7 @@ export const cloudInitChecks: readonly Check[] = [
     command: () => "cloud-init status --format json; systemctl list-jobs --no-legend --no-pager",
     judge: judgeCloudInitEnd,
     cause: "A stage of cloud-init hangs.",
-    next: "Read /var/log/cloud-init-output.log on the node.",
+    ...replacingAfter("/var/log/cloud-init-output.log on the node"),
   },
   {
     id: "C2",
@@ -44,7 +49,9 @@ export const cloudInitChecks: readonly Check[] = [
       "cat /run/cloud-init/status.json; sudo -n grep -E ' - [^ ]+\\[(WARNING|ERROR|CRITICAL)\\]: ' /var/log/cloud-init.log | tail -n 5",
     judge: judgeCloudInitErrors,
     cause: "A package, a user or a command of the user data failed.",
-    next: "Correct `packages` or the user data; then `up` replaces the node.",
+    ...correctConfiguration(
+      "Correct `packages`; then `up` replaces the node. Where archives could not be reached: `replace NODE`.",
+    ),
   },
   {
     id: "C3",
@@ -61,7 +68,7 @@ export const cloudInitChecks: readonly Check[] = [
       actual: stdout.split(" ")[0] || firstLine(stderr),
     }),
     cause: "The instance was launched with other user data.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "C4",
@@ -80,7 +87,9 @@ export const cloudInitChecks: readonly Check[] = [
       return expectAll(packages, (name) => (installed.has(name) ? undefined : `${name}: not installed`));
     },
     cause: "The package does not exist in the image's archives, or they could not be reached.",
-    next: "Correct `packages`; then `up` replaces the node.",
+    ...correctConfiguration(
+      "Correct `packages`; then `up` replaces the node. Where archives could not be reached: `replace NODE`.",
+    ),
   },
   {
     // By root: others may not even look at dpkg's lock, and then hear of nothing.
@@ -96,7 +105,9 @@ export const cloudInitChecks: readonly Check[] = [
       'sudo -n dpkg --audit || echo dpkg cannot tell; grep ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; true',
     judge: ({ stdout }) => expectEmpty(stdout),
     cause: "An installation was broken off, or is running.",
-    next: "Run `sudo dpkg --configure -a` on a node to see what is wrong.",
+    ...replacing(
+      "`sudo dpkg --configure -a` on the node shows what is wrong; an installation that runs comes to its end by itself.",
+    ),
   },
   {
     id: "C6",
@@ -110,7 +121,7 @@ export const cloudInitChecks: readonly Check[] = [
     command: () => "cat /run/cloud-init/status.json",
     judge: judgeStages,
     cause: "The record of cloud-init's stages is not whole.",
-    next: "Read /var/log/cloud-init.log on the node.",
+    ...replacingAfter("/var/log/cloud-init.log on the node"),
   },
   {
     id: "C7",
@@ -125,7 +136,7 @@ export const cloudInitChecks: readonly Check[] = [
       `${lookAt([...userDataFiles, PROOF, ...HOST_KEY].map(({ path }) => path))}; cut -d' ' -f2 ${KEY}.pub; sudo -n head -c 200 ${PROOF.path}`,
     judge: judgeWrittenFiles,
     cause: "A file was changed on the node after its first boot.",
-    next: REPLACE,
+    ...REPLACE,
   },
 ];
 
@@ -178,6 +189,7 @@ function judgeCloudInitEnd({ stdout, stderr }: CommandOutput, { units }: NodeExp
           cause: `${joinList(starting)} hangs in its start, and cloud-init's last stage comes after it.`,
         }
       : {}),
+    ...(isOurs ? correctPayload("Correct the unit or what it runs; then `up` replaces the node.") : AS_CATALOGUED),
   };
 }
 

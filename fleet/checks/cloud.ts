@@ -1,6 +1,9 @@
 import { spotStatusText } from "../aws/spot-requests";
 import { isWithin } from "../config/cidr";
+import { AS_CATALOGUED, type Advice, type OwnAdvice } from "../errors";
 import { MANAGED_BY, Tag } from "../model";
+import { NODE, outside, spot, type CommandStep } from "../steps";
+import { shellQuote } from "../text/shell-quote";
 import { capitalized } from "../text/words";
 import type { Check, CloudFacts, GroupFacts, Lookup, NodeExpectation, Verdict } from "./types";
 import { joinList, fromLookup, notLookedAt, QUICK, REPLACE, expectFields } from "./expectations";
@@ -17,6 +20,23 @@ const ofInstance = (call: string, node: NodeExpectation): string =>
 /** What a call of its own answered. Where the instances could not be listed, no other call was made. */
 const asked = <T>({ unanswered }: CloudFacts, fact: Lookup<T> | undefined): Lookup<T> | undefined =>
   unanswered === undefined ? fact : { failure: unanswered };
+
+const LET_IN = { next: "Run `allow-me`: it lets your address in.", step: spot("allow-me") };
+const RULE_GONE = { next: "Run `up`: it brings back the rule that lets your address in.", step: spot("up") };
+
+/** What to do where there is no way to the internet. An address is given at the launch, and never later. */
+function networkAdvice(hasRoute: boolean, hasOwnNetwork: boolean): OwnAdvice {
+  if (hasOwnNetwork) return hasRoute ? REPLACE : AS_CATALOGUED;
+  return hasRoute
+    ? {
+        next: "Let your subnet give public addresses, or use `network: create`; then `replace NODE`.",
+        step: outside("mend-network", spot("replace", NODE)),
+      }
+    : {
+        next: "Give your subnet a route to an internet gateway, or use `network: create`; then run `verify` again.",
+        step: outside("mend-network", spot("verify")),
+      };
+}
 
 /** A: what AWS says of the instance, before anything connects to it. */
 export const cloudChecks: readonly Check[] = [
@@ -37,6 +57,7 @@ export const cloudChecks: readonly Check[] = [
     }),
     cause: "The credentials are missing, expired or of another account.",
     next: "Log in, then run `verify` again.",
+    step: outside("log-in", spot("verify")),
   },
   {
     id: "A2",
@@ -71,7 +92,7 @@ export const cloudChecks: readonly Check[] = [
       return {
         ...verdict,
         // One that runs can be looked at, whatever else of it is not as ordered.
-        ...(instance?.state === "running" ? { blocks: [] } : {}),
+        ...(instance?.state === "running" ? { blocks: [], ...REPLACE } : AS_CATALOGUED),
         ...(instance?.stateReason && instance.state !== "running"
           ? { cause: `AWS says: ${instance.stateReason}` }
           : {}),
@@ -80,6 +101,7 @@ export const cloudChecks: readonly Check[] = [
     },
     cause: "The instance was interrupted, ended or changed outside this tool.",
     next: "`up` makes the node again.",
+    step: spot("up"),
   },
   {
     id: "A3",
@@ -90,7 +112,7 @@ export const cloudChecks: readonly Check[] = [
     severity: "fail",
     deadlineMs: QUICK,
     command: (node) => aws("describe-route-tables", node),
-    judge: (facts) => {
+    judge: (facts, { hasOwnNetwork }) => {
       const { instance, internetRoute } = facts;
       const expected = "an address, and a route to an internet gateway";
       const address = instance?.publicAddress ?? "no address";
@@ -98,10 +120,12 @@ export const cloudChecks: readonly Check[] = [
         ok: instance?.publicAddress !== undefined && route?.startsWith("igw-") === true,
         expected,
         actual: `${address}, ${route === null ? "no route to the internet" : `route to ${route}`}`,
+        ...networkAdvice(route?.startsWith("igw-") === true, hasOwnNetwork),
       }));
     },
     cause: "The subnet gives no public addresses, or its route table was changed outside this tool.",
-    next: "Use `network: create`, or a subnet with public addresses and a route to an internet gateway.",
+    next: "`up` brings back a route of the fleet's own network. In a network of yours: use a subnet with public addresses and a route to an internet gateway, or `network: create`.",
+    step: spot("up"),
   },
   {
     id: "A4",
@@ -114,7 +138,7 @@ export const cloudChecks: readonly Check[] = [
     command: (node) => aws(`describe-security-groups --filters Name=tag:${Tag.lineage},Values=${node.lineage}`, node),
     judge: judgeGroups,
     cause: "Your address changed since it was confirmed, or the security group was changed outside this tool.",
-    next: "Run `spot allow-me` when your address changed; `up` takes away what is not configured.",
+    ...LET_IN,
   },
   {
     id: "A5",
@@ -145,7 +169,7 @@ export const cloudChecks: readonly Check[] = [
         ),
       ),
     cause: "The instance was changed outside this tool.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "A6",
@@ -168,7 +192,8 @@ export const cloudChecks: readonly Check[] = [
         };
       }),
     cause: "AWS takes the instance back, or the request was cancelled outside this tool.",
-    next: "Let it go: `up` makes the node again.",
+    next: "Run `replace NODE` to have another one in its place now; or let it go: then `up` makes the node again.",
+    step: spot("replace", NODE),
   },
 ];
 
@@ -196,7 +221,8 @@ export const notAdmitted = (cidr: string): string => `no group admits SSH from $
  * Only the fleet's own group is held to what was configured: others are the user's affair. Where SSH may come from
  * another address than the one that is known, B1 is to tell whether it is let in.
  */
-function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
+function judgeGroups(facts: CloudFacts, node: NodeExpectation): Verdict {
+  const { sshFrom } = node;
   const { groups, caller } = facts;
   const expected = `SSH from ${caller?.cidr ?? "the configured addresses"}; in the fleet's own group nothing but SSH from ${sshFrom.join(", ") || "nowhere"}`;
   return fromLookup(asked(facts, groups), expected, (found) => {
@@ -208,13 +234,10 @@ function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
             ({ protocol, fromPort, toPort, source }) =>
               !(protocol === "tcp" && fromPort === SSH_PORT && toPort === SSH_PORT && sshFrom.includes(source)),
           )
-          .map(
-            ({ protocol, fromPort, toPort, source }) =>
-              `${id} admits ${protocol === "-1" ? "everything" : `${protocol} ${fromPort}-${toPort}`} from ${source}`,
-          ),
+          .map((rule) => ({ id, ...rule })),
       );
     const shutOut = caller !== undefined && admitting(found, caller.cidr).length === 0;
-    const problems = [...(shutOut ? [notAdmitted(caller.cidr)] : []), ...unintended];
+    const problems = [...(shutOut ? [notAdmitted(caller.cidr)] : []), ...unintended.map(ruleText)];
     const isUncertain = shutOut && !caller.isCertain && unintended.length === 0;
     return {
       ok: problems.length === 0,
@@ -223,6 +246,40 @@ function judgeGroups(facts: CloudFacts, { sshFrom }: NodeExpectation): Verdict {
       // What is admitted besides keeps nobody from the node.
       ...(shutOut ? {} : { blocks: [] }),
       ...(isUncertain ? UNCERTAIN : {}),
+      ...groupAdvice(
+        shutOut ? (sshFrom.some((block) => isWithin(caller.cidr, block)) ? RULE_GONE : LET_IN) : undefined,
+        unintended.map((rule) => aws(revoking(rule), node)),
+      ),
     };
   });
+}
+
+/** A rule of a group: who may come in. */
+type GroupRule = { id: string } & GroupFacts["ingress"][number];
+
+const ruleText = ({ id, protocol, fromPort, toPort, source }: GroupRule): string =>
+  `${id} admits ${protocol === "-1" ? "everything" : `${protocol} ${fromPort}-${toPort}`} from ${source}`;
+
+/** How a source is named in a permission of EC2's, by what it begins with. The first that fits counts. */
+const SOURCES: readonly [RegExp, (source: string) => string][] = [
+  [/^sg-/, (source) => `UserIdGroupPairs=[{GroupId=${source}}]`],
+  [/^pl-/, (source) => `PrefixListIds=[{PrefixListId=${source}}]`],
+  [/:/, (source) => `Ipv6Ranges=[{CidrIpv6=${source}}]`],
+  [/^/, (source) => `IpRanges=[{CidrIp=${source}}]`],
+];
+
+/** The call of the AWS CLI that takes a rule away. */
+function revoking({ id, protocol, fromPort, toPort, source }: GroupRule): string {
+  const named = SOURCES.find(([pattern]) => pattern.test(source))?.[1](source) ?? "";
+  const ports = protocol === "-1" ? "" : `FromPort=${fromPort},ToPort=${toPort},`;
+  return `revoke-security-group-ingress --group-id ${id} --ip-permissions ${shellQuote(`IpProtocol=${protocol},${ports}${named}`)}`;
+}
+
+/** What to do about groups. @param shutOut what lets the caller in, who is not. @param revoking a command for each rule too many */
+function groupAdvice(shutOut: (Advice & { step: CommandStep }) | undefined, revoking: readonly string[]): OwnAdvice {
+  if (revoking.length === 0) return shutOut ?? AS_CATALOGUED;
+  const remove = `Remove what somebody added: ${revoking.map((command) => `\`${command}\``).join("; ")}.`;
+  if (shutOut === undefined)
+    return { next: `${remove} Then run \`verify\` again.`, step: outside("revoke-rule", spot("verify")) };
+  return { next: `${remove} ${shutOut.next}`, step: outside("revoke-rule", shutOut.step) };
 }

@@ -10,7 +10,7 @@ import {
   firstLine,
   isRecord,
   judgeSteps,
-  LOOK_AT_LOG,
+  REPLACE_BY_LOG,
   parseJsonObject,
   QUICK,
   REPLACE,
@@ -34,7 +34,7 @@ export const deploymentChecks: readonly Check[] = [
     command: () => `cat ${paths.deploymentResult}`,
     judge: ({ stdout, stderr }) => expectEqual("success", fieldOf(stdout, "SERVICE_RESULT") ?? firstLine(stderr)),
     cause: `${units.deploy} was never started, or ended with an error.`,
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     // Stands before E1: when the deployment failed, this is the check that names the step.
@@ -48,7 +48,7 @@ export const deploymentChecks: readonly Check[] = [
     command: () => stepsCommand(paths.deploymentSteps),
     judge: judgeSteps,
     cause: "The step named failed for the reason given.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "E3",
@@ -69,7 +69,7 @@ export const deploymentChecks: readonly Check[] = [
       );
     },
     cause: "The node was deployed with another payload, or its deployment did not end.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "E4",
@@ -86,7 +86,7 @@ export const deploymentChecks: readonly Check[] = [
       actual: firstLine(stdout, stderr),
     }),
     cause: "The deployment did not end, or was started again.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "E5",
@@ -106,7 +106,7 @@ export const deploymentChecks: readonly Check[] = [
     },
     judge: judgePlaced,
     cause: "It was changed on the node after the deployment.",
-    next: REPLACE,
+    ...REPLACE,
   },
 ];
 

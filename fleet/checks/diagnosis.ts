@@ -1,3 +1,4 @@
+import { AS_CATALOGUED, type OwnAdvice } from "../errors";
 import { plainLine } from "../text/words";
 import { admitting, cloudChecks, notAdmitted } from "./cloud";
 import type { CloudFacts, Lookup } from "./types";
@@ -51,11 +52,14 @@ const ADVISED_BY: Readonly<Record<string, string>> = {
 };
 
 /** The first thing that is wrong: the likely cause, in one sentence, and what to do when that is known. */
-export function rootOf(steps: readonly DiagnosisStep[]): { cause: string; next?: string } | undefined {
+export function rootOf(steps: readonly DiagnosisStep[]): ({ cause: string } & OwnAdvice) | undefined {
   const found = steps.find(({ state }) => state === "problem");
   if (found === undefined) return undefined;
   const adviser = cloudChecks.find(({ id }) => id === ADVISED_BY[found.subject]);
-  return { cause: `${found.subject}: ${found.evidence}`, ...(adviser ? { next: adviser.next } : {}) };
+  return {
+    cause: `${found.subject}: ${found.evidence}`,
+    ...(adviser === undefined ? AS_CATALOGUED : { next: adviser.next, step: adviser.step }),
+  };
 }
 
 function instanceState({ instance, unanswered }: CloudFacts): DiagnosisStep {

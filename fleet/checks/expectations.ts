@@ -1,5 +1,7 @@
 import { classifyFailure } from "../aws/error-codes";
+import type { Advice } from "../errors";
 import { paths } from "../layout";
+import { NODE, outside, spot } from "../steps";
 import type { CommandOutput, Lookup, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */
@@ -13,10 +15,33 @@ export const METADATA = "http://169.254.169.254/latest";
 export const STARTING = 30_000;
 
 /** What to do, said by more than one check. */
-export const REPLACE =
-  "Run `repair`: it replaces what fails verification. A cause in your files or configuration is to be corrected first.";
-export const LOOK_AT_LOG = `Read ${paths.deploymentLog} on the node (\`spot logs\`); correct the cause, then \`up\` replaces the node.`;
-export const LOOK_AT_STARTUP_LOG = `Read ${paths.startupLog} on the node.`;
+export const replacing = (hint: string): Advice => ({
+  next: `Run \`replace NODE\`, or \`repair\` for all nodes that fail. ${hint}`,
+  step: spot("replace", NODE),
+});
+export const REPLACE = replacing("A cause in your files or configuration is to be corrected first.");
+/** Where one of the node's logs tells why. */
+export const replacingAfter = (log: string): Advice =>
+  replacing(
+    `Where ${log} names a cause in your files or configuration, correct that first: then \`up\` replaces the node.`,
+  );
+export const REPLACE_BY_LOG = replacingAfter(`${paths.deploymentLog} on the node (\`logs NODE\`)`);
+export const REPLACE_BY_STARTUP_LOG = replacingAfter(`${paths.startupLog} on the node`);
+/** @param unit as a shell on the node takes it */
+export const replaceByJournal = (unit: string): Advice =>
+  replacingAfter(`its journal (\`journalctl -u ${unit}\` on the node)`);
+/** What is wrong is in what the user gave: `up` replaces a node whose files or configuration changed, and no other. */
+export const correctPayload = (next: string): Advice => ({ next, step: outside("correct-payload", spot("up")) });
+export const correctConfiguration = (next: string): Advice => ({
+  next,
+  step: outside("correct-configuration", spot("up")),
+});
+
+/** Of a note. */
+export const LET_IT_BE: Advice = {
+  next: "Nothing has to be done: the node works all the same.",
+  step: outside("let-it-be"),
+};
 
 /** Each thing judged on its own; what does not hold is named. */
 export function expectAll<T>(
@@ -63,8 +88,14 @@ export function notLookedAt(failure: string, expected: string): Verdict {
     actual: "not looked at",
     severity: "unknown",
     cause: failure,
-    next: classifyFailure(failure).next,
+    ...adviceOn(failure),
   };
+}
+
+/** What to do about a call that AWS did not answer. @param failure AWS's words */
+export function adviceOn(failure: string): Advice {
+  const { next, step } = classifyFailure(failure);
+  return { next, step };
 }
 
 const SHOWN = 10;

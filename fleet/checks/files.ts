@@ -9,11 +9,13 @@ import {
   firstLine,
   lastLine,
   joinList,
-  LOOK_AT_LOG,
+  REPLACE_BY_LOG,
   QUICK,
   REPLACE,
   SLOW,
   sumsOf,
+  replacing,
+  correctPayload,
 } from "./expectations";
 
 /** D: what lies on the disk. */
@@ -36,7 +38,7 @@ export const fileChecks: readonly Check[] = [
       return canBeRead ? { ...verdict, blocks: [] } : verdict;
     },
     cause: "cloud-init did not come to the end of the user data, or the folder was changed since.",
-    next: "See C2.",
+    ...replacing("Where C2 fails as well, correct what it names first."),
   },
   {
     id: "D2",
@@ -55,7 +57,7 @@ export const fileChecks: readonly Check[] = [
       );
     },
     cause: "The upload was changed on the node after it was verified, or never came.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "D3",
@@ -76,7 +78,9 @@ export const fileChecks: readonly Check[] = [
       };
     },
     cause: "Something on the node writes into the upload root.",
-    next: "Let it write elsewhere; then `up` replaces the node.",
+    ...correctPayload(
+      "Let it write elsewhere; then `up` replaces the node. What was put there by hand goes with `replace NODE`.",
+    ),
   },
   {
     id: "D4",
@@ -92,7 +96,7 @@ export const fileChecks: readonly Check[] = [
     },
     judge: (output, { directories }) => judgeDirectories(directories, output),
     cause: "The deployment's step `directories` did not run, or something removed them.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "D5",
@@ -111,8 +115,8 @@ export const fileChecks: readonly Check[] = [
         digest === manifest.digest && !isWhole ? `${digest}, but with other entries` : digest,
       );
     },
-    cause: "Files changed since the node was deployed.",
-    next: REPLACE,
+    cause: "Files changed since the node was deployed, or its manifest was changed there.",
+    ...replacing("Where your files changed, `up` brings them to every node."),
   },
   {
     id: "D6",
@@ -130,7 +134,7 @@ export const fileChecks: readonly Check[] = [
       actual: code === 0 ? "no error" : lastLine(stderr),
     }),
     cause: "A script needs a newer Python than the image has.",
-    next: "Choose another `image`, or correct the script.",
+    ...correctPayload("Correct the script, or choose another `image`; then `up` replaces the node."),
   },
 ];
 

@@ -1,6 +1,20 @@
+import { AS_CATALOGUED } from "../errors";
 import { paths } from "../layout";
+import { outside, spot } from "../steps";
 import type { Check, CommandOutput, NodeExpectation, Verdict } from "./types";
-import { fieldOf, firstLine, joinList, METADATA, parseJsonObject, QUICK, SLOW, textOf } from "./expectations";
+import {
+  fieldOf,
+  firstLine,
+  joinList,
+  METADATA,
+  parseJsonObject,
+  QUICK,
+  SLOW,
+  textOf,
+  replacing,
+  correctConfiguration,
+  LET_IT_BE,
+} from "./expectations";
 
 /** Runnable processes per processor that a node may have for a quarter of an hour. */
 const LOAD_LIMIT = 8;
@@ -22,7 +36,9 @@ export const healthChecks: readonly Check[] = [
       `df --output=pcent,ipcent,target / /var ${paths.sensorData} ${paths.bacalhauData} 2>/dev/null | tail -n +2 | sort -u; grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; cut -d' ' -f3 /proc/loadavg; nproc`,
     judge: judgeMachine,
     cause: "The node is nearly full, or does more than it can.",
-    next: "Raise the storage size or the machine type, or let the workload clean up.",
+    ...correctConfiguration(
+      "Raise the storage size or the machine type, or let the workload clean up; then `up` replaces the node.",
+    ),
   },
   {
     id: "K2",
@@ -37,7 +53,9 @@ export const healthChecks: readonly Check[] = [
       "sudo -n journalctl -b -q -p err --no-pager -n 200 -o json --output-fields=MESSAGE,_TRANSPORT,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
     judge: judgeJournal,
     cause: "The kernel ended or hindered one of our programs, for instance because memory ran out.",
-    next: "Choose a larger machine type, or see the journal (`journalctl -b -p err`) on the node.",
+    ...correctConfiguration(
+      "Choose a larger machine type, then `up` replaces the node; the journal tells more (`journalctl -b -p err` on the node).",
+    ),
   },
   {
     id: "K3",
@@ -62,7 +80,7 @@ export const healthChecks: readonly Check[] = [
       };
     },
     cause: "Packages were upgraded that need a reboot.",
-    next: "Replace the node when it suits.",
+    ...replacing("It can wait until it suits."),
   },
   {
     id: "K4",
@@ -80,6 +98,7 @@ export const healthChecks: readonly Check[] = [
     cause:
       "AWS sees a greater risk that it takes this instance back soon, by what it has left of this machine type there.",
     next: "Let it run: when AWS has taken it back, `up` makes the node again.",
+    step: outside("wait", spot("up")),
   },
 ];
 
@@ -97,6 +116,7 @@ function judgeRebalance({ code, stdout }: CommandOutput): Verdict {
     actual: status === "" ? `no answer (curl ended with ${code})` : `an answer that is none (${status})`,
     cause: "The metadata service did not tell.",
     next: "Run `verify` again.",
+    step: spot("verify"),
   };
 }
 
@@ -155,5 +175,6 @@ function judgeJournal({ stdout }: CommandOutput, { units }: NodeExpectation): Ve
     expected: "none",
     actual: shown || "none",
     ...(ours.length === 0 ? { severity: "info", cause: "Something of the system itself reported an error." } : {}),
+    ...(ours.length === 0 ? LET_IT_BE : AS_CATALOGUED),
   };
 }

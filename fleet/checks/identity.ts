@@ -14,7 +14,7 @@ import {
   QUICK,
   REPLACE,
   expectFields,
-  LOOK_AT_STARTUP_LOG,
+  REPLACE_BY_STARTUP_LOG,
 } from "./expectations";
 
 const { identity: IDENTITY, sensorConfig: SENSOR_CONFIG, bacalhauConfig: BACALHAU_CONFIG } = paths;
@@ -61,7 +61,7 @@ export const identityChecks: readonly Check[] = [
       return isRecord(identity?.metadata) ? { ...verdict, blocks: [] } : verdict;
     },
     cause: "The startup did not write the identity.",
-    next: LOOK_AT_STARTUP_LOG,
+    ...REPLACE_BY_STARTUP_LOG,
   },
   {
     id: "G2",
@@ -77,7 +77,7 @@ export const identityChecks: readonly Check[] = [
       return expectEqual(instanceId, isRecord(metadata) ? String(metadata.instance_id) : "no instance id");
     },
     cause: "The identity was made for another instance.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "G3",
@@ -91,7 +91,7 @@ export const identityChecks: readonly Check[] = [
       `INSTANCE_ID=${instanceId} python3 -B ${paths.identityScript} --output - | sudo -n cmp - ${IDENTITY} && echo identical`,
     judge: ({ stdout, stderr }) => expectEqual("identical", firstLine(stdout, stderr)),
     cause: "The identity was edited, or made by another version of the generator.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "G4",
@@ -114,7 +114,7 @@ export const identityChecks: readonly Check[] = [
       return { ok: alike.length === 0, expected, actual: alike.length === 0 ? uid : `${uid}, as ${joinList(alike)}` };
     },
     cause: "Two nodes made their identity from one instance id, or it was copied.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "G5",
@@ -140,7 +140,7 @@ export const identityChecks: readonly Check[] = [
         : { ok: false, expected: "none", actual: "the files could not be looked at" };
     },
     cause: "The startup's rendering is not whole, or a file was changed since.",
-    next: LOOK_AT_STARTUP_LOG,
+    ...REPLACE_BY_STARTUP_LOG,
   },
   {
     id: "G6",
@@ -158,7 +158,7 @@ export const identityChecks: readonly Check[] = [
     },
     judge: judgeRendered,
     cause: "The file was changed on the node after its start.",
-    next: REPLACE,
+    ...REPLACE,
   },
 ];
 

@@ -1,12 +1,30 @@
-import { classifyFailure } from "../aws/error-codes";
+import { AS_CATALOGUED } from "../errors";
 import { paths } from "../layout";
+import { NODE, outside, spot } from "../steps";
 import type { Check, CloudFacts, Verdict } from "./types";
-import { firstLine, joinList, LOOK_AT_LOG, METADATA, parseJsonObject, QUICK, REPLACE, SLOW } from "./expectations";
+import {
+  firstLine,
+  joinList,
+  REPLACE_BY_LOG,
+  METADATA,
+  parseJsonObject,
+  QUICK,
+  REPLACE,
+  SLOW,
+  replacing,
+  adviceOn,
+  correctConfiguration,
+} from "./expectations";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** In a command for people, where the address would stand. */
 const NO_ADDRESS = "ADDRESS";
+
+/** Only names of orchestrators are not resolved. */
+const WRONG_NAME = correctConfiguration(
+  "Correct `bacalhau.orchestrators`, then `up` replaces the node. Where the names are right, the node's resolver was changed: `replace NODE`.",
+);
 
 /** The host names in `nats://host:port`, each once. */
 const namesOf = (urls: readonly string[] = []): string[] => [
@@ -23,7 +41,7 @@ export function atRecordedAddress(verdict: Verdict, { unanswered }: CloudFacts):
     ...verdict,
     severity: "unknown",
     cause: `AWS did not say whether the node is still at the address that is recorded: ${unanswered}`,
-    next: classifyFailure(unanswered).next,
+    ...adviceOn(unanswered),
   };
 }
 
@@ -44,7 +62,7 @@ export const reachChecks: readonly Check[] = [
       actual: bannerFailure ?? "it answers",
     }),
     cause: "Nothing listens on the node's SSH port, or something on the way drops the packets.",
-    next: "See the diagnosis; `repair` replaces a node that stays out of reach.",
+    ...replacing("What is on the way to it is shown in order: what is wrong there is to be mended first."),
   },
   {
     id: "B2",
@@ -62,6 +80,7 @@ export const reachChecks: readonly Check[] = [
     }),
     cause: "Something stands between, the node's first boot failed, or its key was made anew.",
     next: "`replace NODE` makes it anew; nothing was sent to it.",
+    step: spot("replace", NODE),
   },
   {
     id: "B3",
@@ -78,7 +97,7 @@ export const reachChecks: readonly Check[] = [
       actual: firstLine(stdout, stderr),
     }),
     cause: "cloud-init did not make the user, or its key is another one.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "B4",
@@ -96,7 +115,7 @@ export const reachChecks: readonly Check[] = [
       actual: stdout.trim() || `no answer (curl ended with ${code})`,
     }),
     cause: "The metadata service is switched off, or another machine answers.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "B5",
@@ -119,7 +138,7 @@ export const reachChecks: readonly Check[] = [
       };
     },
     cause: "The deployment did not come to its end, so nothing asked for the reboot.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "B6",
@@ -139,7 +158,8 @@ export const reachChecks: readonly Check[] = [
       };
     },
     cause: "One of both clocks is not synchronised.",
-    next: "Check the time on this machine, then chrony or timesyncd on the node.",
+    next: "Check the time on this machine, then chrony or timesyncd on the node; then run `verify` again.",
+    step: outside("set-clock", spot("verify")),
   },
   {
     id: "B7",
@@ -152,20 +172,21 @@ export const reachChecks: readonly Check[] = [
     command: ({ bacalhau }) =>
       `ip route show default | head -n 1; for name in "$(hostname)" ${namesOf(bacalhau?.orchestrators).join(" ")}; do getent hosts "$name" >/dev/null && echo "$name ok" || echo "$name"; done`,
     judge: ({ stdout }) => {
-      const [route = "", ...names] = stdout.trim().split("\n");
-      const problems = [
-        ...(route.startsWith("default ") ? [] : ["no default route"]),
-        ...(route.startsWith("default ") ? names : [route, ...names]).flatMap((line) =>
-          line.endsWith(" ok") ? [] : [`${line} is not resolved`],
-        ),
-      ];
+      const [first = "", ...rest] = stdout.trim().split("\n");
+      const hasRoute = first.startsWith("default ");
+      const [own = "", ...others] = hasRoute ? rest : [first, ...rest];
+      const unresolved = (lines: string[]): string[] =>
+        lines.flatMap((line) => (line.endsWith(" ok") ? [] : [`${line} is not resolved`]));
+      const ofNode = [...(hasRoute ? [] : ["no default route"]), ...unresolved([own])];
+      const problems = [...ofNode, ...unresolved(others)];
       return {
         ok: problems.length === 0,
         expected: "a default route; its own name and those that it needs resolved",
-        actual: joinList(problems) || route,
+        actual: joinList(problems) || first,
+        ...(ofNode.length === 0 ? WRONG_NAME : AS_CATALOGUED),
       };
     },
     cause: "The node's resolver or routes were changed.",
-    next: "Look at /etc/nsswitch.conf, /etc/resolv.conf and `ip route` on the node.",
+    ...replacing("/etc/nsswitch.conf, /etc/resolv.conf and `ip route` on the node show what was changed."),
   },
 ];

@@ -1,4 +1,5 @@
 import type { SpotRequest } from "../aws/spot-requests";
+import type { Advice, OwnAdvice } from "../errors";
 import type { Market } from "../model";
 import type { Manifest } from "../node/payload";
 import type { PlacedFile } from "../node/placed";
@@ -18,6 +19,8 @@ export interface NodeExpectation {
   availabilityZone: string;
   market: Market;
   username: string;
+  /** Its network is one that the fleet made for itself. */
+  hasOwnNetwork: boolean;
   /** CIDR blocks that the fleet's own security group is to admit to port 22, and nothing else. */
   sshFrom: readonly string[];
   manifest: Manifest;
@@ -146,8 +149,10 @@ export interface Span {
   end?: string;
 }
 
-/** A judgement in words that can be shown side by side. */
-export interface Verdict {
+/** A judgement in words that can be shown side by side. Its advice is more exact than the check's own. */
+export type Verdict = Judgement & OwnAdvice;
+
+interface Judgement {
   ok: boolean;
   expected: string;
   actual: string;
@@ -157,8 +162,6 @@ export interface Verdict {
   severity?: Severity | "unknown";
   /** A more exact cause than the check's own, where the output tells it. */
   cause?: string;
-  /** The same for what to do. */
-  next?: string;
   /**
    * Of a check that fails: what of it stands in the way of those that need it, by the name that they are `about`. Empty:
    * nothing, what needs it can be judged all the same. Absent: all of it.
@@ -199,7 +202,7 @@ export const phases = [
 ] as const;
 export type Phase = (typeof phases)[number];
 
-interface CheckBase {
+interface CheckBase extends Advice {
   /** Letter of the phase and a number; a promise to scripts, never reused. */
   id: string;
   title: string;
@@ -219,9 +222,8 @@ interface CheckBase {
   deadlineMs: number;
   /** For how long a pending verdict is looked at again, ms. Absent: one look. */
   patienceMs?: number;
-  /** The likely cause when it does not hold, and what to do. */
+  /** The likely cause when it does not hold. */
   cause: string;
-  next: string;
   /** Absent: always. */
   applies?: (node: NodeExpectation) => boolean;
   /**

@@ -1,3 +1,4 @@
+import { outside } from "../steps";
 import { shellQuote } from "../text/shell-quote";
 import { withoutSecrets } from "../text/masking";
 import { plainLine, pluralize } from "../text/words";
@@ -176,6 +177,7 @@ export function settledOf(states: UnitStates, names: readonly string[], startup?
     severity: "info",
     cause: `It crashed earlier, and has run for ${RESTART_WINDOW} and longer.`,
     next: "Nothing has to be done. Its journal tells why it crashed (`journalctl -b -u UNIT` on the node).",
+    step: outside("let-it-be"),
     journals: journals(restarted),
   };
 }

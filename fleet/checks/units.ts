@@ -16,13 +16,16 @@ import {
 import {
   expectAll,
   judgeSteps,
-  LOOK_AT_LOG,
+  REPLACE_BY_LOG,
   expectEmpty,
   propertiesOf,
   QUICK,
   SLOW,
   STARTING,
   stepsCommand,
+  REPLACE_BY_STARTUP_LOG,
+  replaceByJournal,
+  correctPayload,
 } from "./expectations";
 
 const FAILED_UNITS = "systemctl list-units --state=failed --no-legend --plain --no-pager";
@@ -47,7 +50,7 @@ export const unitChecks: readonly Check[] = [
       });
     },
     cause: "The deployment's step `units` failed, or a unit was changed on the node.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "F2",
@@ -69,7 +72,9 @@ export const unitChecks: readonly Check[] = [
       );
     },
     cause: "A unit file has a fault that systemd names.",
-    next: "Correct it; then `up` replaces the node.",
+    ...correctPayload(
+      "Correct it; then `up` replaces the node. Where it was changed on the node (F1): `replace NODE`.",
+    ),
   },
   {
     id: "F3",
@@ -89,7 +94,7 @@ export const unitChecks: readonly Check[] = [
       );
     },
     cause: "The deployment's step `units` failed, or a unit was disabled on the node.",
-    next: LOOK_AT_LOG,
+    ...REPLACE_BY_LOG,
   },
   {
     id: "F4",
@@ -102,7 +107,7 @@ export const unitChecks: readonly Check[] = [
     command: () => "sudo -n journalctl -b -o cat --no-pager _PID=1 | grep -i 'ordering cycle'; true",
     judge: ({ stdout }) => expectEmpty(stdout),
     cause: "Units order themselves in a circle, so systemd dropped one of them.",
-    next: "Correct the unit's After= and WantedBy=; then `up` replaces the node.",
+    ...correctPayload("Correct the unit's After= and WantedBy=; then `up` replaces the node."),
   },
   {
     id: "F5",
@@ -131,7 +136,7 @@ export const unitChecks: readonly Check[] = [
       };
     },
     cause: "The startup script failed, or systemd did not start it.",
-    next: `See F6 for the step; read ${paths.startupLog} on the node.`,
+    ...REPLACE_BY_STARTUP_LOG,
   },
   {
     // Stands before F5: when the startup failed, this is the check that names the step.
@@ -146,7 +151,7 @@ export const unitChecks: readonly Check[] = [
     command: () => stepsCommand(paths.startupSteps),
     judge: judgeSteps,
     cause: "The step named failed for the reason given.",
-    next: `Read ${paths.startupLog} on the node; correct the cause, then \`up\` replaces the node.`,
+    ...REPLACE_BY_STARTUP_LOG,
   },
   {
     id: "F7",
@@ -167,7 +172,7 @@ export const unitChecks: readonly Check[] = [
       };
     },
     cause: "A workload does not start, or ends again.",
-    next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    ...replaceByJournal("UNIT"),
   },
   {
     id: "F8",
@@ -183,7 +188,7 @@ export const unitChecks: readonly Check[] = [
     command: ({ units }) => showUnits([ourUnits.startup, ...units.workloads]),
     judge: ({ stdout }, { units }) => settledOf(unitStates(stdout), units.workloads, ourUnits.startup),
     cause: "A workload crashes and is started again.",
-    next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    ...replaceByJournal("UNIT"),
   },
   {
     id: "F9",
@@ -205,7 +210,7 @@ export const unitChecks: readonly Check[] = [
       };
     },
     cause: "A unit of the image failed.",
-    next: "Read its journal on the node.",
+    ...replaceByJournal("UNIT"),
   },
   {
     id: "F10",
@@ -222,6 +227,6 @@ export const unitChecks: readonly Check[] = [
         .join(" ")}`,
     judge: ({ stdout }) => expectEmpty(stdout),
     cause: "A unit reported an error.",
-    next: "Read its journal on the node.",
+    ...replaceByJournal("UNIT"),
   },
 ];

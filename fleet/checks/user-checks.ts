@@ -1,5 +1,6 @@
 import { headLine } from "../text/words";
 import type { OwnCheck } from "../config";
+import { outside, spot } from "../steps";
 import { shellQuote } from "../text/shell-quote";
 import { connectCommand, judgeConnections } from "./tcp";
 import type { CommandOutput, NodeCheck, Verdict } from "./types";
@@ -104,7 +105,8 @@ export function ownChecks(checks: readonly OwnCheck[]): NodeCheck[] {
       command: () => look.command(subject, deadlineSeconds),
       judge: (output) => ({ ...look.judge(output, subject), ...(retrySeconds > 0 ? { pending: true } : {}) }),
       cause: look.cause,
-      next: `Run the command on the node (\`spot ssh NODE\`). When the node is right and the expectation is not, correct \`checks:\` (${name}) in config.yaml.`,
+      next: `Run the command on the node (\`ssh NODE\`). When the node is right and the expectation is not, correct \`checks:\` (${name}) in config.yaml; otherwise what makes the node so. Then run \`up\`.`,
+      step: outside("correct-own-check", spot("up")),
     };
   });
 }

@@ -1,5 +1,6 @@
 import { pluralize } from "../text/words";
 import { paths, units as ourUnits } from "../layout";
+import { outside, spot } from "../steps";
 import type { Check, NodeExpectation } from "./types";
 import { connectCommand, judgeConnections } from "./tcp";
 import { activeOf, RESTART_WINDOW, settledOf, showUnits, unitStates } from "./unit-states";
@@ -14,6 +15,9 @@ import {
   REPLACE,
   SLOW,
   STARTING,
+  replaceByJournal,
+  correctConfiguration,
+  correctPayload,
 } from "./expectations";
 
 /** Bacalhau's agent on the node (instance/config/bacalhau.json). */
@@ -49,7 +53,7 @@ export const workloadChecks: readonly Check[] = [
       pending: code !== 0,
     }),
     cause: "Bacalhau does not start.",
-    next: "Read its journal (`journalctl -u bacalhau`) on the node.",
+    ...replaceByJournal("bacalhau"),
   },
   {
     id: "H1",
@@ -67,7 +71,7 @@ export const workloadChecks: readonly Check[] = [
         (fieldOf(stdout, "GitVersion") ?? `no answer (curl ended with ${code})`).replace(/^v/, ""),
       ),
     cause: "The program that was installed is of another version than `bacalhau.version` says.",
-    next: REPLACE,
+    ...REPLACE,
   },
   {
     id: "H3",
@@ -82,7 +86,8 @@ export const workloadChecks: readonly Check[] = [
     judge: ({ stdout }, { bacalhau }) => judgeConnections(stdout, placesOf(bacalhau)),
     cause:
       "The orchestrator does not run, its address is wrong, or something on the way does not let the node through.",
-    next: "Check `bacalhau.orchestrators`, and that the orchestrator's firewall admits the nodes.",
+    next: "Check `bacalhau.orchestrators` (where it changes, `up` replaces the nodes), and that the orchestrator's firewall admits the nodes; then run `verify` again.",
+    step: outside("mend-orchestrator", spot("verify")),
   },
   {
     id: "H4",
@@ -112,7 +117,9 @@ export const workloadChecks: readonly Check[] = [
       };
     },
     cause: "The node was not let in: a wrong token, or another cluster.",
-    next: "Read Bacalhau's journal (`journalctl -u bacalhau`) on the node.",
+    ...correctConfiguration(
+      "Correct `bacalhau.token_file` or `bacalhau.orchestrators`, then `up` replaces the node; Bacalhau's journal tells why (`journalctl -u bacalhau` on the node).",
+    ),
   },
   {
     id: "H5",
@@ -143,7 +150,7 @@ export const workloadChecks: readonly Check[] = [
       };
     },
     cause: "The sensor runs but does not write.",
-    next: "Read its journal (`journalctl -u sensor`) on the node.",
+    ...replaceByJournal("sensor"),
   },
   {
     id: "H6",
@@ -163,7 +170,9 @@ export const workloadChecks: readonly Check[] = [
       return active.ok ? { ...settledOf(states, units.own, ourUnits.startup), spans: active.spans } : active;
     },
     cause: "A unit of files/systemd does not start, or ends again.",
-    next: "Read its journal (`journalctl -u UNIT`) on the node.",
+    ...correctPayload(
+      "Correct the unit or what it runs (its journal tells why: `journalctl -u UNIT` on the node), then `up` replaces the node. Where nothing of yours is the cause: `replace NODE`.",
+    ),
   },
   {
     id: "H7",
@@ -189,6 +198,6 @@ export const workloadChecks: readonly Check[] = [
       return { ok, expected, actual: `${seen}, ${(age / 1000).toFixed(0)} s ago`, pending: true };
     },
     cause: "The watcher cannot ask the metadata service, so a notice of interruption would not be seen.",
-    next: "Read its journal (`journalctl -u spot-interruption`) on the node.",
+    ...replaceByJournal("spot-interruption"),
   },
 ];

@@ -1,3 +1,4 @@
+import { outside, type Step } from "../steps";
 import { shellQuote } from "../text/shell-quote";
 import { capitalized } from "../text/words";
 
@@ -16,6 +17,7 @@ export interface OtherConfigWords {
   /** Why two configurations have come to one stack. */
   cause: string;
   next: string;
+  step: Step;
 }
 
 interface Row {
@@ -51,6 +53,7 @@ export function otherConfigWords({ kind, file }: OtherConfig, stack: string, now
     question: `${capitalized(fact)}. Take the stack over, with what is in it?`,
     cause: `no stack is named with \`stack:\` or --stack, and ${stack} is what all configurations share that name none`,
     next: `Nothing was changed. For a fleet of this configuration's own: --stack NEW. ${row.way(file)} To let this one change the stack from now on: --take-over.`,
+    step: outside("decide"),
   };
 }
 

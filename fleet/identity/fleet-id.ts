@@ -1,4 +1,5 @@
-import { SpotError, type SpotErrorInput } from "../errors";
+import { SpotError, type OwnAdvice } from "../errors";
+import { outside } from "../steps";
 
 /** How a fleet ID is minted: 8 random bytes in hex. */
 const FLEET_ID = /^[0-9a-f]{16}$/;
@@ -12,11 +13,13 @@ const FLEET_ID = /^[0-9a-f]{16}$/;
 export function asFleetId(
   text: string,
   where: string,
-  error: { code?: "E_USAGE" | "E_STATE" } & Pick<SpotErrorInput, "next"> = {},
+  error: { code?: "E_USAGE" | "E_STATE" } & OwnAdvice = {},
 ): string {
   if (FLEET_ID.test(text)) return text;
   throw new SpotError(error.code ?? "E_USAGE", {
     message: `${where}: ${JSON.stringify(text)} is no fleet ID; one is 16 digits 0-9 and a-f`,
-    next: error.next ?? "Run `list`: it shows the ID of each fleet that it finds.",
+    ...(error.next === undefined
+      ? { next: "Run `list`: it shows the ID of each fleet that it finds.", step: outside("correct-command-line") }
+      : { next: error.next, step: error.step }),
   });
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { readJson, removeFile, writeJson } from "../../system/json-file";
 import type { FaultRule } from "../gateway/faults";
 import { motoImages } from "../gateway/model/images";
@@ -144,6 +145,7 @@ async function initialFaults(file: string): Promise<FaultRule[]> {
       message: `The fault rules in ${file} are not valid.`,
       cause,
       next: "Correct or remove the file.",
+      step: outside("correct-file", again()),
     });
   }
 }
@@ -153,5 +155,6 @@ function portError({ sandbox, home }: DaemonOptions, cause: unknown): unknown {
   return new SpotError("E_SANDBOX_PORT", {
     message: `Port ${sandbox.port} of 127.0.0.1, which the sandbox in ${home} has been using, is taken by another program.`,
     next: `Stop that program (\`ss -ltnp 'sport = :${sandbox.port}'\` names it), or run \`npm run sandbox -- down\` to forget this sandbox.`,
+    step: outside("stop-program", again()),
   });
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isWithin } from "../../fleet/config/cidr";
 import { SpotError } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { tryLock } from "../../system/lock";
 import type { SandboxMode } from "./records";
 
@@ -81,5 +82,6 @@ export function claimNetwork(home: string, mode: SandboxMode): { network: string
   throw new SpotError("E_SANDBOX_SETUP", {
     message: "Every network of the sandbox's address range is held by another sandbox on this machine.",
     next: "Stop one of them: `npm run sandbox -- down` in its project.",
+    step: outside("stop-program", again()),
   });
 }

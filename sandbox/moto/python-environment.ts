@@ -5,7 +5,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { SpotError, wordsOf } from "../../fleet/errors";
+import { AS_CATALOGUED, SpotError, wordsOf, type Advice } from "../../fleet/errors";
+import { again, outside } from "../../fleet/steps";
 import { tryLock } from "../../system/lock";
 
 const run = promisify(execFile);
@@ -30,8 +31,10 @@ export interface PythonEnvironment {
 const PYTHON = "python3";
 const MARKER = "complete";
 const LINES_OF_CAUSE = 12;
-const hint =
-  "Install Python 3.10 or newer with its venv module (Debian, Ubuntu: `apt install python3 python3-venv`), then run the command again.";
+const PYTHON_WANTED: Advice = {
+  next: "Install Python 3.10 or newer with its venv module (Debian, Ubuntu: `apt install python3 python3-venv`), then run the command again.",
+  step: outside("install-tool", again()),
+};
 
 /** The environment's folder: another Python or other requirements make another one. */
 async function environmentFolder(program: PythonProgram, cacheDir: string): Promise<string> {
@@ -40,7 +43,7 @@ async function environmentFolder(program: PythonProgram, cacheDir: string): Prom
       throw new SpotError("E_SANDBOX_SETUP", {
         message: `${program.what} needs Python 3, and python3 does not run here.`,
         cause,
-        next: hint,
+        ...PYTHON_WANTED,
       });
     },
   );
@@ -118,7 +121,7 @@ function venvFailed(error: unknown, output: string): SpotError {
   return new SpotError("E_SANDBOX_SETUP", {
     message: lacksPip ? "This Python lacks its venv module or ensurepip." : "Python cannot make a virtual environment.",
     cause: lastLines(output) || wordsOf(error),
-    next: lacksPip ? hint : undefined,
+    ...(lacksPip ? PYTHON_WANTED : AS_CATALOGUED),
   });
 }
 
@@ -161,6 +164,7 @@ function pipInstall(
             message: `${what} cannot be installed.`,
             cause: lastLines(output),
             next: "See the cause: usually the Python package index cannot be reached.",
+            step: outside("mend-connection", again()),
           }),
         );
     });

@@ -111,6 +111,7 @@ describeHosts("a node, from its first boot to its verification", () => {
       region: "us-west-2",
       instanceId: ID,
       address,
+      hasOwnNetwork: true,
       sshFrom: [CALLER],
       lineage: "lineage-1",
       awsCli: "aws",

@@ -4,6 +4,7 @@ import type { ErrorClass } from "../../fleet/errors";
 import type { NodeChange } from "../../fleet/plan/changes";
 import type { FleetEvent } from "../../fleet/report/events";
 import { schemaOf } from "./schema-of";
+import { step } from "./step-schema";
 
 const error = z.object({
   code: z.string().regex(/^E_/),
@@ -12,6 +13,7 @@ const error = z.object({
   message: z.string(),
   cause: z.string().optional(),
   next: z.string(),
+  step,
   location: z.object({ file: z.string(), line: z.int(), column: z.int() }).optional(),
   get problems() {
     return z.array(error).optional();

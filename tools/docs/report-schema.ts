@@ -2,6 +2,7 @@ import { z } from "zod";
 import { checkStatuses, phases } from "../../fleet/checks";
 import { outcomes } from "../../automation/verify/outcome";
 import type { VerificationReport } from "../../automation/verify/report";
+import { step } from "./step-schema";
 import { schemaOf } from "./schema-of";
 
 const time = z.iso.datetime();
@@ -22,6 +23,7 @@ const result = z.strictObject({
   because: text.optional(),
   cause: text.optional(),
   next: text.optional(),
+  step: step.optional(),
   diagnosis: z.array(diagnosisStep).optional(),
   journals: z.array(z.strictObject({ unit: text, lines: z.array(text) })).optional(),
   spans: z.array(span).optional(),
@@ -59,6 +61,7 @@ const report = z.strictObject({
   isWhole: z.boolean(),
   leftOut: z.array(text),
   notLookedAt: z.array(text),
+  step: step.optional(),
 });
 
 /** The shape of `verify --json`; the published schema (docs/verification.schema.json) is made from it. */

@@ -1,5 +1,6 @@
 import { DescribeRegionsCommand } from "@aws-sdk/client-ec2";
 import { SpotError } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import { GLOBAL_REGION, type Cloud } from "../clients";
 import { awsError } from "../errors";
 import { stated } from "../stated";
@@ -34,5 +35,6 @@ export async function refuseDisabledRegion({ cli }: Cloud, statuses: RegionStatu
     message: `${region} is not enabled in this account`,
     class: "opt-in",
     next: `Enable it (\`${cli} account enable-region --region-name ${region}\`, or AWS Console, Account, AWS Regions), or remove it from \`regions:\`.`,
+    step: outside("change-account", again()),
   });
 }

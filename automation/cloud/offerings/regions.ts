@@ -15,6 +15,7 @@ import {
 import { GetParameterCommand } from "@aws-sdk/client-ssm";
 import type { ProgramArchitecture } from "../../../fleet/config";
 import { SpotError } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import type { RegionPin } from "../../../fleet/model";
 import type { TypeOffer } from "../../../fleet/aws/pools";
 import { EVERYWHERE } from "../../../fleet/aws/network";
@@ -232,6 +233,7 @@ function withProgram({ region, programs }: RegionRequest, facts: Map<string, Typ
   throw new SpotError("E_INSTANCE_TYPE", {
     message: `${region}: bacalhau.download has no program for ${name}, the architecture of ${[...facts.keys()].join(" and ")}`,
     next: `Add ${name} under bacalhau.download, or choose another machine type.`,
+    step: outside("correct-configuration", again()),
   });
 }
 
@@ -290,6 +292,7 @@ async function givenImage(
     throw new SpotError("E_IMAGE", {
       message: `${region}: image ${image} is ${found.Architecture ?? "of no known architecture"}, machine type ${machineTypes.join(", ")} is ${architecture}`,
       next: "Use `image: auto`, which fits the machine type, or another machine type.",
+      step: outside("correct-configuration", again()),
     });
   }
   return image;
@@ -310,6 +313,7 @@ async function networkOf(ec2: EC2Client, request: RegionRequest, usable: string[
       throw new SpotError("E_NETWORK", {
         message: `${region}: security_groups can only be used with an existing network, because a group belongs to a VPC`,
         next: "Set `network: default` or `network: vpc-…`, or remove security_groups.",
+        step: outside("correct-configuration", again()),
       });
     }
     return { network: "create", availabilityZones: usable, securityGroups: [] };

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, wordsOf } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import { tryLock } from "../../../system/lock";
 import { checkCli, CLI_NAME, onPath, type CheckedCli, type CheckOptions } from "./check";
 import { goInstaller, officialInstaller, type Installer } from "./installers";
@@ -86,6 +87,7 @@ async function explicitCli(command: string, check: CheckOptions): Promise<Pulumi
     throw new SpotError("E_PULUMI_CLI", {
       message: `PULUMI_CLI names a Pulumi CLI that cannot be used: ${wordsOf(error)}.`,
       next: "Point PULUMI_CLI at a pulumi executable with its language host beside it, or unset it to let one be found.",
+      step: outside("set-environment", again()),
     });
   }
 }

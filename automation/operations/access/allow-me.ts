@@ -1,6 +1,7 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { groupName, sshRuleName } from "../../../fleet/aws/network";
 import { SpotError } from "../../../fleet/errors";
+import { outside, spot } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
@@ -40,6 +41,7 @@ export function allowMe(
     throw new SpotError("E_USAGE", {
       message: "ssh.allow names fixed addresses only",
       next: "Add `auto` or your address to ssh.allow in config.yaml, then run `up`.",
+      step: outside("correct-configuration", spot("up")),
     });
   }
   return exclusively(opened, async () => {
@@ -48,6 +50,7 @@ export function allowMe(
       throw new SpotError("E_NOT_FOUND", {
         message: `stack ${session.target.stack} has no nodes`,
         next: "Run `up`: it lets your address in from the start.",
+        step: spot("up"),
       });
     const plan = await planUp(session, { config, configFile, wait: false }, false);
     const { caller } = plan.decisions;
@@ -66,8 +69,8 @@ export function allowMe(
     const outcome = await noted(session, [], () => session.stack.up({ target, isSerial: true }));
     const [failure] = outcome.failures;
     if (failure) {
-      const { message: what, cause, next } = failureInfo(failure);
-      throw new SpotError("E_CREATE", { message: what, cause, next });
+      const { message: what, cause, next, step } = failureInfo(failure);
+      throw new SpotError("E_CREATE", { message: what, cause, next, step });
     }
     if (outcome.programErrors.length > 0) throw createError(outcome, session);
     return { caller, regions, changed: true };

@@ -1,4 +1,5 @@
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { outside } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import {
   isSignedByPredecessor,
@@ -147,6 +148,7 @@ export function forVpcs(plan: RegionPlan[], vpcs: readonly string[]): RegionPlan
           : "None was found.",
         ...(silent.length > 0 ? [`Not looked at: ${silent.join(", ")}.`] : []),
       ].join(" "),
+      step: outside("correct-command-line"),
     });
   }
   return plan.map((region) => ({
@@ -180,6 +182,7 @@ export function refuseUnanswered(
     throw new SpotError("E_USAGE", {
       message: `nothing was deleted: there is no terminal to ask whether ${pluralize(count, "resource")} may go`,
       next: "See them with --dry-run, then give --yes.",
+      step: outside("correct-command-line"),
     });
   }
   const ids = named.length > 0 ? named : planned.filter(({ kind }) => kind === "vpc").map(({ id }) => id);
@@ -190,6 +193,7 @@ export function refuseUnanswered(
       ids.length > 0
         ? `See what is in them with --dry-run, then add ${ids.map((id) => `--vpc ${id}`).join(" ")} --yes.`
         : `No VPC was found, only ${pluralize(count, "thing")} outside of one: run it in a terminal, which asks about each.`,
+    step: outside("correct-command-line"),
   });
 }
 

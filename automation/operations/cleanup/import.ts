@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isAwsRegion } from "../../../fleet/aws/regions";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import type { Cloud } from "../../cloud/clients";
 import { endInstances, instancesById } from "../../cloud/resources/predecessor";
 
@@ -29,6 +30,7 @@ export function readLegacyState(file: string): { instanceId: string; region: str
       message: `${file} cannot be read`,
       cause,
       next: "Name the predecessor's instances.json.",
+      step: outside("correct-command-line"),
     });
   }
   const wrong = (cause: unknown) =>
@@ -36,6 +38,7 @@ export function readLegacyState(file: string): { instanceId: string; region: str
       message: `${file} is not the predecessor's list of instances`,
       cause,
       next: "It must be a JSON array of objects with `instance_id` and `region`. Name another file, or correct this one.",
+      step: outside("correct-file", again()),
     });
   let data: unknown;
   try {

@@ -122,7 +122,13 @@ export async function planDown(
 /** Of a fleet whose record cannot be believed nothing is ended, and something is left. @throws SpotError E_STATE, exit code 8 */
 function refuseLost({ lost }: Session): void {
   if (lost)
-    throw new SpotError("E_STATE", { message: lost.message, cause: lost.cause, next: lost.next, class: "leftover" });
+    throw new SpotError("E_STATE", {
+      message: lost.message,
+      cause: lost.cause,
+      next: lost.next,
+      step: lost.step,
+      class: "leftover",
+    });
 }
 
 async function destroyRecorded(

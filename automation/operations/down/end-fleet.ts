@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { SpotError } from "../../../fleet/errors";
+import { again, outside, spot, type Step } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { enabledRegionsAnd } from "../../cloud/enabled-regions";
@@ -92,16 +93,20 @@ function refuseUsable({ target, lineage, stack, keys }: Session, sealed: SpotErr
     throw new SpotError("E_USAGE", {
       message: `the fleet ${lineage} is that of stack ${target.stack}, whose state is whole`,
       next: "Run `down` to end it.",
+      step: spot("down"),
     });
   const own = path.join(keys, "passphrase");
-  const refuse = (next: string) => new SpotError(sealed.code, { message: sealed.message, cause: sealed.cause, next });
+  const refuse = (next: string, step: Step) =>
+    new SpotError(sealed.code, { message: sealed.message, cause: sealed.cause, next, step });
   if (existsSync(own) && target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== own)
     throw refuse(
       `Unset PULUMI_CONFIG_PASSPHRASE and PULUMI_CONFIG_PASSPHRASE_FILE: the fleet's own passphrase is in ${own}.`,
+      outside("set-environment", again()),
     );
   if (!stack.stateFiles)
     throw refuse(
       `When nobody works on the stack: \`recover --fleet-id ${lineage} --stack NEW\` ends the fleet by its tags, \`pulumi stack rm --force\` forgets this stack.`,
+      spot("recover", `--fleet-id=${lineage}`, "--stack=NEW"),
     );
 }
 

@@ -1,4 +1,5 @@
 import { SpotError, wordsOf } from "../../../fleet/errors";
+import { outside, spot } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { enabledRegions } from "../../cloud/enabled-regions";
@@ -77,6 +78,7 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
     throw new SpotError("E_NOT_FOUND", {
       message: `${missing.join(", ")} ${missing.length === 1 ? "carries" : "carry"} no tags of the fleet ${session.lineage} of stack ${session.target.stack}; nothing was changed`,
       next: "Run `recover` to see what there is.",
+      step: spot("recover"),
     });
   }
   const { unexplained } = orphansAmong(session, own);
@@ -85,6 +87,7 @@ async function unexplainedByIds(session: Session, ids: readonly string[]): Promi
     throw new SpotError("E_USAGE", {
       message: `${ours.map(({ id }) => id).join(", ")}: the fleet's own, by its record or a run's notes; nothing was changed`,
       next: `\`down\` ends ${pluralize(ours.length, "thing")} that the record holds, \`recover\` what a run left.`,
+      step: outside("correct-command-line"),
     });
   }
   return unexplained;

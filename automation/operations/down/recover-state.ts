@@ -1,4 +1,5 @@
 import { SpotError } from "../../../fleet/errors";
+import { again, spot } from "../../../fleet/steps";
 import { pluralize } from "../../../fleet/text/words";
 import { inventory, type RegionInventory } from "../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
@@ -80,6 +81,7 @@ async function restoreSaved(
       message: `${lost.message}, and there is no saved state that ${instances.length > 0 ? "knows any of them" : "can be read"}`,
       cause: lost.cause,
       next: lost.next,
+      step: lost.step,
     });
   }
   const { state, at, file } = saved;
@@ -91,6 +93,7 @@ async function restoreSaved(
     throw new SpotError("E_STATE", {
       message: `the saved state ${file} is of another fleet, ${state.lineage}`,
       next: `Run \`recover --fleet-id ${session.lineage}\` to end this fleet by its tags.`,
+      step: spot("recover", `--fleet-id=${session.lineage}`),
     });
   }
   const known = recordedIds(state);
@@ -100,6 +103,7 @@ async function restoreSaved(
     throw new SpotError("E_DECLINED", {
       message: "nothing was changed",
       next: "Run again and answer yes, or give --yes.",
+      step: again(),
     });
   return { file, at, kept: await session.stack.restore(saved) };
 }

@@ -1,4 +1,5 @@
 import { SpotError } from "../../../fleet/errors";
+import { outside } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import { enabledRegionsAnd } from "../../cloud/enabled-regions";
 import type { FleetObject } from "../../cloud/resources/find";
@@ -51,6 +52,7 @@ async function regionsOf(session: Session, { region }: DownRequest, everywhere: 
   throw new SpotError("E_USAGE", {
     message: `the fleet has nothing in region ${region}`,
     next: known.length > 0 ? `It has: ${known.join(", ")}.` : "Run `list` to see what there is.",
+    step: outside("correct-command-line"),
   });
 }
 

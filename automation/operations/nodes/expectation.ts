@@ -37,6 +37,7 @@ export function expectationOf(
     lineage,
     awsCli: cloud.cli,
     username: config.username,
+    hasOwnNetwork: config.network === "create",
     sshFrom: [...ssh.allow, ...ssh.callers],
     manifest,
     userDataSha256: sha256(userData),

@@ -1,5 +1,6 @@
 import { checksFor } from "../../../fleet/checks";
 import { SpotError } from "../../../fleet/errors";
+import { outside, spot } from "../../../fleet/steps";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { loadDefinition } from "../../../project/definition";
 import type { FleetConfig } from "../../../fleet/config";
@@ -47,7 +48,11 @@ export async function verifyFleet(session: Session, request: VerifyRequest): Pro
 /** The nodes of the state that a pattern fits, by name; absent: all. @throws SpotError E_NOT_FOUND, E_USAGE */
 export function nodesNamed({ state, target }: Session, patterns: string | undefined): StateNode[] {
   if (state.nodes.length === 0)
-    throw new SpotError("E_NOT_FOUND", { message: `stack ${target.stack} has no nodes`, next: "Run `up` first." });
+    throw new SpotError("E_NOT_FOUND", {
+      message: `stack ${target.stack} has no nodes`,
+      next: "Run `up` first.",
+      step: spot("up"),
+    });
   const names = state.nodes.map(({ name }) => name);
   const chosen = new Set(patterns === undefined ? names : selectNames(patterns, names, "node"));
   return state.nodes.filter(({ name }) => chosen.has(name)).sort((a, b) => naturalCompare(a.name, b.name));
@@ -66,6 +71,7 @@ export async function openFleet(
     throw new SpotError("E_SANDBOX_SETUP", {
       message: "no hosts stand behind the nodes of this sandbox (--sandbox=api): there is nothing to log in to",
       next: "Run `npm run down -- --sandbox=api`, then `npm run up -- --sandbox`, which boots real hosts.",
+      step: outside("decide"),
     });
   }
   const fleetSecret =
@@ -75,6 +81,7 @@ export async function openFleet(
     throw new SpotError("E_STATE", {
       message: `the stack's settings are not on this machine`,
       next: "Run `up`: it rebuilds them from the state.",
+      step: spot("up"),
     });
   }
   const definition = loadDefinition({ config, configFile, stack: target.stack, lineage });

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { FleetConfig } from "../../../fleet/config";
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodePin, Pins, Slot } from "../../../fleet/model";
 import { slotsOf } from "../../../fleet/plan/slots";
@@ -201,5 +202,6 @@ export function unknownCaller(): SpotError {
   return new SpotError("E_NETWORK", {
     message: "ssh.allow: the address from which you reach the internet could not be found out",
     next: "Name it under `ssh: allow:` in config.yaml, as a CIDR block such as 203.0.113.7/32.",
+    step: outside("correct-configuration", again()),
   });
 }

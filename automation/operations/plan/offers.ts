@@ -1,5 +1,6 @@
 import type { FleetConfig, ProgramArchitecture } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import { candidatesOf, type Candidate } from "../../../fleet/aws/pools";
 import { refuseDisabledRegion, type RegionStatuses } from "../../cloud/offerings/region-status";
 import { offerOf, type RegionOffer, type RegionRequest } from "../../cloud/offerings/regions";
@@ -87,5 +88,6 @@ function tooDear({ region, types }: RegionOffer, { spotPriceLimit }: FleetConfig
     message: `${region}: no spot pool costs ${spotPriceLimit ?? 0} US dollars an hour or less; the cheapest is ${cheapest?.text ?? "not known"}`,
     class: "price",
     next: "Raise max_price, name further machine types, or allow on-demand (`market: spot-then-on-demand`).",
+    step: outside("correct-configuration", again()),
   });
 }

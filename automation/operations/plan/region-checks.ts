@@ -1,5 +1,6 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import { poolText } from "../../../fleet/aws/pools";
 import { pluralize } from "../../../fleet/text/words";
 import { hasInstanceProfile } from "../../cloud/instance-profiles";
@@ -98,6 +99,7 @@ async function permissions({ session, config, region, offer }: RegionFacts): Pro
         new SpotError("E_PERMISSION", {
           message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`,
           next: first.next,
+          step: first.step,
         }),
       ),
     ),
@@ -122,6 +124,7 @@ async function quota({ session, config, region, nodes, offer, report }: RegionFa
       class: "quota",
       message: `${region}: ${pluralize(nodes, "node")} would take ${pluralize(wanted, "vCPU")} (${market}), the quota leaves ${free} of ${limit.limit}: ${pluralize(Math.floor(free / type.vcpus), "node")} at most`,
       next: `Ask for a higher quota (\`${session.cloud.cli} service-quotas request-service-quota-increase --service-code ec2 --quota-code ${limit.code} --desired-value ${wanted + others} --region ${region}\`), or ask for fewer nodes.`,
+      step: outside("change-account", again()),
     }),
   );
   // AWS judges the launch: its own count may be newer, and the nodes for which there is room are made.
@@ -132,10 +135,11 @@ async function keyPair({ session, config, region }: RegionFacts): Promise<Findin
   const { keyName } = config.ssh;
   if (keyName === undefined || (await hasKeyPair(session.cloud, region, keyName))) return [];
   const next = `Import it there (\`${session.cloud.cli} ec2 import-key-pair --region ${region} --key-name ${keyName} …\`), or remove aws.ssh_key_name.`;
+  const step = outside("change-account", again());
   return [
     findingOf(
       "key pair",
-      errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next })),
+      errorInfo(new SpotError("E_SSH_KEY", { message: `${region} has no key pair ${keyName}`, next, step })),
     ),
   ];
 }
@@ -156,10 +160,13 @@ async function instanceProfile({ session, config, region }: RegionFacts): Promis
   const { instanceProfile: name } = config;
   if (name === undefined || (await hasInstanceProfile(session.cloud, region, name))) return [];
   const next = `Make it (\`${session.cloud.cli} iam create-instance-profile --instance-profile-name ${name}\`, then add its role), name another one, or remove aws.iam_instance_profile.`;
+  const step = outside("change-account", again());
   return [
     findingOf(
       "instance profile",
-      errorInfo(new SpotError("E_INSTANCE_PROFILE", { message: `the account has no instance profile ${name}`, next })),
+      errorInfo(
+        new SpotError("E_INSTANCE_PROFILE", { message: `the account has no instance profile ${name}`, next, step }),
+      ),
     ),
   ];
 }

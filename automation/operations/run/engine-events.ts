@@ -1,5 +1,6 @@
 import { BEYOND_PLAN, classifyFailure } from "../../../fleet/aws/error-codes";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { again, outside } from "../../../fleet/steps";
 import type { NodeRef } from "../../../fleet/model";
 import { shellQuote } from "../../../fleet/text/shell-quote";
 import { shortType } from "../../../fleet/plan/resource-changes";
@@ -102,7 +103,7 @@ function regionOf(step: EngineStep): string | undefined {
 
 /** A failed step as an error of ours: AWS's code decides the class, and so the exit code and the advice. */
 export function failureInfo(failure: EngineFailure): ErrorInfo {
-  const { awsCode, class: failureClass, next } = classifyFailure(failure.message);
+  const { awsCode, class: failureClass, next, step } = classifyFailure(failure.message);
   const what =
     failure.step.type === INSTANCE_TYPE
       ? `node ${nodeNameOf(failure.step.name)}`
@@ -121,6 +122,7 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
       cause: failure.message,
       class: failureClass,
       next,
+      step,
     }),
   );
 }
@@ -147,6 +149,7 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
       session.target.kind === "sandbox"
         ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`."
         : providerWay(text, session.cli.command),
+    step: session.target.kind === "sandbox" ? outside("correct-file", again()) : outside("mend-connection", again()),
   });
 }
 

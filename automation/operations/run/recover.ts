@@ -1,5 +1,6 @@
 import path from "node:path";
 import { SpotError, wordsOf } from "../../../fleet/errors";
+import { spot } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { deleteOfFleet } from "../../cloud/resources/delete";
@@ -147,6 +148,7 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
   return new SpotError("E_STATE", {
     message: `${file} has the fleet ID ${lineage} of ${pluralize(others.length, "instance")} of stack ${owners.join(", ")}, and stack ${target.stack} has nothing: one of them has a copy of the other's settings`,
     next: `Nothing was changed. Run \`down\` for stack ${target.stack}: it ends nothing, and drops its settings; \`up\` then gives the stack an ID of its own.`,
+    step: spot("down"),
   });
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../../fleet/errors";
+import { AS_CATALOGUED, errorInfo, SpotError, type ErrorClass, type ErrorInfo } from "../../../fleet/errors";
 import { classifyFailure, retryableClasses, type Failure } from "../../../fleet/aws/error-codes";
+import type { Step } from "../../../fleet/steps";
 import type { Pins, Pool } from "../../../fleet/model";
 import { patternOf, poolText, type PoolPattern } from "../../../fleet/aws/pools";
 import type { EngineFailure } from "../../engine/events";
@@ -20,6 +21,7 @@ export interface Attempt {
   awsCode: string | undefined;
   class: ErrorClass;
   next: string;
+  step: Step;
 }
 
 /** Where each node goes, and what the run has tried for it so far. */
@@ -130,6 +132,7 @@ function withRefusals(session: Session, from: Placement, refused: readonly Judge
     awsCode: judged.awsCode,
     class: judged.class,
     next: judged.next,
+    step: judged.step,
   }));
   return { ...from, attempts: [...from.attempts, ...attempts], closed: [...from.closed, ...patterns] };
 }
@@ -167,7 +170,7 @@ function noPoolLeft(node: string, tried: readonly Attempt[]): ErrorInfo {
       message: `node ${node} could not be created: ${codes} in ${tried.length === 1 ? "the only pool there is" : `each of ${tried.length} pools`}`,
       cause: tried.map(({ pool, awsCode }) => `${poolText(pool)}: ${awsCode ?? "refused"}`).join("\n"),
       class: sameClass && last ? last.class : "capacity",
-      ...(sameClass && last && last.class !== "capacity" ? { next: last.next } : {}),
+      ...(sameClass && last && last.class !== "capacity" ? { next: last.next, step: last.step } : AS_CATALOGUED),
     }),
   );
 }
@@ -203,12 +206,13 @@ function staying(failures: readonly JudgedFailure[]): ErrorInfo[] {
   const refused = failures.find(({ judged }) => judged.accountWide);
   const others = failures.filter(({ judged }) => !judged.accountWide).map(({ failure }) => failureInfo(failure));
   if (!refused) return others;
-  const { awsCode, next } = refused.judged;
+  const { awsCode, next, step } = refused.judged;
   const error = errorInfo(
     new SpotError("E_CREDENTIALS", {
       message: `AWS refuses the credentials${awsCode ? ` (${awsCode})` : ""}: all regions were stopped, what was done is recorded`,
       cause: refused.failure.message,
       next,
+      step,
     }),
   );
   return [error, ...others];

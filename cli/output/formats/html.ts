@@ -2,6 +2,7 @@ import { phases } from "../../../fleet/checks";
 import type { ReportedNode, VerificationReport } from "../../../automation/verify/report";
 import type { Outcome } from "../../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../../../automation/verify/result";
+import { stepText } from "../../../fleet/steps";
 import { script, style } from "./html-parts";
 import { reasonSkipped } from "../../../automation/verify/explanation";
 import { timelineOf, type Bar } from "./timeline";
@@ -105,13 +106,14 @@ function timeline(node: NodeVerification, isOpen: boolean): string {
 }
 
 function card({ node, instanceId, address }: NodeVerification, result: CheckResult): string {
-  const { id, title, phase, status, command, expected, actual, cause, next, diagnosis, journals } = result;
+  const { id, title, phase, status, command, expected, actual, cause, next, step, diagnosis, journals } = result;
   const rows: [string, string | undefined, boolean][] = [
     ["run", command, true],
     ["expected", expected, true],
     ["actual", actual, true],
     ["cause", cause, false],
     ["next", next, false],
+    ["step", step && stepText(step), true],
     ["why", status === "skipped" ? reasonSkipped(result) : undefined, false],
   ];
   const shown = rows.flatMap(([label, value, isCode]) =>

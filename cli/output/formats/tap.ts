@@ -30,9 +30,9 @@ function test(number: number, node: string, result: CheckResult): string[] {
 }
 
 /** A YAML block; JSON texts are YAML texts. */
-function diagnostics({ status, command, expected, actual, cause, next, journals }: CheckResult): string[] {
-  const rows = Object.entries({ status, command, expected, actual, cause, next, journals }).flatMap(([key, value]) =>
-    value === undefined ? [] : [`  ${key}: ${JSON.stringify(value)}`],
+function diagnostics({ status, command, expected, actual, cause, next, step, journals }: CheckResult): string[] {
+  const rows = Object.entries({ status, command, expected, actual, cause, next, step, journals }).flatMap(
+    ([key, value]) => (value === undefined ? [] : [`  ${key}: ${JSON.stringify(value)}`]),
   );
   return ["  ---", ...rows, "  ..."];
 }

@@ -1,3 +1,4 @@
+import { spot } from "../../../../fleet/steps";
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -80,6 +81,7 @@ describe("the fleet's own secrets", () => {
     deadlineMs: 1000,
     cause: babble,
     next: babble,
+    step: spot("logs", babble),
     command: () => `echo ${WORKLOAD_TOKEN}`,
     judge: ({ stdout }) => ({ ok: false, expected: babble, actual: stdout }),
   };

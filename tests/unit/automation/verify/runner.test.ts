@@ -14,6 +14,7 @@ import { ConnectError } from "../../../../automation/ssh/connect";
 import type { CommandResult } from "../../../../automation/ssh/connection";
 import { checks, type Check, type InstanceFacts, type NodeCheck, type NodeExpectation } from "../../../../fleet/checks";
 import { diagnose, type DiagnosisStep } from "../../../../fleet/checks/diagnosis";
+import { NODE, spot } from "../../../../fleet/steps";
 import { isSpotError, SpotError } from "../../../../fleet/errors";
 
 const expectation = {
@@ -22,7 +23,7 @@ const expectation = {
   units: { installed: {}, enabled: [], workloads: [] },
 } as unknown as NodeExpectation;
 
-const onNode = (id: string, needs: string[] = [], more: Partial<NodeCheck> = {}): Check => ({
+const onNode = (id: string, needs: string[] = [], more: Partial<Omit<NodeCheck, "next" | "step">> = {}): Check => ({
   id,
   title: id,
   phase: "files",
@@ -31,7 +32,8 @@ const onNode = (id: string, needs: string[] = [], more: Partial<NodeCheck> = {})
   severity: "fail",
   deadlineMs: 1_000,
   cause: `why ${id}`,
-  next: `do ${id}`,
+  next: `do ${id} to NODE`,
+  step: spot(id, NODE),
   command: () => `run ${id}`,
   judge: ({ stdout }) => ({ ok: stdout === "good", pending: stdout === "soon", expected: "good", actual: stdout }),
   ...more,
@@ -134,7 +136,8 @@ describe("running the check list", () => {
         expected: "good",
         actual: "bad",
         cause: "why X1",
-        next: "do X1",
+        next: "do X1 to us-west-2-0",
+        step: { command: "X1", args: ["us-west-2-0"] },
         milliseconds: 0,
       },
     );

@@ -51,7 +51,7 @@ describe("the last verification's report", function () {
   });
 
   it("is named by `status`, with what it says", async () => {
-    const journal = new RunLog({ folder, command: "verify", args: [], recorded: true });
+    const journal = new RunLog({ folder, command: "verify", args: [], options: {}, recorded: true });
     journal.end(ExitCode.verificationFailed);
     const status = (...args: string[]): string =>
       spawnSync(process.execPath, [path.join(packageRoot(), "dist/cli/main.js"), "status", "--sandbox=api", ...args], {

@@ -12,7 +12,7 @@ describe("the log of a run", () => {
   beforeEach(() => (dir = mkdtempSync(path.join(os.tmpdir(), "spot-journal-"))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  const journal = (folder: string) => new RunLog({ folder, command: "up", args: [], recorded: true });
+  const journal = (folder: string) => new RunLog({ folder, command: "up", args: [], options: {}, recorded: true });
 
   it("is done without where nothing can be written, and the run goes on", () => {
     writeFileSync(path.join(dir, "file"), "");

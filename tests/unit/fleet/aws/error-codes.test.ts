@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { errorCatalogue } from "../../../../fleet/errors";
+import { adviceOf } from "../../../../fleet/errors";
 import { awsFailures, classifyFailure, launchedNothing } from "../../../../fleet/aws/error-codes";
 
 describe("classifyFailure", () => {
-  for (const [code, { hint, ...expected }] of Object.entries(awsFailures)) {
+  for (const [code, expected] of Object.entries(awsFailures)) {
     it(`knows ${code} wherever it is wrapped`, () => {
       const texts = [
         `${code}: We are sorry.`,
@@ -13,8 +13,7 @@ describe("classifyFailure", () => {
         `<Response><Errors><Error><Code>${code}</Code><Message>We are sorry.</Message></Error></Errors></Response>`,
         `Server.${code}: We are sorry.`,
       ];
-      for (const text of texts)
-        assert.deepEqual(classifyFailure(text), { awsCode: code, next: hint, ...expected }, text);
+      for (const text of texts) assert.deepEqual(classifyFailure(text), { awsCode: code, ...expected }, text);
     });
   }
 
@@ -79,7 +78,7 @@ describe("classifyFailure", () => {
   }
 
   it("takes what it does not know for transient, with advice", () => {
-    assert.deepEqual(classifyFailure("something"), { class: "transient", next: errorCatalogue.E_AWS.next });
+    assert.deepEqual(classifyFailure("something"), { class: "transient", ...adviceOf("E_AWS") });
   });
 
   it("has a row for each code of the peers' next-pool sets", () => {

@@ -31,6 +31,7 @@ const folder = (path: string, mode = "755", owner = "root"): string => `d\t${own
 const node: NodeExpectation = {
   name: "us-west-2-0",
   region: "us-west-2",
+  hasOwnNetwork: true,
   sshFrom: ["198.18.0.1/32"],
   instanceId: "i-0123456789abcdef0",
   lineage: "lineage-1",

@@ -1,3 +1,4 @@
+import { again } from "../../../../../fleet/steps";
 import assert from "node:assert/strict";
 import type { Cloud } from "../../../../../automation/cloud/clients";
 import { deniedActions } from "../../../../../automation/cloud/permissions";
@@ -120,7 +121,7 @@ describe("the quota that a type counts against", () => {
 
 describe("what `check` says", () => {
   const problem = (check: string, level: Finding["level"], message: string, next: string): Finding => ({
-    ...findingOf(check, errorInfo(new SpotError("E_AWS", { message, next }))),
+    ...findingOf(check, errorInfo(new SpotError("E_AWS", { message, next, step: again() }))),
     level,
   });
   const region = (name: string, ...findings: Finding[]) => ({ region: name, nodes: 1, findings });
