@@ -1,3 +1,4 @@
+import { AwsType } from "../../fleet/aws/resource-types";
 import { parseGenerationTag } from "../../fleet/identity/launch";
 import { Tag, type Market, type NodePin, type NodeRef } from "../../fleet/model";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
@@ -76,7 +77,7 @@ export const EMPTY_STATE: StackState = {
   pending: [],
 };
 
-export const INSTANCE_TYPE = "aws:ec2/instance:Instance";
+export const INSTANCE_TYPE = AwsType.instance;
 /** The component of a node (infra/spot-node.ts). */
 export const NODE_TYPE = "spot-deployer:infra:SpotNode";
 /** The component of a region's network, which has the region's name (infra/region-network.ts). */

@@ -1,3 +1,4 @@
+import { AwsType } from "../../fleet/aws/resource-types";
 import { Tag } from "../../fleet/model";
 import { sortedByNotes, type Made, type RunNote } from "../../fleet/identity/orphans";
 import type { FleetObject, RegionInventory } from "../cloud/resources/inventory";
@@ -8,13 +9,13 @@ import { dividedLook } from "./ownership";
 
 /** Pulumi's resource types of the kinds that carry a fleet's tags. */
 const TYPES: Record<FleetKind, string> = {
-  instance: "aws:ec2/instance:Instance",
-  volume: "aws:ebs/volume:Volume",
-  "security-group": "aws:ec2/securityGroup:SecurityGroup",
-  "route-table": "aws:ec2/routeTable:RouteTable",
-  subnet: "aws:ec2/subnet:Subnet",
-  "internet-gateway": "aws:ec2/internetGateway:InternetGateway",
-  vpc: "aws:ec2/vpc:Vpc",
+  instance: AwsType.instance,
+  volume: AwsType.volume,
+  "security-group": AwsType.securityGroup,
+  "route-table": AwsType.routeTable,
+  subnet: AwsType.subnet,
+  "internet-gateway": AwsType.internetGateway,
+  vpc: AwsType.vpc,
 };
 
 /** Something that carries a fleet's tags, and of which neither the record nor a run of ours tells. */

@@ -1,3 +1,4 @@
+import { AwsType } from "../aws/resource-types";
 import { pluralize } from "../text/words";
 
 /** What a resource is to AWS, where it is, and of which node: what a creation that was attempted can be told by. */
@@ -55,7 +56,7 @@ const CLOCKS_MS = 5 * 60_000;
 export const LATE_MS = 10 * 60_000;
 
 /** AWS makes one thing of these however often the same call is sent: they are asked for with a client token. */
-const MADE_ONCE: ReadonlySet<string> = new Set(["aws:ec2/instance:Instance"]);
+const MADE_ONCE: ReadonlySet<string> = new Set([AwsType.instance]);
 
 /**
  * Divides what carries a fleet's tags and is not in its record. Explained is what a run of ours made or had deleted, by

@@ -1,3 +1,4 @@
+import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
 
 /** What the engine says it would do to a resource. */
@@ -89,16 +90,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const GROUP = "aws:ec2/securityGroup:SecurityGroup";
-const INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
-
 /** By region: the blocks that rules of ours admit now. A region without a group of ours has no nodes that could be reached. */
 function admittedBefore(steps: readonly PlannedStep[]): ReadonlyMap<string, readonly string[]> {
   const admitted = new Map<string, string[]>();
   for (const { type, before } of steps) {
     const region = textOf(before?.region);
-    if (region === undefined || (type !== GROUP && type !== INGRESS_RULE)) continue;
-    const cidr = type === INGRESS_RULE ? cidrOf(before) : undefined;
+    if (region === undefined || (type !== AwsType.securityGroup && type !== AwsType.ingressRule)) continue;
+    const cidr = type === AwsType.ingressRule ? cidrOf(before) : undefined;
     admitted.set(region, [...(admitted.get(region) ?? []), ...(cidr === undefined ? [] : [cidr])]);
   }
   return admitted;
@@ -106,7 +104,7 @@ function admittedBefore(steps: readonly PlannedStep[]): ReadonlyMap<string, read
 
 /** The block that a rule would admit beyond those that are admitted already. */
 function opening({ type, inputs }: PlannedStep, admitted: ReadonlyMap<string, readonly string[]>): string | undefined {
-  const cidr = type === INGRESS_RULE ? cidrOf(inputs) : undefined;
+  const cidr = type === AwsType.ingressRule ? cidrOf(inputs) : undefined;
   const known = admitted.get(textOf(inputs.region) ?? "");
   if (cidr === undefined || known === undefined) return undefined;
   return known.some((block) => isWithin(cidr, block)) ? undefined : cidr;

@@ -1,5 +1,6 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { groupName, sshRuleName } from "../../../fleet/aws/network";
+import { AwsType } from "../../../fleet/aws/resource-types";
 import { SpotError } from "../../../fleet/errors";
 import { outside, spot } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
@@ -23,9 +24,6 @@ export interface AllowMeResult {
   regions: string[];
   changed: boolean;
 }
-
-const GROUP_TYPE = "aws:ec2/securityGroup:SecurityGroup";
-const RULE_TYPE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 
 /**
  * Lets the caller's present address log in, beside those confirmed before, and changes nothing else: the engine is
@@ -105,11 +103,13 @@ function missingRules(recorded: readonly StateResource[], { regions, former = {}
   ];
   const known = new Set(recorded.map(({ urn }) => urn));
   return networks.flatMap(([region, network]) => {
-    const group = recorded.find(({ type, name }) => type === GROUP_TYPE && name === groupName(region, network));
+    const group = recorded.find(
+      ({ type, name }) => type === AwsType.securityGroup && name === groupName(region, network),
+    );
     if (group === undefined) return [];
     // The rules stand beside their group.
-    const beside = group.urn.slice(0, group.urn.lastIndexOf(GROUP_TYPE));
-    const urn = `${beside}${RULE_TYPE}::${sshRuleName(group.name, caller)}`;
+    const beside = group.urn.slice(0, group.urn.lastIndexOf(AwsType.securityGroup));
+    const urn = `${beside}${AwsType.ingressRule}::${sshRuleName(group.name, caller)}`;
     return known.has(urn) ? [] : [urn];
   });
 }

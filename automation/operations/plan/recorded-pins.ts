@@ -1,6 +1,7 @@
 import type { FormerNetwork, NodePin, Pins, RegionPin } from "../../../fleet/model";
 import { SSH_RULE } from "../../../fleet/aws/network";
-import { INSTANCE_TYPE, type StackState, type StateNode, type StateResource } from "../../engine/state";
+import { AwsType } from "../../../fleet/aws/resource-types";
+import type { StackState, StateNode, StateResource } from "../../engine/state";
 import { MADE, networkFits, networkId, type RecordedGroup } from "./pins";
 
 /** What the state alone tells of the decisions that were taken. Complete for everything that exists. */
@@ -69,7 +70,7 @@ export function withFormer(pins: Pins, state: StackState, leaving: ReadonlySet<s
 }
 
 function callersOf(state: StackState): string[] {
-  const callers = ofType(state, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+  const callers = ofType(state, AwsType.ingressRule)
     .filter(({ inputs }) => inputs.description === SSH_RULE.caller)
     .map(({ inputs }) => (inputs.cidrIpv4 ?? inputs.cidrIpv6) as string);
   return [...new Set(callers)].sort();
@@ -87,13 +88,13 @@ interface RegionFacts {
 
 function factsOf(state: StackState, region: string): RegionFacts {
   const here = (type: string) => ofType(state, type).filter(({ inputs }) => inputs.region === region);
-  const vpcs = new Set(here("aws:ec2/vpc:Vpc").map(({ id }) => id));
-  const instances = new Map(here(INSTANCE_TYPE).map((instance) => [instance.id, instance.inputs]));
+  const vpcs = new Set(here(AwsType.vpc).map(({ id }) => id));
+  const instances = new Map(here(AwsType.instance).map((instance) => [instance.id, instance.inputs]));
   return {
     region,
     isMade: vpcs.size > 0,
-    subnets: here("aws:ec2/subnet:Subnet"),
-    groups: here("aws:ec2/securityGroup:SecurityGroup").map(({ id, name, inputs }) => {
+    subnets: here(AwsType.subnet),
+    groups: here(AwsType.securityGroup).map(({ id, name, inputs }) => {
       const vpcId = inputs.vpcId as string;
       return { id, name, network: vpcs.has(vpcId) ? MADE : vpcId };
     }),

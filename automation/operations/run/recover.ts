@@ -1,4 +1,5 @@
 import path from "node:path";
+import { AwsType } from "../../../fleet/aws/resource-types";
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { spot } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
@@ -21,12 +22,12 @@ const STRAY_PATIENCE_MS = 10_000;
 
 /** Resource types whose objects `inventory` lists: for these, not being listed means being gone. */
 const LISTED_TYPES: Record<string, "instance" | "network"> = {
-  "aws:ec2/instance:Instance": "instance",
-  "aws:ec2/vpc:Vpc": "network",
-  "aws:ec2/subnet:Subnet": "network",
-  "aws:ec2/internetGateway:InternetGateway": "network",
-  "aws:ec2/routeTable:RouteTable": "network",
-  "aws:ec2/securityGroup:SecurityGroup": "network",
+  [AwsType.instance]: "instance",
+  [AwsType.vpc]: "network",
+  [AwsType.subnet]: "network",
+  [AwsType.internetGateway]: "network",
+  [AwsType.routeTable]: "network",
+  [AwsType.securityGroup]: "network",
 };
 
 /**

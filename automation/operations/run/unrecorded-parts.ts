@@ -1,3 +1,4 @@
+import { AwsType } from "../../../fleet/aws/resource-types";
 import { wordsOf } from "../../../fleet/errors";
 import { deleteWithin } from "../../cloud/resources/delete";
 import { networkParts, type NetworkPart } from "../../cloud/resources/network-parts";
@@ -16,8 +17,8 @@ export async function partsOfRecorded({ cloud, state }: Session, regions: readon
     regions.map((region) =>
       networkParts(cloud, {
         region,
-        groups: idsIn(region, "aws:ec2/securityGroup:SecurityGroup"),
-        tables: idsIn(region, "aws:ec2/routeTable:RouteTable"),
+        groups: idsIn(region, AwsType.securityGroup),
+        tables: idsIn(region, AwsType.routeTable),
       }).catch(() => []),
     ),
   );
@@ -28,7 +29,7 @@ export async function partsOfRecorded({ cloud, state }: Session, regions: readon
 export function unrecordedParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
   const ids = new Set(state.resources.map(({ id }) => id));
   const tablesWithRoute = new Set(
-    state.resources.filter(({ type }) => type === "aws:ec2/route:Route").map(({ inputs }) => inputs.routeTableId),
+    state.resources.filter(({ type }) => type === AwsType.route).map(({ inputs }) => inputs.routeTableId),
   );
   return parts.filter(
     ({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
