@@ -69,8 +69,8 @@ export class Fleet {
 
   private definition() {
     const configFile = path.resolve(this.options.config);
-    const { config, locate } = readConfig(configFile);
-    return { config, configFile, locate };
+    const { config, locate, text } = readConfig(configFile);
+    return { config, configFile, locate, text };
   }
 
   private async within<T>(

@@ -10,6 +10,7 @@ import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-
 import { buildState } from "../project/build-stamp";
 import { loadConfig } from "../project/config-file";
 import { loadDefinition, type FleetDefinition } from "../project/definition";
+import { readKeptProject } from "../project/kept-project";
 import { packageRoot } from "../project/package-root";
 import { RegionNetwork } from "./region-network";
 import { SpotNode } from "./spot-node";
@@ -44,12 +45,12 @@ export async function program(): Promise<Record<string, unknown>> {
     );
   }
   const configFile = path.resolve(root, config.get(StackKey.configFile) ?? "config.yaml");
-  const definition = loadDefinition({
-    config: loadConfig(configFile),
-    configFile,
-    stack: pulumi.getStack(),
-    lineage: asFleetId(lineage, `Pulumi.${pulumi.getStack()}.yaml`),
-  });
+  const kept = config.get(StackKey.kept);
+  const whose = { stack: pulumi.getStack(), lineage: asFleetId(lineage, `Pulumi.${pulumi.getStack()}.yaml`) };
+  const definition =
+    kept === undefined
+      ? loadDefinition({ config: loadConfig(configFile), configFile, ...whose })
+      : readKeptProject(kept, whose.stack).definition;
   declare(definition, pins, {
     account,
     providerRegion: config.get(StackKey.providerRegion),

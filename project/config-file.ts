@@ -13,6 +13,8 @@ export interface ConfigFile {
   warnings: ConfigProblem[];
   /** Where a value stands in the file, for problems that only AWS or the disk can find. */
   locate: Locate;
+  /** The file's content, as it was read. */
+  text: string;
 }
 
 /**
@@ -20,7 +22,16 @@ export interface ConfigFile {
  * @throws SpotError E_CONFIG_MISSING; E_CONFIG_SYNTAX or E_CONFIG_INVALID with every fault in `problems`
  */
 export function readConfig(file: string): ConfigFile {
-  const parsed = parseConfig(readText(file), file);
+  return configOf(readText(file), file);
+}
+
+/**
+ * `readConfig` for a text that was read before.
+ * @param file where it was read; it need not be there any more
+ * @throws SpotError E_CONFIG_SYNTAX or E_CONFIG_INVALID
+ */
+export function configOf(text: string, file: string): ConfigFile {
+  const parsed = parseConfig(text, file);
   if (parsed.config === undefined) {
     const syntax = parsed.problems.some(({ code }) => code === "E_CONFIG_SYNTAX");
     const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
@@ -55,6 +66,7 @@ export function readConfig(file: string): ConfigFile {
     },
     warnings,
     locate,
+    text,
   };
 }
 

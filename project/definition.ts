@@ -8,7 +8,13 @@ import { launchSettingsOf, type LaunchSpec } from "../fleet/plan/launch-spec";
 import { ingredientsOf, type Ingredients } from "../fleet/plan/ingredients";
 import { slotsOf } from "../fleet/plan/slots";
 import type { Owner } from "../fleet/identity/tags";
-import { assertUserDataSize, readUserDataTemplate, renderUserData, type UserDataValues } from "../fleet/node/user-data";
+import {
+  assertUserDataSize,
+  readUserDataTemplate,
+  renderUserData,
+  type UserDataTemplate,
+  type UserDataValues,
+} from "../fleet/node/user-data";
 import { PROGRAM_FILE, TOKEN_FILE, WORKLOADS_FILE } from "../fleet/node/workloads";
 import { packageRoot } from "./package-root";
 import { readPayload } from "./payload";
@@ -27,8 +33,20 @@ export interface FleetDefinition {
   launchSpec(slot: Slot, pin: NodePin, publicKey: string): LaunchSpec;
   /** What the user decides of the nodes. `publicKey`: who may log in. */
   ingredients(publicKey: string): Ingredients;
+  /** What of the material is in no payload: all of it together is enough to make the same definition again. */
+  material: Omit<Material, "payload">;
+  /** Absolute path of the folder that it was kept in (project/kept-project.ts); absent for one that was read from its sources. */
+  kept?: string;
   /** The user data of a slot's instance of any generation; `token` is the node's secret. */
   userDataOf(slot: Slot, generation: string, publicKey: string, token: string): string;
+}
+
+/** What a fleet is made of, beside its configuration. */
+export interface Material {
+  payload: Payload;
+  /** Digest of this program's share of the payload that it ships. */
+  programDigest: string;
+  template: UserDataTemplate;
 }
 
 export interface DefinitionInput {
@@ -54,6 +72,10 @@ const ANY_TOKEN = "0".repeat(64);
  *   E_USER_DATA_TOO_LARGE
  */
 export function loadDefinition(input: DefinitionInput): FleetDefinition {
+  return definitionOf(input, materialOf(input));
+}
+
+function materialOf(input: DefinitionInput): Material {
   const { config } = input;
   const root = packageRoot();
   const places = { packageRoot: root, projectDir: path.dirname(input.configFile) };
@@ -62,6 +84,13 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
   const shippedScripts = { ...config, scriptsDirectory: undefined };
   const shipped = config.scriptsDirectory === undefined ? payload : readPayload(shippedScripts, places, input.locate);
   const template = readUserDataTemplate(readFileSync(path.join(root, "instance/cloud-init/user-data.yaml"), "utf8"));
+  return { payload, programDigest: digestOf(entriesOf(shipped, shippedScripts, "program")), template };
+}
+
+/** Puts a definition together. */
+export function definitionOf(input: DefinitionInput, { payload, ...material }: Material): FleetDefinition {
+  const { config } = input;
+  const { programDigest, template } = material;
   const owner: Owner = { lineage: input.lineage, stack: input.stack, extra: config.tags };
 
   const valuesOf = (slot: Slot, generation: string, publicKey: string, token: string): UserDataValues => ({
@@ -77,13 +106,13 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
     return rendered;
   };
   const own = entriesOf(payload, config, "files");
-  const program = digestOf(entriesOf(shipped, shippedScripts, "program"));
   const files = digestOf(own);
   const workloads = digestOf(entriesOf(payload, config, "settings"));
   return {
     config,
     configFile: input.configFile,
     payload,
+    material,
     slots: slotsOf(config),
     owner,
     userDataOf,
@@ -98,7 +127,7 @@ export function loadDefinition(input: DefinitionInput): FleetDefinition {
           ami: pin.ami,
           launch: { ...settings, network: config.network },
         },
-        { program: [program, template], files, settings: [workloads, valuesOf(...nobody)] },
+        { program: [programDigest, template], files, settings: [workloads, valuesOf(...nobody)] },
       );
       return { slot, pin, settings, generation, userData: (token) => userDataOf(slot, generation, publicKey, token) };
     },

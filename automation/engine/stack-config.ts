@@ -11,6 +11,8 @@ import { writeFileAtomic } from "../../system/atomic-file";
 export interface StackSettings {
   lineage: string;
   configFile: string;
+  /** Absolute; undefined but for the time in which what was verified last is put back. */
+  kept: string | undefined;
   endpoint: string | undefined;
   endpoints: Endpoints | undefined;
   account: string | undefined;
@@ -46,6 +48,7 @@ export function readStackSettings(file: string): Partial<StackSettings> {
   return {
     lineage: text(StackKey.lineage),
     configFile: text(StackKey.configFile),
+    kept: text(StackKey.kept),
     endpoint: text(StackKey.endpoint),
     endpoints: parseEndpoints(get(StackKey.endpoints)),
     account: text(StackKey.account),

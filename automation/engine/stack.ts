@@ -110,6 +110,11 @@ export class EngineStack {
       : path.join(this.options.keptDir, this.key);
   }
 
+  /** Where the fleet is kept that was verified last; the folder need not be there. */
+  get keptFleet(): string {
+    return path.join(this.keptFolder, "verified");
+  }
+
   /** One name for this stack wherever it is kept: what locks and process marks go by. */
   get key(): string {
     return createHash("sha256").update(`${this.backendUrl} ${this.options.stack}`).digest("hex").slice(0, 16);
@@ -176,7 +181,7 @@ export class EngineStack {
     return undefined;
   }
 
-  /** Forgets notes and copy: the stack is gone, and everything that it recorded. */
+  /** Forgets notes, copy and fleet: the stack is gone, and everything that it recorded. */
   forgetKept(): void {
     this.notes.forget();
     rmSync(this.keptFolder, { recursive: true, force: true });

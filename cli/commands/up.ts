@@ -7,6 +7,7 @@ import { tellCost } from "../../automation/operations/inspect/cost";
 import { list, type ListedNode } from "../../automation/operations/inspect/list";
 import { refuseStaleBuild, type Part } from "../../automation/operations/plan/plan-up";
 import { up } from "../../automation/operations/up/up";
+import type { PutBack } from "../../automation/operations/up/progress";
 import type { UpResult } from "../../automation/operations/up/run";
 import { bootsHosts } from "../../automation/session";
 import { exitCodeOf } from "../output/exit-code";
@@ -88,7 +89,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
   const silent = listing.nodes.filter(({ state }) => state === "unknown").length;
   const nothing = changed.length === 0 && result.otherChanges === 0 && result.failures.length === 0;
   const exitCode = exitCodeFor(result, standing, silent);
-  const { attempts, rolledBack } = result;
+  const { attempts, rolledBack, putBack } = result;
   // What was foretold is not what was launched where a node found no capacity at its first place.
   if (changed.length > 0) await tellCost(result.session, listing.nodes.filter(isStanding), "the fleet costs now");
   const page = await kept(context, result);
@@ -102,6 +103,16 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       left: result.left,
       untouched: result.untouched,
       rolledBack,
+      rollback: putBack && {
+        to: putBack.to,
+        done: putBack.isDone,
+        putBack: putBack.nodes,
+        failed: {
+          failures: putBack.failed.failures,
+          untouched: [...putBack.failed.pending],
+          verification: putBack.failed.verification,
+        },
+      },
       failures: result.failures,
       attempts,
       nodes: listing.nodes,
@@ -128,6 +139,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       ? `Nothing to change: ${pluralize(standing, "node")} as configured${silent > 0 ? `, ${silent} unknown: AWS did not answer` : ""}.`
       : changeSummary(result),
     ...(rolledBack.length > 0 ? [`Rolled back: ${rolledBack.join(", ")}.`] : []),
+    ...(putBack ? putBackLines(putBack) : []),
     ...(result.untouched.length > 0 ? [`The replacement stopped; not touched: ${result.untouched.join(", ")}.`] : []),
     ...failureLines(context, result),
     ...(standing + silent > 0 ? [verdict(result)] : []),
@@ -140,14 +152,28 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
 
 const isStanding = ({ state }: ListedNode): boolean => state === "running" || state === "pending";
 
+/** What failed first, and how far the fleet is what it was before. */
+function putBackLines({ failed, to, nodes, isDone }: PutBack): string[] {
+  const { failures, verification } = failed;
+  const broken = verification?.nodes.filter(({ outcome }) => outcome === "failed") ?? [];
+  const first =
+    failures[0]?.message ?? `${broken.map(({ node }) => node).join(", ")} did not pass verification, see above`;
+  const again = nodes.length === 0 ? "no node had to be made again" : `made again: ${nodes.join(", ")}`;
+  return [
+    `What failed first: ${first}.`,
+    isDone
+      ? `The fleet is put back as it was verified at ${to}; ${again}.`
+      : `The fleet could not be put back whole as it was verified at ${to}; ${again}.`,
+  ];
+}
+
 /** An interrupt is no failure: what was under way did not fail, it was not begun. */
-function failureLines({ command }: CommandContext, { failures }: UpResult): string[] {
+function failureLines({ command }: CommandContext, { failures, putBack }: UpResult): string[] {
+  const tries = putBack ? "tries the whole change anew" : "tries only what is missing";
   const interrupted = failures.find((failure) => failure.class === "interrupted");
   const failed = failures.filter((failure) => failure.class !== "interrupted").length;
   return [
-    ...(failed > 0
-      ? [`${failed} failed; see the ERROR lines above. \`${command}\` again tries only what is missing.`]
-      : []),
+    ...(failed > 0 ? [`${failed} failed; see the ERROR lines above. \`${command}\` again ${tries}.`] : []),
     ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: it goes on from there.`] : []),
   ];
 }
@@ -155,6 +181,7 @@ function failureLines({ command }: CommandContext, { failures }: UpResult): stri
 /** @param silent nodes of which AWS did not say whether they stand: none of them is taken for gone */
 function exitCodeFor(result: UpResult, standing: number, silent: number): ExitCode {
   const { failures, untouched, session, verification } = result;
+  if (result.putBack) return putBackCode(result, result.putBack, standing + silent);
   // A roll that stopped because its new nodes did not prove themselves is a failed verification, however they failed.
   if (untouched.length > 0 && failures.every((failure) => NODE_FAILURES.has(failure.class))) return stoppedCode(result);
   const enough = failures.every((failure) => BEARABLE.has(failure.class)) && isHealthyEnough(result, standing);
@@ -166,8 +193,14 @@ function exitCodeFor(result: UpResult, standing: number, silent: number): ExitCo
   return verification === undefined || verification.isVerified ? ExitCode.ok : unhealthyCode(verification);
 }
 
+/** Of a run whose change was put back it is that of what failed first, however well the fleet is now. */
+function putBackCode({ failures }: UpResult, { failed }: PutBack, standing: number): ExitCode {
+  const first = failures.some((failure) => failure.class === "interrupted") ? failures : failed.failures;
+  return first.every((failure) => NODE_FAILURES.has(failure.class)) ? stoppedCode(failed) : exitCodeOf(first, standing);
+}
+
 /** Of a roll that stopped: what could not be looked at stops it as well, and did not fail. */
-function stoppedCode({ failures, verification }: UpResult): ExitCode {
+function stoppedCode({ failures, verification }: Pick<UpResult, "failures" | "verification">): ExitCode {
   return failures.length === 0 && verification !== undefined
     ? unhealthyCode(verification)
     : ExitCode.verificationFailed;
@@ -175,7 +208,8 @@ function stoppedCode({ failures, verification }: UpResult): ExitCode {
 
 const NODE_FAILURES: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["deployment", "ssh", "verification"]);
 
-function verdict({ session, verification, wanted, untouched }: UpResult): string {
+function verdict({ session, verification, putBack, untouched, ...result }: UpResult): string {
+  const { wanted } = putBack ?? result;
   if (!bootsHosts(session))
     return "NOT VERIFIED: nothing was booted or checked here; these nodes exist in the emulated API only.";
   if (!verification) return "NOT VERIFIED: run `verify` when the deployments have had their time.";

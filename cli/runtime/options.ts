@@ -24,7 +24,10 @@ export const OPTIONS = {
   stack: { value: "NAME", decisive: true, description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
   profile: { value: "NAME", decisive: true, description: "the AWS profile to use" },
   "no-wait": { description: "return as soon as every node's deployment has started; nothing is verified" },
-  "rollback-on-failure": { description: "all or nothing: when anything fails, remove what this run made" },
+  "rollback-on-failure": {
+    description:
+      "all or nothing: when anything fails, have the fleet again that was verified last; a run that only adds removes what it made",
+  },
   legacy: {
     decisive: true,
     description:

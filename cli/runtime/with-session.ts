@@ -14,7 +14,7 @@ import { interruptible, reading } from "./signals";
 /** What a command may need of config.yaml. */
 interface Needs {
   /** All of it, and valid. */
-  config: { config: FleetConfig; configFile: string; locate: Locate };
+  config: { config: FleetConfig; configFile: string; locate: Locate; text: string };
   /** Where the fleet is: the file may be missing, or broken when the command line names the stack. */
   place: NamedPlace;
 }
@@ -48,8 +48,8 @@ const READ: {
   [N in keyof Needs]: (context: CommandContext, reporter: Reporter) => { given: Needs[N]; place: Partial<Place> };
 } = {
   config(context, reporter) {
-    const { config, locate } = configFor(context, reporter);
-    return { given: { config, configFile: configPath(context), locate }, place: placeIn(config) };
+    const { config, locate, text } = configFor(context, reporter);
+    return { given: { config, configFile: configPath(context), locate, text }, place: placeIn(config) };
   },
   place(context) {
     const given = placeFrom(context);

@@ -272,6 +272,13 @@ export const errorCatalogue = {
     next: "Run `preview`: it shows what would be done now. `up` asks before it does it.",
     step: spot("up"),
   },
+  E_NOT_KEPT: {
+    class: "usage",
+    meaning:
+      "`--rollback-on-failure` cannot hold: the plan changes what stands, and nothing that could be put back is kept.",
+    next: "Nothing was changed. Run `up` without --rollback-on-failure: a roll that fails stops at its first batch. To have something to go back to, put the files that the fleet was made of in their places first and run `up`: it verifies the fleet and keeps them.",
+    step: spot("up"),
+  },
   E_PROGRAM: {
     class: "bug",
     meaning: "The Pulumi program failed.",

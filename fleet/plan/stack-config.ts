@@ -23,6 +23,11 @@ export const StackKey = {
   providerRegion: "providerRegion",
   /** Path of the fleet's configuration, relative to the project where it lies inside it. */
   configFile: "configFile",
+  /**
+   * Folder of what was verified last (project/kept-project.ts), while it is being put back: the fleet is declared from
+   * there instead of `configFile`.
+   */
+  kept: "kept",
 } as const;
 
 const regionPin = z.intersection(
@@ -46,7 +51,8 @@ const nodePins = z.record(
   }),
 );
 
-const pinsSchema: z.ZodType<Pins> = z.object({
+/** Pins as data that was written down. */
+export const pinsSchema: z.ZodType<Pins> = z.object({
   version: z.literal(1),
   regions: z.record(z.string(), regionPin),
   nodes: nodePins,

@@ -50,7 +50,7 @@ export function allowMe(
         next: "Run `up`: it lets your address in from the start.",
         step: spot("up"),
       });
-    const plan = await planUp(session, { config, configFile, wait: false }, false);
+    const plan = await planUp(session, { config, configFile }, false);
     const { caller } = plan.decisions;
     if (caller === undefined) throw unknownCaller();
     const pins = pinsAsRecorded(session.state, config, plan, caller);

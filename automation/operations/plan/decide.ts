@@ -35,11 +35,15 @@ export interface Decisions {
 /**
  * Decides zone, machine type, market, image and network of every slot that has none yet, by asking all regions
  * concerned in parallel. What exists keeps what it has: with nothing new this asks AWS nothing.
+ * @param found what was decided before
  * @throws SpotError E_CREDENTIALS (which concerns every region), E_SSH_KEY, E_KEY_LOST
  */
-export async function decide(session: Session, config: FleetConfig): Promise<Decisions> {
+export async function decide(
+  session: Session,
+  config: FleetConfig,
+  found: RecordedPins = recordedPins(session.state, config.network),
+): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);
-  const found = recordedPins(session.state, config.network);
   const networks = await networksNow(session, config, found);
   const recorded = { ...found, regions: networks.regions };
   const offers = new Offers(session, config, recorded, regionStatuses(session.cloud));

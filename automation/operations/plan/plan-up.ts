@@ -32,11 +32,13 @@ export interface UpRequest {
   config: FleetConfig;
   /** Absolute. */
   configFile: string;
+  /** Its content, as it was read. */
+  text: string;
   /** Gives faults that only AWS or the disk can find their place in the configuration. */
   locate?: Locate;
   /** False: return once every deployment has started (`--no-wait`). */
   wait: boolean;
-  /** True: when anything fails, the nodes that this run made are removed again (`--rollback-on-failure`). */
+  /** True: when anything fails, the fleet is brought back to what it was (`--rollback-on-failure`). */
   rollback?: boolean;
   part?: Part;
 }
@@ -112,7 +114,7 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
  */
 export async function planUp(
   session: Session,
-  { config, configFile, locate }: UpRequest,
+  { config, configFile, locate }: Pick<UpRequest, "config" | "configFile" | "locate">,
   asks: boolean,
 ): Promise<UpPlan> {
   const decisions = await decide(session, config);
@@ -123,6 +125,16 @@ export async function planUp(
     lineage: session.lineage,
     locate,
   });
+  return planOf(session, definition, decisions, asks);
+}
+
+/** What must change for a fleet to be as it is defined and decided. @throws what `planUp` throws */
+export async function planOf(
+  session: Session,
+  definition: FleetDefinition,
+  decisions: Decisions,
+  asks: boolean,
+): Promise<UpPlan> {
   const { pins } = decisions;
   const desired = definition.slots.flatMap((slot): DesiredNode[] => {
     const pin = pins.nodes[slot.name];

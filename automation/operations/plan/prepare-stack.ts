@@ -56,7 +56,7 @@ function isKeyless({ stack }: Session): boolean {
  */
 export function writePins(
   session: Session,
-  { configFile }: FleetDefinition,
+  { configFile, kept }: FleetDefinition,
   pins: Pins,
   file = session.stack.configFile,
 ): void {
@@ -64,6 +64,7 @@ export function writePins(
   writeStackSettings(file, {
     ...ownerOf(session),
     configFile: relative.startsWith("..") ? configFile : relative,
+    kept,
     pins,
   });
 }
@@ -78,7 +79,7 @@ export function restoreOwner(session: Session): void {
 }
 
 /** Fleet ID, place and account. */
-function ownerOf({ lineage, target, identity }: Session): Omit<StackSettings, "configFile" | "pins"> {
+function ownerOf({ lineage, target, identity }: Session): Omit<StackSettings, "configFile" | "kept" | "pins"> {
   const { endpoint, foreignEndpoints } = target;
   return {
     lineage,

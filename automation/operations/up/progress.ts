@@ -1,11 +1,13 @@
 import type { ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
+import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { EngineOutcome } from "../../engine/stack";
 import type { Session } from "../../session";
 import type { NodeVerification, Verification } from "../../verify/result";
 import type { FleetAccess } from "../nodes/fleet-access";
 import type { Provisioner } from "../nodes/provisioner";
 import type { UpPlan, UpRequest } from "../plan/plan-up";
+import type { KeptProject } from "../../../project/kept-project";
 import { initialPlacement, type Placement } from "./failover";
 
 /** What one run of `up` works with from its beginning to its end. */
@@ -15,6 +17,8 @@ export interface UpRun {
   request: UpRequest;
   /** Absent where nothing boots. */
   nodes?: { access: FleetAccess; provisioner: Provisioner };
+  /** What is put back where the run fails. Absent where that was not asked for, or the run only adds. */
+  fallback?: { project: KeptProject; nodesFor(plan: UpPlan): UpRun["nodes"] };
   /** Every region in which the fleet may have something. */
   regions: string[];
   /** Called with each instance as soon as the engine has ended it. */
@@ -41,6 +45,24 @@ export interface Progress {
   verification?: Verification;
   /** Nodes that were made and removed again. */
   rolledBack: readonly string[];
+  /** Present once the fleet that was verified last was put back; everything else is then of that. */
+  putBack?: PutBack;
+}
+
+/** How what was verified last was put back after a failure. */
+export interface PutBack {
+  /** When that had been verified, ISO 8601. */
+  to: string;
+  /** How far the run had come that failed. */
+  failed: Progress;
+  /** Nodes that were to stand at the end of it. */
+  wanted: readonly string[];
+  /** Nodes that were made again, or anew where nothing stood any more. */
+  nodes: readonly string[];
+  /** What could not be done of it, other than nodes. */
+  left: readonly ResourceChange[];
+  /** Everything is as it was: nothing failed, nothing waits and nothing is left. */
+  isDone: boolean;
 }
 
 /** @param turns nodes that are replaced in turn */

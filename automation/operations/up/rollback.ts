@@ -3,6 +3,7 @@ import { pinsOf, unplaced } from "../plan/pins";
 import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
+import { putBack } from "./put-back";
 import { urnsRecorded, type RunScope } from "./targets";
 
 /** Does the run end with all or nothing, and not with all? What could not be looked at did not fail: nothing is ended because of it. */
@@ -18,8 +19,15 @@ export function mustRollBack(run: UpRun, { failures, verification, session }: Pr
   return false;
 }
 
-/** What this run made goes again, with the networks that only it needed. What was replaced stays. */
-export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
+/**
+ * Takes a run back that failed: what was verified last is put back where the run changed what stood. One that only added
+ * takes away what it made, with the networks that only it needed.
+ */
+export function rollBack(run: UpRun, from: Progress): Promise<Progress> {
+  return run.fallback ? putBack(run, from, run.fallback) : takeAway(run, from);
+}
+
+async function takeAway(run: UpRun, from: Progress): Promise<Progress> {
   const before = new Set(run.plan.session.state.nodes.map(({ name }) => name));
   const rolledBack = from.session.state.nodes
     .map(({ name }) => name)

@@ -7,16 +7,17 @@ import { INSTANCE_TYPE } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { interruption } from "../../session/interrupts";
 import type { Verification } from "../../verify/result";
-import { afterReplacements, besideReplacements, leftOver } from "./beside";
+import { leftOver } from "./beside";
+import { bringAbout } from "./bring";
 import { withLaunches } from "./engine-run";
 import type { Attempt } from "./failover";
 import { doneBetween, type Done } from "./done";
-import { replaceHalfBuilt, resumeUnchanged } from "./half-built";
-import { begun, isStopped, type Progress, type UpRun } from "./progress";
+import { keepVerified } from "./keep";
+import { begun, type Progress, type PutBack, type UpRun } from "./progress";
 import { reconcile } from "./reconcile";
 import { offerRepair, repair } from "./repair";
 import { mustRollBack, rollBack } from "./rollback";
-import { batchesOf, prove, roll } from "./rollout";
+import { batchesOf } from "./rollout";
 import { verifyFleetOf, wantedBy } from "./verification";
 
 /** How an `up` ended. */
@@ -39,6 +40,8 @@ export interface UpResult {
   attempts: readonly Attempt[];
   /** Nodes that were made and removed again because others failed (`--rollback-on-failure`). */
   rolledBack: readonly string[];
+  /** The fleet that was verified last was put back after a failure: `verification` and `untouched` are of that. */
+  putBack?: PutBack;
   /** Absent where nothing was verified: nothing boots here, `--no-wait`, or no node got that far. */
   verification?: Verification;
   definition: FleetDefinition;
@@ -63,32 +66,21 @@ export async function carryOut(run: UpRun): Promise<UpResult> {
     );
     throw error;
   }
-  return resultOf(run, settled(run, at), tellLeft(run, start, at));
+  const left = at.putBack?.left ?? leftOf(run, start, at);
+  tellLeft(run, left);
+  keepVerified(run, at, left.length === 0);
+  return resultOf(run, settled(run, at), left);
 }
 
-/** With replacements to roll, everything else is done first: they are left out of that run and then taken in turn. */
 async function steps(run: UpRun, start: Progress, batches: readonly string[][]): Promise<Progress> {
   const { request } = run;
-  const beside = await besideReplacements(run, start);
-  let { at } = beside;
-  if (!isStopped(run)) resumeUnchanged(run, at);
-  at = await replaceHalfBuilt(run, at);
-  if (beside.ok && batches.length > 0) at = await afterReplacements(run, start, await rollOnProof(run, at, batches));
+  let at = await bringAbout(run, start, batches);
   const { failures } = at;
   at = await verifyFleetOf(run, at);
   if (at.verification)
     at = request.part?.replace === "broken" ? await repair(run, at, failures) : await offerRepair(run, at, failures);
   if (mustRollBack(run, at)) at = await rollBack(run, at);
   return reconcile(run, at);
-}
-
-/** Nodes that have the new payload already, of a roll that stopped, are proven before any that has not is replaced. */
-async function rollOnProof(run: UpRun, from: Progress, batches: readonly string[][]): Promise<Progress> {
-  const ahead = from.changes
-    .filter(({ name, kind }) => kind !== "delete" && !from.pending.has(name))
-    .map(({ name }) => name);
-  const { at, ok } = await prove(run, from, ahead);
-  return ok ? roll(run, at, batches) : at;
 }
 
 /**
@@ -108,16 +100,17 @@ async function settleAfterFailure(run: UpRun): Promise<void> {
   settled(run, { ...start, session, placement: { ...start.placement, pins } });
 }
 
+const leftOf = (run: UpRun, start: Progress, at: Progress): ResourceChange[] =>
+  resourceChanges(leftOver(run, start, at));
+
 /** What is not done beside the nodes could be something that was to be closed: nobody is to take it for done. */
-function tellLeft(run: UpRun, start: Progress, at: Progress): ResourceChange[] {
-  const left = resourceChanges(leftOver(run, start, at));
+function tellLeft(run: UpRun, left: readonly ResourceChange[]): void {
   if (left.length > 0)
     run.plan.session.reporter.emit({
       type: "message",
       level: "warning",
       message: `not done yet: ${resourceLines(left).join("; ")}. \`up\` does it once what failed is put right.`,
     });
-  return left;
 }
 
 function resultOf(run: UpRun, at: Progress, left: readonly ResourceChange[]): UpResult {
@@ -128,8 +121,8 @@ function resultOf(run: UpRun, at: Progress, left: readonly ResourceChange[]): Up
   const changed = steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE);
   return {
     account: plan.account,
-    changes: at.changes,
-    wanted: [...wantedBy(run, at.changes)],
+    changes: (at.putBack?.failed ?? at).changes,
+    wanted: [...wantedBy(run, (at.putBack?.failed ?? at).changes)],
     done: doneBetween(plan.session.state.nodes, at.session.state.nodes, steps),
     otherChanges: changed.length,
     failures: interrupted ? [...at.failures, interruption(interrupts)] : at.failures,
@@ -137,6 +130,7 @@ function resultOf(run: UpRun, at: Progress, left: readonly ResourceChange[]): Up
     left,
     attempts: at.placement.attempts,
     rolledBack: at.rolledBack,
+    ...(at.putBack ? { putBack: at.putBack } : {}),
     verification: at.verification,
     definition: plan.definition,
     session: at.session,

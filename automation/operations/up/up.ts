@@ -1,3 +1,4 @@
+import type { KeptProject } from "../../../project/kept-project";
 import { exclusively } from "../../session/run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../../session";
 import { withDeregistration } from "../run/deregister-nodes";
@@ -10,12 +11,14 @@ import { holdsNothing } from "../../engine/state";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
 import { recover } from "../run/recover";
+import { changesWhatStands, fallbackOf } from "./fallback";
+import type { UpRun } from "./progress";
 import { carryOut, type UpResult } from "./run";
 
 /**
  * Brings the cloud to what the configuration asks for. Nodes that must be replaced roll: one canary, then batches; a
  * batch that fails stops the roll and leaves the rest as it was.
- * @throws SpotError E_DECLINED when the changes are not confirmed, E_LOCKED, E_PROGRAM and what `planUp` throws
+ * @throws SpotError E_DECLINED when the changes are not confirmed, E_NOT_KEPT, E_LOCKED, E_PROGRAM and what `planUp` throws
  */
 export async function up(opened: Session, request: UpRequest): Promise<UpResult> {
   refuseStaleBuild();
@@ -38,6 +41,7 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);
+  const fallback = request.rollback && changesWhatStands(plan) ? await fallbackOf(session) : undefined;
   if (plan.changes.some(({ kind }) => kind !== "same")) {
     await tellCost(
       session,
@@ -46,41 +50,37 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     );
   }
   await confirmed(plan);
-  return noted(session, look.regions, () => carriedOut(session, plan, request, regions, ended));
+  return noted(session, look.regions, () => carriedOut(session, { plan, request, regions, ended, fallback }));
+}
+
+interface Agreed extends Pick<UpRun, "plan" | "request" | "regions" | "ended"> {
+  fallback: KeptProject | undefined;
 }
 
 /** Does what was planned and agreed to. */
-async function carriedOut(
-  session: Session,
-  plan: UpPlan,
-  request: UpRequest,
-  regions: string[],
-  ended: (instanceId: string) => void,
-): Promise<UpResult> {
-  const { decisions, definition } = plan;
+async function carriedOut(session: Session, { plan, request, regions, ended, fallback }: Agreed): Promise<UpResult> {
   const fleetSecret = await prepareStack(session, plan);
-  // Each batch of a roll is proven before the next, so a run that replaces anything waits.
-  const wait = request.wait || plan.changes.some(({ kind }) => kind === "replace");
+  // Each batch of a roll is proven before the next, and so is what is put back: such a run waits.
+  const isRoll = plan.changes.some(({ kind }) => kind === "replace");
+  const wait = request.wait || isRoll || fallback !== undefined;
   const boots = bootsHosts(session);
   if (wait !== request.wait && boots)
     session.reporter.emit({
       type: "message",
       level: "info",
-      message: "nodes are replaced one batch after the other, each proven: this run waits in spite of --no-wait",
+      message: `${isRoll ? "nodes are replaced one batch after the other, each proven" : "what fails is put back"}: this run waits in spite of --no-wait`,
     });
-  const access = boots
-    ? fleetAccess({
-        session,
-        definition,
-        ssh: decisions.pins.ssh,
-        fleetSecret,
-        privateKeyPath: decisions.keyPair.privateKeyPath,
-      })
-    : undefined;
+  const nodesFor = ({ definition, decisions: { pins, keyPair } }: UpPlan): UpRun["nodes"] => {
+    if (!boots) return undefined;
+    const { privateKeyPath } = keyPair;
+    const access = fleetAccess({ session, definition, ssh: pins.ssh, fleetSecret, privateKeyPath });
+    return { access, provisioner: new Provisioner(access, { wait }) };
+  };
   const result = await carryOut({
     plan,
     request: { ...request, wait },
-    nodes: access && { access, provisioner: new Provisioner(access, { wait }) },
+    nodes: nodesFor(plan),
+    fallback: fallback && { project: fallback, nodesFor },
     regions,
     ended,
     stop: new AbortController(),

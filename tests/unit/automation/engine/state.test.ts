@@ -280,6 +280,7 @@ describe("Pulumi.<stack>.yaml", () => {
     const settings = {
       lineage: "0123456789abcdef",
       configFile: "config.yaml",
+      kept: "/state/verified",
       endpoint: undefined,
       endpoints: { ec2: "http://127.0.0.1:4566" },
       account: "123456789012",

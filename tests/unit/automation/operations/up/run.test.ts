@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
@@ -9,6 +10,7 @@ import { carryOut } from "../../../../../automation/operations/up/run";
 import { verificationOf } from "../../../../../automation/operations/up/verification";
 import type { NodeVerification } from "../../../../../automation/verify/result";
 import { errorInfo, SpotError } from "../../../../../fleet/errors";
+import type { NodePin } from "../../../../../fleet/model";
 import type { NodeChange } from "../../../../../fleet/plan/changes";
 import { otherStep, pinOf, poolIn, recorded, REGION, ScriptedRun, STACK, type EngineDoes } from "./scripted-run";
 
@@ -207,6 +209,55 @@ describe("a run of `up`", () => {
     assert.deepEqual(result.rolledBack, [SECOND]);
     assert.deepEqual(Object.keys(scripted.pinsWritten?.nodes ?? {}), [FIRST]);
     assert.deepEqual(Object.keys(scripted.pinsWritten?.unplaced ?? {}), [SECOND, THIRD]);
+  });
+
+  /** Is the fleet kept, to go back to, that a run on one node leaves? */
+  async function keepsAfter(
+    does: EngineDoes[],
+    from: NodePin,
+    change: (run: UpRun) => UpRun = (run) => run,
+  ): Promise<boolean> {
+    using scripted = new ScriptedRun(does, { nodes: [recorded(FIRST, from)], wanted: of([FIRST], NEW), count: 1 });
+    await carryOut(change(scripted.run));
+    return existsSync(scripted.keptFleet);
+  }
+
+  it("keeps the fleet that it leaves well, also where nothing was to be done", async () => {
+    assert.ok(await keepsAfter([makes(FIRST)], OLD));
+    assert.ok(await keepsAfter([], NEW));
+  });
+
+  it("keeps no fleet of which something failed, was left for later or was not looked at", async () => {
+    const refused = { refuses: [{ node: FIRST, message: "TagLimitExceeded: no" }] };
+    assert.ok(!(await keepsAfter([refused], OLD)));
+    assert.ok(!(await keepsAfter([], OLD, (run) => ({ ...run, plan: { ...run.plan, held: [FIRST], changes: [] } }))));
+    const part = { nodes: FIRST, replace: "all" } as const;
+    assert.ok(!(await keepsAfter([], NEW, (run) => ({ ...run, request: { ...run.request, part } }))));
+    const provisioner = {
+      provision: () => undefined,
+      settled: () => Promise.resolve(new Map()),
+      release: () => Promise.resolve(),
+    } as unknown as Provisioner;
+    const unverified = (run: UpRun): UpRun => ({
+      ...run,
+      request: { ...run.request, wait: false },
+      nodes: { access: {} as FleetAccess, provisioner },
+    });
+    assert.ok(!(await keepsAfter([], NEW, unverified)));
+  });
+
+  it("leaves no older fleet to go back to where the one that it leaves well cannot be kept", async () => {
+    using scripted = new ScriptedRun([], { nodes: [recorded(FIRST, NEW)], wanted: of([FIRST], NEW), count: 1 });
+    await carryOut(scripted.run);
+    assert.ok(existsSync(scripted.keptFleet));
+    const { definition } = scripted.run.plan;
+    const entry = { path: "files/a", type: "file", mode: "0644", size: 1, sha256: "0".repeat(64) } as const;
+    const manifest = { ...definition.payload.manifest, entries: [entry] };
+    const sources = new Map([[entry.path, Buffer.from("b")]]);
+    const payload = { ...definition.payload, manifest, sources };
+    await carryOut({ ...scripted.run, plan: { ...scripted.run.plan, definition: { ...definition, payload } } });
+    assert.ok(!existsSync(scripted.keptFleet));
+    assert.match(scripted.told.join("\n"), /not kept as one to go back to.*files\/a was changed while/);
   });
 
   it("on a part of the fleet touches nothing else, and asks again only for what is left of it", async () => {

@@ -110,6 +110,8 @@ export class ScriptedRun {
         config,
         configFile: path.join(this.directory, "config.yaml"),
         slots,
+        payload: { manifest: { version: 1, digest: "", entries: [] }, sources: new Map(), size: 0 },
+        material: { programDigest: "", template: {} },
         launchSpec: (_slot: Slot, pin: NodePin) => ({ generation: generationOf(pin) }),
       },
       decisions: {
@@ -138,7 +140,7 @@ export class ScriptedRun {
     } as unknown as UpPlan;
     this.run = {
       plan,
-      request: { config, configFile: "", wait: true, ...given.request } as UpRequest,
+      request: { config, configFile: "", text: "", wait: true, ...given.request } as UpRequest,
       regions: [],
       ended: (instanceId) => void this.ended.push(instanceId),
       stop: new AbortController(),
@@ -148,6 +150,11 @@ export class ScriptedRun {
   /** The pins as the program would read them now. */
   get pinsWritten(): Pins | undefined {
     return readStackSettings(this.configFile).pins;
+  }
+
+  /** Where a fleet is kept to go back to; the folder need not be there. */
+  get keptFleet(): string {
+    return path.join(this.directory, "verified");
   }
 
   [Symbol.dispose](): void {
@@ -186,6 +193,7 @@ export class ScriptedRun {
       told: new Set(),
       stack: {
         configFile: this.configFile,
+        keptFleet: this.keptFleet,
         readState: () => Promise.resolve(this.state),
         up: (options: UpOptions) => Promise.resolve(this.up(options)),
         preview: ({ target }: UpOptions) => {
