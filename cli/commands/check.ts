@@ -2,6 +2,7 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { preflight, type Preflight } from "../../automation/operations/inspect/check";
 import type { Finding, RegionReport } from "../../automation/operations/plan/region-checks";
+import { driftLines } from "../output/drift";
 import { jsonLine } from "../output/json";
 import type { CommandContext } from "../runtime/context";
 import { withSession } from "../runtime/with-session";
@@ -26,7 +27,7 @@ export function preflightExitCode({ local, regions }: Preflight): ExitCode {
 }
 
 /** One line for each region, and below it each problem with what to do about it. */
-export function preflightText({ account, arn, local, regions }: Preflight): string {
+export function preflightText({ account, arn, local, regions, drift }: Preflight): string {
   const width = Math.max(...regions.map(({ region }) => region.length), 0);
   const good = regions.filter((region) => !isBad(region)).length;
   return [
@@ -36,6 +37,7 @@ export function preflightText({ account, arn, local, regions }: Preflight): stri
       `${findings.length === 0 ? "ok     " : isBad({ region, nodes, findings }) ? "ERROR  " : "WARNING"} ${region.padEnd(width)}  ${pluralize(nodes, "node")}${pool ? `, first pool ${pool}` : ""}${vcpus ? `, ${vcpus.wanted} of ${vcpus.free} free vCPUs` : ""}`,
       ...findings.map(findingLine),
     ]),
+    ...driftLines(drift),
     `${good} of ${pluralize(regions.length, "region")} can be used.`,
   ].join("\n");
 }

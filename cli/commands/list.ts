@@ -8,6 +8,9 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { didYouMean } from "../../fleet/text/suggest";
 import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
+import { isStopped } from "../../fleet/drift/compare";
+import { driftLines } from "../output/drift";
+import type { Drift } from "../../fleet/drift/types";
 import type { ListedNode, Listing } from "../../automation/operations/inspect/list";
 import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
@@ -19,7 +22,8 @@ import type { CommandContext } from "../runtime/context";
 import { placeFrom } from "../runtime/place";
 
 /** What `list` shows, with the moment at which it was so. */
-export type Seen = Omit<Listing, "nodes"> & { at: string; nodes: PricedNode[] };
+export type Seen = Omit<Listing, "nodes" | "drift" | "driftUnknown"> &
+  Partial<Pick<Listing, "drift" | "driftUnknown">> & { at: string; nodes: PricedNode[] };
 
 export async function run(context: CommandContext): Promise<ExitCode> {
   const shape = tableShape(context.options);
@@ -45,6 +49,9 @@ function show(context: CommandContext, seen: Seen, shape: TableShape): ExitCode 
       seen.nodes.filter(({ region }) => region === (options.region ?? region)),
       shape,
     ),
+    // What an earlier version kept has none.
+    driftUnknown: (seen.driftUnknown ?? []).filter((region) => region === (options.region ?? region)),
+    drift: (seen.drift ?? []).filter(({ region }) => region === (options.region ?? region)),
   };
   if (options.json) jsonLine(context, listing);
   else {
@@ -103,8 +110,8 @@ function readCached(context: CommandContext): Seen {
 }
 
 /** What a row of the table has no room for: what becomes of an instance and why, and fleets of other places. */
-function remarks({ nodes, foreign }: Listing, width: number): string[] {
-  const own = nodes.flatMap((node) => remarkOn(node) ?? []);
+function remarks({ nodes, foreign, drift }: Listing, width: number): string[] {
+  const own = [...nodes.flatMap((node) => remarkOn(node) ?? []), ...driftLines(drift.filter(isNoEnd))];
   if (foreign.length === 0) return own;
   const rows = foreign.map(({ lineage, stack, node, instanceId, region, state }) => [
     lineage,
@@ -141,7 +148,12 @@ function remarkOn({
     const why = stateReason ? `: ${stateReason}` : "";
     return `${name}: ${instanceId} is ${state}${why}${told === undefined ? "" : `; ${told}`}. \`repair\` makes it again.`;
   }
+  if (isStopped({ kind: "instance", is: state }))
+    return `${name}: ${instanceId} is ${state}: that was done outside this tool. \`up\` replaces it, and asks first.`;
   return told === undefined ? undefined : `${name}: ${told}${code}.`;
 }
 
 const ENDED: ReadonlySet<string> = new Set(["terminated", "shutting-down", "gone"]);
+
+/** What became of an instance is said of its node. */
+const isNoEnd = ({ kind }: Drift): boolean => kind !== "instance";

@@ -2,6 +2,8 @@ import type { ErrorInfo } from "../../fleet/errors";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { preview, refuseStaleBuild, type UpPlan } from "../../automation/operations/plan/plan-up";
+import { shown } from "../../automation/operations/run/drift";
+import { driftLines } from "../output/drift";
 import { exitCodeOf } from "../output/exit-code";
 import { changeLines } from "../output/lines";
 import { jsonLine } from "../output/json";
@@ -15,7 +17,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
     { needs: "config", starts: true, before: refuseStaleBuild },
     async ({ session, given, reporter }) => {
       const plan = await preview(session, { ...given, wait: false });
-      const { changes, resources, account, decisions, engine } = plan;
+      const { changes, resources, account, decisions, engine, drift } = plan;
       const refused = engine?.failures ?? [];
       const failures = [...decisions.failedRegions.map(({ error }) => error), ...refused];
       if (options.json) {
@@ -31,12 +33,14 @@ export async function run(context: CommandContext): Promise<ExitCode> {
             ami: (to ?? from).pin.ami,
           })),
           resources,
+          drift: drift.map(shown),
           failedRegions: decisions.failedRegions,
           refused,
         });
       } else {
         terminal.stdout.write(`account ${account}, stack ${session.target.stack}\n`);
         for (const line of changeLines(changes, resources)) terminal.stdout.write(`${line}\n`);
+        for (const line of driftLines(drift.filter(({ urn }) => urn === undefined))) terminal.stdout.write(`${line}\n`);
         terminal.stdout.write(`${summary(plan, refused)}\n`);
         for (const error of refused) reporter.emit({ type: "message", level: "error", message: error.message, error });
         for (const { region, error } of decisions.failedRegions)

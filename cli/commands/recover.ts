@@ -7,6 +7,7 @@ import { endFleet } from "../../automation/operations/down/end-fleet";
 import { dealWith, type NamedResult } from "../../automation/operations/down/named-objects";
 import { recoverState, type RecoverResult } from "../../automation/operations/down/recover-state";
 import { reportDown } from "../output/down";
+import { driftLines } from "../output/drift";
 import { jsonLine } from "../output/json";
 import { tableText, widthOf } from "../output/table";
 import type { CommandContext } from "../runtime/context";
@@ -44,12 +45,20 @@ function reportNamed(context: CommandContext, result: NamedResult): ExitCode {
   return exitCode;
 }
 
+/** A foreign rule is left alone by every command. */
+function agreement(nodes: number, drift: RecoverResult["drift"]): string {
+  const differing = drift.filter(({ urn }) => urn !== undefined).length;
+  return differing === 0
+    ? `Record and cloud agree: ${pluralize(nodes, "node")}. Run \`up\` to go on.`
+    : `Record and cloud agree but for ${pluralize(differing, "difference")} made outside this tool: ${pluralize(nodes, "node")}. Run \`up\` to put that right.`;
+}
+
 function reportRecovered(context: CommandContext, result: RecoverResult): ExitCode {
   const { options, terminal } = context;
   const exitCode = result.left.length > 0 || result.notLookedAt.length > 0 ? ExitCode.leftovers : ExitCode.ok;
   if (options.json) jsonLine(context, { type: "result", command: "recover", exitCode, ...result });
   else {
-    const { restored, nodes, left, notLookedAt } = result;
+    const { restored, nodes, left, notLookedAt, drift } = result;
     const lines = [
       ...(restored ? [`The state was restored from ${restored.file} of ${restored.at.toISOString()}.`] : []),
       ...(restored?.kept ? [`The state that stood there is kept as ${restored.kept}.`] : []),
@@ -65,9 +74,8 @@ function reportRecovered(context: CommandContext, result: RecoverResult): ExitCo
             ),
           ]
         : []),
-      ...(left.length + notLookedAt.length === 0
-        ? [`Record and cloud agree: ${pluralize(nodes, "node")}. Run \`up\` to go on.`]
-        : []),
+      ...driftLines(drift),
+      ...(left.length + notLookedAt.length === 0 ? [agreement(nodes, drift)] : []),
     ];
     terminal.stdout.write(`${lines.join("\n")}\n`);
   }

@@ -31,5 +31,16 @@ export function groupName(region: string, { group = region }: Pick<RegionPin, "g
 
 /** The logical name of the rule by which a group lets a block log in. @param group the group's logical name */
 export function sshRuleName(group: string, cidr: string): string {
-  return `${group}-ssh-${cidr}`;
+  return `${group}${SSH_INFIX}${cidr}`;
+}
+
+const SSH_INFIX = "-ssh-";
+
+/**
+ * The block that a rule was declared for, by the rule's logical name: what AWS shows of it, somebody may have changed.
+ * Undefined for the name of anything else.
+ */
+export function cidrOfSshRule(name: string): string | undefined {
+  const at = name.lastIndexOf(SSH_INFIX);
+  return at < 0 ? undefined : name.slice(at + SSH_INFIX.length);
 }

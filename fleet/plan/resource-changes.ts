@@ -27,9 +27,14 @@ export interface ResourceChange {
   kind: ChangeKind;
   /** Paths of the properties that change: `tags.team`. */
   properties: string[];
+  /** Why, where it is not the configuration's doing. */
+  reason?: string;
   /** Addresses that could not log in before, as a CIDR block. */
   opens?: string;
 }
+
+/** What is known of changes that the configuration does not explain, by URN: why, and of which properties. */
+export type Explanations = ReadonlyMap<string, { reason: string; properties: readonly string[] }>;
 
 /** Replacing is two steps of which the engine tells the second only for some resources: the first decides. */
 const KINDS: Record<string, ChangeKind> = {
@@ -44,9 +49,17 @@ export function kindOf({ op }: Pick<PlannedStep, "op">): ChangeKind | undefined 
   return KINDS[op];
 }
 
-/** Everything that would happen in the cloud, by URN; components and providers exist in the record alone. */
-export function resourceChanges(steps: readonly PlannedStep[]): ResourceChange[] {
-  const admitted = admittedBefore(steps);
+/**
+ * Everything that would happen in the cloud, by URN; components and providers exist in the record alone.
+ * @param why for what was done outside
+ * @param agreed by region: blocks that were agreed to before, although their rules are not there now
+ */
+export function resourceChanges(
+  steps: readonly PlannedStep[],
+  why: Explanations = new Map(),
+  agreed: ReadonlyMap<string, readonly string[]> = new Map(),
+): ResourceChange[] {
+  const admitted = admittedBefore(steps, agreed);
   // The engine tells of its steps as they come, which is another order each time.
   const sorted = [...steps].sort((a, b) => (a.urn < b.urn ? -1 : 1));
   return sorted.flatMap((step): ResourceChange[] => {
@@ -55,6 +68,8 @@ export function resourceChanges(steps: readonly PlannedStep[]): ResourceChange[]
     const { urn, type, name, inputs, before } = step;
     const region = textOf(inputs.region) ?? textOf(before?.region);
     const opens = kind === "delete" ? undefined : opening(step, admitted);
+    const outside = why.get(urn);
+    const properties = kind === "update" || kind === "replace" ? changedProperties(step) : [];
     return [
       {
         urn,
@@ -62,7 +77,8 @@ export function resourceChanges(steps: readonly PlannedStep[]): ResourceChange[]
         name,
         ...(region === undefined ? {} : { region }),
         kind,
-        properties: kind === "update" || kind === "replace" ? changedProperties(step) : [],
+        properties: kind === "create" ? [] : [...new Set([...properties, ...(outside?.properties ?? [])])].sort(),
+        ...(outside === undefined ? {} : { reason: outside.reason }),
         ...(opens === undefined ? {} : { opens }),
       },
     ];
@@ -90,14 +106,23 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** By region: the blocks that rules of ours admit now. A region without a group of ours has no nodes that could be reached. */
-function admittedBefore(steps: readonly PlannedStep[]): ReadonlyMap<string, readonly string[]> {
+/**
+ * By region: the blocks that rules of ours admit now, or were agreed to. A region without a group of ours has no nodes
+ * that could be reached.
+ */
+function admittedBefore(
+  steps: readonly PlannedStep[],
+  agreed: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, readonly string[]> {
   const admitted = new Map<string, string[]>();
   for (const { type, before } of steps) {
     const region = textOf(before?.region);
     if (region === undefined || (type !== AwsType.securityGroup && type !== AwsType.ingressRule)) continue;
     const cidr = type === AwsType.ingressRule ? cidrOf(before) : undefined;
-    admitted.set(region, [...(admitted.get(region) ?? []), ...(cidr === undefined ? [] : [cidr])]);
+    admitted.set(region, [
+      ...(admitted.get(region) ?? agreed.get(region) ?? []),
+      ...(cidr === undefined ? [] : [cidr]),
+    ]);
   }
   return admitted;
 }
@@ -125,19 +150,20 @@ function textOf(value: unknown): string | undefined {
 export function resourceLines(changes: readonly ResourceChange[]): string[] {
   const groups = new Map<string, ResourceChange[]>();
   for (const change of changes) {
-    const { kind, region = "", properties, opens = "" } = change;
-    const key = [kind, region, properties.join(), opens].join(" ");
+    const { kind, region = "", properties, reason = "", opens = "" } = change;
+    const key = [kind, region, properties.join(), reason, opens].join(" ");
     groups.set(key, [...(groups.get(key) ?? []), change]);
   }
   return [...groups.values()].map((group) => {
-    const [{ kind, region, properties, opens }] = group as [ResourceChange, ...ResourceChange[]];
+    const [{ kind, region, properties, reason, opens }] = group as [ResourceChange, ...ResourceChange[]];
     const counts = new Map<string, number>();
     for (const { type } of group) counts.set(shortType(type), (counts.get(shortType(type)) ?? 0) + 1);
     const what = [...counts].map(([type, count]) => (count === 1 ? type : `${count} ${type}s`));
     const where = region === undefined ? "" : ` in ${region}`;
     const which = properties.length === 0 ? "" : ` (${properties.join(", ")})`;
     const meaning = opens === undefined ? "" : `: lets ${opens} log in`;
-    return `${kind} ${listed(what)}${where}${which}${meaning}`;
+    const why = reason === undefined ? "" : `: ${reason}`;
+    return `${kind} ${listed(what)}${where}${which}${meaning}${why}`;
   });
 }
 

@@ -1,4 +1,19 @@
-import { EC2Client, StopInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  DeleteRouteCommand,
+  DescribeRouteTablesCommand,
+  DescribeSecurityGroupRulesCommand,
+  DescribeSecurityGroupsCommand,
+  DisassociateRouteTableCommand,
+  EC2Client,
+  ModifyNetworkInterfaceAttributeCommand,
+  ModifySecurityGroupRulesCommand,
+  RevokeSecurityGroupEgressCommand,
+  RevokeSecurityGroupIngressCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+  type RouteTable,
+  type SecurityGroupRule,
+} from "@aws-sdk/client-ec2";
 import { oneOf } from "../support/random";
 import { clientOf, until } from "../support/sandbox";
 import { REGIONS, type Workbench } from "../support/workbench";
@@ -114,7 +129,102 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   "an instance stopped outside": (scene) =>
     scene.fleet.market === "on-demand" &&
     outside(scene, "stopped", (client, id) => client.send(new StopInstancesCommand({ InstanceIds: [id] }))),
+  "a rule removed outside": (scene) =>
+    toNetwork(scene, async (client, { group }) => {
+      const rule = await ruleOf(client, group, scene.random);
+      if (rule === undefined) return false;
+      const named = { GroupId: group, SecurityGroupRuleIds: [rule.SecurityGroupRuleId!] };
+      if (rule.IsEgress) await client.send(new RevokeSecurityGroupEgressCommand(named));
+      else await client.send(new RevokeSecurityGroupIngressCommand(named));
+      return true;
+    }),
+  "a rule changed outside": (scene) =>
+    toNetwork(scene, async (client, { group }) => {
+      const rule = await ruleOf(client, group, scene.random, ({ IsEgress }) => !IsEgress);
+      if (rule === undefined) return false;
+      const { SecurityGroupRuleId, IpProtocol, FromPort, CidrIpv4, CidrIpv6, Description } = rule;
+      const SecurityGroupRule = { IpProtocol, FromPort, ToPort: 2_222, CidrIpv4, CidrIpv6, Description };
+      const SecurityGroupRules = [{ SecurityGroupRuleId, SecurityGroupRule }];
+      await client.send(new ModifySecurityGroupRulesCommand({ GroupId: group, SecurityGroupRules }));
+      return true;
+    }),
+  "a route removed outside": (scene) =>
+    toNetwork(scene, async (client, { table }) => {
+      if (!table?.Routes?.some(({ DestinationCidrBlock }) => DestinationCidrBlock === OPEN)) return false;
+      const { RouteTableId } = table;
+      await client.send(new DeleteRouteCommand({ RouteTableId, DestinationCidrBlock: OPEN }));
+      return true;
+    }),
+  "a table taken from a subnet outside": (scene) =>
+    toNetwork(scene, async (client, { table }) => {
+      const [association] = (table?.Associations ?? []).filter(({ SubnetId }) => SubnetId);
+      if (association === undefined) return false;
+      const AssociationId = association.RouteTableAssociationId;
+      await client.send(new DisassociateRouteTableCommand({ AssociationId }));
+      return true;
+    }),
+  "groups of an instance changed outside": (scene) =>
+    toNetwork(scene, async (client, { group, vpc }) => {
+      const { instances } = await scene.bench.live();
+      const within = instances
+        .filter(
+          ({ VpcId, State, NetworkInterfaces }) =>
+            VpcId === vpc && State?.Name === "running" && NetworkInterfaces?.length,
+        )
+        .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+      if (within.length === 0) return false;
+      const Filters = [{ Name: "vpc-id", Values: [vpc] }];
+      const { SecurityGroups = [] } = await client.send(new DescribeSecurityGroupsCommand({ Filters }));
+      const own = SecurityGroups.find(({ GroupName }) => GroupName === "default")?.GroupId;
+      if (own === undefined) return false;
+      const NetworkInterfaceId = oneOf(within, scene.random).NetworkInterfaces![0]!.NetworkInterfaceId;
+      const Groups = oneOf([[own], [own, group]], scene.random);
+      await client.send(new ModifyNetworkInterfaceAttributeCommand({ NetworkInterfaceId, Groups }));
+      return true;
+    }),
 };
+
+/** What of the fleet's own is in one region. */
+interface OwnNetwork {
+  group: string;
+  vpc: string;
+  /** Absent in a network that is not the fleet's. */
+  table?: RouteTable;
+}
+
+/** Something is done to what the fleet has in one of its regions. */
+async function toNetwork(
+  { bench, fleet, random }: Scene,
+  act: (client: EC2Client, network: OwnNetwork) => Promise<boolean>,
+): Promise<boolean> {
+  const client = new EC2Client(clientOf(await bench.sandbox(), oneOf(Object.keys(fleet.counts).sort(), random)));
+  try {
+    const { SecurityGroups = [] } = await client.send(new DescribeSecurityGroupsCommand({}));
+    const group = SecurityGroups.find(isOfFleet);
+    if (group === undefined) return false;
+    const { RouteTables = [] } = await client.send(new DescribeRouteTablesCommand({}));
+    return await act(client, { group: group.GroupId!, vpc: group.VpcId!, table: RouteTables.find(isOfFleet) });
+  } finally {
+    client.destroy();
+  }
+}
+
+const isOfFleet = ({ Tags }: { Tags?: { Key?: string }[] }): boolean =>
+  Tags?.some(({ Key }) => Key === "spot-deployer:stack") ?? false;
+
+/** A rule of a group, the same in each repetition. */
+async function ruleOf(
+  client: EC2Client,
+  group: string,
+  random: () => number,
+  fits: (rule: SecurityGroupRule) => boolean = () => true,
+): Promise<SecurityGroupRule | undefined> {
+  const Filters = [{ Name: "group-id", Values: [group] }];
+  const { SecurityGroupRules = [] } = await client.send(new DescribeSecurityGroupRulesCommand({ Filters }));
+  const words = ({ IsEgress, CidrIpv4, CidrIpv6 }: SecurityGroupRule): string => `${IsEgress} ${CidrIpv4 ?? CidrIpv6}`;
+  const fitting = SecurityGroupRules.filter(fits).sort((a, b) => (words(a) < words(b) ? -1 : 1));
+  return fitting.length === 0 ? undefined : oneOf(fitting, random);
+}
 
 function among(values: readonly string[], random: () => number, fits: (value: string) => boolean): string | undefined {
   const fitting = values.filter(fits);

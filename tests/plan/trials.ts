@@ -1,3 +1,4 @@
+import type { Drift } from "../../fleet/drift/types";
 import { engineThatReplaces } from "../support/engine-that-replaces";
 import { oneOf } from "../support/random";
 import { seededTrials, Trial, type TrialOptions, type TrialTotals } from "../support/seeded-trials";
@@ -15,6 +16,7 @@ interface Change {
 interface Preview {
   changes: Change[];
   resources: { urn: string; region?: string; kind: Kind; properties: string[]; opens?: string }[];
+  drift: Drift[];
 }
 
 interface Result {
@@ -272,10 +274,13 @@ function endedUnlisted(listed: ReadonlyMap<string, Kind>, before: Look, after: L
   );
 }
 
-function openedUnlisted({ resources }: Preview, before: Look, after: Look): string[] {
+function openedUnlisted({ resources, drift }: Preview, before: Look, after: Look): string[] {
   const told = new Set(resources.flatMap(({ region, opens }) => (opens === undefined ? [] : [`${region} ${opens}`])));
+  // What was agreed to and removed outside is put back.
+  const isRestored = (region: string, block: string): boolean =>
+    drift.some((one) => one.region === region && one.kind === "rule" && one.was?.includes(` from ${block} `));
   return opened(before, after)
-    .filter(({ region, block }) => !told.has(`${region} ${block}`))
+    .filter(({ region, block }) => !told.has(`${region} ${block}`) && !isRestored(region, block))
     .map(({ region, block }) => `${region}: ${block} may log in now, which was not listed`);
 }
 

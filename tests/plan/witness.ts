@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import {
   CreateSecurityGroupCommand,
+  DescribeRouteTablesCommand,
+  DescribeSecurityGroupRulesCommand,
   DescribeSecurityGroupsCommand,
   DescribeSpotInstanceRequestsCommand,
   DescribeVpcsCommand,
@@ -12,6 +14,7 @@ import {
   type Tag,
   type Vpc,
 } from "@aws-sdk/client-ec2";
+import { AwsType } from "../../fleet/aws/resource-types";
 import { clientOf } from "../support/sandbox";
 import { REGIONS, type Workbench } from "../support/workbench";
 import { amiOf, AUTO, GROUP, type Fleet } from "./fleet";
@@ -35,6 +38,8 @@ interface Region {
   limits: Map<string, number>;
   groups: SecurityGroup[];
   vpcs: Vpc[];
+  /** Rules and associations by their ids, routes by table and destination. */
+  parts: Set<string>;
 }
 
 /** Everything as it is at one moment, whatever our own code believes. */
@@ -46,7 +51,7 @@ export interface Look {
   files: Map<string, string>;
 }
 
-const INSTANCE = "aws:ec2/instance:Instance";
+const INSTANCE = AwsType.instance;
 /** Marks a secret in a state; its cipher text is another one each time. */
 const SECRET = "4dabf18193072939515e22adb298388d";
 
@@ -70,16 +75,32 @@ export class Witness {
 
   private region(name: string): Promise<Region> {
     return this.in(name, async (client) => {
-      const [{ instances }, { SpotInstanceRequests }, { SecurityGroups }, { Vpcs }] = await Promise.all([
+      const [{ instances }, { SpotInstanceRequests }, { SecurityGroups }, { Vpcs }, rules, tables] = await Promise.all([
         this.bench.live([name]),
         client.send(new DescribeSpotInstanceRequestsCommand({})),
         client.send(new DescribeSecurityGroupsCommand({})),
         client.send(new DescribeVpcsCommand({})),
+        client.send(new DescribeSecurityGroupRulesCommand({})),
+        client.send(new DescribeRouteTablesCommand({})),
       ]);
+      const parts = [
+        ...(rules.SecurityGroupRules ?? []).map(({ SecurityGroupRuleId }) => SecurityGroupRuleId!),
+        ...(tables.RouteTables ?? []).flatMap(({ RouteTableId, Routes, Associations }) => [
+          ...(Routes ?? []).map(({ DestinationCidrBlock }) => `${RouteTableId} ${DestinationCidrBlock}`),
+          ...(Associations ?? []).map(({ RouteTableAssociationId }) => RouteTableAssociationId!),
+        ]),
+      ];
       const limits = (SpotInstanceRequests ?? []).map(
         ({ SpotInstanceRequestId, SpotPrice }) => [SpotInstanceRequestId!, Number(SpotPrice)] as const,
       );
-      return { name, instances, limits: new Map(limits), groups: SecurityGroups ?? [], vpcs: Vpcs ?? [] };
+      return {
+        name,
+        instances,
+        limits: new Map(limits),
+        groups: SecurityGroups ?? [],
+        vpcs: Vpcs ?? [],
+        parts: new Set(parts),
+      };
     });
   }
 
@@ -148,12 +169,24 @@ export function happenedBetween(before: Look, after: Look): Happened {
   return happened;
 }
 
-/** A node whose instance has ended outside is none, whatever is recorded. */
+/** What has ended or was removed outside is none, whatever is recorded. */
 function byName(look: Look): Map<string, Recorded> {
-  const living = new Set(alive(look));
-  const there = [...look.recorded.values()].filter(({ type, id }) => type !== INSTANCE || living.has(id));
+  const living = new Set([...alive(look), ...look.regions.flatMap(({ parts }) => [...parts])]);
+  const there = [...look.recorded.values()].filter((resource) => {
+    const found = THERE[resource.type]?.(resource);
+    return found === undefined || living.has(found);
+  });
   return new Map(there.map((resource) => [nameOf(resource), resource]));
 }
+
+/** By what a recorded thing is found in the cloud, of the kinds that something is done to outside. */
+const THERE: Readonly<Record<string, (resource: Recorded) => string>> = {
+  [AwsType.instance]: ({ id }) => id,
+  [AwsType.ingressRule]: ({ id }) => id,
+  [AwsType.egressRule]: ({ id }) => id,
+  [AwsType.association]: ({ id }) => id,
+  [AwsType.route]: ({ inputs }) => `${String(inputs.routeTableId)} ${String(inputs.destinationCidrBlock)}`,
+};
 
 /** A node's instance is called by its node and its market. */
 function nameOf({ urn, type }: Recorded): string {

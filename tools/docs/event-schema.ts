@@ -76,6 +76,7 @@ const events = {
         region: z.string().optional(),
         kind: z.enum(["create", "update", "replace", "delete"]),
         properties: z.array(z.string()),
+        reason: z.string().optional(),
         opens: z.string().optional(),
       }),
     ),

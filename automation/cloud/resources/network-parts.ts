@@ -6,8 +6,14 @@ import {
   paginateDescribeRouteTables,
   paginateDescribeSecurityGroupRules,
   type EC2Client,
+  type Route,
+  type RouteTable,
+  type SecurityGroupRule,
 } from "@aws-sdk/client-ec2";
+import type { Lookup } from "../../../fleet/checks";
 import { EGRESS_RULE, EVERYWHERE, SSH_RULE } from "../../../fleet/aws/network";
+import type { SeenRoute, SeenRule, SeenTable } from "../../../fleet/drift/types";
+import { wordsWithCause } from "../../../fleet/errors";
 import type { Cloud } from "../clients";
 import { awsError } from "../errors";
 import { onAllPages } from "./kinds/kind";
@@ -23,80 +29,182 @@ export interface NetworkPart {
   holder: string;
   /** Of a rule or an association; a route has none. */
   id?: string;
+  /** It is such as this program makes; anything else somebody added by hand. */
+  isOurs: boolean;
   remove: () => Promise<unknown>;
 }
 
-/** The groups and route tables of one region whose parts are wanted. */
+/** The groups and networks of one region whose parts are wanted. */
 export interface PartHolders {
   region: string;
   groups: string[];
-  tables: string[];
+  vpcs: string[];
+}
+
+/** What one look at a region showed of its groups and networks; what is refused is a fact of its own. */
+export interface NetworkLook {
+  region: string;
+  rules: Lookup<SeenRule[]>;
+  tables: Lookup<SeenTable[]>;
+}
+
+/** The most values that one filter takes (EC2 API reference, "Filtering"). */
+const FILTER_VALUES = 200;
+
+/** Every rule of these groups, and every route table of these networks: two calls a region, by pages. Never throws. */
+export async function networkLook(cloud: Cloud, { region, groups, vpcs }: PartHolders): Promise<NetworkLook> {
+  const client = cloud.ec2(region);
+  const [rules, tables] = await Promise.all([
+    looked(`DescribeSecurityGroupRules in ${region}`, groups, (Values) =>
+      onAllPages(
+        paginateDescribeSecurityGroupRules({ client, pageSize: 1000 }, { Filters: [{ Name: "group-id", Values }] }),
+        ({ SecurityGroupRules }) => SecurityGroupRules,
+      ),
+    ),
+    // By filter: of a network that is gone, asking by id would be an error for all.
+    looked(`DescribeRouteTables in ${region}`, vpcs, (Values) =>
+      onAllPages(
+        paginateDescribeRouteTables({ client, pageSize: 100 }, { Filters: [{ Name: "vpc-id", Values }] }),
+        ({ RouteTables }) => RouteTables,
+      ),
+    ),
+  ]);
+  return { region, rules: mapped(rules, seenRule), tables: mapped(tables, seenTable) };
+}
+
+async function looked<T>(
+  call: string,
+  ids: readonly string[],
+  ask: (ids: string[]) => Promise<T[]>,
+): Promise<Lookup<T[]>> {
+  const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
+    ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
+  );
+  try {
+    return { value: (await Promise.all(parts.map(ask))).flat() };
+  } catch (error) {
+    return { failure: wordsWithCause(awsError(error, call)) };
+  }
+}
+
+function mapped<T, R>(found: Lookup<T[]>, read: (one: T) => R[]): Lookup<R[]> {
+  return found.failure === undefined ? { value: found.value.flatMap(read) } : found;
+}
+
+function seenRule(rule: SecurityGroupRule): SeenRule[] {
+  const { SecurityGroupRuleId: id, GroupId: group } = rule;
+  if (id === undefined || group === undefined) return [];
+  const { IpProtocol: protocol = "", FromPort, ToPort, CidrIpv4, CidrIpv6, ReferencedGroupInfo, PrefixListId } = rule;
+  return [
+    {
+      id,
+      group,
+      isEgress: rule.IsEgress ?? false,
+      protocol,
+      ...(protocol === "-1" ? {} : { fromPort: FromPort, toPort: ToPort }),
+      cidrIpv4: CidrIpv4 || undefined,
+      cidrIpv6: CidrIpv6 || undefined,
+      referencedGroup: ReferencedGroupInfo?.GroupId || undefined,
+      prefixList: PrefixListId || undefined,
+      description: rule.Description || undefined,
+    },
+  ];
+}
+
+function seenTable({ RouteTableId, Routes = [], Associations = [] }: RouteTable): SeenTable[] {
+  if (RouteTableId === undefined) return [];
+  return [
+    {
+      id: RouteTableId,
+      routes: Routes.flatMap((route): SeenRoute[] => {
+        const destination =
+          route.DestinationCidrBlock || route.DestinationIpv6CidrBlock || route.DestinationPrefixListId;
+        if (!destination) return [];
+        return [{ destination, target: targetOf(route), isMade: route.Origin === "CreateRoute" }];
+      }),
+      associations: Associations.flatMap(({ RouteTableAssociationId: id, SubnetId: subnet, Main }) =>
+        id === undefined || subnet === undefined || Main ? [] : [{ id, subnet }],
+      ),
+    },
+  ];
+}
+
+/** A route leads to one thing; an instance is named beside its interface. */
+function targetOf(route: Route): string {
+  const {
+    GatewayId,
+    NatGatewayId,
+    TransitGatewayId,
+    VpcPeeringConnectionId,
+    EgressOnlyInternetGatewayId,
+    LocalGatewayId,
+    CarrierGatewayId,
+    NetworkInterfaceId,
+    InstanceId,
+  } = route;
+  return (
+    GatewayId ||
+    NatGatewayId ||
+    TransitGatewayId ||
+    VpcPeeringConnectionId ||
+    EgressOnlyInternetGatewayId ||
+    LocalGatewayId ||
+    CarrierGatewayId ||
+    route.CoreNetworkArn ||
+    NetworkInterfaceId ||
+    InstanceId ||
+    ""
+  );
 }
 
 const OURS = new Set<string | undefined>([SSH_RULE.configured, SSH_RULE.caller, EGRESS_RULE]);
 
-/**
- * The parts that these groups and tables have in AWS: rules with a description of ours, the way out, and what subnets
- * go by it. Rules that somebody added by hand are not among them.
- * @throws SpotError of the class that AWS's error belongs to
- */
-export async function networkParts(cloud: Cloud, { region, groups, tables }: PartHolders): Promise<NetworkPart[]> {
+/** The parts of these groups and tables, each with the way to remove it; of routes, the way out alone. */
+export function partsOf(cloud: Cloud, { region, rules, tables }: NetworkLook): NetworkPart[] {
   const client = cloud.ec2(region);
-  try {
-    const found = await Promise.all([
-      groups.length > 0 ? rules(client, region, groups) : [],
-      tables.length > 0 ? partsOfTables(client, region, tables) : [],
-    ]);
-    return found.flat();
-  } catch (error) {
-    throw awsError(error, `listing the rules and routes in ${region}`);
-  }
+  return [
+    ...(rules.value ?? []).map(
+      (rule): NetworkPart => ({
+        kind: "rule",
+        region,
+        holder: rule.group,
+        id: rule.id,
+        isOurs: OURS.has(rule.description),
+        remove: () => revoke(client, rule),
+      }),
+    ),
+    ...(tables.value ?? []).flatMap((table) => partsOfTable(client, region, table)),
+  ];
 }
 
-async function rules(client: EC2Client, region: string, groups: string[]): Promise<NetworkPart[]> {
-  const found = await onAllPages(
-    paginateDescribeSecurityGroupRules({ client, pageSize: 1000 }, { Filters: [{ Name: "group-id", Values: groups }] }),
-    ({ SecurityGroupRules }) => SecurityGroupRules,
-  );
-  return found.flatMap(({ SecurityGroupRuleId: id, GroupId, IsEgress, Description }): NetworkPart[] => {
-    if (id === undefined || GroupId === undefined || !OURS.has(Description)) return [];
-    const rule = { GroupId, SecurityGroupRuleIds: [id] };
-    const remove = () =>
-      IsEgress
-        ? client.send(new RevokeSecurityGroupEgressCommand(rule))
-        : client.send(new RevokeSecurityGroupIngressCommand(rule));
-    return [{ kind: "rule", region, holder: GroupId, id, remove }];
-  });
+function revoke(client: EC2Client, { id, group, isEgress }: SeenRule): Promise<unknown> {
+  const rule = { GroupId: group, SecurityGroupRuleIds: [id] };
+  return isEgress
+    ? client.send(new RevokeSecurityGroupEgressCommand(rule))
+    : client.send(new RevokeSecurityGroupIngressCommand(rule));
 }
 
-async function partsOfTables(client: EC2Client, region: string, tables: string[]): Promise<NetworkPart[]> {
-  // By filter: of a table that is gone, asking by id would be an error for all.
-  const found = await onAllPages(
-    paginateDescribeRouteTables({ client }, { Filters: [{ Name: "route-table-id", Values: tables }] }),
-    ({ RouteTables }) => RouteTables,
-  );
-  return found.flatMap(({ RouteTableId: holder, Routes, Associations }): NetworkPart[] => {
-    if (holder === undefined) return [];
-    const wayOut = { RouteTableId: holder, DestinationCidrBlock: EVERYWHERE };
-    return [
-      ...(Routes ?? []).flatMap(({ DestinationCidrBlock }): NetworkPart[] =>
-        DestinationCidrBlock === EVERYWHERE
-          ? [{ kind: "route", region, holder, remove: () => client.send(new DeleteRouteCommand(wayOut)) }]
-          : [],
-      ),
-      ...(Associations ?? []).flatMap(({ RouteTableAssociationId: id, Main }): NetworkPart[] =>
-        id === undefined || Main
-          ? []
-          : [
-              {
-                kind: "association",
-                region,
-                holder,
-                id,
-                remove: () => client.send(new DisassociateRouteTableCommand({ AssociationId: id })),
-              },
-            ],
-      ),
-    ];
-  });
+function partsOfTable(
+  client: EC2Client,
+  region: string,
+  { id: holder, routes, associations }: SeenTable,
+): NetworkPart[] {
+  const wayOut = { RouteTableId: holder, DestinationCidrBlock: EVERYWHERE };
+  return [
+    ...routes.flatMap(({ destination }): NetworkPart[] =>
+      destination === EVERYWHERE
+        ? [{ kind: "route", region, holder, isOurs: true, remove: () => client.send(new DeleteRouteCommand(wayOut)) }]
+        : [],
+    ),
+    ...associations.map(
+      ({ id }): NetworkPart => ({
+        kind: "association",
+        region,
+        holder,
+        id,
+        isOurs: true,
+        remove: () => client.send(new DisassociateRouteTableCommand({ AssociationId: id })),
+      }),
+    ),
+  ];
 }

@@ -1,17 +1,23 @@
 import type { FleetConfig } from "../../../fleet/config";
-import { groupName, sshRuleName } from "../../../fleet/aws/network";
+import { cidrOfSshRule, groupName, sshRuleName } from "../../../fleet/aws/network";
 import { AwsType } from "../../../fleet/aws/resource-types";
+import { driftIn } from "../../../fleet/drift/compare";
+import type { FoundDrift } from "../../../fleet/drift/types";
 import { SpotError } from "../../../fleet/errors";
 import { outside, spot } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
+import { partsOf, type NetworkPart } from "../../cloud/resources/network-parts";
+import { urnParts } from "../../engine/events";
 import { exclusively } from "../../session/run-lock";
 import type { StackState, StateResource } from "../../engine/state";
 import type { Session } from "../../session";
 import { createError, failureInfo } from "../run/engine-events";
-import { clearBrokenRun } from "../run/recover";
+import { recordedIn, removeInTheWay, tellUnlooked } from "../run/drift";
+import { clearBrokenRun, forgetLost } from "../run/recover";
 import { noted } from "../run/noted";
+import { networksOfRecorded } from "../run/unrecorded-parts";
 import { unknownCaller } from "../plan/decide";
 import { planUp, type UpPlan } from "../plan/plan-up";
 import { recordedPins, withFormer } from "../plan/recorded-pins";
@@ -55,24 +61,48 @@ export function allowMe(
     if (caller === undefined) throw unknownCaller();
     const pins = pinsAsRecorded(session.state, config, plan, caller);
     const regions = Object.keys(pins.regions).sort();
-    const target = missingRules(session.state.resources, pins, caller);
+    const { current, drift, parts } = await rulesAsThere(session, caller);
+    const target = missingRules(current.state.resources, pins, caller, drift);
     // No target at all would mean everything.
     if (target.length === 0) return { caller, regions, changed: false };
     const unattended = session.target.kind === "sandbox";
     const message = `Account ${plan.account}, stack ${session.target.stack}: let ${caller} log in on ${pluralize(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
     if (!unattended && !(await session.reporter.confirm({ message, unattended })))
       throw new SpotError("E_DECLINED", "nothing was changed");
-    await prepareStack(session, { ...plan, decisions: { ...plan.decisions, pins } });
+    await prepareStack(current, { ...plan, decisions: { ...plan.decisions, pins } });
     // What the configuration does not name any more stays, and is declared by nobody.
-    const outcome = await noted(session, [], () => session.stack.up({ target, isSerial: true }));
+    const outcome = await noted(current, [], async () => {
+      await removeInTheWay(current, { drift, resources: target.map((urn) => ({ urn })) }, parts);
+      return current.stack.up({ target, isSerial: true });
+    });
     const [failure] = outcome.failures;
     if (failure) {
       const { message: what, cause, next, step } = failureInfo(failure);
       throw new SpotError("E_CREATE", { message: what, cause, next, step });
     }
-    if (outcome.programErrors.length > 0) throw createError(outcome, session);
+    if (outcome.programErrors.length > 0) throw createError(outcome, current);
     return { caller, regions, changed: true };
   });
+}
+
+/** The rules for a caller, with the record of those that somebody removed or changed brought up to date. */
+async function rulesAsThere(
+  session: Session,
+  caller: string,
+): Promise<{ current: Session; drift: FoundDrift[]; parts: NetworkPart[] }> {
+  const networks = await networksOfRecorded(session, session.state.regions);
+  tellUnlooked(session, networks);
+  const drift = networks.flatMap((network) => {
+    const { region } = network;
+    const rules = recordedIn(session.state, region).filter(({ type }) => type === AwsType.ingressRule);
+    return driftIn(region, rules, { rules: network.rules.value });
+  });
+  const own = drift.filter(({ urn }) => urn !== undefined && cidrOfSshRule(urnParts(urn).name) === caller);
+  return {
+    current: await forgetLost(session, [], { drift: own }),
+    drift: own,
+    parts: networks.flatMap((network) => partsOf(session.cloud, network)),
+  };
 }
 
 /** The fleet as it stands, whatever the configuration has become meanwhile, and the caller among those let in. */
@@ -95,13 +125,19 @@ function pinsAsRecorded(
   return withFormer(recorded, state, new Set());
 }
 
-/** URNs of the rules that would let a caller in and are not there, one for each network that nodes stand in. */
-function missingRules(recorded: readonly StateResource[], { regions, former = {} }: Pins, caller: string): string[] {
+/** URNs of the rules that would let a caller in and are not there as they should be, one for each network that nodes stand in. */
+function missingRules(
+  recorded: readonly StateResource[],
+  { regions, former = {} }: Pins,
+  caller: string,
+  drift: readonly FoundDrift[],
+): string[] {
   const networks = [
     ...Object.entries(regions),
     ...Object.entries(former).flatMap(([region, found]) => found.map(({ network }) => [region, network] as const)),
   ];
   const known = new Set(recorded.map(({ urn }) => urn));
+  for (const { urn } of drift) if (urn !== undefined) known.delete(urn);
   return networks.flatMap(([region, network]) => {
     const group = recorded.find(
       ({ type, name }) => type === AwsType.securityGroup && name === groupName(region, network),

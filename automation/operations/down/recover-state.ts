@@ -1,3 +1,4 @@
+import type { Drift } from "../../../fleet/drift/types";
 import { SpotError } from "../../../fleet/errors";
 import { again, spot } from "../../../fleet/steps";
 import { pluralize } from "../../../fleet/text/words";
@@ -9,6 +10,7 @@ import { orphansIn, tellUnexplained, type Orphans, type UnexplainedObject } from
 import { dividedLook } from "../../session/ownership";
 import { exclusively } from "../../session/run-lock";
 import { fleetRegions, reread, type Session } from "../../session";
+import { driftOf, shown } from "../run/drift";
 import { clearBrokenRun, recover } from "../run/recover";
 import { deleteByTags } from "./delete-by-tags";
 
@@ -22,6 +24,8 @@ export interface RecoverResult {
   left: UnexplainedObject[];
   /** Regions that did not answer: of what is there, nothing is known. */
   notLookedAt: string[];
+  /** Where record and cloud differ all the same: what was done outside this tool, and is put right by `up`. */
+  drift: Drift[];
 }
 
 /**
@@ -40,7 +44,7 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
     const restored = lost && (await restoreSaved(session, lost, seen));
     const whole = restored ? await reread(session) : session;
     const all = fleetRegions(whole, regions);
-    const { session: recovered } = await recover(whole, all, pending);
+    const { session: recovered, look } = await recover(whole, all, { dropped: pending, asksForDrift: false });
     const { explained, unexplained, silent } = await listOrphans(recovered, all);
     tellUnexplained(recovered, unexplained);
     const left = [
@@ -48,7 +52,13 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
       ...(await askedAbout(recovered, unexplained)),
     ];
     if (recovered.stackExists) await recovered.stack.keepState();
-    return { ...(restored ? { restored } : {}), nodes: recovered.state.nodes.length, left, notLookedAt: silent };
+    return {
+      ...(restored ? { restored } : {}),
+      nodes: recovered.state.nodes.length,
+      left,
+      notLookedAt: silent,
+      drift: driftOf(recovered, look).drift.map(shown),
+    };
   });
 }
 

@@ -1,15 +1,18 @@
 import type { FleetConfig } from "../../../fleet/config";
-import { errorInfo, isSpotError } from "../../../fleet/errors";
+import { errorInfo, isSpotError, wordsOf } from "../../../fleet/errors";
 import { slotsOf } from "../../../fleet/plan/slots";
 import { loadDefinition } from "../../../project/definition";
 import { regionStatuses } from "../../cloud/offerings/region-status";
+import { describeInstances } from "../../cloud/resources/inventory";
 import { recordedPins } from "../plan/recorded-pins";
+import { tellUnknown } from "../run/drift";
 import type { Session } from "../../session";
 import { keyPairOf } from "../plan/decide";
 import { Offers } from "../plan/offers";
 import { findingOf, regionReport, type Finding, type RegionReport } from "../plan/region-checks";
+import { lookForDrift, type DriftFound } from "./look-for-drift";
 
-export interface Preflight {
+export interface Preflight extends DriftFound {
   account: string;
   arn: string;
   /** What concerns no region: keys, payload, user data. */
@@ -37,13 +40,32 @@ export async function preflight(session: Session, request: CheckRequest): Promis
   );
   const slots = slotsOf(config);
   const wanted = config.regions.filter(({ count }) => count > 0);
-  const regions = await Promise.all(
-    wanted.map(({ name }) =>
-      regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers),
+  const [found, regions] = await Promise.all([
+    driftNow(session),
+    Promise.all(
+      wanted.map(({ name }) =>
+        regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers),
+      ),
+    ),
+  ]);
+  const { account, arn } = session.identity;
+  return { account, arn, local: local(session, request), regions, ...found };
+}
+
+/** A region that does not answer is told of by its report. */
+async function driftNow(session: Session): Promise<DriftFound> {
+  const found = await Promise.all(
+    session.state.regions.map((region) =>
+      describeInstances(session.cloud, session.lineage, region).then(
+        (instances) => [[region, instances] as const],
+        (error: unknown) => {
+          tellUnknown(session, region, [wordsOf(error)]);
+          return [];
+        },
+      ),
     ),
   );
-  const { account, arn } = session.identity;
-  return { account, arn, local: local(session, request), regions };
+  return lookForDrift(session, new Map(found.flat()));
 }
 
 /** What this machine must have: keys, a payload that can be uploaded, user data that EC2 takes. */

@@ -11,7 +11,8 @@ import { tagRecord } from "../../cloud/tags";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";
-import { begunSteps, isAtRest, type UnderWay } from "./under-way";
+import { lookForDrift, type DriftFound } from "./look-for-drift";
+import { begunSteps, isAtRest, isAtWork, type UnderWay } from "./under-way";
 
 /** A node as `list` shows it: the record joined with what AWS says now. */
 export interface ListedNode {
@@ -38,7 +39,7 @@ export interface ListedNode {
   recorded: boolean;
 }
 
-export interface Listing {
+export interface Listing extends DriftFound {
   stack: string;
   lineage: string;
   /** Found by their tags alone when the record is damaged or lost. */
@@ -79,10 +80,12 @@ export async function list(session: Session): Promise<Listing> {
   const regions = fleetRegions(session);
   const failedRegions: Listing["failedRegions"] = [];
   const live = new Map<string, Found>();
+  const byRegion = new Map<string, Instance[]>();
   await Promise.all(
     regions.map(async (region) => {
       try {
         const instances = await describeInstances(session.cloud, lineage, region);
+        byRegion.set(region, instances);
         const requests = await spotRequests(session.cloud, region, instances);
         if (requests.failure !== undefined) tellUnlooked(session, region, requests);
         for (const instance of instances)
@@ -150,6 +153,7 @@ export async function list(session: Session): Promise<Listing> {
       session,
       regions.map((region) => ({ region, objects: instances.filter((object) => object.region === region) })),
     );
+  const isComparable = problem === undefined && !isAtWork(session);
   const strange = isUnrecorded(session) || regions.length === 0;
   return {
     stack: session.target.stack,
@@ -159,6 +163,7 @@ export async function list(session: Session): Promise<Listing> {
     foreign: strange
       ? await foreignNodes(session, failedRegions)
       : others.map(({ region, instance }) => foreignNode(region, instance)),
+    ...(isComparable ? await lookForDrift(session, byRegion) : { drift: [], driftUnknown: state.regions }),
     failedRegions,
   };
 }

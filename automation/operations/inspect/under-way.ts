@@ -1,5 +1,5 @@
 import { shortName } from "../../../fleet/identity/ownership";
-import { fileLockOwners, lockState } from "../../engine/lock";
+import { fileLockOwners, lockState, type LockOwner } from "../../engine/lock";
 import { INSTANCE_TYPE, nodeNameOf, stateOf, type StateNode, type StackState } from "../../engine/state";
 import { urnParts } from "../../engine/events";
 import type { Session } from "../../session";
@@ -34,11 +34,15 @@ export function begunSteps({ resources, nodes, pending }: StackState): BegunStep
   };
 }
 
+/** Is a run at work on the stack, as far as can be told without disturbing it? */
+export function isAtWork({ target }: Pick<Session, "target">): boolean {
+  return fileOwners(target.env.PULUMI_BACKEND_URL, target.stack).some((owner) => lockState(owner) !== "dead");
+}
+
 /** Is no run at work on the stack, for certain? Only a file backend tells who holds it without being disturbed. */
 export function isAtRest({ target }: Session): boolean {
-  const backend = target.env.PULUMI_BACKEND_URL ?? "";
-  return (
-    backend.startsWith("file://") &&
-    fileLockOwners(backend, shortName(target.stack)).every((owner) => lockState(owner) === "dead")
-  );
+  return (target.env.PULUMI_BACKEND_URL ?? "").startsWith("file://") && !isAtWork({ target });
 }
+
+const fileOwners = (backend = "", stack: string): LockOwner[] =>
+  backend.startsWith("file://") ? fileLockOwners(backend, shortName(stack)) : [];

@@ -9,10 +9,11 @@ import { nextPool, type Choice } from "../../../fleet/aws/pools";
 import { detectPublicAddress } from "../../cloud/public-address";
 import { regionStatuses } from "../../cloud/offerings/region-status";
 import type { RegionOffer } from "../../cloud/offerings/regions";
+import { holdsNothing, type StackState } from "../../engine/state";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
 import { networksNow } from "./network-now";
 import { keeps, networkId, pinsOf } from "./pins";
-import { recordedPins, withFormer, type RecordedPins } from "./recorded-pins";
+import { callersOf as confirmedIn, recordedPins, withFormer, type RecordedPins } from "./recorded-pins";
 import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
 import { Offers } from "./offers";
@@ -35,13 +36,16 @@ export interface Decisions {
 /**
  * Decides zone, machine type, market, image and network of every slot that has none yet, by asking all regions
  * concerned in parallel. What exists keeps what it has: with nothing new this asks AWS nothing.
- * @param found what was decided before
+ * @param found what was decided before; `before`: what was recorded until what happened outside was written there
  * @throws SpotError E_CREDENTIALS (which concerns every region), E_SSH_KEY, E_KEY_LOST
  */
 export async function decide(
   session: Session,
   config: FleetConfig,
-  found: RecordedPins = recordedPins(session.state, config.network),
+  {
+    found = recordedPins(session.state, config.network),
+    before = session.state,
+  }: { found?: RecordedPins; before?: StackState } = {},
 ): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);
   const networks = await networksNow(session, config, found);
@@ -52,7 +56,7 @@ export async function decide(
   const open = slots.filter(({ name }) => !kept[name]);
   const needed = [...new Set(open.map(({ homeRegion }) => homeRegion))];
   const [{ callers, caller }, unfit] = await Promise.all([
-    callersOf(session, config, recorded.callers),
+    callersOf(session, config, [...recorded.callers, ...confirmed(session, before)]),
     faultsOf(session, config, offers, needed),
   ]);
   const faults = new Map([...unfit, ...networks.faults]);
@@ -188,6 +192,14 @@ export function keyPairOf(session: Session, config: FleetConfig): KeyPair {
   return fleetKeyPair(path.join(session.keys), session.state.nodes.length === 0);
 }
 
+/**
+ * Addresses that were confirmed and whose rules may be gone: a rule that somebody removed, or that the last run could not
+ * make again, is no reason to lock its user out.
+ */
+function confirmed({ settings }: Session, before: StackState): string[] {
+  return holdsNothing(before) ? [] : [...confirmedIn(before), ...(settings.pins?.ssh.callers ?? [])];
+}
+
 async function callersOf(
   session: Session,
   config: FleetConfig,
@@ -196,7 +208,7 @@ async function callersOf(
   if (!config.ssh.allow.includes("auto")) return { callers: [] };
   const current = (await detectPublicAddress(session.target))?.cidr;
   if (current === undefined) {
-    if (recorded.length > 0) return { callers: recorded };
+    if (recorded.length > 0) return { callers: [...new Set(recorded)].sort() };
     throw unknownCaller();
   }
   return { callers: [...new Set([...recorded, current])].sort(), caller: current };

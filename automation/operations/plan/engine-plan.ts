@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import type { ErrorInfo } from "../../../fleet/errors";
 import type { Pins } from "../../../fleet/model";
-import { kindOf, resourceChanges, type ResourceChange } from "../../../fleet/plan/resource-changes";
+import { kindOf, resourceChanges, type Explanations, type ResourceChange } from "../../../fleet/plan/resource-changes";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import type { FleetDefinition } from "../../../project/definition";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
@@ -74,14 +74,21 @@ function changesOutputs({ resources }: StackState, { stackOutputs }: EngineRepor
   return stackOutputs !== undefined && shown(recorded) !== shown(stackOutputs);
 }
 
-/** What would happen to the instances of each node, by node name; and to everything that is no node's. */
-export function changesOf({ steps }: Pick<EnginePlan, "steps">): {
+/**
+ * What would happen to the instances of each node, by node name; and to everything that is no node's.
+ * @param why and `agreed`: see `resourceChanges`
+ */
+export function changesOf(
+  { steps }: Pick<EnginePlan, "steps">,
+  why: Explanations,
+  agreed: ReadonlyMap<string, readonly string[]>,
+): {
   nodes: Map<string, ResourceChange[]>;
   others: ResourceChange[];
 } {
   const nodes = new Map<string, ResourceChange[]>();
   const others: ResourceChange[] = [];
-  for (const change of resourceChanges(steps)) {
+  for (const change of resourceChanges(steps, why, agreed)) {
     if (change.type !== INSTANCE_TYPE) {
       others.push(change);
       continue;

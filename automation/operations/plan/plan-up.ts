@@ -1,4 +1,8 @@
+import { cidrOfSshRule } from "../../../fleet/aws/network";
+import { AwsType } from "../../../fleet/aws/resource-types";
 import type { FleetConfig, Locate } from "../../../fleet/config";
+import { driftExplanations, explained, withStopped } from "../../../fleet/drift/reasons";
+import type { FoundDrift } from "../../../fleet/drift/types";
 import { SpotError } from "../../../fleet/errors";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
@@ -17,13 +21,13 @@ import { buildState } from "../../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../../project/definition";
 import { packageRoot } from "../../../project/package-root";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
-import { inventory } from "../../cloud/resources/inventory";
-import { holdsNothing } from "../../engine/state";
+import { holdsNothing, type StackState } from "../../engine/state";
 import { lostBy } from "../../session/lost-state";
 import { hasFleetKeyPair } from "../../ssh/key-pair";
 import { fleetRegions, type Session } from "../../session";
 import { selectNames } from "../../verify/select";
-import { forgetLost, lostOf } from "../run/recover";
+import { driftOf, tellUnlooked, toBeAsked, type DriftLook } from "../run/drift";
+import { forgetLost, lookAt, lostOf } from "../run/recover";
 import { decide, type Decisions } from "./decide";
 import { askEngine, changesOf, endsNode, type EnginePlan } from "./engine-plan";
 import { workable } from "./workable";
@@ -70,6 +74,8 @@ export interface UpPlan {
   undeclared: readonly string[];
   /** Nodes that would be replaced, and stay because what the configuration names does not work in their region. */
   held: string[];
+  /** What was done outside this tool. What of it can be undone is among the changes, with that reason. */
+  drift: readonly FoundDrift[];
 }
 
 /** @throws SpotError E_STALE_BUILD */
@@ -92,17 +98,20 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
     session,
     request.config.regions.map(({ name }) => name),
   );
-  const look = await inventory(session.cloud, session.lineage, regions);
-  const lost = lostBy(session, look);
+  const look = await lookAt(session, regions);
+  const lost = lostBy(session, look.regions);
   if (lost) throw lost;
+  tellUnlooked(session, look.networks);
+  const found = driftOf(session, look);
+  const { drift } = found;
   const isEmpty = holdsNothing(session.state);
-  const isLost = lostOf(session, look).length > 0;
+  const isLost = lostOf(session, look.regions).length > 0 || toBeAsked(drift).length > 0;
   return inTemporaryFolder(async (folder) => {
     const stack = isEmpty || isLost ? await session.stack.copiedTo(folder, isEmpty) : session.stack;
-    const current = await forgetLost({ ...session, stack }, look);
+    const current = await forgetLost({ ...session, stack }, look.regions, { drift });
     // Without nodes a key pair that is missing is made.
     const makesKeys = current.state.nodes.length === 0 && !hasFleetKeyPair(session.keys);
-    const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true);
+    const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true, found);
     return { ...(await workable(plan, request.config)), session };
   });
 }
@@ -110,14 +119,16 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
 /**
  * Finds out what must change, and changes nothing.
  * @param asks the engine is asked what it would do; false where it can do nothing but what is asked for
+ * @param found what was done outside, where that was looked at
  * @throws SpotError E_CREDENTIALS, E_KEY_LOST, E_SSH_KEY, E_PAYLOAD, E_USER_DATA_TOO_LARGE, and what `askEngine` throws
  */
 export async function planUp(
   session: Session,
-  { config, configFile, locate }: Pick<UpRequest, "config" | "configFile" | "locate">,
+  { config, configFile, locate, part }: Pick<UpRequest, "config" | "configFile" | "locate" | "part">,
   asks: boolean,
+  found: DriftLook = { drift: [], before: session.state },
 ): Promise<UpPlan> {
-  const decisions = await decide(session, config);
+  const decisions = await decide(session, config, { before: found.before });
   const definition = loadDefinition({
     config,
     configFile,
@@ -125,7 +136,15 @@ export async function planUp(
     lineage: session.lineage,
     locate,
   });
-  return planOf(session, definition, decisions, asks);
+  // Which nodes of a part are replaced is asked for, or found out by verification.
+  return planOf(session, definition, decisions, { asks, ...found, endsStopped: part === undefined });
+}
+
+interface PlanScope extends Partial<DriftLook> {
+  /** As for `planUp`. */
+  asks: boolean;
+  /** Instances that were stopped outside are replaced. */
+  endsStopped?: boolean;
 }
 
 /** What must change for a fleet to be as it is defined and decided. @throws what `planUp` throws */
@@ -133,7 +152,7 @@ export async function planOf(
   session: Session,
   definition: FleetDefinition,
   decisions: Decisions,
-  asks: boolean,
+  { asks, drift = [], before = session.state, endsStopped = false }: PlanScope,
 ): Promise<UpPlan> {
   const { pins } = decisions;
   const desired = definition.slots.flatMap((slot): DesiredNode[] => {
@@ -142,13 +161,26 @@ export async function planOf(
   });
   const made = desired.map(({ generation }) => generation);
   const known = withIngredients(session.stack.ingredients.read(), made, definition.ingredients(pins.ssh.publicKey));
-  const ours = changesBetween(desired, session.state.nodes, known);
-  const plan = { session, account: session.identity.account, definition, decisions, held: [] };
+  const differing = changesBetween(desired, session.state.nodes, known);
+  const ours = endsStopped ? withStopped(differing, drift) : differing;
+  const plan = { session, account: session.identity.account, definition, decisions, held: [], drift };
   if (!asks) return { ...plan, changes: ours, resources: [], undeclared: [] };
   const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));
-  const { nodes, others } = changesOf(engine);
+  const { nodes, others } = changesOf(engine, driftExplanations(drift), agreedBlocks(before, drift));
   const undeclared = engine.steps.flatMap((step) => (step.op === "delete" && !endsNode(step) ? [step.urn] : []));
-  return { ...plan, changes: asEngineSays(ours, nodes), resources: others, undeclared, engine };
+  return { ...plan, changes: explained(asEngineSays(ours, nodes), drift), resources: others, undeclared, engine };
+}
+
+/** By region, the blocks of the rules that were touched outside: who may log in was agreed to when they were made. */
+function agreedBlocks(before: StackState, drift: readonly FoundDrift[]): ReadonlyMap<string, string[]> {
+  const touched = new Set(drift.flatMap(({ urn }) => urn ?? []));
+  const agreed = new Map<string, string[]>();
+  for (const { urn, type, name, inputs } of before.resources) {
+    const cidr = type === AwsType.ingressRule && touched.has(urn) ? cidrOfSshRule(name) : undefined;
+    if (cidr === undefined || typeof inputs.region !== "string") continue;
+    agreed.set(inputs.region, [...(agreed.get(inputs.region) ?? []), cidr]);
+  }
+  return agreed;
 }
 
 /** The pins as they will be when each node that is replaced has had its turn: with a launch that no instance had. */

@@ -1,5 +1,5 @@
 import type { FormerNetwork, NodePin, Pins, RegionPin } from "../../../fleet/model";
-import { SSH_RULE } from "../../../fleet/aws/network";
+import { cidrOfSshRule, SSH_RULE } from "../../../fleet/aws/network";
 import { AwsType } from "../../../fleet/aws/resource-types";
 import type { StackState, StateNode, StateResource } from "../../engine/state";
 import { MADE, networkFits, networkId, type RecordedGroup } from "./pins";
@@ -69,10 +69,11 @@ export function withFormer(pins: Pins, state: StackState, leaving: ReadonlySet<s
   return Object.keys(former).length === 0 ? rest : { ...rest, former };
 }
 
-function callersOf(state: StackState): string[] {
+/** The addresses that were confirmed and are recorded. */
+export function callersOf(state: StackState): string[] {
   const callers = ofType(state, AwsType.ingressRule)
     .filter(({ inputs }) => inputs.description === SSH_RULE.caller)
-    .map(({ inputs }) => (inputs.cidrIpv4 ?? inputs.cidrIpv6) as string);
+    .flatMap(({ name }) => cidrOfSshRule(name) ?? []);
   return [...new Set(callers)].sort();
 }
 

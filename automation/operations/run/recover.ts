@@ -6,7 +6,7 @@ import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { deleteOfFleet } from "../../cloud/resources/delete";
 import { inventory, type FleetObject, type RegionInventory } from "../../cloud/resources/inventory";
-import type { NetworkPart } from "../../cloud/resources/network-parts";
+import { partsOf, type NetworkLook, type NetworkPart } from "../../cloud/resources/network-parts";
 import { lockedError, lockState } from "../../engine/lock";
 import type { PendingOperation, StateResource } from "../../engine/state";
 import { endStrays, straysOf } from "../../engine/strays";
@@ -14,8 +14,9 @@ import { lostBy } from "../../session/lost-state";
 import { madeOf, orphansAmong, tellUnexplained } from "../../session/orphans";
 import { dividedLook } from "../../session/ownership";
 import { reread, type Session } from "../../session";
+import { driftOf, tellUnlooked, toBeAsked, type DriftLook } from "./drift";
 import { createError } from "./engine-events";
-import { partsOfRecorded, removeParts, unrecordedParts } from "./unrecorded-parts";
+import { networksOfRecorded, removeParts, unrecordedParts } from "./unrecorded-parts";
 
 /** How long what a killed run left running may take to end by itself: a call that is under way comes to its end. */
 const STRAY_PATIENCE_MS = 10_000;
@@ -35,13 +36,15 @@ const LISTED_TYPES: Record<string, "instance" | "network"> = {
  * was created and never recorded, and what is recorded and no longer there. Changes nothing where the two agree.
  * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
  * @param dropped unfinished operations that the caller has dropped from the record already
+ * @param asksForDrift what was done outside to rules, routes and the like is written into the record, so that the engine
+ *   plans to undo it; only who does so at once may ask for it: afterwards the record does not know any more what was there
  * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
 export async function recover(
   opened: Session,
   regions: string[],
-  dropped: PendingOperation[] = [],
-): Promise<{ session: Session; look: Look }> {
+  { dropped = [], asksForDrift }: { dropped?: PendingOperation[]; asksForDrift: boolean },
+): Promise<{ session: Session; look: Look; found: DriftLook }> {
   const cleared = await clearBrokenRun(opened);
   const pending = [...dropped, ...cleared.pending];
   const look = await lookAt(cleared.session, regions);
@@ -54,10 +57,12 @@ export async function recover(
   const { session, left } = await endOrphans(cleared.session, look);
   if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
   const doubtful = new Set(pending.flatMap(({ region }) => region ?? []));
-  const recovered = await forgetLost(session, look.regions, doubtful);
+  tellUnlooked(session, look.networks);
+  const found = driftOf(session, look);
+  const recovered = await forgetLost(session, look.regions, { doubtful, drift: asksForDrift ? found.drift : [] });
   // What this run made of the record is believed by the next one, even where it goes no further.
   if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
-  return { session: recovered, look };
+  return { session: recovered, look, found };
 }
 
 /** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */
@@ -92,17 +97,19 @@ export async function clearBrokenRun(opened: Session): Promise<{ session: Sessio
 /** What there is in AWS, as one moment showed it. */
 export interface Look {
   regions: RegionInventory[];
-  /** Of the groups and tables that the record held then. */
+  /** Of the groups and networks that the record held then. */
+  networks: NetworkLook[];
+  /** Everything in `networks`, each with the way to remove it. */
   parts: NetworkPart[];
 }
 
 /** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
 export async function lookAt(session: Session, regions: string[]): Promise<Look> {
-  const [inventories, parts] = await Promise.all([
+  const [inventories, networks] = await Promise.all([
     inventory(session.cloud, session.lineage, regions),
-    partsOfRecorded(session, regions),
+    networksOfRecorded(session, regions),
   ]);
-  return { regions: inventories, parts };
+  return { regions: inventories, networks, parts: networks.flatMap((network) => partsOf(session.cloud, network)) };
 }
 
 /**
@@ -154,7 +161,8 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
 }
 
 /**
- * Has the engine ask for what is recorded and not listed, and forget what is really gone, so that it is made again.
+ * Has the engine ask for what is recorded and not listed, and for what was changed outside; it forgets what is really
+ * gone, so that it is made again.
  * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
  * for: routes and associations have no tags to list them by.
  * @throws SpotError E_PROVIDER, E_PROGRAM when the engine could not ask at all
@@ -162,11 +170,11 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
 export async function forgetLost(
   session: Session,
   look: readonly RegionInventory[],
-  doubtful: ReadonlySet<string> = new Set(),
+  { doubtful, drift = [] }: { doubtful?: ReadonlySet<string>; drift?: DriftLook["drift"] } = {},
 ): Promise<Session> {
-  const lost = lostOf(session, look, doubtful);
-  if (lost.length === 0) return session;
-  const outcome = await session.stack.refresh(lost.map(({ urn }) => urn));
+  const lost = new Set([...lostOf(session, look, doubtful).map(({ urn }) => urn), ...toBeAsked(drift)]);
+  if (lost.size === 0) return session;
+  const outcome = await session.stack.refresh([...lost]);
   const { failures, programErrors, interrupted } = outcome;
   if (programErrors.length > 0 && !interrupted) throw createError(outcome, session);
   for (const { step, message } of failures)

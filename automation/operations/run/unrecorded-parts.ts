@@ -1,43 +1,50 @@
 import { AwsType } from "../../../fleet/aws/resource-types";
 import { wordsOf } from "../../../fleet/errors";
 import { deleteWithin } from "../../cloud/resources/delete";
-import { networkParts, type NetworkPart } from "../../cloud/resources/network-parts";
+import { networkLook, type NetworkLook, type NetworkPart } from "../../cloud/resources/network-parts";
 import type { Session } from "../../session";
 
 /** How long AWS may hold back a rule or a route. */
 const PART_PATIENCE_MS = 30_000;
 
-/** The parts of the groups and tables that the record holds in these regions. A region that does not answer has none. */
-export async function partsOfRecorded({ cloud, state }: Session, regions: readonly string[]): Promise<NetworkPart[]> {
+/** Looks at the groups and networks that the record holds in these regions. */
+export function networksOfRecorded({ cloud, state }: Session, regions: readonly string[]): Promise<NetworkLook[]> {
   const idsIn = (region: string, type: string) =>
     state.resources.flatMap((resource) =>
       resource.type === type && resource.inputs.region === region && resource.id !== "" ? resource.id : [],
     );
-  const parts = await Promise.all(
+  return Promise.all(
     regions.map((region) =>
-      networkParts(cloud, {
+      networkLook(cloud, {
         region,
         groups: idsIn(region, AwsType.securityGroup),
-        tables: idsIn(region, AwsType.routeTable),
-      }).catch(() => []),
+        vpcs: idsIn(region, AwsType.vpc),
+      }),
     ),
   );
-  return parts.flat();
 }
 
-/** Parts in AWS that the record does not have: asking for them again would be refused for ever. */
+/** Parts in AWS such as a run of ours makes that the record does not have: asking for them again would be refused for ever. */
 export function unrecordedParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
   const ids = new Set(state.resources.map(({ id }) => id));
   const tablesWithRoute = new Set(
     state.resources.filter(({ type }) => type === AwsType.route).map(({ inputs }) => inputs.routeTableId),
   );
   return parts.filter(
-    ({ id, holder }) => ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
+    ({ id, holder, isOurs }) =>
+      isOurs && ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
   );
 }
 
-/** Removes parts, and tells of each; one that AWS keeps is told of and stays. */
-export async function removeParts(session: Session, parts: NetworkPart[]): Promise<void> {
+/**
+ * Removes parts, and tells of each; one that AWS keeps is told of and stays.
+ * @param why they are removed, after their names
+ */
+export async function removeParts(
+  session: Session,
+  parts: readonly NetworkPart[],
+  why = "made and never recorded",
+): Promise<void> {
   await Promise.all(
     parts.map(async ({ kind, region, holder, remove }) => {
       try {
@@ -46,16 +53,18 @@ export async function removeParts(session: Session, parts: NetworkPart[]): Promi
           type: "message",
           level: "warning",
           subject: "recovery",
-          message: `removed a ${kind} of ${holder} in ${region}: made and never recorded`,
+          message: `removed ${article(kind)} of ${holder} in ${region}: ${why}`,
         });
       } catch (error) {
         session.reporter.emit({
           type: "message",
           level: "warning",
           subject: region,
-          message: `a ${kind} of ${holder}, made and never recorded, could not be removed: ${wordsOf(error)}`,
+          message: `${article(kind)} of ${holder}, ${why}, could not be removed: ${wordsOf(error)}`,
         });
       }
     }),
   );
 }
+
+const article = (kind: NetworkPart["kind"]): string => `${kind === "association" ? "an" : "a"} ${kind}`;

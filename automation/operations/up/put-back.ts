@@ -33,8 +33,9 @@ export async function putBack(run: UpRun, from: Progress, fallback: NonNullable<
   });
   const { config, configFile } = definition;
   const before = run.plan.session.state;
-  const decisions = await decide(from.session, config, decidedBefore(from.session, before, fallback.project));
-  const plan = await workable(await planOf(from.session, definition, decisions, true), config);
+  const found = decidedBefore(from.session, before, fallback.project);
+  const decisions = await decide(from.session, config, { found });
+  const plan = await workable(await planOf(from.session, definition, decisions, { asks: true }), config);
   const { account, changes, resources, session } = plan;
   reporter.emit({ type: "changes", stack: session.target.stack, account, changes, resources });
   const request = { ...run.request, config, configFile, text: kept.configText, locate: undefined, rollback: false };

@@ -1,3 +1,4 @@
+import { driftExplanations } from "../../../fleet/drift/reasons";
 import { wordsOf, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import { resourceChanges, resourceLines, type ResourceChange } from "../../../fleet/plan/resource-changes";
@@ -101,7 +102,7 @@ async function settleAfterFailure(run: UpRun): Promise<void> {
 }
 
 const leftOf = (run: UpRun, start: Progress, at: Progress): ResourceChange[] =>
-  resourceChanges(leftOver(run, start, at));
+  resourceChanges(leftOver(run, start, at), driftExplanations(run.plan.drift));
 
 /** What is not done beside the nodes could be something that was to be closed: nobody is to take it for done. */
 function tellLeft(run: UpRun, left: readonly ResourceChange[]): void {

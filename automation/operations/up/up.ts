@@ -8,6 +8,7 @@ import { Provisioner } from "../nodes/provisioner";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
 import { workable } from "../plan/workable";
 import { holdsNothing } from "../../engine/state";
+import { removeInTheWay } from "../run/drift";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
 import { recover } from "../run/recover";
@@ -33,10 +34,10 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     opened,
     request.config.regions.map(({ name }) => name),
   );
-  const { session, look } = await recover(opened, regions);
+  const { session, look, found } = await recover(opened, regions, { asksForDrift: true });
   goneBetween(opened, session).forEach(ended);
   // What is recorded is the engine's to judge. Where nothing is, there is only to create.
-  const whole = await planUp(session, request, !holdsNothing(session.state));
+  const whole = await planUp(session, request, !holdsNothing(session.state), found);
   const plan = await workable(limited(whole, opened, request.part), request.config);
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
@@ -50,7 +51,10 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     );
   }
   await confirmed(plan);
-  return noted(session, look.regions, () => carriedOut(session, { plan, request, regions, ended, fallback }));
+  return noted(session, look.regions, async () => {
+    await removeInTheWay(session, plan, look.parts);
+    return carriedOut(session, { plan, request, regions, ended, fallback });
+  });
 }
 
 interface Agreed extends Pick<UpRun, "plan" | "request" | "regions" | "ended"> {

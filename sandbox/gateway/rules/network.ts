@@ -85,6 +85,17 @@ export const networkRules: Rule[] = [
     if (text(at, "status") === "in-use")
       throw new AwsError("InvalidParameterValue", `Network interface '${id}' is currently in use.`);
   }),
+  // A subnet goes by one table ("Subnet route tables", VPC User Guide); moto keeps the one before and says nothing.
+  before("ec2:AssociateRouteTable", async (call, cloud) => {
+    const [table, subnet] = [call.params.get("RouteTableId") ?? "", call.params.get("SubnetId") ?? ""];
+    const filter = filterParams({ "association.subnet-id": [subnet] });
+    const tables = items(await cloud.moto.ask(call.region, "DescribeRouteTables", filter), "routeTableSet");
+    if (subnet !== "" && tables.some((one) => text(one, "routeTableId") !== table))
+      throw new AwsError(
+        "Resource.AlreadyAssociated",
+        `the specified association for route table ${table} conflicts with an existing association`,
+      );
+  }),
   before("ec2:DetachInternetGateway", async (call, cloud) => {
     const vpc = call.params.get("VpcId") ?? "";
     if ((await publicAddresses(cloud, call.region, vpc)).length > 0) {

@@ -36,6 +36,12 @@ export async function describeInstancesBy(client: EC2Client, Filters: Filter[]):
     .map((instance) => ({ ...instance, InstanceId: stated(instance, "InstanceId") }));
 }
 
+/** Groups belong to interfaces; what an instance lists of its own is a copy (and moto's is empty). */
+export function groupsOf({ NetworkInterfaces, SecurityGroups }: AwsInstance): string[] {
+  const first = NetworkInterfaces?.find(({ Attachment }) => Attachment?.DeviceIndex === 0);
+  return (first?.Groups ?? SecurityGroups ?? []).flatMap(({ GroupId }) => GroupId ?? []);
+}
+
 export const spotRequest = {
   kind: "spot-request",
   idFilter: "spot-instance-request-id",
@@ -58,7 +64,7 @@ export const instance = {
   vpcFilters: [VPC],
   list: async (client, filters) =>
     (await describeInstancesBy(client, [...filters, { Name: "instance-state-name", Values: LIVE_STATES }])).map((i) =>
-      listed(i.InstanceId, i.State?.Name ?? "unknown", i.Tags, { created: i.LaunchTime }),
+      listed(i.InstanceId, i.State?.Name ?? "unknown", i.Tags, { created: i.LaunchTime, groups: groupsOf(i) }),
     ),
   remove: (client, id) => client.send(new TerminateInstancesCommand({ InstanceIds: [id] })),
   // Only then are its interface and address let go.

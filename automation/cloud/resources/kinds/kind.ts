@@ -13,6 +13,8 @@ export interface Listed {
   heldBy?: string;
   /** The VPCs that a gateway is attached to: it may be taken to another one. */
   attachedTo?: string[];
+  /** The security groups of an instance, by its first interface. */
+  groups?: string[];
   /** AWS makes and ends it together with something else, or never lets it go: nobody deletes it by itself. */
   managed?: string;
   /** With what it ends: its VPC (a default group), the instance that it is attached to. */

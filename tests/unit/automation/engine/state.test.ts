@@ -18,6 +18,7 @@ import { stateOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
 import { networkFits } from "../../../../automation/operations/plan/pins";
 import { recordedPins } from "../../../../automation/operations/plan/recorded-pins";
+import { AwsType } from "../../../../fleet/aws/resource-types";
 import { SSH_RULE } from "../../../../fleet/aws/network";
 import type { Pins } from "../../../../fleet/model";
 
@@ -39,11 +40,11 @@ const EXPORTED = {
       resource("aws:ec2/subnet:Subnet", "us-west-2b", "subnet-2", { availabilityZone: "us-west-2b" }),
       resource("aws:ec2/subnet:Subnet", "us-west-2a", "subnet-1", { availabilityZone: "us-west-2a" }),
       resource("aws:ec2/securityGroup:SecurityGroup", "us-west-2", "sg-1", { vpcId: "vpc-1" }),
-      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "a", "sgr-1", {
+      resource(AwsType.ingressRule, "us-west-2-ssh-203.0.113.7/32", "sgr-1", {
         cidrIpv4: "203.0.113.7/32",
         description: SSH_RULE.caller,
       }),
-      resource("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "b", "sgr-2", {
+      resource(AwsType.ingressRule, "us-west-2-ssh-198.51.100.0/24", "sgr-2", {
         cidrIpv4: "198.51.100.0/24",
         description: SSH_RULE.configured,
       }),
@@ -103,6 +104,14 @@ describe("the state as exported", () => {
     });
     assert.deepEqual(Object.keys(pins.nodes), ["us-west-2-0"]);
     assert.deepEqual(pins.callers, ["203.0.113.7/32"]);
+  });
+
+  it("confirms no address that somebody wrote into a confirmed rule", () => {
+    const resources = EXPORTED.deployment.resources.map(
+      (entry) => JSON.parse(JSON.stringify(entry).replace('"203.0.113.7/32"', '"0.0.0.0/0"')) as typeof entry,
+    );
+    assert.match(JSON.stringify(resources), /"0\.0\.0\.0\/0"/);
+    assert.deepEqual(recordedPins(stateOf({ deployment: { resources } }), "create").callers, ["203.0.113.7/32"]);
   });
 
   it("is read from its own file when that has the form that is known, and else left to the engine", () => {

@@ -273,6 +273,20 @@ describe("the gateway's rules", () => {
       "DependencyViolation",
       { DescribeNetworkInterfaces: { networkInterfaceSet: list({}) } },
     ],
+    [
+      "a subnet that goes by another table",
+      "AssociateRouteTable",
+      { RouteTableId: "rtb-1", SubnetId: "subnet-1" },
+      "Resource.AlreadyAssociated",
+      { DescribeRouteTables: { routeTableSet: list({ routeTableId: "rtb-2" }) } },
+    ],
+    [
+      "a subnet that goes by this table",
+      "AssociateRouteTable",
+      { RouteTableId: "rtb-1", SubnetId: "subnet-1" },
+      undefined,
+      { DescribeRouteTables: { routeTableSet: list({ routeTableId: "rtb-1" }) } },
+    ],
     ["an empty subnet", "DeleteSubnet", { SubnetId: "subnet-1" }, undefined],
     [
       "a VPC with a gateway",

@@ -130,6 +130,8 @@ describe("what `check` says", () => {
     arn: "arn:aws:iam::123456789012:user/a",
     local,
     regions,
+    drift: [],
+    driftUnknown: [],
   });
 
   it("is one line for each region, and each problem with its next step", () => {

@@ -126,6 +126,7 @@ export class ScriptedRun {
       },
       changes,
       resources: [],
+      drift: [],
       undeclared: (given.plans?.others ?? []).flatMap(({ op, urn }) => (op === "delete" ? [urn] : [])),
       held: [],
       // What it is asked about an empty record goes without saying.

@@ -1,0 +1,108 @@
+import { AwsType } from "../../../fleet/aws/resource-types";
+import { driftIn, isStopped } from "../../../fleet/drift/compare";
+import type { Drift, FoundDrift, Recorded, SeenRegion } from "../../../fleet/drift/types";
+import type { ResourceChange } from "../../../fleet/plan/resource-changes";
+import type { RegionInventory } from "../../cloud/resources/inventory";
+import type { NetworkLook, NetworkPart } from "../../cloud/resources/network-parts";
+import type { StackState } from "../../engine/state";
+import type { Session } from "../../session";
+import type { Look } from "./recover";
+import { removeParts } from "./unrecorded-parts";
+
+/** What was done outside this tool, and the record as it was before any of it was written there. */
+export interface DriftLook {
+  drift: readonly FoundDrift[];
+  before: StackState;
+}
+
+/** Compares the record with a look at its regions. Of a region that did not answer nothing is said. */
+export function driftOf(session: Session, { regions, networks }: Look): DriftLook {
+  const drift = regions.flatMap((inventory) => {
+    const network = networks.find(({ region }) => region === inventory.region);
+    return driftIn(inventory.region, recordedIn(session.state, inventory.region), seenIn(inventory, network));
+  });
+  return { drift, before: session.state };
+}
+
+/** The resources of AWS that are recorded in a region. An instance that was ended to be made anew is awaited, not lost. */
+export function recordedIn({ resources, nodes }: StackState, region: string): Recorded[] {
+  const names = new Map(nodes.map(({ instanceId, name }) => [instanceId, name]));
+  return resources
+    .filter(({ custom, id, inputs }) => custom && id !== "" && inputs.region === region)
+    .filter(({ type, id }) => type.startsWith("aws:") && (type !== AwsType.instance || names.has(id)))
+    .map(({ urn, type, id, inputs }) => ({ urn, type, id, inputs, node: names.get(id) }));
+}
+
+function seenIn({ objects, error }: RegionInventory, network: NetworkLook | undefined): SeenRegion {
+  if (error !== undefined) return {};
+  return {
+    ...partsSeen(network),
+    instances: new Map(
+      objects.flatMap(({ kind, id, detail, groups = [] }) =>
+        kind === "instance" ? [[id, { state: detail, groups }] as const] : [],
+      ),
+    ),
+    gateways: new Map(
+      objects.flatMap(({ kind, id, attachedTo = [] }) =>
+        kind === "internet-gateway" ? [[id, attachedTo] as const] : [],
+      ),
+    ),
+    present: new Set(objects.map(({ id }) => id)),
+  };
+}
+
+/** The rules and tables that a look showed; what was refused is not there. */
+export function partsSeen(network: NetworkLook | undefined): Pick<SeenRegion, "rules" | "tables"> {
+  return { rules: network?.rules.value, tables: network?.tables.value };
+}
+
+/** URNs of what the engine must ask for before it can plan: of an instance that stands still its provider sees nothing. */
+export function toBeAsked(drift: readonly FoundDrift[]): string[] {
+  return drift.flatMap((one) => (one.urn === undefined || isStopped(one) ? [] : one.urn));
+}
+
+/** Says of which regions rules and routes could not be compared, and why. */
+export function tellUnlooked(session: Session, networks: readonly NetworkLook[]): void {
+  for (const { region, rules, tables } of networks)
+    tellUnknown(
+      session,
+      region,
+      [rules.failure, tables.failure].flatMap((failure) => failure ?? []),
+    );
+}
+
+/** @param failures of the calls that would have told; none: nothing is said */
+export function tellUnknown({ reporter }: Session, region: string, failures: readonly string[]): void {
+  if (failures.length === 0) return;
+  const message = `whether anything was changed outside this tool is not known: ${failures.join("; ")}`;
+  reporter.emit({ type: "message", level: "warning", subject: region, message });
+}
+
+/**
+ * Removes what somebody put in the place of a thing that is about to be made again: AWS takes only one.
+ * @param plan what is about to be done
+ */
+export async function removeInTheWay(
+  session: Session,
+  { drift, resources }: { drift: readonly FoundDrift[]; resources: readonly Pick<ResourceChange, "urn">[] },
+  parts: readonly NetworkPart[],
+): Promise<void> {
+  const planned = new Set(resources.map(({ urn }) => urn));
+  const ids = new Set(drift.flatMap(({ urn, inTheWay }) => (urn !== undefined && planned.has(urn) ? inTheWay : [])));
+  const inTheWay = parts.filter(({ id }) => id !== undefined && ids.has(id));
+  await removeParts(session, inTheWay, "put in the place of the fleet's own");
+}
+
+/** As it is shown, without what it takes to put it right. */
+export function shown({ region, kind, id, node, urn, was, is, heals }: FoundDrift): Drift {
+  return {
+    region,
+    kind,
+    id,
+    ...(node === undefined ? {} : { node }),
+    ...(urn === undefined ? {} : { urn }),
+    was,
+    is,
+    heals,
+  };
+}
