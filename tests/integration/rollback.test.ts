@@ -10,7 +10,7 @@ import { FIRST_RUN_MS, HELD, until } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
 
 const REGION = "us-west-2";
-const COUNTS = { [REGION]: 2, "us-east-1": 1 };
+const COUNTS = { [REGION]: 3 };
 const REFUSED = { error: { code: "InvalidParameterValue", status: 400 } };
 
 interface Result {
@@ -59,10 +59,10 @@ describe("`up --rollback-on-failure` of a roll", function () {
     configured(COUNTS);
   }
 
-  /** Another payload, machine type and tag, and a node more, which is made before the roll begins. */
+  /** Another payload, machine type and tag, and a node in another region, which is made before the roll begins. */
   function changed(): void {
     put("new\n");
-    configured({ ...COUNTS, "us-east-1": 2 }, ["tags: {team: blue}"], ["machine_type: t3a.medium"]);
+    configured({ ...COUNTS, "us-east-1": 1 }, ["tags: {team: blue}"], ["machine_type: t3a.medium"]);
   }
 
   /** What tells of each node's content and tags, by node name. */
@@ -108,12 +108,13 @@ describe("`up --rollback-on-failure` of a roll", function () {
       const result = resultOf(outcome);
       assert.equal(outcome.code, 4, outcome.stdout);
       assert.match(result.failures[0]?.message ?? "", /InvalidParameterValue/);
-      assert.deepEqual(result.rolledBack, ["us-east-1-1"]);
+      assert.deepEqual(result.rolledBack, ["us-east-1-0"]);
       const putBack = nth === 1 ? [`${REGION}-0`] : [`${REGION}-0`, `${REGION}-1`];
       assert.deepEqual([result.rollback?.done, result.rollback?.putBack], [true, putBack]);
       assert.deepEqual(await made(), before);
       const last = await ids();
-      assert.equal(last["us-east-1-0"], first["us-east-1-0"], "whose turn had not come is the instance that it was");
+      assert.equal((await bench.live()).vpcs.length, 1, "the network of what was added goes with it");
+      assert.equal(last[`${REGION}-2`], first[`${REGION}-2`], "whose turn had not come is the instance that it was");
       const again = await planned();
       assert.ok(again.includes("replace") && again.includes("create"), `the next \`up\` tries again: ${again.join()}`);
       assert.equal(readStackSettings(bench.stackFile).kept, undefined);

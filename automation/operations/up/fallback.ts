@@ -24,6 +24,8 @@ export function isOfFleet(
   return slot !== undefined && definition.launchSpec(slot, pin, kept.pins.ssh.publicKey).generation === generation;
 }
 
+const CHANGED_SINCE = "the fleet was changed since by a run that did not leave it verified, or from another machine";
+
 /**
  * What a run goes back to where it fails: the fleet that was verified last. What would stand in the way of that, as far
  * as it can be known, is found out before anything is changed.
@@ -32,7 +34,7 @@ export function isOfFleet(
 export async function fallbackOf(session: Session): Promise<KeptProject> {
   const { stack, target, lineage, identity, state, reporter } = session;
   const project = readKeptProject(stack.keptFleet, target.stack);
-  const { kept } = project;
+  const { kept, definition } = project;
   if (kept.lineage !== lineage || kept.account !== identity.account)
     throw new SpotError("E_NOT_KEPT", {
       message: `what is kept in ${stack.keptFleet} is another fleet: ID ${kept.lineage} in account ${kept.account}`,
@@ -40,7 +42,13 @@ export async function fallbackOf(session: Session): Promise<KeptProject> {
   if (state.nodes.length > 0 && !state.nodes.some((node) => isOfFleet(project, node)))
     throw new SpotError("E_NOT_KEPT", {
       message: `no node that stands is of the fleet that is kept, which was verified at ${kept.at}`,
-      cause: "it was changed since by a run that did not leave it verified, or from another machine",
+      cause: CHANGED_SINCE,
+    });
+  const strange = state.nodes.filter(({ name }) => definition.slots.every((slot) => slot.name !== name));
+  if (strange.length > 0)
+    throw new SpotError("E_NOT_KEPT", {
+      message: `the fleet that is kept, which was verified at ${kept.at}, has no ${strange.map(({ name }) => name).join(", ")}: putting it back would end what stands`,
+      cause: CHANGED_SINCE,
     });
   assertContent(stack.keptFleet, kept);
   assertKey(session, project);

@@ -61,7 +61,7 @@ export interface PutBack {
   nodes: readonly string[];
   /** What could not be done of it, other than nodes. */
   left: readonly ResourceChange[];
-  /** Everything is as it was: nothing failed, nothing waits and nothing is left. */
+  /** Everything is as it was: nothing failed, nothing waits, nothing is left, and what was looked at is verified. */
   isDone: boolean;
 }
 

@@ -55,6 +55,8 @@ function ended(
 ): Progress {
   const { created, replaced } = doneBetween(from.session.state.nodes, at.session.state.nodes, []);
   const left = isStopped(back) ? [] : resourceChanges(leftOver(back, start, at));
+  const isWell = at.failures.length === 0 && (at.verification === undefined || at.verification.isVerified);
+  const isWhole = isWell && at.pending.size === 0 && left.length === 0;
   const stood = new Set(run.plan.session.state.nodes.map(({ name }) => name));
   const stands = new Set(at.session.state.nodes.map(({ name }) => name));
   const added = from.session.state.nodes.map(({ name }) => name).filter((name) => !stood.has(name));
@@ -80,7 +82,7 @@ function ended(
       wanted: [...wantedBy(back, at.changes)],
       nodes: [...created, ...replaced].sort(naturalCompare),
       left,
-      isDone: at.failures.length === 0 && at.pending.size === 0 && left.length === 0 && !isStopped(back),
+      isDone: isWhole && !isStopped(back),
     },
   };
 }

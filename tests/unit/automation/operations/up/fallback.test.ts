@@ -117,6 +117,11 @@ describe("what a run goes back to", () => {
       },
       /SSH key that it was made with/,
     ],
+    [
+      "a node stands that it does not have",
+      (node) => sessionWith(node, [], { state: { nodes: [node, recorded("us-west-2-7", PIN)] } } as Partial<Session>),
+      /has no us-west-2-7: putting it back would end what stands/,
+    ],
     ["its image is gone", (node) => sessionWith(node, []), /us-west-2 does not have its image ami-old any more/],
     [
       "a file of its payload is gone",
