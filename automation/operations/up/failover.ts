@@ -37,7 +37,7 @@ export interface Placement {
   retries: number;
 }
 
-/** @param unworkable regions in which something that the configuration names is missing: no node may go there */
+/** @param unworkable regions to which no node may go */
 export function initialPlacement(pins: Pins, unworkable: readonly string[] = []): Placement {
   return { pins, attempts: [], closed: unworkable.map((region) => ({ region })), moves: 0, retries: 0 };
 }

@@ -2,6 +2,7 @@ import type { ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { EngineOutcome } from "../../engine/stack";
+import { NETWORK_TYPE } from "../../engine/state";
 import type { Session } from "../../session";
 import type { NodeVerification, Verification } from "../../verify/result";
 import type { FleetAccess } from "../nodes/fleet-access";
@@ -68,9 +69,13 @@ export interface PutBack {
 /** @param turns nodes that are replaced in turn */
 export function begun({ session, decisions, changes, engine, held }: UpPlan, turns: readonly string[]): Progress {
   const unworkable = [...decisions.asked].flatMap(([region, error]) => (error ? [region] : []));
+  // A node that went to a region as its network goes would stand in the way of that.
+  const leaving = engine?.steps.flatMap(({ type, name, op }) =>
+    type === NETWORK_TYPE && op === "delete" ? [name] : [],
+  );
   return {
     session,
-    placement: initialPlacement(decisions.pins, unworkable),
+    placement: initialPlacement(decisions.pins, [...unworkable, ...(leaving ?? [])]),
     changes,
     pending: new Set([...turns, ...held]),
     leaving: new Set(),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { nodeUrns } from "../../../../../automation/engine/state";
+import { NETWORK_TYPE, nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
 import type { Offers } from "../../../../../automation/operations/plan/offers";
@@ -184,6 +184,22 @@ describe("a run of `up`", () => {
       ["E_NO_POOL"],
     );
     assert.equal(scripted.scopes.length, 1);
+  });
+
+  it("takes no refused node to a region whose network is to go", async () => {
+    const network = { ...otherStep("", "delete"), type: NETWORK_TYPE };
+    using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: NO_CAPACITY }] }, {}], {
+      nodes: [recorded(SECOND, NEW)],
+      wanted: of([FIRST, SECOND], NEW),
+      count: 2,
+      candidates: [{ pool: poolIn("b"), ami: "ami-b" }],
+      plans: { others: [network] },
+    });
+    const result = await carryOut(scripted.run);
+    assert.deepEqual(
+      result.failures.map(({ code }) => code),
+      ["E_NO_POOL"],
+    );
   });
 
   it("keeps what it decided when the program breaks off", async () => {
