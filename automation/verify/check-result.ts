@@ -1,6 +1,5 @@
 import type { Check, Verdict } from "../../fleet/checks";
-import type { Advice } from "../../fleet/errors";
-import { NODE, stepFor } from "../../fleet/steps";
+import { adviceFor } from "../../fleet/errors";
 import { mapTexts, withoutKnown } from "../../fleet/text/masking";
 import type { CheckResult, CheckStatus } from "./result";
 
@@ -12,12 +11,6 @@ const STATUS_OF: Record<NonNullable<Verdict["severity"]>, CheckStatus> = {
   info: "info",
   unknown: "unknown",
 };
-
-/** The advice for a node: with its name where one stands for it. */
-export const adviceFor = (node: string, { next, step }: Advice): Advice => ({
-  next: next.replaceAll(new RegExp(`\\b${NODE}\\b`, "g"), node),
-  step: stepFor(node, step),
-});
 
 /** What a verdict makes of a check of a node: with the cause and the next step when it does not hold. */
 export function toResult(

@@ -9,11 +9,11 @@ import type {
 } from "../../fleet/checks";
 import { atRecordedAddress } from "../../fleet/checks/reach";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/checks/diagnosis";
-import { wordsOf } from "../../fleet/errors";
+import { adviceFor, wordsOf } from "../../fleet/errors";
 import type { NodeRef } from "../../fleet/model";
 import { systemClock, type Clock } from "../../system/clock";
 import type { NodeConnection } from "../ssh/connection";
-import { adviceFor, toResult, redacted, skipped } from "./check-result";
+import { toResult, redacted, skipped } from "./check-result";
 import { outcomeOf } from "./outcome";
 import { reach, type Reach } from "./reach";
 import type { CheckResult, NodeVerification, Verification } from "./result";

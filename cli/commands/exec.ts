@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { errorInfo, SpotError, type ErrorInfo } from "../../fleet/errors";
+import { errorInfoOf, SpotError, type ErrorInfo } from "../../fleet/errors";
 import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
@@ -67,7 +67,7 @@ export async function run(context: CommandContext): Promise<ExitCode> {
               for (const line of outputLines(result)) terminal.stdout.write(`${nodePrefix(ref)} ${line}\n`);
             return result;
           } catch (error) {
-            return { ...about, error: errorInfo(error) };
+            return { ...about, error: errorInfoOf(ref.name, error) };
           }
         },
         { concurrency: NODES_AT_A_TIME },

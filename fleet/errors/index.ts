@@ -1,4 +1,4 @@
-import { again, NODE, outside, spot, type Step } from "../steps";
+import { again, NODE, outside, spot, stepFor, type Step } from "../steps";
 import { ExitCode } from "./exit-codes";
 
 /** Why something failed, in the terms that decide what to do about it. */
@@ -383,6 +383,12 @@ export const errorCatalogue = {
   },
 } as const satisfies Record<string, Advice & { class: ErrorClass; meaning: string }>;
 
+/** The advice for a node: with its name where one stands for it. */
+export const adviceFor = (node: string, { next, step }: Advice): Advice => ({
+  next: next.replaceAll(new RegExp(`\\b${NODE}\\b`, "g"), node),
+  step: stepFor(node, step),
+});
+
 export type ErrorCode = keyof typeof errorCatalogue;
 
 /** What the catalogue says to do, where the case at hand has nothing better. */
@@ -443,6 +449,12 @@ export function errorInfo(error: unknown): ErrorInfo {
     ...(error.location === undefined ? {} : { location: error.location }),
     ...(error.problems.length === 0 ? {} : { problems: error.problems.map(errorInfo) }),
   };
+}
+
+/** The error of one node as plain data: its advice has the node's name. */
+export function errorInfoOf(node: string, error: unknown): ErrorInfo {
+  const info = errorInfo(error);
+  return { ...info, ...adviceFor(node, info) };
 }
 
 /** An error's own words and those of what caused it, in one line. */

@@ -20,7 +20,7 @@ export const mistakes: Mistake[] = [
     what: "There is no configuration",
     args: ["up", "--config", "nowhere.yaml"],
     message: "E_CONFIG_MISSING: …nowhere.yaml cannot be read",
-    next: "Name it with --config FILE, or copy config.example.yaml to config.yaml.",
+    next: "Run `setup` to have one written; or name yours with --config FILE, or copy config.example.yaml to config.yaml.",
   },
   {
     what: "Tabs in YAML",

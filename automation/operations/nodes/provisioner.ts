@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { errorInfoOf, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { TokenHolder } from "../../../fleet/identity/generation";
 import type { NodeRef } from "../../../fleet/model";
 import { describeInstances } from "../../cloud/resources/inventory";
@@ -99,7 +99,7 @@ export class Provisioner {
       if (result.state === "rebooted") this.deployed.add(ref.instanceId);
       return result;
     } catch (error) {
-      const info = errorInfo(error);
+      const info = errorInfoOf(ref.name, error);
       // Without a verification nothing else would say that it is out of reach.
       if (isStanding && this.options.wait && error instanceof ConnectError && error.code === "E_SSH") {
         const message = `does not answer, though it has had its time to boot: it is verified without being waited for`;

@@ -8,7 +8,7 @@ import { commandNamed } from "../../../cli/runtime/command";
 import { COMMANDS } from "../../../cli/table";
 import { awsFailures } from "../../../fleet/aws/error-codes";
 import { checks, checksFor } from "../../../fleet/checks";
-import { errorCatalogue, type Advice } from "../../../fleet/errors";
+import { errorCatalogue, errorInfoOf, SpotError, type Advice } from "../../../fleet/errors";
 import { actions, AGAIN, stepFor, stepText, type CommandStep } from "../../../fleet/steps";
 import { packageRoot } from "../../../project/package-root";
 
@@ -128,6 +128,9 @@ describe("steps", () => {
       action: "mend-network",
       then: { command: "replace", args: ["a-0"] },
     });
+    const { next, step } = errorInfoOf("a-0", new SpotError("E_HOST_KEY", "its key is another one"));
+    assert.deepEqual(step, { command: "replace", args: ["a-0"] });
+    assert.match(next, /^`replace a-0` /);
     assert.equal(stepText({ command: "replace", args: ["a 0"] }), "npx spot replace 'a 0'");
   });
 

@@ -10,6 +10,7 @@ import {
   type NodeExpectation,
   type Verdict,
 } from "../../../../fleet/checks";
+import { NODE, outside, spot, type Step } from "../../../../fleet/steps";
 import { layout, paths } from "../../../../fleet/layout";
 import { hostKeyProof } from "../../../../fleet/identity/host-key-proof";
 import { manifestOf, manifestText } from "../../../../fleet/node/payload";
@@ -890,6 +891,98 @@ describe("the check list", () => {
     assert.ok(check.where === "cloud");
     return check.judge(facts, node);
   };
+
+  const shutOut = { caller: { cidr: "198.18.0.9/32", isCertain: true } };
+  const noRoute = { internetRoute: { value: null } };
+  const noAddress = { instance: { ...cloud.instance, publicAddress: undefined } };
+  const open80 = { groups: { value: [group(22), group(80)] } };
+  for (const [what, id, facts, own, step, words] of [
+    ["ended", "A2", { instance: { ...cloud.instance, state: "terminated" } }, true, spot("up"), /`up`/],
+    [
+      "of another type",
+      "A2",
+      { instance: { ...cloud.instance, instanceType: "m5.large" } },
+      true,
+      spot("replace", NODE),
+      /`replace NODE`/,
+    ],
+    ["without the route of the fleet's own network", "A3", noRoute, true, spot("up"), /`up` brings back/],
+    [
+      "without the route of a network of the user's",
+      "A3",
+      noRoute,
+      false,
+      outside("mend-network", spot("verify")),
+      /^Give your subnet a route/,
+    ],
+    ["without an address", "A3", noAddress, true, spot("replace", NODE), /`replace NODE`/],
+    [
+      "without an address in a network of the user's",
+      "A3",
+      noAddress,
+      false,
+      outside("mend-network", spot("replace", NODE)),
+      /^Let your subnet give public addresses/,
+    ],
+    ["out of reach from a new address", "A4", shutOut, true, spot("allow-me"), /^Run `allow-me`/],
+    [
+      "out of reach because a rule of the fleet's is gone",
+      "A4",
+      { groups: { value: [{ ...group(22), ingress: [] }] } },
+      true,
+      spot("up"),
+      /brings back the rule/,
+    ],
+    [
+      "open at a port too many",
+      "A4",
+      open80,
+      true,
+      outside("revoke-rule", spot("verify")),
+      /`ASK ec2 revoke-security-group-ingress --group-id sg-80 --ip-permissions 'IpProtocol=tcp,FromPort=80,ToPort=80,IpRanges=\[\{CidrIp=198\.18\.0\.1\/32\}\]' --region us-west-2`/,
+    ],
+    [
+      "open at a port too many, and out of reach",
+      "A4",
+      { ...open80, ...shutOut },
+      true,
+      outside("revoke-rule", spot("allow-me")),
+      /revoke-security-group-ingress.*`allow-me`/,
+    ],
+  ] as [string, string, Partial<CloudFacts>, boolean, Step, RegExp][]) {
+    it(`${id} has a step that ends it, of a node ${what}`, () => {
+      const check = checkOf(id);
+      assert.ok(check.where === "cloud");
+      const verdict = check.judge({ ...cloud, ...facts }, { ...node, hasOwnNetwork: own });
+      assert.equal(verdict.ok, false);
+      const advice = verdict.next === undefined ? check : verdict;
+      assert.deepEqual(advice.step, step);
+      assert.match(advice.next, words);
+    });
+  }
+
+  it("A4 names every kind of source in the command that takes its rule away", () => {
+    const revoked = (source: string, protocol = "tcp"): string => {
+      const ingress = [{ protocol, fromPort: 1, toPort: 2, source }];
+      return (
+        judgeCloud("A4", { ...cloud, groups: { value: [group(22), { id: "sg-1", isOwn: true, ingress }] } }).next ?? ""
+      );
+    };
+    assert.match(revoked("::/0"), /Ipv6Ranges=\[\{CidrIpv6=::\/0\}\]/);
+    assert.match(revoked("sg-2"), /UserIdGroupPairs=\[\{GroupId=sg-2\}\]/);
+    assert.match(revoked("pl-3"), /PrefixListIds=\[\{PrefixListId=pl-3\}\]/);
+    assert.match(revoked("0.0.0.0/0", "-1"), /'IpProtocol=-1,IpRanges=\[\{CidrIp=0\.0\.0\.0\/0\}\]'/);
+  });
+
+  it("B7 tells a wrong name of an orchestrator from a node that resolves nothing", () => {
+    const route = "default via 10.0.0.1 dev eth0";
+    assert.deepEqual(
+      judge("B7", `${route}\nip-1 ok\none.example\n`).step,
+      outside("correct-configuration", spot("up")),
+    );
+    assert.equal(judge("B7", `${route}\nip-1\none.example\n`).step, undefined);
+    assert.equal(judge("B7", `ip-1 ok\none.example\n`).step, undefined);
+  });
 
   for (const [how, failure, next] of [
     [
