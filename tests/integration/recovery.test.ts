@@ -410,7 +410,7 @@ describe("when something breaks: record and cloud come together again", function
     const up = await bench.spot(["up"]);
     assert.equal(up.code, 9, up.stderr);
     for (const kind of ["rule", "route", "association"])
-      assert.match(up.stderr, new RegExp(`removed a ${kind} of .* never recorded`));
+      assert.match(up.stderr, new RegExp(`removed an? ${kind} of .* never recorded`));
     const again = await bench.spot(["up"]);
     assert.equal(again.code, 9, again.stderr);
     assert.doesNotMatch(again.stderr, /WARNING/);
