@@ -1,7 +1,7 @@
 import { EGRESS_RULE, SSH_RULE } from "../aws/network";
 import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
-import type { Drift, DriftKind, FoundDrift, Recorded, SeenRegion, SeenRoute, SeenRule } from "./types";
+import type { Drift, DriftKind, FoundDrift, Place, Recorded, SeenRegion, SeenRoute, SeenRule } from "./types";
 import { removal, routeWords, ruleWords } from "./words";
 
 /** What a comparison finds of a recorded resource; undefined: it is as it is recorded, or could not be looked at. */
@@ -33,7 +33,8 @@ const COMPARISONS: Readonly<Record<string, (recorded: Recorded, seen: SeenRegion
  * is what could not be looked at.
  * @param recorded the fleet's resources of that region alone
  */
-export function driftIn(region: string, recorded: readonly Recorded[], seen: SeenRegion): FoundDrift[] {
+export function driftIn(place: Place, recorded: readonly Recorded[], seen: SeenRegion): FoundDrift[] {
+  const { region } = place;
   const changed = recorded.flatMap((resource): FoundDrift[] => {
     const { urn, id, type, node } = resource;
     const finding = COMPARISONS[type]?.(resource, seen);
@@ -42,7 +43,7 @@ export function driftIn(region: string, recorded: readonly Recorded[], seen: See
       : [];
   });
   const replaced = new Set(changed.flatMap(({ inTheWay }) => inTheWay));
-  const added = [...addedRules(region, recorded, seen), ...addedToTables(region, recorded, seen)];
+  const added = [...addedRules(place, recorded, seen), ...addedToTables(place, recorded, seen)];
   return [
     ...changed,
     ...added.map((drift) => ({
@@ -153,7 +154,7 @@ type Added = Pick<Drift, "kind" | "id" | "is" | "heals">;
 /** Descriptions of the rules that this program makes: such a rule was made by a run that did not come to record it. */
 const OURS: ReadonlySet<string | undefined> = new Set([SSH_RULE.configured, SSH_RULE.caller, EGRESS_RULE]);
 
-function addedRules(region: string, recorded: readonly Recorded[], { rules = [] }: SeenRegion): Added[] {
+function addedRules(place: Place, recorded: readonly Recorded[], { rules = [] }: SeenRegion): Added[] {
   const known = idsOf(recorded);
   return rules
     .filter(({ id, group }) => known.has(group) && !known.has(id))
@@ -161,11 +162,11 @@ function addedRules(region: string, recorded: readonly Recorded[], { rules = [] 
       kind: "rule",
       id: rule.id,
       is: ruleWords(rule),
-      heals: OURS.has(rule.description) ? TAKEN_AWAY : removal.rule(region, rule),
+      heals: OURS.has(rule.description) ? TAKEN_AWAY : removal.rule(place, rule),
     }));
 }
 
-function addedToTables(region: string, recorded: readonly Recorded[], { tables = [] }: SeenRegion): Added[] {
+function addedToTables(place: Place, recorded: readonly Recorded[], { tables = [] }: SeenRegion): Added[] {
   const known = idsOf(recorded);
   const routes = recorded.filter(({ type }) => type === AwsType.route);
   return tables
@@ -179,7 +180,7 @@ function addedToTables(region: string, recorded: readonly Recorded[], { tables =
           .filter((route) => route.isMade && !isKnown(route))
           .map((route): Added => {
             const id = `${table.id} ${route.destination}`;
-            return { kind: "route", id, is: routeWords(route), heals: removal.route(region, table.id, route) };
+            return { kind: "route", id, is: routeWords(route), heals: removal.route(place, table.id, route) };
           }),
         ...table.associations
           .filter(({ id }) => !known.has(id))

@@ -89,6 +89,13 @@ export interface SeenInstance {
   groups: readonly string[];
 }
 
+/** Where a comparison is made. */
+export interface Place {
+  region: string;
+  /** The AWS CLI as a person calls it to reach this account: `aws`, with what leads it there. */
+  awsCli: string;
+}
+
 /** What a region shows, by AWS's ids. What could not be looked at, or was not, is absent, and nothing is said of it. */
 export interface SeenRegion {
   instances?: ReadonlyMap<string, SeenInstance>;

@@ -1,5 +1,5 @@
 import { shellQuote } from "../text/shell-quote";
-import type { Drift, SeenRoute, SeenRule } from "./types";
+import type { Drift, Place, SeenRoute, SeenRule } from "./types";
 
 /** `tcp 22 from 203.0.113.0/24 (SSH)`. */
 export function ruleWords(rule: SeenRule): string {
@@ -17,16 +17,16 @@ export function routeWords({ destination, target }: Pick<SeenRoute, "destination
 
 /** The commands of AWS's command line that take away what somebody added: nothing here does it for them. */
 export const removal = {
-  rule: (region: string, { id, group, isEgress }: SeenRule): string =>
-    aws(`revoke-security-group-${isEgress ? "egress" : "ingress"}`, region, {
+  rule: (place: Place, { id, group, isEgress }: SeenRule): string =>
+    aws(`revoke-security-group-${isEgress ? "egress" : "ingress"}`, place, {
       "group-id": group,
       "security-group-rule-ids": id,
     }),
-  route: (region: string, table: string, { destination, target }: SeenRoute): string =>
+  route: (place: Place, table: string, { destination, target }: SeenRoute): string =>
     // A route to an endpoint goes with the endpoint's association alone.
     target.startsWith("vpce-")
-      ? aws("modify-vpc-endpoint", region, { "vpc-endpoint-id": target, "remove-route-table-ids": table })
-      : aws("delete-route", region, { "route-table-id": table, [destinationOption(destination)]: destination }),
+      ? aws("modify-vpc-endpoint", place, { "vpc-endpoint-id": target, "remove-route-table-ids": table })
+      : aws("delete-route", place, { "route-table-id": table, [destinationOption(destination)]: destination }),
 };
 
 function destinationOption(destination: string): string {
@@ -34,9 +34,9 @@ function destinationOption(destination: string): string {
   return destination.includes(":") ? "destination-ipv6-cidr-block" : "destination-cidr-block";
 }
 
-function aws(command: string, region: string, options: Record<string, string>): string {
+function aws(command: string, { awsCli, region }: Place, options: Record<string, string>): string {
   const words = Object.entries({ region, ...options }).map(([name, value]) => `--${name} ${shellQuote(value)}`);
-  return `aws ec2 ${command} ${words.join(" ")}`;
+  return `${awsCli} ec2 ${command} ${words.join(" ")}`;
 }
 
 /** What happened to it, for a person: `rule tcp 22 from 203.0.113.0/24 (SSH) was removed outside this tool`. */

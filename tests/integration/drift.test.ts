@@ -284,8 +284,10 @@ describe("what is done outside this tool", function () {
       }),
     );
     const added = (await network()).rules.find(({ FromPort }) => FromPort === 8080)!.SecurityGroupRuleId!;
-    const revokes = `aws ec2 revoke-security-group-ingress --region ${REGION} --group-id ${group} --security-group-rule-ids ${added}`;
-    const deletes = `aws ec2 delete-route --region ${REGION} --route-table-id ${table.RouteTableId} --destination-cidr-block 198.51.100.0/24`;
+    // It leads to where the fleet is.
+    const aws = `AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox aws --endpoint-url ${(await bench.sandbox()).endpoint}`;
+    const revokes = `${aws} ec2 revoke-security-group-ingress --region ${REGION} --group-id ${group} --security-group-rule-ids ${added}`;
+    const deletes = `${aws} ec2 delete-route --region ${REGION} --route-table-id ${table.RouteTableId} --destination-cidr-block 198.51.100.0/24`;
     const told = (drift: Drift[]) => drift.map(({ kind, was, heals }) => [kind, was, heals]);
     const expected = [
       ["rule", null, revokes],

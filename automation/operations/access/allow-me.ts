@@ -95,7 +95,7 @@ async function rulesAsThere(
   const drift = networks.flatMap((network) => {
     const { region } = network;
     const rules = recordedIn(session.state, region).filter(({ type }) => type === AwsType.ingressRule);
-    return driftIn(region, rules, { rules: network.rules.value });
+    return driftIn({ region, awsCli: session.cloud.cli }, rules, { rules: network.rules.value });
   });
   const own = drift.filter(({ urn }) => urn !== undefined && cidrOfSshRule(urnParts(urn).name) === caller);
   return {

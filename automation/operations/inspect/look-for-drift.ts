@@ -46,7 +46,7 @@ export async function lookForDrift(
         ]),
       ),
     };
-    return driftIn(region, recordedIn(session.state, region), seen).map(shown);
+    return driftIn({ region, awsCli: session.cloud.cli }, recordedIn(session.state, region), seen).map(shown);
   });
   const unlooked = session.state.regions.filter((region) => !instances.has(region));
   return { drift, driftUnknown: [...unlooked, ...unknown].sort() };

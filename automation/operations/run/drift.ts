@@ -19,7 +19,9 @@ export interface DriftLook {
 export function driftOf(session: Session, { regions, networks }: Look): DriftLook {
   const drift = regions.flatMap((inventory) => {
     const network = networks.find(({ region }) => region === inventory.region);
-    return driftIn(inventory.region, recordedIn(session.state, inventory.region), seenIn(inventory, network));
+    const { region } = inventory;
+    const place = { region, awsCli: session.cloud.cli };
+    return driftIn(place, recordedIn(session.state, region), seenIn(inventory, network));
   });
   return { drift, before: session.state };
 }

@@ -5,6 +5,7 @@ import { driftLine } from "../../../../fleet/drift/words";
 import type { FoundDrift, Recorded, SeenRegion, SeenRule, SeenTable } from "../../../../fleet/drift/types";
 
 const REGION = "us-west-2";
+const PLACE = { region: REGION, awsCli: "aws --profile p" };
 
 function recorded(type: string, id: string, inputs: Recorded["inputs"] = {}, node?: string): Recorded {
   return { urn: `urn:${id}`, type, id, inputs, node };
@@ -204,7 +205,8 @@ const ROWS: readonly [what: string, seen: Partial<SeenRegion>, told: Told][] = [
       id: "sgr-9",
       was: null,
       is: "tcp 8080 from 0.0.0.0/0 (mine)",
-      heals: "aws ec2 revoke-security-group-ingress --region us-west-2 --group-id sg-1 --security-group-rule-ids sgr-9",
+      heals:
+        "aws --profile p ec2 revoke-security-group-ingress --region us-west-2 --group-id sg-1 --security-group-rule-ids sgr-9",
     },
   ],
   [
@@ -215,7 +217,8 @@ const ROWS: readonly [what: string, seen: Partial<SeenRegion>, told: Told][] = [
       id: "sgr-9",
       was: null,
       is: "tcp 22 to sg-2",
-      heals: "aws ec2 revoke-security-group-egress --region us-west-2 --group-id sg-1 --security-group-rule-ids sgr-9",
+      heals:
+        "aws --profile p ec2 revoke-security-group-egress --region us-west-2 --group-id sg-1 --security-group-rule-ids sgr-9",
     },
   ],
   [
@@ -246,7 +249,7 @@ const ROWS: readonly [what: string, seen: Partial<SeenRegion>, told: Told][] = [
       id: `rtb-1 ${destination}`,
       was: null,
       is: `${destination} by ${target}`,
-      heals: `aws ec2 ${command}`,
+      heals: `aws --profile p ec2 ${command}`,
     },
   ]),
   [
@@ -258,25 +261,28 @@ const ROWS: readonly [what: string, seen: Partial<SeenRegion>, told: Told][] = [
 
 describe("what differs between the record and the cloud", () => {
   it("is nothing where nothing was done, however AWS writes it", () => {
-    assert.deepEqual(driftIn(REGION, RECORD, SAME), []);
+    assert.deepEqual(driftIn(PLACE, RECORD, SAME), []);
   });
 
   it("is nothing where nothing could be looked at", () => {
-    assert.deepEqual(driftIn(REGION, RECORD, {}), []);
+    assert.deepEqual(driftIn(PLACE, RECORD, {}), []);
   });
 
   for (const [what, seen, told] of ROWS)
     it(`is told of ${what}, and of nothing else`, () => {
-      const [found, ...others] = driftIn(REGION, RECORD, { ...SAME, ...seen });
+      const [found, ...others] = driftIn(PLACE, RECORD, { ...SAME, ...seen });
       assert.deepEqual(others, []);
       assert.deepEqual({ ...found, ...told }, found);
       assert.deepEqual([found?.region, found?.urn === undefined], [REGION, told.was === null]);
-      assert.match(driftLine(found!), /^us-west-2(, us-west-2-0)?: .+\. (`up` .+|This removes it: aws ec2 .+)$/);
+      assert.match(
+        driftLine(found!),
+        /^us-west-2(, us-west-2-0)?: .+\. (`up` .+|This removes it: aws --profile p ec2 .+)$/,
+      );
     });
 
   it("has in the way what stands in the place of a removed rule, which is healed by making it anew", () => {
     const again = rule("sgr-9", { cidrIpv4: "203.0.113.0/24", description: "by hand" });
-    const found = driftIn(REGION, RECORD, { ...SAME, rules: [...(without("sgr-4").rules ?? []), again] });
+    const found = driftIn(PLACE, RECORD, { ...SAME, rules: [...(without("sgr-4").rules ?? []), again] });
     assert.deepEqual(
       found.map(({ id, inTheWay, heals }) => [id, inTheWay, heals]),
       [
@@ -287,13 +293,13 @@ describe("what differs between the record and the cloud", () => {
   });
 
   it("is told of an instance by its node, and of everything that is recorded by its URN", () => {
-    const [found] = driftIn(REGION, RECORD, { ...SAME, ...instance("stopped") });
+    const [found] = driftIn(PLACE, RECORD, { ...SAME, ...instance("stopped") });
     assert.deepEqual([found?.node, found?.urn], ["us-west-2-0", "urn:i-1"]);
   });
 
   it("is no other network's: rules and routes of groups and tables that are not recorded", () => {
     const rules = [...RULES, rule("sgr-9", { group: "sg-9", cidrIpv4: "0.0.0.0/0", description: undefined })];
     const route = { destination: "0.0.0.0/0", target: "nat-1", isMade: true };
-    assert.deepEqual(driftIn(REGION, RECORD, { ...SAME, rules, ...tables({}, { routes: [route] }) }), []);
+    assert.deepEqual(driftIn(PLACE, RECORD, { ...SAME, rules, ...tables({}, { routes: [route] }) }), []);
   });
 });
