@@ -1,7 +1,17 @@
 import { EGRESS_RULE, SSH_RULE } from "../aws/network";
 import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
-import type { Drift, DriftKind, FoundDrift, Place, Recorded, SeenRegion, SeenRoute, SeenRule } from "./types";
+import type {
+  Drift,
+  DriftKind,
+  FoundDrift,
+  Place,
+  Recorded,
+  SeenRegion,
+  SeenRoute,
+  SeenRule,
+  SeenTable,
+} from "./types";
 import { removal, routeWords, ruleWords } from "./words";
 
 /** What a comparison finds of a recorded resource; undefined: it is as it is recorded, or could not be looked at. */
@@ -102,7 +112,7 @@ function ruleDrift(recorded: Recorded, { rules }: SeenRegion): Finding | undefin
     is: found ? ruleWords(found) : null,
     heals: found ? CHANGED_BACK : MADE_AGAIN,
     properties,
-    inTheWay: rules.filter((rule) => rule.id !== recorded.id && isSameTraffic(rule, wanted)).map(({ id }) => id),
+    inTheWay: inTheWayOf(recorded, { rules }),
   };
 }
 
@@ -126,7 +136,7 @@ function routeDrift({ inputs }: Recorded, { tables }: SeenRegion): Finding | und
 function associationDrift({ id, inputs }: Recorded, { tables }: SeenRegion): Finding | undefined {
   if (tables === undefined) return undefined;
   const subnet = textOf(inputs.subnetId);
-  const all = tables.flatMap((table) => table.associations.map((one) => ({ ...one, table: table.id })));
+  const all = associationsIn(tables);
   if (all.some((one) => one.id === id && one.table === inputs.routeTableId)) return undefined;
   const others = all.filter((one) => one.subnet === subnet);
   const words = (table: string): string => `${subnet} goes by ${table}`;
@@ -135,8 +145,28 @@ function associationDrift({ id, inputs }: Recorded, { tables }: SeenRegion): Fin
     was: words(textOf(inputs.routeTableId)),
     is: others[0] ? words(others[0].table) : null,
     heals: MADE_AGAIN,
-    inTheWay: others.map((one) => one.id),
+    inTheWay: inTheWayOf({ id, type: AwsType.association, inputs }, { tables }),
   };
+}
+
+const associationsIn = (tables: readonly SeenTable[]): { id: string; subnet: string; table: string }[] =>
+  tables.flatMap((table) => table.associations.map((one) => ({ ...one, table: table.id })));
+
+/**
+ * Ids of what stands in the place of something that is to be as its inputs say: AWS takes only one rule for the same
+ * traffic, and one table for a subnet.
+ */
+export function inTheWayOf(
+  resource: Pick<Recorded, "id" | "type" | "inputs">,
+  { rules = [], tables = [] }: Pick<SeenRegion, "rules" | "tables">,
+): string[] {
+  const standing = {
+    [AwsType.ingressRule]: () => rules.filter((rule) => isSameTraffic(rule, recordedRule(resource))),
+    [AwsType.egressRule]: () => rules.filter((rule) => isSameTraffic(rule, recordedRule(resource))),
+    [AwsType.association]: () =>
+      associationsIn(tables).filter((one) => one.subnet === textOf(resource.inputs.subnetId)),
+  }[resource.type];
+  return (standing?.() ?? []).flatMap(({ id }) => (id === resource.id ? [] : [id]));
 }
 
 function gatewayDrift({ id, inputs }: Recorded, { gateways }: SeenRegion): Finding | undefined {
@@ -197,7 +227,7 @@ function addedToTables(place: Place, recorded: readonly Recorded[], { tables = [
 }
 
 /** A rule's inputs as AWS would show them. */
-function recordedRule({ id, type, inputs }: Recorded): SeenRule {
+function recordedRule({ id, type, inputs }: Pick<Recorded, "id" | "type" | "inputs">): SeenRule {
   const ports =
     inputs.ipProtocol === "-1" ? {} : { fromPort: numberOf(inputs.fromPort), toPort: numberOf(inputs.toPort) };
   return {

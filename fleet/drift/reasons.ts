@@ -18,13 +18,18 @@ export function driftExplanations(drift: readonly FoundDrift[]): Explanations {
   );
 }
 
-/** The changes with those nodes replaced whose instances stand still: the record and the engine take them for sound. */
+/**
+ * The changes with those nodes replaced whose instances stand still: the record and the engine take them for sound. They
+ * come first, so that no node is taken away while another one stands still.
+ */
 export function withStopped(changes: readonly NodeChange[], drift: readonly FoundDrift[]): NodeChange[] {
   const stopped = byNode(drift.filter(isStopped));
-  return changes.map((change): NodeChange => {
+  const stands = (change: NodeChange): boolean => !stopped.has(change.name);
+  const replaced = changes.map((change): NodeChange => {
     const reason = stopped.get(change.name);
     return change.kind === "same" && reason !== undefined ? { ...change, kind: "replace", reason } : change;
   });
+  return [...replaced.filter((change) => !stands(change)), ...replaced.filter(stands)];
 }
 
 /** The changes with the reasons that lie outside: a property that was changed there is named after what happened to it. */

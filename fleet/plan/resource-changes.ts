@@ -1,3 +1,4 @@
+import { cidrOfSshRule } from "../aws/network";
 import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
 
@@ -115,10 +116,11 @@ function admittedBefore(
   agreed: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, readonly string[]> {
   const admitted = new Map<string, string[]>();
-  for (const { type, before } of steps) {
+  for (const { type, name, before } of steps) {
     const region = textOf(before?.region);
     if (region === undefined || (type !== AwsType.securityGroup && type !== AwsType.ingressRule)) continue;
-    const cidr = type === AwsType.ingressRule ? cidrOf(before) : undefined;
+    // What was agreed to is in a rule's name: what it admits may have been changed outside.
+    const cidr = type === AwsType.ingressRule ? (cidrOfSshRule(name) ?? cidrOf(before)) : undefined;
     admitted.set(region, [
       ...(admitted.get(region) ?? agreed.get(region) ?? []),
       ...(cidr === undefined ? [] : [cidr]),

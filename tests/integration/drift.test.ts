@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  AssociateRouteTableCommand,
   AuthorizeSecurityGroupIngressCommand,
   CreateRouteCommand,
   CreateRouteTableCommand,
@@ -272,6 +273,35 @@ describe("what is done outside this tool", function () {
       assert.deepEqual(await ids(), before);
       await isWhole();
     });
+
+  it("is known until it is put right: a run that was about something else leaves it to the next `up`", async () => {
+    const found = await network();
+    const { SecurityGroupRuleId, GroupId, Description } = ingress(found);
+    const SecurityGroupRule = { IpProtocol: "tcp", FromPort: 22, ToPort: 22, CidrIpv4: EVERYWHERE, Description };
+    await client.send(
+      new ModifySecurityGroupRulesCommand({
+        GroupId,
+        SecurityGroupRules: [{ SecurityGroupRuleId, SecurityGroupRule }],
+      }),
+    );
+    const AssociationId = association(found);
+    const { RouteTableId, Associations } = found.table;
+    const { SubnetId } = Associations!.find((one) => one.RouteTableAssociationId === AssociationId)!;
+    await client.send(new DisassociateRouteTableCommand({ AssociationId }));
+    await client.send(new AssociateRouteTableCommand({ RouteTableId, SubnetId }));
+    const told = (drift: Drift[]) => drift.map(({ kind, was, is }) => `${kind} ${was} ${is}`).sort();
+    const seen = told(await listed());
+    assert.equal(seen.length, 3, seen.join());
+    const recovered = await bench.spot(["recover"]);
+    assert.match(recovered.stdout, /agree but for 2 differences/, textOf(recovered));
+    assert.deepEqual(told(await listed()), seen);
+    const replaced = await bench.spot(["replace", `${REGION}-0`]);
+    assert.equal(replaced.code, DONE, textOf(replaced));
+    assert.ok((await listed()).some(({ kind, is }) => kind === "rule" && is?.includes(EVERYWHERE)));
+    const up = await bench.spot(["up"]);
+    assert.equal(up.code, DONE, textOf(up));
+    await isWhole();
+  });
 
   it("is shown with the command that takes it away, and left alone: a rule and a route of somebody's", async () => {
     const { group, table, gateway } = await network();

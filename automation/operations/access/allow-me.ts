@@ -61,18 +61,24 @@ export function allowMe(
     if (caller === undefined) throw unknownCaller();
     const pins = pinsAsRecorded(session.state, config, plan, caller);
     const regions = Object.keys(pins.regions).sort();
-    const { current, drift, parts } = await rulesAsThere(session, caller);
-    const target = missingRules(current.state.resources, pins, caller, drift);
+    const { drift, parts } = await rulesAsThere(session, caller);
+    const target = missingRules(session.state.resources, pins, caller, drift);
     // No target at all would mean everything.
     if (target.length === 0) return { caller, regions, changed: false };
     const unattended = session.target.kind === "sandbox";
     const message = `Account ${plan.account}, stack ${session.target.stack}: let ${caller} log in on ${pluralize(session.state.nodes.length, "node")} in ${regions.join(", ")}?`;
     if (!unattended && !(await session.reporter.confirm({ message, unattended })))
       throw new SpotError("E_DECLINED", "nothing was changed");
+    // The record of rules that somebody removed or changed is brought up to date once this is agreed to.
+    const current = await forgetLost(session, [], { drift });
     await prepareStack(current, { ...plan, decisions: { ...plan.decisions, pins } });
     // What the configuration does not name any more stays, and is declared by nobody.
     const outcome = await noted(current, [], async () => {
-      await removeInTheWay(current, { drift, resources: target.map((urn) => ({ urn })) }, parts);
+      await removeInTheWay(
+        current,
+        drift.flatMap(({ urn, inTheWay }) => (urn !== undefined && target.includes(urn) ? inTheWay : [])),
+        parts,
+      );
       return current.stack.up({ target, isSerial: true });
     });
     const [failure] = outcome.failures;
@@ -85,13 +91,10 @@ export function allowMe(
   });
 }
 
-/** The rules for a caller, with the record of those that somebody removed or changed brought up to date. */
-async function rulesAsThere(
-  session: Session,
-  caller: string,
-): Promise<{ current: Session; drift: FoundDrift[]; parts: NetworkPart[] }> {
+/** Which rules for a caller somebody removed or changed, and what there is in their groups. */
+async function rulesAsThere(session: Session, caller: string): Promise<{ drift: FoundDrift[]; parts: NetworkPart[] }> {
   const networks = await networksOfRecorded(session, session.state.regions);
-  tellUnlooked(session, networks);
+  tellUnlooked(session, { networks });
   const drift = networks.flatMap((network) => {
     const { region } = network;
     const rules = recordedIn(session.state, region).filter(({ type }) => type === AwsType.ingressRule);
@@ -99,7 +102,6 @@ async function rulesAsThere(
   });
   const own = drift.filter(({ urn }) => urn !== undefined && cidrOfSshRule(urnParts(urn).name) === caller);
   return {
-    current: await forgetLost(session, [], { drift: own }),
     drift: own,
     parts: networks.flatMap((network) => partsOf(session.cloud, network)),
   };

@@ -10,7 +10,7 @@ import { orphansIn, tellUnexplained, type Orphans, type UnexplainedObject } from
 import { dividedLook } from "../../session/ownership";
 import { exclusively } from "../../session/run-lock";
 import { fleetRegions, reread, type Session } from "../../session";
-import { driftOf, shown } from "../run/drift";
+import { shown } from "../run/drift";
 import { clearBrokenRun, recover } from "../run/recover";
 import { deleteByTags } from "./delete-by-tags";
 
@@ -44,7 +44,7 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
     const restored = lost && (await restoreSaved(session, lost, seen));
     const whole = restored ? await reread(session) : session;
     const all = fleetRegions(whole, regions);
-    const { session: recovered, look } = await recover(whole, all, { dropped: pending, asksForDrift: false });
+    const { session: recovered, found } = await recover(whole, all, pending);
     const { explained, unexplained, silent } = await listOrphans(recovered, all);
     tellUnexplained(recovered, unexplained);
     const left = [
@@ -57,7 +57,7 @@ export function recoverState(opened: Session): Promise<RecoverResult> {
       nodes: recovered.state.nodes.length,
       left,
       notLookedAt: silent,
-      drift: driftOf(recovered, look).drift.map(shown),
+      drift: found.drift.map(shown),
     };
   });
 }

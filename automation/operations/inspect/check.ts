@@ -10,6 +10,7 @@ import type { Session } from "../../session";
 import { keyPairOf } from "../plan/decide";
 import { Offers } from "../plan/offers";
 import { findingOf, regionReport, type Finding, type RegionReport } from "../plan/region-checks";
+import { isAtWork } from "./under-way";
 import { lookForDrift, type DriftFound } from "./look-for-drift";
 
 export interface Preflight extends DriftFound {
@@ -54,6 +55,7 @@ export async function preflight(session: Session, request: CheckRequest): Promis
 
 /** A region that does not answer is told of by its report. */
 async function driftNow(session: Session): Promise<DriftFound> {
+  if (isAtWork(session)) return { drift: [], driftUnknown: session.state.regions };
   const found = await Promise.all(
     session.state.regions.map((region) =>
       describeInstances(session.cloud, session.lineage, region).then(

@@ -32,7 +32,7 @@ export async function lookForDrift(
     networksOfRecorded(session, regions),
     Promise.all(regions.map((region) => gatewaysIn(session, region))),
   ]);
-  tellUnlooked(session, networks);
+  tellUnlooked(session, { networks });
   const unknown = regions.filter((_, at) => isUnknown(networks[at]) || attachments[at] === "unknown");
   const drift = regions.flatMap((region, at) => {
     const gateways = attachments[at] === "unknown" ? undefined : attachments[at];

@@ -13,7 +13,7 @@ import { holdsNothing, type StackState } from "../../engine/state";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
 import { networksNow } from "./network-now";
 import { keeps, networkId, pinsOf } from "./pins";
-import { callersOf as confirmedIn, recordedPins, withFormer, type RecordedPins } from "./recorded-pins";
+import { callersOf as confirmedIn, recordedPins, withFormer, withGroupsOf, type RecordedPins } from "./recorded-pins";
 import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
 import { Offers } from "./offers";
@@ -43,8 +43,8 @@ export async function decide(
   session: Session,
   config: FleetConfig,
   {
-    found = recordedPins(session.state, config.network),
     before = session.state,
+    found = recordedPins(withGroupsOf(session.state, before), config.network),
   }: { found?: RecordedPins; before?: StackState } = {},
 ): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);

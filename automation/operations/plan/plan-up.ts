@@ -101,7 +101,7 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
   const look = await lookAt(session, regions);
   const lost = lostBy(session, look.regions);
   if (lost) throw lost;
-  tellUnlooked(session, look.networks);
+  tellUnlooked(session, look);
   const found = driftOf(session, look);
   const { drift } = found;
   const isEmpty = holdsNothing(session.state);

@@ -87,6 +87,22 @@ interface RegionFacts {
   nodes: (StateNode & { attached: string[] })[];
 }
 
+/**
+ * The record with the security groups that its instances had in an earlier one: a group that somebody attached outside to
+ * one of them is nothing that was decided on for all.
+ */
+export function withGroupsOf(state: StackState, before: StackState): StackState {
+  if (state === before) return state;
+  const groups = new Map(ofType(before, AwsType.instance).map(({ id, inputs }) => [id, inputs.vpcSecurityGroupIds]));
+  const resources = state.resources.map((resource) => {
+    const vpcSecurityGroupIds = resource.type === AwsType.instance ? groups.get(resource.id) : undefined;
+    return vpcSecurityGroupIds === undefined
+      ? resource
+      : { ...resource, inputs: { ...resource.inputs, vpcSecurityGroupIds } };
+  });
+  return { ...state, resources };
+}
+
 function factsOf(state: StackState, region: string): RegionFacts {
   const here = (type: string) => ofType(state, type).filter(({ inputs }) => inputs.region === region);
   const vpcs = new Set(here(AwsType.vpc).map(({ id }) => id));

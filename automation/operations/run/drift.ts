@@ -1,9 +1,10 @@
 import { AwsType } from "../../../fleet/aws/resource-types";
-import { driftIn, isStopped } from "../../../fleet/drift/compare";
+import { driftIn, inTheWayOf, isStopped } from "../../../fleet/drift/compare";
 import type { Drift, FoundDrift, Recorded, SeenRegion } from "../../../fleet/drift/types";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { RegionInventory } from "../../cloud/resources/inventory";
 import type { NetworkLook, NetworkPart } from "../../cloud/resources/network-parts";
+import type { EngineStep } from "../../engine/events";
 import type { StackState } from "../../engine/state";
 import type { Session } from "../../session";
 import type { Look } from "./recover";
@@ -36,7 +37,7 @@ export function recordedIn({ resources, nodes }: StackState, region: string): Re
 }
 
 function seenIn({ objects, error }: RegionInventory, network: NetworkLook | undefined): SeenRegion {
-  if (error !== undefined) return {};
+  if (error !== undefined) return partsSeen(network);
   return {
     ...partsSeen(network),
     instances: new Map(
@@ -64,13 +65,16 @@ export function toBeAsked(drift: readonly FoundDrift[]): string[] {
 }
 
 /** Says of which regions rules and routes could not be compared, and why. */
-export function tellUnlooked(session: Session, networks: readonly NetworkLook[]): void {
-  for (const { region, rules, tables } of networks)
-    tellUnknown(
-      session,
-      region,
-      [rules.failure, tables.failure].flatMap((failure) => failure ?? []),
-    );
+export function tellUnlooked(
+  session: Session,
+  { networks, regions = [] }: Pick<Look, "networks"> & Partial<Pick<Look, "regions">>,
+): void {
+  for (const { region, rules, tables } of networks) {
+    const error = regions.find((one) => one.region === region)?.error;
+    const failures = [rules.failure, tables.failure].flatMap((failure) => failure ?? []);
+    const isRecorded = session.state.regions.includes(region);
+    tellUnknown(session, region, [...(error && isRecorded ? [error.message] : []), ...failures]);
+  }
 }
 
 /** @param failures of the calls that would have told; none: nothing is said */
@@ -80,19 +84,36 @@ export function tellUnknown({ reporter }: Session, region: string, failures: rea
   reporter.emit({ type: "message", level: "warning", subject: region, message });
 }
 
-/**
- * Removes what somebody put in the place of a thing that is about to be made again: AWS takes only one.
- * @param plan what is about to be done
- */
+/** Removes what somebody put in the place of a thing that is about to be made again: AWS takes only one. */
 export async function removeInTheWay(
   session: Session,
-  { drift, resources }: { drift: readonly FoundDrift[]; resources: readonly Pick<ResourceChange, "urn">[] },
+  inTheWay: Iterable<string>,
   parts: readonly NetworkPart[],
 ): Promise<void> {
-  const planned = new Set(resources.map(({ urn }) => urn));
-  const ids = new Set(drift.flatMap(({ urn, inTheWay }) => (urn !== undefined && planned.has(urn) ? inTheWay : [])));
-  const inTheWay = parts.filter(({ id }) => id !== undefined && ids.has(id));
-  await removeParts(session, inTheWay, "put in the place of the fleet's own");
+  const ids = new Set(inTheWay);
+  await removeParts(
+    session,
+    parts.filter(({ id }) => id !== undefined && ids.has(id)),
+    "put in the place of the fleet's own",
+  );
+}
+
+/**
+ * Ids of what stands in the place of what a plan makes or changes. It goes by the plan and not by what was found to have
+ * changed: an earlier run may have written that into the record.
+ */
+export function inTheWayOfPlan(
+  steps: readonly EngineStep[],
+  resources: readonly Pick<ResourceChange, "urn" | "kind">[],
+  networks: readonly NetworkLook[],
+): string[] {
+  const planned = new Set(resources.flatMap(({ urn, kind }) => (kind === "create" || kind === "update" ? [urn] : [])));
+  return steps
+    .filter(({ urn }) => planned.has(urn))
+    .flatMap((step) => {
+      const network = networks.find(({ region }) => region === step.inputs.region);
+      return inTheWayOf(step, partsSeen(network));
+    });
 }
 
 /** As it is shown, without what it takes to put it right. */

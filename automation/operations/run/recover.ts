@@ -36,14 +36,14 @@ const LISTED_TYPES: Record<string, "instance" | "network"> = {
  * was created and never recorded, and what is recorded and no longer there. Changes nothing where the two agree.
  * Never breaks the lock of a run that lives, or that lives on another machine. Call it inside `exclusively`.
  * @param dropped unfinished operations that the caller has dropped from the record already
- * @param asksForDrift what was done outside to rules, routes and the like is written into the record, so that the engine
- *   plans to undo it; only who does so at once may ask for it: afterwards the record does not know any more what was there
+ * @returns `found`: what was done outside to rules, routes and the like, which is not written into the record: who puts
+ *   it right does so (`forgetLost`) once that is agreed to, for afterwards the record does not know what was there
  * @throws SpotError E_LOCKED; E_STATE when the record was lost
  */
 export async function recover(
   opened: Session,
   regions: string[],
-  { dropped = [], asksForDrift }: { dropped?: PendingOperation[]; asksForDrift: boolean },
+  dropped: readonly PendingOperation[] = [],
 ): Promise<{ session: Session; look: Look; found: DriftLook }> {
   const cleared = await clearBrokenRun(opened);
   const pending = [...dropped, ...cleared.pending];
@@ -57,12 +57,11 @@ export async function recover(
   const { session, left } = await endOrphans(cleared.session, look);
   if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
   const doubtful = new Set(pending.flatMap(({ region }) => region ?? []));
-  tellUnlooked(session, look.networks);
-  const found = driftOf(session, look);
-  const recovered = await forgetLost(session, look.regions, { doubtful, drift: asksForDrift ? found.drift : [] });
+  tellUnlooked(session, look);
+  const recovered = await forgetLost(session, look.regions, { doubtful });
   // What this run made of the record is believed by the next one, even where it goes no further.
   if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
-  return { session: recovered, look, found };
+  return { session: recovered, look, found: driftOf(recovered, look) };
 }
 
 /** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */
@@ -123,11 +122,14 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
 export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
   const { own } = dividedLook(session, look.regions);
   const { explained, unexplained } = orphansAmong(session, own);
-  if (explained.length === 0 && unexplained.length === 0 && unrecordedParts(session, look.parts).length === 0)
+  // What somebody put in the place of something recorded goes when that is made again, and is all there is until then.
+  const standIns = new Set(driftOf(session, look).drift.flatMap(({ inTheWay }) => inTheWay));
+  const parts = look.parts.filter(({ id }) => id === undefined || !standIns.has(id));
+  if (explained.length === 0 && unexplained.length === 0 && unrecordedParts(session, parts).length === 0)
     return { session, left: 0 };
   await clearDeadLock(session);
   const current = await reread(session);
-  await removeParts(current, unrecordedParts(current, look.parts));
+  await removeParts(current, unrecordedParts(current, parts));
   const orphans = orphansAmong(current, own);
   tellUnexplained(current, orphans.unexplained);
   const failures = await deleteOfFleet(current.cloud, orphans.explained, {

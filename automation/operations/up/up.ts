@@ -1,4 +1,7 @@
+import type { FoundDrift } from "../../../fleet/drift/types";
+import { driftLine } from "../../../fleet/drift/words";
 import type { KeptProject } from "../../../project/kept-project";
+import { inTemporaryFolder } from "../../../system/temporary-folder";
 import { exclusively } from "../../session/run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../../session";
 import { withDeregistration } from "../run/deregister-nodes";
@@ -8,10 +11,10 @@ import { Provisioner } from "../nodes/provisioner";
 import { confirmed, limited, planUp, refuseStaleBuild, type UpPlan, type UpRequest } from "../plan/plan-up";
 import { workable } from "../plan/workable";
 import { holdsNothing } from "../../engine/state";
-import { removeInTheWay } from "../run/drift";
+import { inTheWayOfPlan, removeInTheWay, toBeAsked, type DriftLook } from "../run/drift";
 import { noted } from "../run/noted";
 import { prepareStack } from "../plan/prepare-stack";
-import { recover } from "../run/recover";
+import { forgetLost, recover } from "../run/recover";
 import { changesWhatStands, fallbackOf } from "./fallback";
 import type { UpRun } from "./progress";
 import { carryOut, type UpResult } from "./run";
@@ -34,11 +37,14 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     opened,
     request.config.regions.map(({ name }) => name),
   );
-  const { session, look, found } = await recover(opened, regions, { asksForDrift: true });
+  const { session, look, found } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
-  // What is recorded is the engine's to judge. Where nothing is, there is only to create.
-  const whole = await planUp(session, request, !holdsNothing(session.state), found);
-  const plan = await workable(limited(whole, opened, request.part), request.config);
+  const { plan, inTheWay } = await withDrift(session, found, async (current) => {
+    // What is recorded is the engine's to judge. Where nothing is, there is only to create.
+    const whole = await planUp(current, request, !holdsNothing(current.state), found);
+    const wanted = await workable(limited(whole, opened, request.part), request.config);
+    return { plan: wanted, inTheWay: inTheWayOfPlan(whole.engine?.steps ?? [], wanted.resources, look.networks) };
+  });
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);
@@ -51,10 +57,42 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     );
   }
   await confirmed(plan);
-  return noted(session, look.regions, async () => {
-    await removeInTheWay(session, plan, look.parts);
-    return carriedOut(session, { plan, request, regions, ended, fallback });
+  const due = driftDue(plan, request, found);
+  const current = await forgetLost(session, [], { drift: due });
+  const agreed: UpPlan = {
+    ...plan,
+    session: current,
+    // It was made of a copy of the record: the engine is asked again before it is held to anything.
+    ...(due.length > 0 && plan.engine ? { engine: { ...plan.engine, document: undefined } } : {}),
+  };
+  return noted(current, look.regions, async () => {
+    // Where the engine refuses a resource nothing is made again.
+    if ((plan.engine?.failures.length ?? 0) === 0) await removeInTheWay(current, inTheWay, look.parts);
+    return carriedOut(current, { plan: agreed, request, regions, ended, fallback });
   });
+}
+
+/**
+ * Plans with what was done outside written into the record: into a copy of it, for as long as nothing is agreed to the
+ * record must tell what there was.
+ */
+async function withDrift<T>(
+  session: Session,
+  { drift }: DriftLook,
+  plan: (current: Session) => Promise<T>,
+): Promise<T> {
+  if (toBeAsked(drift).length === 0) return plan(session);
+  return inTemporaryFolder(async (folder) => {
+    const stack = await session.stack.copiedTo(folder, false);
+    return plan(await forgetLost({ ...session, stack }, [], { drift }));
+  });
+}
+
+/** What a run puts right of it: a run on a part of the fleet no more than what it makes. */
+function driftDue({ resources }: UpPlan, { part }: UpRequest, { drift }: DriftLook): readonly FoundDrift[] {
+  if (part === undefined) return drift;
+  const planned = new Set(resources.map(({ urn }) => urn));
+  return drift.filter(({ urn }) => urn !== undefined && planned.has(urn));
 }
 
 interface Agreed extends Pick<UpRun, "plan" | "request" | "regions" | "ended"> {
@@ -99,8 +137,10 @@ function goneBetween(before: Session, after: Session): string[] {
   return before.state.nodes.flatMap(({ instanceId }) => (left.has(instanceId) ? [] : [instanceId]));
 }
 
-function announce({ session, account, changes, resources, decisions, engine }: UpPlan): void {
+function announce({ session, account, changes, resources, decisions, engine, drift }: UpPlan): void {
   session.reporter.emit({ type: "changes", stack: session.target.stack, account, changes, resources });
+  for (const added of drift.filter(({ urn }) => urn === undefined))
+    session.reporter.emit({ type: "message", level: "info", subject: "drift", message: driftLine(added) });
   for (const error of engine?.failures ?? [])
     session.reporter.emit({ type: "message", level: "error", message: error.message, error });
   for (const { region, error } of decisions.failedRegions) {

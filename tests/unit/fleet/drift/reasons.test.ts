@@ -30,6 +30,12 @@ describe("what was done outside in a plan", () => {
     ]);
   });
 
+  it("replaces what stands still before it takes away what runs", () => {
+    const changes = ["a", "b", "c"].map((name) => change(name, "replace", "your files changed"));
+    const names = withStopped(changes, [drift({ node: "c" })]).map(({ name }) => name);
+    assert.deepEqual(names, ["c", "a", "b"]);
+  });
+
   const groups = drift({ node: "a", kind: "security-groups", was: "sg-1", is: "sg-2" });
   const GROUPS = "drift: security groups were changed outside this tool: sg-1 became sg-2";
   const cases: [what: string, given: NodeChange, found: FoundDrift, reason: string | undefined][] = [

@@ -1,3 +1,4 @@
+import { sshRuleName } from "../../../../fleet/aws/network";
 import assert from "node:assert/strict";
 import { resourceChanges, resourceLines, type PlannedStep } from "../../../../fleet/plan/resource-changes";
 
@@ -59,11 +60,21 @@ describe("what the engine would do to the resources", () => {
     assert.deepEqual(change?.properties, ["ami", "tags.cost", "tags.team", "userData"]);
   });
 
+  const agreed = { region: REGION, cidrIpv4: "203.0.113.0/24" };
+  const widened = {
+    ...step(RULE, "update", { before: { region: REGION, cidrIpv4: "0.0.0.0/0" }, inputs: agreed }),
+    name: sshRuleName(REGION, "203.0.113.0/24"),
+  };
   for (const [what, steps, opens] of [
     ["a block beside others", [group, rule("same", "203.0.113.7/32"), rule("create", "0.0.0.0/0")], ["0.0.0.0/0"]],
     ["a block where none was", [group, rule("create", "198.51.100.0/24")], ["198.51.100.0/24"]],
     ["the first IPv6 block", [group, rule("same", "0.0.0.0/0"), rule("create", "2001:db8::/64")], ["2001:db8::/64"]],
     ["a block within another", [group, rule("same", "203.0.113.0/24"), rule("create", "203.0.113.7/32")], []],
+    [
+      "a block beside a rule of ours that somebody widened",
+      [group, widened, rule("create", "198.51.100.0/24")],
+      ["198.51.100.0/24"],
+    ],
     ["a rule that goes", [group, rule("delete", "0.0.0.0/0")], []],
     ["the rules of a new region", [step(GROUP, "create"), rule("create", "0.0.0.0/0")], []],
   ] as const)
