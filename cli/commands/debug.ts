@@ -6,6 +6,7 @@ import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { debugBundle } from "../../automation/operations/inspect/debug";
 import { jsonLine } from "../output/json";
+import { withSteps } from "../output/steps";
 import { firstWord, type CommandContext } from "../runtime/context";
 import { nodeNamed, onNodes } from "../runtime/on-nodes";
 
@@ -15,7 +16,11 @@ export async function run(context: CommandContext): Promise<ExitCode> {
   return onNodes(context, async ({ session, fleet, config }) => {
     const node = nodeNamed(session, firstWord(context));
     const at = new Date();
-    const { archive, summary } = await debugBundle(await fleet(), node, { checks: checksFor(config), at });
+    const { archive, summary } = await debugBundle(await fleet(), node, {
+      checks: checksFor(config),
+      at,
+      asTyped: (found) => withSteps(found, context),
+    });
     const file = path.resolve(`debug-${node.name}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}.tar.gz`);
     try {
       writeFileSync(file, archive, { mode: 0o600 });

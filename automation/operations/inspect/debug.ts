@@ -33,11 +33,12 @@ const AT_A_TIME = 4;
 /**
  * Everything that can be had of a node, whatever state it is in: the check list, what AWS says and, when a login
  * succeeds, its logs, records and journals. Only reads.
+ * @param options.asTyped gives the steps of the results what leads them to this fleet
  */
 export async function debugBundle(
   access: FleetAccess,
   node: StateNode,
-  options: { checks: readonly Check[]; at: Date },
+  options: { checks: readonly Check[]; at: Date; asTyped: (node: NodeVerification) => NodeVerification },
 ): Promise<DebugBundle> {
   const [target] = await access.targets([node]);
   if (target === undefined) throw new Error("a node has one target");
@@ -58,8 +59,9 @@ export async function debugBundle(
       ? { file: "cloud/console.txt", text: console.value }
       : { file: "cloud/console.txt", failure: console.failure },
   ];
-  const found = verification.nodes[0];
-  if (found === undefined) throw new Error("a node has one verification");
+  const [verified] = verification.nodes;
+  if (verified === undefined) throw new Error("a node has one verification");
+  const found = options.asTyped(verified);
   const onNode = await sectionsOf(target, found);
   const files = [...cloud, { file: "verification.json", text: json(found) }, ...onNode];
   const summary = hide(

@@ -1,4 +1,5 @@
-import { spot } from "../../../../fleet/steps";
+import { withSteps } from "../../../../cli/output/steps";
+import { again, spot } from "../../../../fleet/steps";
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -114,11 +115,27 @@ describe("the fleet's own secrets", () => {
 
   it("are in no file of a debug bundle", async () => {
     const access = accessOf(path.join(dir, "token"));
-    const { archive, summary } = await debugBundle(access, NODE, { checks: [telling], at: new Date(0) });
+    const { archive, summary } = await debugBundle(access, NODE, {
+      checks: [telling],
+      at: new Date(0),
+      asTyped: (found) => found,
+    });
     assertHidden(summary);
     const files = gunzipSync(archive).toString();
     for (const name of ["cloud/facts.json", "cloud/console.txt", "verification.json", "logs/deployment.log"])
       assert.ok(files.includes(name), name);
     assertHidden(files);
+  });
+
+  it("are hidden in the steps of a debug bundle, which are typed as they lead to this fleet", async () => {
+    const access = accessOf(path.join(dir, "token"));
+    const { archive, summary } = await debugBundle(access, NODE, {
+      checks: [telling, { ...telling, id: "X2", step: again() }],
+      at: new Date(0),
+      asTyped: (found) => withSteps(found, { command: "debug", args: [NODE.name], options: { stack: "s" } }),
+    });
+    assert.match(summary, /^step: npx spot logs .*joined with \*\*\*.*--stack=s$/m);
+    assert.match(summary, /^step: npx spot debug us-west-2-0$/m);
+    assert.match(gunzipSync(archive).toString(), /"command": "debug",\s+"args": \[\s+"us-west-2-0"/);
   });
 });
