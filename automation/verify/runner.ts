@@ -290,7 +290,7 @@ class NodeRun {
 
   /** What is wrong on the way to the node, in the place of what the check says of it by itself. */
   private rootOf(diagnosis: readonly DiagnosisStep[]): Partial<CheckResult> {
-    const root = rootOf(diagnosis);
+    const root = rootOf(diagnosis, this.target.expectation);
     if (root === undefined) return {};
     return { cause: root.cause, ...(root.next === undefined ? {} : adviceFor(this.target.ref.name, root)) };
   }

@@ -2,11 +2,11 @@ import { spotStatusText } from "../aws/spot-requests";
 import { isWithin } from "../config/cidr";
 import { AS_CATALOGUED, type Advice, type OwnAdvice } from "../errors";
 import { MANAGED_BY, Tag } from "../model";
-import { NODE, outside, spot, type CommandStep } from "../steps";
+import { NODE, outside, spot } from "../steps";
 import { shellQuote } from "../text/shell-quote";
 import { capitalized } from "../text/words";
 import type { Check, CloudFacts, GroupFacts, Lookup, NodeExpectation, Verdict } from "./types";
-import { joinList, fromLookup, notLookedAt, QUICK, REPLACE, expectFields } from "./expectations";
+import { joinList, fromLookup, notLookedAt, QUICK, REPLACE, correctConfiguration, expectFields } from "./expectations";
 
 /** What a person would ask AWS to see the same. */
 const aws = (call: string, { awsCli, region }: NodeExpectation): string => `${awsCli} ec2 ${call} --region ${region}`;
@@ -22,7 +22,15 @@ const asked = <T>({ unanswered }: CloudFacts, fact: Lookup<T> | undefined): Look
   unanswered === undefined ? fact : { failure: unanswered };
 
 const LET_IN = { next: "Run `allow-me`: it lets your address in.", step: spot("allow-me") };
+/** Only the configuration can let anybody in. */
+const NAME_ADDRESS = correctConfiguration(
+  "`ssh.allow` names fixed addresses only: add `auto` or your address to it in config.yaml, then run `up`.",
+);
 const RULE_GONE = { next: "Run `up`: it brings back the rule that lets your address in.", step: spot("up") };
+
+/** What lets an address in that no rule of the fleet's is for. */
+export const lettingIn = ({ mayAdmitCallers }: Pick<NodeExpectation, "mayAdmitCallers">): Advice =>
+  mayAdmitCallers ? LET_IN : NAME_ADDRESS;
 
 /** What to do where there is no way to the internet. An address is given at the launch, and never later. */
 function networkAdvice(hasRoute: boolean, hasOwnNetwork: boolean): OwnAdvice {
@@ -247,7 +255,7 @@ function judgeGroups(facts: CloudFacts, node: NodeExpectation): Verdict {
       ...(shutOut ? {} : { blocks: [] }),
       ...(isUncertain ? UNCERTAIN : {}),
       ...groupAdvice(
-        shutOut ? (sshFrom.some((block) => isWithin(caller.cidr, block)) ? RULE_GONE : LET_IN) : undefined,
+        shutOut ? (sshFrom.some((block) => isWithin(caller.cidr, block)) ? RULE_GONE : lettingIn(node)) : undefined,
         unintended.map((rule) => aws(revoking(rule), node)),
       ),
     };
@@ -276,10 +284,11 @@ function revoking({ id, protocol, fromPort, toPort, source }: GroupRule): string
 }
 
 /** What to do about groups. @param shutOut what lets the caller in, who is not. @param revoking a command for each rule too many */
-function groupAdvice(shutOut: (Advice & { step: CommandStep }) | undefined, revoking: readonly string[]): OwnAdvice {
+function groupAdvice(shutOut: Advice | undefined, revoking: readonly string[]): OwnAdvice {
   if (revoking.length === 0) return shutOut ?? AS_CATALOGUED;
   const remove = `Remove what somebody added: ${revoking.map((command) => `\`${command}\``).join("; ")}.`;
   if (shutOut === undefined)
     return { next: `${remove} Then run \`verify\` again.`, step: outside("revoke-rule", spot("verify")) };
-  return { next: `${remove} ${shutOut.next}`, step: outside("revoke-rule", shutOut.step) };
+  const then = "command" in shutOut.step ? shutOut.step : shutOut.step.then;
+  return { next: `${remove} ${shutOut.next}`, step: outside("revoke-rule", then) };
 }

@@ -1,7 +1,7 @@
-import { AS_CATALOGUED, type OwnAdvice } from "../errors";
+import { AS_CATALOGUED, type Advice, type OwnAdvice } from "../errors";
 import { plainLine } from "../text/words";
-import { admitting, cloudChecks, notAdmitted } from "./cloud";
-import type { CloudFacts, Lookup } from "./types";
+import { admitting, cloudChecks, lettingIn, notAdmitted } from "./cloud";
+import type { CloudFacts, Lookup, NodeExpectation } from "./types";
 
 /** One thing on the way to a node's shell, and what it shows. */
 export interface DiagnosisStep {
@@ -43,22 +43,29 @@ export function diagnose({ cloud, stage, failure, console }: FailedReach): Diagn
   ];
 }
 
-/** The check whose advice helps when one of these is what is wrong. Of the others, it is that of the check that failed. */
-const ADVISED_BY: Readonly<Record<string, string>> = {
-  "instance state": "A2",
-  "security group": "A4",
-  route: "A3",
-  "public address": "A3",
+type Asked = Pick<NodeExpectation, "mayAdmitCallers">;
+
+/** What helps when one of these is what is wrong. Of the others, it is the advice of the check that failed. */
+const ADVICE: Readonly<Record<string, (node: Asked) => Advice>> = {
+  "instance state": () => ofCheck("A2"),
+  "security group": lettingIn,
+  route: () => ofCheck("A3"),
+  "public address": () => ofCheck("A3"),
 };
 
+function ofCheck(id: string): Advice {
+  const check = cloudChecks.find((one) => one.id === id);
+  if (check === undefined) throw new Error(`there is no check ${id}`);
+  return { next: check.next, step: check.step };
+}
+
 /** The first thing that is wrong: the likely cause, in one sentence, and what to do when that is known. */
-export function rootOf(steps: readonly DiagnosisStep[]): ({ cause: string } & OwnAdvice) | undefined {
+export function rootOf(steps: readonly DiagnosisStep[], node: Asked): ({ cause: string } & OwnAdvice) | undefined {
   const found = steps.find(({ state }) => state === "problem");
   if (found === undefined) return undefined;
-  const adviser = cloudChecks.find(({ id }) => id === ADVISED_BY[found.subject]);
   return {
     cause: `${found.subject}: ${found.evidence}`,
-    ...(adviser === undefined ? AS_CATALOGUED : { next: adviser.next, step: adviser.step }),
+    ...(ADVICE[found.subject]?.(node) ?? AS_CATALOGUED),
   };
 }
 

@@ -23,6 +23,8 @@ export interface NodeExpectation {
   hasOwnNetwork: boolean;
   /** CIDR blocks that the fleet's own security group is to admit to port 22, and nothing else. */
   sshFrom: readonly string[];
+  /** Addresses that commands are run from may be admitted besides (`auto` in `ssh.allow`). */
+  mayAdmitCallers: boolean;
   manifest: Manifest;
   /** sha256 of the user data sent, hex. */
   userDataSha256: string;

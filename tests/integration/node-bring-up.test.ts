@@ -113,6 +113,7 @@ describeHosts("a node, from its first boot to its verification", () => {
       address,
       hasOwnNetwork: true,
       sshFrom: [CALLER],
+      mayAdmitCallers: false,
       lineage: "lineage-1",
       awsCli: "aws",
       instanceType: "t3.small",

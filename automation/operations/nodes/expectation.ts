@@ -39,6 +39,7 @@ export function expectationOf(
     username: config.username,
     hasOwnNetwork: config.network === "create",
     sshFrom: [...ssh.allow, ...ssh.callers],
+    mayAdmitCallers: config.ssh.allow.includes("auto"),
     manifest,
     userDataSha256: sha256(userData),
     userDataFiles: filesWritten(userData).map(({ path, content, mode }) => ({

@@ -542,7 +542,7 @@ describe("running the check list", () => {
         {},
         {
           cloud,
-          expectation: { ...expectation, sshFrom: [] },
+          expectation: { ...expectation, sshFrom: [], mayAdmitCallers: true },
           connect: () => Promise.reject(new ConnectError("banner", new SpotError("E_SSH", "no answer"))),
           diagnose: () =>
             Promise.resolve(

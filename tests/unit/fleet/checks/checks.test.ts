@@ -34,6 +34,7 @@ const node: NodeExpectation = {
   region: "us-west-2",
   hasOwnNetwork: true,
   sshFrom: ["198.18.0.1/32"],
+  mayAdmitCallers: true,
   instanceId: "i-0123456789abcdef0",
   lineage: "lineage-1",
   awsCli: "ASK",
@@ -960,6 +961,23 @@ describe("the check list", () => {
       assert.match(advice.next, words);
     });
   }
+
+  it("A4 sends to the configuration where only that can let an address in", () => {
+    const check = checkOf("A4");
+    assert.ok(check.where === "cloud");
+    const fixed = { ...node, mayAdmitCallers: false };
+    const correct = outside("correct-configuration", spot("up"));
+    const verdict = check.judge({ ...cloud, ...shutOut }, fixed);
+    assert.deepEqual(verdict.step, correct);
+    assert.match(verdict.next ?? "", /^`ssh\.allow` names fixed addresses only: .*then run `up`\.$/);
+    const opened = check.judge({ ...cloud, ...open80, ...shutOut }, fixed);
+    assert.deepEqual(opened.step, outside("revoke-rule", spot("up")));
+    assert.match(opened.next ?? "", /revoke-security-group-ingress.*`ssh\.allow` names fixed addresses only/);
+    assert.deepEqual(
+      check.judge({ ...cloud, groups: { value: [{ ...group(22), ingress: [] }] } }, fixed).step,
+      spot("up"),
+    );
+  });
 
   it("A4 names every kind of source in the command that takes its rule away", () => {
     const revoked = (source: string, protocol = "tcp"): string => {

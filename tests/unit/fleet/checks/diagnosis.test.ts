@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { diagnose, rootOf, type FailedReach } from "../../../../fleet/checks/diagnosis";
+import {
+  diagnose,
+  rootOf as rootOfSteps,
+  type DiagnosisStep,
+  type FailedReach,
+} from "../../../../fleet/checks/diagnosis";
 import type { CloudFacts } from "../../../../fleet/checks";
 
 const cloud: CloudFacts = {
@@ -31,6 +36,8 @@ const failed = (more: Partial<FailedReach> = {}): FailedReach => ({
 });
 const shown = (more?: Partial<FailedReach>): string[] =>
   diagnose(failed(more)).map(({ subject, state }) => `${subject} ${state}`);
+
+const rootOf = (steps: readonly DiagnosisStep[], mayAdmitCallers = true) => rootOfSteps(steps, { mayAdmitCallers });
 
 describe("why a node cannot be reached", () => {
   it("looks at everything on the way, in order", () => {
@@ -97,11 +104,9 @@ describe("why a node cannot be reached", () => {
   });
 
   it("advises what helps against that, and leaves the rest to the check that failed", () => {
-    assert.match(
-      rootOf(diagnose(failed({ cloud: { ...cloud, caller: { cidr: "198.18.0.9/32", isCertain: false } } })))?.next ??
-        "",
-      /allow-me/,
-    );
+    const shutOut = diagnose(failed({ cloud: { ...cloud, caller: { cidr: "198.18.0.9/32", isCertain: false } } }));
+    assert.match(rootOf(shutOut)?.next ?? "", /allow-me/);
+    assert.match(rootOf(shutOut, false)?.next ?? "", /^`ssh\.allow` names fixed addresses only/);
     assert.match(
       rootOf(diagnose(failed({ cloud: { ...cloud, internetRoute: { value: null } } })))?.next ?? "",
       /route to an internet gateway/,
