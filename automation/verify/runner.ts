@@ -7,6 +7,7 @@ import type {
   NodeExpectation,
   Verdict,
 } from "../../fleet/checks";
+import { ofOutdated } from "../../fleet/checks/expectations";
 import { atRecordedAddress } from "../../fleet/checks/reach";
 import { rootOf, type DiagnosisStep, type ReachStage } from "../../fleet/checks/diagnosis";
 import { adviceFor, wordsOf } from "../../fleet/errors";
@@ -324,7 +325,8 @@ class NodeRun {
   }
 
   private verdictOn(check: NodeCheck | FleetCheck, output: CommandOutput): Verdict {
-    if (check.where === "node") return check.judge(output, this.target.expectation);
+    const { expectation } = this.target;
+    if (check.where === "node") return ofOutdated(check, check.judge(output, expectation), expectation);
     const { name } = this.target.ref;
     const value = check.valueOf(output);
     if (value !== undefined) this.fleet.keep(check.id, name, value);

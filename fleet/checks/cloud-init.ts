@@ -60,6 +60,7 @@ export const cloudInitChecks: readonly Check[] = [
     where: "node",
     needs: ["B3"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: () => "sudo -n sha256sum /var/lib/cloud/instance/user-data.txt",
     judge: ({ stdout, stderr }, { userDataSha256 }) => ({
@@ -77,6 +78,7 @@ export const cloudInitChecks: readonly Check[] = [
     where: "node",
     needs: ["C1"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     applies: ({ packages }) => packages.length > 0,
     command: ({ packages }) => `dpkg-query -W -f '\${db:Status-Abbrev} \${Package}\\n' ${packages.join(" ")}`,
@@ -131,6 +133,7 @@ export const cloudInitChecks: readonly Check[] = [
     needs: ["B3"],
     after: ["C1"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: ({ userDataFiles }) =>
       `${lookAt([...userDataFiles, PROOF, ...HOST_KEY].map(({ path }) => path))}; cut -d' ' -f2 ${KEY}.pub; sudo -n head -c 200 ${PROOF.path}`,

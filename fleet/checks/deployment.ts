@@ -57,6 +57,7 @@ export const deploymentChecks: readonly Check[] = [
     where: "node",
     needs: ["E2"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: () => `cat ${paths.deploymentComplete}`,
     judge: ({ stdout, stderr }, { manifest, units: { installed, own } }) => {
@@ -95,6 +96,7 @@ export const deploymentChecks: readonly Check[] = [
     where: "node",
     needs: ["E2"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: SLOW,
     command: ({ manifest, bacalhau }) => {
       const copies = copiesOf(manifest, "E5").map(({ path }) => path);

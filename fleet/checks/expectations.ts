@@ -2,7 +2,7 @@ import { classifyFailure } from "../aws/error-codes";
 import type { Advice } from "../errors";
 import { paths } from "../layout";
 import { NODE, outside, spot } from "../steps";
-import type { CommandOutput, Lookup, Span, Verdict } from "./types";
+import type { Check, CommandOutput, Lookup, NodeExpectation, Span, Verdict } from "./types";
 
 /** Deadlines of one attempt, ms. */
 export const QUICK = 10_000;
@@ -36,6 +36,23 @@ export const correctConfiguration = (next: string): Advice => ({
   next,
   step: outside("correct-configuration", spot("up")),
 });
+
+/** Of a node that was made of other files than those that it is compared with. */
+const OUTDATED = {
+  cause: "The files or the configuration here are not those that the node was made of.",
+  next: "Run `up`: it replaces the node, or ends it where no node of its name is wanted any more. Or put the former files and configuration back.",
+  step: spot("up"),
+};
+
+/**
+ * The verdict of a check on a node. Where the node was made of other files, that is why it does not hold, and `repair`
+ * would leave the node out.
+ */
+export const ofOutdated = (
+  { ofDesired }: Pick<Check, "ofDesired">,
+  verdict: Verdict,
+  { isAsDesired }: Pick<NodeExpectation, "isAsDesired">,
+): Verdict => (verdict.ok || isAsDesired || ofDesired === undefined ? verdict : { ...verdict, ...OUTDATED });
 
 /** Of a note. */
 export const LET_IT_BE: Advice = {

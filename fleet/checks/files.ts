@@ -47,6 +47,7 @@ export const fileChecks: readonly Check[] = [
     where: "node",
     needs: ["D1"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: SLOW,
     command: () =>
       `sudo -n find ${paths.upload} -mindepth 1 -printf '%y\\t%u\\t%04m\\t%s\\t%l\\t%P\\n' && echo && sudo -n find ${paths.upload} -type f -exec sha256sum -z {} + | tr '\\0' '\\n'`,
@@ -66,6 +67,7 @@ export const fileChecks: readonly Check[] = [
     where: "node",
     needs: ["D1"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: () => `sudo -n find ${paths.upload} -mindepth 1 -printf '%P\\n'`,
     judge: ({ stdout }, { manifest }) => {
@@ -105,6 +107,7 @@ export const fileChecks: readonly Check[] = [
     where: "node",
     needs: ["D1"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: () => `sudo -n cat ${paths.manifest}`,
     judge: ({ stdout, stderr }, { manifest }) => {

@@ -149,6 +149,7 @@ export const identityChecks: readonly Check[] = [
     where: "node",
     needs: ["G3"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     applies: ({ rendered }) => rendered !== undefined,
     // By root, because of the token, in whose place its sha256 comes back.

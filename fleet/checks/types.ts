@@ -21,6 +21,8 @@ export interface NodeExpectation {
   username: string;
   /** Its network is one that the fleet made for itself. */
   hasOwnNetwork: boolean;
+  /** It was made of the files and the configuration that are here: its generation is the desired one. */
+  isAsDesired: boolean;
   /** CIDR blocks that the fleet's own security group is to admit to port 22, and nothing else. */
   sshFrom: readonly string[];
   /** Addresses that commands are run from may be admitted besides (`auto` in `ssh.allow`). */
@@ -226,6 +228,8 @@ interface CheckBase extends Advice {
   patienceMs?: number;
   /** The likely cause when it does not hold. */
   cause: string;
+  /** It compares with what the files and the configuration here say: where the node was made of others, that is why it fails. */
+  ofDesired?: true;
   /** Absent: always. */
   applies?: (node: NodeExpectation) => boolean;
   /**

@@ -39,6 +39,7 @@ export const unitChecks: readonly Check[] = [
     where: "node",
     needs: ["E2"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: ({ units }) => lookAt(Object.keys(units.installed).map((name) => `${paths.units}/${name}`)),
     judge: (output, { units, manifest }) => {
@@ -83,6 +84,7 @@ export const unitChecks: readonly Check[] = [
     where: "node",
     needs: ["E2"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     command: ({ units }) => `systemctl is-enabled ${units.enabled.join(" ")} 2>&1`,
     judge: ({ stdout }, { units }) => {

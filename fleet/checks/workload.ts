@@ -62,6 +62,7 @@ export const workloadChecks: readonly Check[] = [
     where: "node",
     needs: ["H2"],
     severity: "fail",
+    ofDesired: true,
     deadlineMs: QUICK,
     applies: hasBacalhau,
     command: () => `curl -s -m 5 ${AGENT}/version`,

@@ -114,6 +114,7 @@ describeHosts("a node, from its first boot to its verification", () => {
       hasOwnNetwork: true,
       sshFrom: [CALLER],
       mayAdmitCallers: false,
+      isAsDesired: true,
       lineage: "lineage-1",
       awsCli: "aws",
       instanceType: "t3.small",

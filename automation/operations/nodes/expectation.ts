@@ -27,7 +27,8 @@ export function expectationOf(
   const { name, instanceId, generation, pin } = node;
   const { payload, config, slots, owner } = definition;
   const { manifest } = payload;
-  const slot = slots.find((one) => one.name === name) ?? { name, homeRegion: pin.pool.region, ordinal: 0 };
+  const desired = slots.find((one) => one.name === name);
+  const slot = desired ?? { name, homeRegion: pin.pool.region, ordinal: 0 };
   const userData = definition.userDataOf(slot, generation, ssh.publicKey, token);
   return {
     ...pin.pool,
@@ -38,6 +39,7 @@ export function expectationOf(
     awsCli: cloud.cli,
     username: config.username,
     hasOwnNetwork: config.network === "create",
+    isAsDesired: desired !== undefined && definition.launchSpec(desired, pin, ssh.publicKey).generation === generation,
     sshFrom: [...ssh.allow, ...ssh.callers],
     mayAdmitCallers: config.ssh.allow.includes("auto"),
     manifest,

@@ -108,6 +108,19 @@ describe("running the check list", () => {
     );
   });
 
+  it("advises `up` where what fails compares with files that the node was not made of", async () => {
+    const list = [onNode("X1", [], { ofDesired: true }), onNode("X2")];
+    for (const [isAsDesired, taken] of [
+      [false, spot("up")],
+      [true, spot("X1", "us-west-2-0")],
+    ] as const) {
+      const node = scripted({ X1: "bad", X2: "bad" }, { expectation: { ...expectation, isAsDesired } });
+      const { of } = await node.run(list);
+      assert.deepEqual(of("X1").step, taken);
+      assert.deepEqual(of("X2").step, spot("X2", "us-west-2-0"));
+    }
+  });
+
   it("skips what needs a failed check, names the one at the root, and runs the rest", async () => {
     const node = scripted({ X1: "bad" });
     const { isVerified, of } = await node.run([onNode("X1"), onNode("X2", ["X1"]), onNode("X3", ["X2"]), onNode("X4")]);

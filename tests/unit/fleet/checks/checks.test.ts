@@ -10,6 +10,7 @@ import {
   type NodeExpectation,
   type Verdict,
 } from "../../../../fleet/checks";
+import { ofOutdated } from "../../../../fleet/checks/expectations";
 import { NODE, outside, spot, type Step } from "../../../../fleet/steps";
 import { layout, paths } from "../../../../fleet/layout";
 import { hostKeyProof } from "../../../../fleet/identity/host-key-proof";
@@ -35,6 +36,7 @@ const node: NodeExpectation = {
   hasOwnNetwork: true,
   sshFrom: ["198.18.0.1/32"],
   mayAdmitCallers: true,
+  isAsDesired: true,
   instanceId: "i-0123456789abcdef0",
   lineage: "lineage-1",
   awsCli: "ASK",
@@ -962,6 +964,28 @@ describe("the check list", () => {
     });
   }
 
+  it("of a node that was made of other files, what compares with those here has `up` as its step", () => {
+    const failed: Verdict = {
+      ok: false,
+      expected: "a",
+      actual: "b",
+      next: "Run `replace NODE`.",
+      step: spot("replace", NODE),
+    };
+    const outdated = { isAsDesired: false };
+    for (const id of ["C3", "C7", "D2", "D3", "D5", "E3", "E5", "F1", "F3", "G6"]) {
+      const { cause, next, step: taken } = ofOutdated(checkOf(id), failed, outdated);
+      assert.deepEqual(taken, spot("up"), id);
+      assert.match(next, /^Run `up`: it replaces the node.*put the former files and configuration back\.$/, id);
+      assert.match(cause ?? "", /not those that the node was made of/, id);
+      assert.equal(ofOutdated(checkOf(id), failed, node), failed, id);
+      const held: Verdict = { ...failed, ok: true };
+      assert.equal(ofOutdated(checkOf(id), held, outdated), held, id);
+    }
+    for (const id of ["C1", "D1", "E2", "F7", "G1"])
+      assert.equal(ofOutdated(checkOf(id), failed, outdated), failed, id);
+  });
+
   it("A4 sends to the configuration where only that can let an address in", () => {
     const check = checkOf("A4");
     assert.ok(check.where === "cloud");
@@ -969,10 +993,10 @@ describe("the check list", () => {
     const correct = outside("correct-configuration", spot("up"));
     const verdict = check.judge({ ...cloud, ...shutOut }, fixed);
     assert.deepEqual(verdict.step, correct);
-    assert.match(verdict.next ?? "", /^`ssh\.allow` names fixed addresses only: .*then run `up`\.$/);
+    assert.match(verdict.next, /^`ssh\.allow` names fixed addresses only: .*then run `up`\.$/);
     const opened = check.judge({ ...cloud, ...open80, ...shutOut }, fixed);
     assert.deepEqual(opened.step, outside("revoke-rule", spot("up")));
-    assert.match(opened.next ?? "", /revoke-security-group-ingress.*`ssh\.allow` names fixed addresses only/);
+    assert.match(opened.next, /revoke-security-group-ingress.*`ssh\.allow` names fixed addresses only/);
     assert.deepEqual(
       check.judge({ ...cloud, groups: { value: [{ ...group(22), ingress: [] }] } }, fixed).step,
       spot("up"),
