@@ -17,8 +17,12 @@ export async function bringAbout(run: UpRun, start: Progress, batches: readonly 
   return at;
 }
 
-/** Nodes that have the new payload already, of a roll that stopped, are proven before any that has not is replaced. */
+/**
+ * Nodes that have the new payload already, of a roll that stopped, are proven before any that has not is replaced. What
+ * is put back was proven when it was kept: one of its nodes that is unwell now is no reason to leave the others changed.
+ */
 async function rollOnProof(run: UpRun, from: Progress, batches: readonly string[][]): Promise<Progress> {
+  if (run.plan.definition.kept !== undefined) return roll(run, from, batches);
   const ahead = from.changes
     .filter(({ name, kind }) => kind !== "delete" && !from.pending.has(name))
     .map(({ name }) => name);

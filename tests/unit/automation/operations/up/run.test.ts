@@ -434,6 +434,28 @@ describe("a run of `up`", () => {
       assert.match(scripted.told.join("\n"), yes ? /is replaced: step units/ : /stays as it is, half built/);
     });
 
+  for (const kept of [undefined, "verified"])
+    it(`${kept ? "puts nodes back" : "begins no roll"} where one that has its payload already does not prove itself`, async () => {
+      using scripted = new ScriptedRun([makes(FIRST)], {
+        nodes: [recorded(FIRST, OLD), recorded(SECOND, NEW)],
+        wanted: of([FIRST, SECOND], NEW),
+        count: 2,
+        request: { wait: false },
+      });
+      const { plan } = scripted.run;
+      const provisioner = {
+        provision: () => undefined,
+        settled: () => Promise.resolve(new Map()),
+        release: () => Promise.resolve(),
+      } as unknown as Provisioner;
+      await carryOut({
+        ...scripted.run,
+        plan: { ...plan, definition: { ...plan.definition, kept } },
+        nodes: { access: {} as FleetAccess, provisioner },
+      });
+      assert.deepEqual(scripted.scopes, kept ? [{ target: urnsOf(FIRST) }] : []);
+    });
+
   it("takes no node for half built that stays because its region cannot make another", async () => {
     using scripted = new ScriptedRun([], {
       nodes: [recorded(FIRST, OLD)],
