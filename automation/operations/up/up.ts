@@ -48,7 +48,8 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
   announce(plan);
-  const fallback = request.rollback && changesWhatStands(plan) ? await fallbackOf(session) : undefined;
+  const fallback =
+    request.rollback && changesWhatStands(plan) ? await fallbackOf({ plan, before: opened.state }) : undefined;
   if (plan.changes.some(({ kind }) => kind !== "same")) {
     await tellCost(
       session,

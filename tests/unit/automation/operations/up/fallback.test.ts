@@ -6,15 +6,28 @@ import type { StateNode } from "../../../../../automation/engine/state";
 import { changesWhatStands, fallbackOf } from "../../../../../automation/operations/up/fallback";
 import type { UpPlan } from "../../../../../automation/operations/plan/plan-up";
 import type { Session } from "../../../../../automation/session";
+import { sshRuleName } from "../../../../../fleet/aws/network";
+import { AwsType } from "../../../../../fleet/aws/resource-types";
 import type { Pins } from "../../../../../fleet/model";
 import { fleetKeyPair } from "../../../../../automation/ssh/key-pair";
 import { readConfig } from "../../../../../project/config-file";
 import { loadDefinition } from "../../../../../project/definition";
-import { keepProject } from "../../../../../project/kept-project";
+import { keepProject, readKeptProject } from "../../../../../project/kept-project";
 import { pinOf, recorded, REGION } from "./scripted-run";
 
 const FIRST = `${REGION}-0`;
 const PIN = pinOf("ami-old");
+
+interface Intended {
+  /** Nodes that its configuration does not have. */
+  gone?: string[];
+  /** Blocks that it lets in. */
+  allow?: string[];
+  /** Nodes that it ends. */
+  ends?: string[];
+  /** Nodes that were recorded, and turned out to be gone. */
+  was?: StateNode[];
+}
 
 describe("what a run goes back to", () => {
   let dir: string;
@@ -28,7 +41,7 @@ describe("what a run goes back to", () => {
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   /** A fleet of one node that is kept; answers the node as it stands. */
-  function kept(): StateNode {
+  function kept(allow: string[] = []): StateNode {
     const configFile = path.join(dir, "config.yaml");
     const { config, text } = readConfig(configFile);
     const definition = loadDefinition({ config, configFile, stack: "dev", lineage: "l" });
@@ -40,7 +53,7 @@ describe("what a run goes back to", () => {
       nodes: { [FIRST]: PIN },
       launches: {},
       unplaced: {},
-      ssh: { allow: [], callers: [], publicKey },
+      ssh: { allow, callers: [], publicKey },
     };
     const whose = { lineage: "l", account: "123456789012" };
     const made = {
@@ -73,15 +86,31 @@ describe("what a run goes back to", () => {
       lineage: "l",
       identity: { account: "123456789012", region: REGION },
       keys: path.join(dir, "keys"),
-      state: { nodes: [node] },
+      state: { nodes: [node], resources: [] },
       cloud: { ec2: () => ({ send: answer }) },
       reporter: { emit: ({ message }: { message: string }) => void told.push(message) },
       ...changes,
     } as unknown as Session;
   }
 
+  /** What a run is to do whose nodes stay; everything is kept in this test that is not said. */
+  function intended(session: Session, { gone = [], allow = [], ends = [], was = [] }: Intended = {}) {
+    const { definition } = readKeptProject(path.join(dir, "verified"), "dev");
+    return {
+      plan: {
+        session,
+        definition: { ...definition, slots: definition.slots.filter(({ name }) => !gone.includes(name)) },
+        decisions: { pins: { ssh: { allow } } },
+        changes: ends.map((name) => ({ name, kind: "delete" })),
+      },
+      before: { nodes: [...session.state.nodes, ...was], resources: session.state.resources },
+    } as unknown as Parameters<typeof fallbackOf>[0];
+  }
+
+  const fallbackIn = (session: Session, what?: Intended) => fallbackOf(intended(session, what));
+
   it("is the fleet that was verified last, and is told before anything is changed", async () => {
-    const { definition } = await fallbackOf(sessionWith(kept()));
+    const { definition } = await fallbackIn(sessionWith(kept()));
     assert.deepEqual(
       definition.slots.map(({ name }) => name),
       [FIRST],
@@ -91,11 +120,13 @@ describe("what a run goes back to", () => {
 
   it("is that of a node whose image was chosen anew, too", async () => {
     const node = kept();
-    const { definition, kept: was } = await fallbackOf(sessionWith(node));
+    const { definition, kept: was } = await fallbackIn(sessionWith(node));
     const pin = pinOf("ami-newer");
     const { generation } = definition.launchSpec(definition.slots[0]!, pin, was.pins.ssh.publicKey);
-    await fallbackOf(sessionWith({ ...node, pin, generation }, ["ami-newer"]));
+    await fallbackIn(sessionWith({ ...node, pin, generation }, ["ami-newer"]));
   });
+
+  const standing = (...nodes: StateNode[]) => ({ state: { nodes, resources: [] } }) as unknown as Partial<Session>;
 
   const refused: [title: string, session: (node: StateNode) => Session, message: RegExp][] = [
     ["it is another fleet's", (node) => sessionWith(node, [], { lineage: "other" }), /another fleet/],
@@ -107,7 +138,7 @@ describe("what a run goes back to", () => {
     [
       "no node that stands is of it",
       (node) => sessionWith({ ...node, generation: "other" }),
-      /no node that stands is of/,
+      /not of the fleet that is kept.*: 1 of 1 node /,
     ],
     [
       "its key is not here",
@@ -119,8 +150,8 @@ describe("what a run goes back to", () => {
     ],
     [
       "a node stands that it does not have",
-      (node) => sessionWith(node, [], { state: { nodes: [node, recorded("us-west-2-7", PIN)] } } as Partial<Session>),
-      /has no us-west-2-7: putting it back would end what stands/,
+      (node) => sessionWith(node, [], standing(node, recorded("us-west-2-7", PIN))),
+      /: 1 of 2 nodes \(us-west-2-7\)/,
     ],
     ["its image is gone", (node) => sessionWith(node, []), /us-west-2 does not have its image ami-old any more/],
     [
@@ -134,11 +165,41 @@ describe("what a run goes back to", () => {
   ];
   for (const [title, session, message] of refused)
     it(`is refused where ${title}`, async () => {
-      await assert.rejects(fallbackOf(session(kept())), { code: "E_NOT_KEPT", message });
+      await assert.rejects(fallbackIn(session(kept())), { code: "E_NOT_KEPT", message });
     });
 
+  it("may lack a node that the run itself ends", async () => {
+    const node = kept();
+    const session = sessionWith(node, undefined, standing(node, recorded("us-west-2-7", PIN)));
+    await fallbackIn(session, { ends: ["us-west-2-7"] });
+    const newer = sessionWith(node, undefined, standing({ ...node, generation: "other" }));
+    await assert.rejects(fallbackIn(newer, { ends: [FIRST], gone: [FIRST] }), { code: "E_NOT_KEPT" });
+  });
+
+  it("makes no node again that an earlier run removed, but one that is lost or wanted", async () => {
+    const node = kept();
+    const session = sessionWith(node, undefined, standing());
+    await assert.rejects(fallbackIn(session, { gone: [FIRST] }), {
+      code: "E_NOT_KEPT",
+      message: /would be made again/,
+    });
+    await fallbackIn(session, { gone: [FIRST], was: [node] });
+    await fallbackIn(session);
+  });
+
+  it("lets nobody in again who was shut out since, but whom the run lets in", async () => {
+    const block = "203.0.113.0/24";
+    const node = kept([block]);
+    const rule = { type: AwsType.ingressRule, name: sshRuleName(REGION, block) };
+    const recording = (...resources: unknown[]) =>
+      sessionWith(node, undefined, { state: { nodes: [node], resources } } as unknown as Partial<Session>);
+    await assert.rejects(fallbackIn(recording()), { code: "E_NOT_KEPT", message: /lets 203\.0\.113\.0\/24 log in/ });
+    await fallbackIn(recording(rule));
+    await fallbackIn(recording(), { allow: [block] });
+  });
+
   it("is left to the launch where AWS does not say whether an image is there", async () => {
-    await fallbackOf(sessionWith(kept(), Object.assign(new Error("no"), { name: "UnauthorizedOperation" })));
+    await fallbackIn(sessionWith(kept(), Object.assign(new Error("no"), { name: "UnauthorizedOperation" })));
     assert.match(told.join(), /it is not known whether the images are still there/);
   });
 
