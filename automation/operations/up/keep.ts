@@ -34,11 +34,14 @@ export function keepVerified(run: UpRun, at: Progress, isDone: boolean): void {
       definition.payload.sources,
     );
   } catch (error) {
-    forgetProject(stack.keptFleet);
-    reporter.emit({
-      type: "message",
-      level: "warning",
-      message: `this fleet is not kept as one to go back to (\`--rollback-on-failure\`): ${wordsOf(error)}. \`up\` keeps it once it can be.`,
-    });
+    const warn = (message: string): void => reporter.emit({ type: "message", level: "warning", message });
+    warn(
+      `this fleet is not kept as one to go back to (\`--rollback-on-failure\`): ${wordsOf(error)}. \`up\` keeps it once it can be.`,
+    );
+    try {
+      forgetProject(stack.keptFleet);
+    } catch (second) {
+      warn(`an older fleet may still be kept in ${stack.keptFleet}, which cannot be removed: ${wordsOf(second)}`);
+    }
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { NETWORK_TYPE, nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
@@ -274,6 +275,17 @@ describe("a run of `up`", () => {
     await carryOut({ ...scripted.run, plan: { ...scripted.run.plan, definition: { ...definition, payload } } });
     assert.ok(!existsSync(scripted.keptFleet));
     assert.match(scripted.told.join("\n"), /not kept as one to go back to.*files\/a was changed while/);
+  });
+
+  it("is not failed by a fleet that can be neither kept nor forgotten", async () => {
+    using scripted = new ScriptedRun([], { nodes: [recorded(FIRST, NEW)], wanted: of([FIRST], NEW), count: 1 });
+    const { stack } = scripted.run.plan.session;
+    writeFileSync(stack.configFile, "");
+    // A folder can neither be made nor removed where a file is.
+    Object.assign(stack, { keptFleet: path.join(stack.configFile, "verified") });
+    const { failures } = await carryOut(scripted.run);
+    assert.deepEqual(failures, []);
+    assert.match(scripted.told.join("\n"), /not kept as one to go back to.*\n.*which cannot be removed: ENOTDIR/);
   });
 
   it("on a part of the fleet touches nothing else, and asks again only for what is left of it", async () => {
