@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
+import { errorInfo } from "../../../fleet/errors";
 import type { NodePin, RegionPin } from "../../../fleet/model";
 import { naturalCompare } from "../../../fleet/text/words";
 import { resourceChanges } from "../../../fleet/plan/resource-changes";
 import type { KeptProject } from "../../../project/kept-project";
+import { readStackSettings } from "../../engine/stack-config";
 import type { StackState } from "../../engine/state";
-import type { Session } from "../../session";
+import { reread, type Session } from "../../session";
 import { decide } from "../plan/decide";
 import { unplaced } from "../plan/pins";
 import { planOf } from "../plan/plan-up";
@@ -14,7 +16,7 @@ import { leftOver } from "./beside";
 import { bringAbout } from "./bring";
 import { doneBetween } from "./done";
 import { isOfFleet } from "./fallback";
-import { begun, isStopped, type Progress, type UpRun } from "./progress";
+import { begun, isStopped, type Progress, type PutBack, type UpRun } from "./progress";
 import { batchesOf } from "./rollout";
 import { verifyFleetOf, wantedBy } from "./verification";
 
@@ -43,20 +45,44 @@ export async function putBack(run: UpRun, from: Progress, fallback: NonNullable<
   const batches = batchesOf(back, changes);
   const start = begun(plan, batches.flat());
   const at = await verifyFleetOf(back, await bringAbout(back, start, batches));
-  return ended(run, from, back, { start, at, to: kept.at });
-}
-
-/** The run as it is after that, with what failed first. */
-function ended(
-  run: UpRun,
-  from: Progress,
-  back: UpRun,
-  { start, at, to }: { start: Progress; at: Progress; to: string },
-): Progress {
-  const { created, replaced } = doneBetween(from.session.state.nodes, at.session.state.nodes, []);
   const left = isStopped(back) ? [] : resourceChanges(leftOver(back, start, at));
   const isWell = at.failures.length === 0 && (at.verification === undefined || at.verification.isVerified);
   const isWhole = isWell && at.pending.size === 0 && left.length === 0;
+  const wanted = [...wantedBy(back, at.changes)];
+  return ended(run, from, at, { to: kept.at, wanted, left, isDone: isWhole && !isStopped(back) });
+}
+
+/**
+ * The run where putting back broke off with an error: what failed first is told all the same. Some of the fleet may be
+ * put back by then.
+ * @throws what the file system throws
+ */
+export async function brokenOff(
+  run: UpRun,
+  from: Progress,
+  { kept, definition }: KeptProject,
+  error: unknown,
+): Promise<Progress> {
+  const failure = errorInfo(error);
+  from.session.reporter.emit({ type: "message", level: "error", message: failure.message, error: failure });
+  const session = await reread(from.session).catch(() => from.session);
+  const pins = readStackSettings(session.stack.configFile).pins ?? from.placement.pins;
+  const at: Progress = {
+    ...from,
+    session,
+    placement: { ...from.placement, pins, attempts: [] },
+    outcomes: [],
+    failures: [failure],
+    // It is of nodes that may not stand any more.
+    verification: undefined,
+  };
+  const wanted = definition.slots.map(({ name }) => name);
+  return ended(run, from, at, { to: kept.at, wanted, left: [], isDone: false });
+}
+
+/** The run as it is after that, with what failed first. */
+function ended(run: UpRun, from: Progress, at: Progress, putBack: Omit<PutBack, "failed" | "nodes">): Progress {
+  const { created, replaced } = doneBetween(from.session.state.nodes, at.session.state.nodes, []);
   const stood = new Set(run.plan.session.state.nodes.map(({ name }) => name));
   const stands = new Set(at.session.state.nodes.map(({ name }) => name));
   const added = from.session.state.nodes.map(({ name }) => name).filter((name) => !stood.has(name));
@@ -76,14 +102,7 @@ function ended(
     outcomes: [...from.outcomes, ...at.outcomes],
     failures: [...from.failures, ...at.failures],
     rolledBack: added.filter((name) => !stands.has(name)).sort(naturalCompare),
-    putBack: {
-      to,
-      failed: from,
-      wanted: [...wantedBy(back, at.changes)],
-      nodes: [...created, ...replaced].sort(naturalCompare),
-      left,
-      isDone: isWhole && !isStopped(back),
-    },
+    putBack: { ...putBack, failed: from, nodes: [...created, ...replaced].sort(naturalCompare) },
   };
 }
 

@@ -1,9 +1,10 @@
+import { errorInfo } from "../../../fleet/errors";
 import { naturalCompare, pluralize } from "../../../fleet/text/words";
 import { pinsOf, unplaced } from "../plan/pins";
 import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
-import { putBack } from "./put-back";
+import { brokenOff, putBack } from "./put-back";
 import { urnsRecorded, type RunScope } from "./targets";
 
 /** Does the run end with all or nothing, and not with all? What could not be looked at did not fail: nothing is ended because of it. */
@@ -21,10 +22,19 @@ export function mustRollBack(run: UpRun, { failures, verification, session }: Pr
 
 /**
  * Takes a run back that failed: what was verified last is put back where the run changed what stood. One that only added
- * takes away what it made, with the networks that only it needed.
+ * takes away what it made, with the networks that only it needed. An error while that is put back is told beside what failed
+ * first.
+ * @throws SpotError E_INTERRUPTED; of a run that only added, what an engine run throws
  */
-export function rollBack(run: UpRun, from: Progress): Promise<Progress> {
-  return run.fallback ? putBack(run, from, run.fallback) : takeAway(run, from);
+export async function rollBack(run: UpRun, from: Progress): Promise<Progress> {
+  const { fallback } = run;
+  if (!fallback) return takeAway(run, from);
+  try {
+    return await putBack(run, from, fallback);
+  } catch (error) {
+    if (errorInfo(error).class === "interrupted") throw error;
+    return brokenOff(run, from, fallback.project, error);
+  }
 }
 
 async function takeAway(run: UpRun, from: Progress): Promise<Progress> {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { readStackSettings } from "../../../../../automation/engine/stack-config";
 import { NETWORK_TYPE, nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
 import type { Offers } from "../../../../../automation/operations/plan/offers";
+import { writePins } from "../../../../../automation/operations/plan/prepare-stack";
 import { begun, type UpRun } from "../../../../../automation/operations/up/progress";
 import { repair } from "../../../../../automation/operations/up/repair";
 import { carryOut } from "../../../../../automation/operations/up/run";
@@ -226,6 +228,37 @@ describe("a run of `up`", () => {
     assert.deepEqual(result.rolledBack, [SECOND]);
     assert.deepEqual(Object.keys(scripted.pinsWritten?.nodes ?? {}), [FIRST]);
     assert.deepEqual(Object.keys(scripted.pinsWritten?.unplaced ?? {}), [SECOND, THIRD]);
+  });
+
+  it("tells what failed first where putting back breaks off, and leaves the settings to its own fleet", async () => {
+    const refused = { ...makes(FIRST), refuses: [{ node: SECOND, message: "TagLimitExceeded: no" }] };
+    using scripted = new ScriptedRun([refused], {
+      nodes: [recorded(FIRST, OLD)],
+      wanted: of([FIRST, SECOND], NEW),
+      count: 2,
+      request: { rollback: true },
+    });
+    const { run } = scripted;
+    const { session, definition, decisions } = run.plan;
+    const project = {
+      kept: { at: "2026-01-02T03:04:05.678Z", pins: decisions.pins },
+      definition: {
+        slots: definition.slots,
+        get config(): never {
+          writePins(session, { ...definition, kept: scripted.keptFleet }, decisions.pins);
+          throw new SpotError("E_PROGRAM", "boom");
+        },
+      },
+    } as unknown as NonNullable<UpRun["fallback"]>["project"];
+    const { failures, putBack } = await carryOut({ ...run, fallback: { project, nodesFor: () => undefined } });
+    assert.deepEqual(
+      failures.map(({ code }) => code),
+      ["E_CREATE", "E_PROGRAM"],
+    );
+    assert.deepEqual([putBack?.isDone, putBack?.wanted], [false, [FIRST, SECOND]]);
+    assert.deepEqual(putBack?.failed.failures, failures.slice(0, 1));
+    assert.match(scripted.told.join("\n"), /boom/);
+    assert.equal(readStackSettings(session.stack.configFile).kept, undefined);
   });
 
   /** Is the fleet kept, to go back to, that a run on one node leaves? */
