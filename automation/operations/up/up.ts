@@ -43,7 +43,10 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     // What is recorded is the engine's to judge. Where nothing is, there is only to create.
     const whole = await planUp(current, request, !holdsNothing(current.state), found);
     const wanted = await workable(limited(whole, opened, request.part), request.config);
-    return { plan: wanted, inTheWay: inTheWayOfPlan(whole.engine?.steps ?? [], wanted.resources, look.networks) };
+    return {
+      plan: { ...wanted, session: { ...wanted.session, stack: session.stack } },
+      inTheWay: inTheWayOfPlan(whole.engine?.steps ?? [], wanted.resources, look.networks),
+    };
   });
   // Half a plan, or a question, is of no use to who wants to stop.
   session.interrupts.soft.throwIfAborted();
