@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { isSpotError, SpotError } from "../../fleet/errors";
-import { again } from "../../fleet/steps";
+import { outside } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import type { SandboxMode } from "../../sandbox/control";
 import { cloudOf, type Cloud } from "../cloud/clients";
@@ -127,7 +127,7 @@ async function settle({ reporter, target }: Opened, { question, notice }: NewEnd
     throw new SpotError("E_DECLINED", {
       message: `stack ${target.stack} was not bound to another place than AWS; nothing was changed`,
       next: "Unset AWS_ENDPOINT_URL* (or `endpoint_url` of the profile) to act on AWS, or run again and answer yes, or give --yes.",
-      step: again(),
+      step: outside("decide"),
     });
   }
 }

@@ -373,7 +373,7 @@ export const errorCatalogue = {
     class: "interrupted",
     meaning: "The changes were not confirmed.",
     next: "Run again and answer yes, or give --yes.",
-    step: again(),
+    step: outside("decide"),
   },
   E_UNEXPECTED: {
     class: "bug",

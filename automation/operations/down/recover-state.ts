@@ -1,6 +1,6 @@
 import type { Drift } from "../../../fleet/drift/types";
 import { SpotError } from "../../../fleet/errors";
-import { again, spot } from "../../../fleet/steps";
+import { spot } from "../../../fleet/steps";
 import { pluralize } from "../../../fleet/text/words";
 import { inventory, type RegionInventory } from "../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
@@ -110,10 +110,6 @@ async function restoreSaved(
   const unknown = instances.filter(({ id }) => !known.has(id)).length;
   const message = `Restore the state of stack ${session.target.stack} from ${at.toISOString()} (${pluralize(state.nodes.length, "node")}; there: ${pluralize(instances.length, "instance")}, of which ${unknown} not in it)?`;
   if (!(await session.reporter.confirm({ message, unattended: false })))
-    throw new SpotError("E_DECLINED", {
-      message: "nothing was changed",
-      next: "Run again and answer yes, or give --yes.",
-      step: again(),
-    });
+    throw new SpotError("E_DECLINED", "nothing was changed");
   return { file, at, kept: await session.stack.restore(saved) };
 }

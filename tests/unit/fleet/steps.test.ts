@@ -118,6 +118,10 @@ describe("steps", () => {
     }
   });
 
+  it("leave to the user what was declined: the same command would only ask again", () => {
+    assert.deepEqual(new SpotError("E_DECLINED", "nothing was changed").step, { action: "decide" });
+  });
+
   it("have the node's name where one stands for it", () => {
     assert.deepEqual(stepFor("a-0", { command: "replace", args: ["NODE", "--yes"] }), {
       command: "replace",
