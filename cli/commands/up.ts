@@ -170,11 +170,17 @@ function putBackLines({ failed, to, nodes, isDone }: PutBack): string[] {
 /** An interrupt is no failure: what was under way did not fail, it was not begun. */
 function failureLines({ command }: CommandContext, { failures, putBack }: UpResult): string[] {
   const tries = putBack ? "tries the whole change anew" : "tries only what is missing";
+  const goesOn = putBack ? "it tries the failed change anew" : "it goes on from there";
   const interrupted = failures.find((failure) => failure.class === "interrupted");
   const failed = failures.filter((failure) => failure.class !== "interrupted").length;
   return [
     ...(failed > 0 ? [`${failed} failed; see the ERROR lines above. \`${command}\` again ${tries}.`] : []),
-    ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: it goes on from there.`] : []),
+    ...(interrupted ? [`${capitalized(interrupted.message)}. Run \`${command}\` again: ${goesOn}.`] : []),
+    ...(putBack?.isDone === false
+      ? [
+          `To have the former fleet, put the former files and configuration in their places first; then run \`${command}\`.`,
+        ]
+      : []),
   ];
 }
 

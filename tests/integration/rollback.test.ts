@@ -136,7 +136,7 @@ describe("`up --rollback-on-failure` of a roll", function () {
     await calm();
     const { code, stdout, stderr } = await run.done;
     assert.equal(code, 130, stdout + stderr);
-    assert.match(stdout, /Run `up` again: it goes on from there\./);
+    assert.match(stdout, /Run `up` again: it tries the failed change anew\.\nTo have the former fleet, put the former/);
     const next = await bench.spot(["up"]);
     assert.equal(next.code, 9, next.stderr);
     assert.deepEqual(await planned(), []);
