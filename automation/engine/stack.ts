@@ -276,6 +276,11 @@ export class EngineStack {
     });
   }
 
+  /** A service has the key of what it keeps: a copy of that could not be read. */
+  get canBeCopied(): boolean {
+    return !/^https?:/.test(this.backendUrl);
+  }
+
   /**
    * The same stack on copies of its record and its settings in a folder of this machine: what is done there is nobody's.
    * @param folder which the caller makes and removes

@@ -71,6 +71,7 @@ export function allowMe(
       throw new SpotError("E_DECLINED", "nothing was changed");
     // The record of rules that somebody removed or changed is brought up to date once this is agreed to.
     const current = await forgetLost(session, [], { drift });
+    current.interrupts.soft.throwIfAborted();
     await prepareStack(current, { ...plan, decisions: { ...plan.decisions, pins } });
     // What the configuration does not name any more stays, and is declared by nobody.
     const outcome = await noted(current, [], async () => {

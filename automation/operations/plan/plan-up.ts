@@ -105,10 +105,18 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
   const found = driftOf(session, look);
   const { drift } = found;
   const isEmpty = holdsNothing(session.state);
-  const isLost = lostOf(session, look.regions).length > 0 || toBeAsked(drift).length > 0;
+  const differs = lostOf(session, look.regions).length > 0 || toBeAsked(drift).length > 0;
+  const isLost = differs && session.stack.canBeCopied;
+  if (differs && !isLost)
+    session.reporter.emit({
+      type: "message",
+      level: "warning",
+      message:
+        "this plan leaves out what was done outside this tool: a stack that a service keeps cannot be copied to plan with",
+    });
   return inTemporaryFolder(async (folder) => {
     const stack = isEmpty || isLost ? await session.stack.copiedTo(folder, isEmpty) : session.stack;
-    const current = await forgetLost({ ...session, stack }, look.regions, { drift });
+    const current = isLost ? await forgetLost({ ...session, stack }, look.regions, { drift }) : { ...session, stack };
     // Without nodes a key pair that is missing is made.
     const makesKeys = current.state.nodes.length === 0 && !hasFleetKeyPair(session.keys);
     const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true, found);

@@ -61,7 +61,8 @@ export async function recover(
   const recovered = await forgetLost(session, look.regions, { doubtful });
   // What this run made of the record is believed by the next one, even where it goes no further.
   if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
-  return { session: recovered, look, found: driftOf(recovered, look) };
+  // Who may log in was agreed to as it was recorded before anything was forgotten.
+  return { session: recovered, look, found: { ...driftOf(recovered, look), before: session.state } };
 }
 
 /** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */

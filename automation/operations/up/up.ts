@@ -2,6 +2,7 @@ import type { FoundDrift } from "../../../fleet/drift/types";
 import { driftLine } from "../../../fleet/drift/words";
 import type { KeptProject } from "../../../project/kept-project";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
+import type { EngineStep } from "../../engine/events";
 import { exclusively } from "../../session/run-lock";
 import { bootsHosts, fleetRegions, type Session } from "../../session";
 import { withDeregistration } from "../run/deregister-nodes";
@@ -39,13 +40,13 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   );
   const { session, look, found } = await recover(opened, regions);
   goneBetween(opened, session).forEach(ended);
-  const { plan, inTheWay } = await withDrift(session, found, async (current) => {
+  const { plan, steps } = await withDrift(session, found, async (current) => {
     // What is recorded is the engine's to judge. Where nothing is, there is only to create.
     const whole = await planUp(current, request, !holdsNothing(current.state), found);
     const wanted = await workable(limited(whole, opened, request.part), request.config);
     return {
       plan: { ...wanted, session: { ...wanted.session, stack: session.stack } },
-      inTheWay: inTheWayOfPlan(whole.engine?.steps ?? [], wanted.resources, look.networks),
+      steps: whole.engine?.steps ?? [],
     };
   });
   // Half a plan, or a question, is of no use to who wants to stop.
@@ -61,17 +62,21 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
     );
   }
   await confirmed(plan);
-  const due = driftDue(plan, request, found);
+  const due = driftDue(plan, found, steps);
   const current = await forgetLost(session, [], { drift: due });
+  goneBetween(session, current).forEach(ended);
+  // Nothing is removed that is not made again.
+  current.interrupts.soft.throwIfAborted();
   const agreed: UpPlan = {
     ...plan,
     session: current,
     // It was made of a copy of the record: the engine is asked again before it is held to anything.
-    ...(due.length > 0 && plan.engine ? { engine: { ...plan.engine, document: undefined } } : {}),
+    ...(toBeAsked(found.drift).length > 0 && plan.engine ? { engine: { ...plan.engine, document: undefined } } : {}),
   };
   return noted(current, look.regions, async () => {
     // Where the engine refuses a resource nothing is made again.
-    if ((plan.engine?.failures.length ?? 0) === 0) await removeInTheWay(current, inTheWay, look.parts);
+    if ((plan.engine?.failures.length ?? 0) === 0)
+      await removeInTheWay(current, inTheWayOfPlan(steps, plan.resources, look.networks), look.parts);
     return carriedOut(current, { plan: agreed, request, regions, ended, fallback });
   });
 }
@@ -86,17 +91,35 @@ async function withDrift<T>(
   plan: (current: Session) => Promise<T>,
 ): Promise<T> {
   if (toBeAsked(drift).length === 0) return plan(session);
+  // What a service keeps cannot be read by anything else, so there is no copy to plan with.
+  if (!session.stack.canBeCopied) return plan(await forgetLost(session, [], { drift }));
   return inTemporaryFolder(async (folder) => {
     const stack = await session.stack.copiedTo(folder, false);
     return plan(await forgetLost({ ...session, stack }, [], { drift }));
   });
 }
 
-/** What a run puts right of it: a run on a part of the fleet no more than what it makes. */
-function driftDue({ resources }: UpPlan, { part }: UpRequest, { drift }: DriftLook): readonly FoundDrift[] {
-  if (part === undefined) return drift;
-  const planned = new Set(resources.map(({ urn }) => urn));
-  return drift.filter(({ urn }) => urn !== undefined && planned.has(urn));
+/**
+ * What a run puts right of it. The rest stays in the record as it was, so that it is still told of: what is not part of
+ * the run, or lies in a region where nothing can be done.
+ */
+function driftDue(
+  { changes, resources, engine }: UpPlan,
+  { drift }: DriftLook,
+  steps: readonly EngineStep[],
+): readonly FoundDrift[] {
+  // Where the engine refuses a resource, nodes come and go, and nothing is updated.
+  const isRefused = (engine?.failures.length ?? 0) > 0;
+  const planned = new Set(isRefused ? [] : resources.map(({ urn }) => urn));
+  const nodes = new Set(
+    changes.flatMap(({ kind, name }) => (kind === "create" || (kind === "update" && !isRefused) ? [name] : [])),
+  );
+  // What is gone and declared no more has no step. Left in the record it would stand in the way of every run.
+  const known = new Set(steps.map(({ urn }) => urn));
+  return drift.filter(
+    ({ urn, node }) =>
+      urn !== undefined && (planned.has(urn) || !known.has(urn) || (node !== undefined && nodes.has(node))),
+  );
 }
 
 interface Agreed extends Pick<UpRun, "plan" | "request" | "regions" | "ended"> {
