@@ -90,7 +90,7 @@ describeHosts("verify and debug, as typed", () => {
       );
       assert.ok(
         stdout.includes(
-          `npx spot ssh us-west-2-0 --sandbox=hosts --stack=${bench.stack} --config='${bench.configFile}'\n`,
+          `npx spot ssh us-west-2-0 --sandbox=hosts --stack=${bench.stack} '--config=${bench.configFile}'\n`,
         ),
         stdout,
       );

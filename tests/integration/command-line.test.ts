@@ -96,15 +96,22 @@ describe("the real executable", function () {
     assert.deepEqual(await bench.control("GET", "calls"), {}, "--cached asks nobody");
     await rows();
     const calls = await bench.control<Record<string, Record<string, number>>>("GET", "calls");
+    const looks = {
+      DescribeInstances: 1,
+      DescribeSpotInstanceRequests: 1,
+      DescribeInternetGateways: 1,
+      DescribeRouteTables: 1,
+      DescribeSecurityGroupRules: 1,
+    };
     for (const region of ["us-west-2", "us-east-1"])
       assert.deepEqual(
         calls[region],
-        { DescribeInstances: 1, DescribeSpotInstanceRequests: 1 },
-        "prices are kept for an hour",
+        looks,
+        "prices are kept for an hour, and what was changed outside takes three calls whatever the number of nodes",
       );
     assert.deepEqual(
       calls["eu-west-1"],
-      { DescribeInstances: 1, DescribeSpotInstanceRequests: 1, GetCallerIdentity: 1 },
+      { ...looks, GetCallerIdentity: 1 },
       "one region is asked whose the credentials are",
     );
   });
@@ -341,7 +348,7 @@ describe("commands that need neither AWS nor a stack", function () {
     assert.equal(status, 2);
     const line = JSON.parse(stdout) as { type: string; error: Record<string, string> };
     assert.ok(eventLine.safeParse(line).success, stdout);
-    assert.deepEqual(Object.keys(line.error).sort(), ["cause", "class", "code", "message", "next"]);
+    assert.deepEqual(Object.keys(line.error).sort(), ["cause", "class", "code", "message", "next", "step"]);
   });
 
   it("an unexpected error names the log, which has its stack; the terminal has it with --debug only", () => {
