@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
 import { NOTHING_KNOWN, type Items, type KnownIngredients } from "../../fleet/plan/ingredients";
-import { writeFileAtomic } from "../../system/atomic-file";
-import { unwritable } from "./kept-state";
+import { keepText, keptText } from "./kept-state";
 
 /** As it is on disk: of a hundred nodes that are alike in all but their name, what they are made of stands there once. */
 type Kept = Record<keyof KnownIngredients, { shares: string[]; items: Items }[]>;
@@ -17,25 +15,17 @@ export class KeptIngredients {
   /** Keeps this in the place of what was kept before. @throws SpotError E_BACKEND where it cannot be written */
   keep(known: KnownIngredients): void {
     const text = JSON.stringify({ files: grouped(known.files), settings: grouped(known.settings) } satisfies Kept);
-    try {
-      if (text !== this.text()) writeFileAtomic(this.file, text, 0o600);
-    } catch (cause) {
-      throw unwritable("what the nodes are made of", this.file, cause);
-    }
+    keepText(this.file, text, "what the nodes are made of");
   }
 
   /** What is kept; nothing where there is nothing that can be read. */
   read(): KnownIngredients {
     try {
-      const kept = JSON.parse(this.text() ?? "") as Kept;
+      const kept = JSON.parse(keptText(this.file) ?? "") as Kept;
       return { files: byShare(kept.files), settings: byShare(kept.settings) };
     } catch {
       return NOTHING_KNOWN;
     }
-  }
-
-  private text(): string | undefined {
-    return existsSync(this.file) ? readFileSync(this.file, "utf8") : undefined;
   }
 }
 

@@ -16,6 +16,24 @@ export function unwritable(what: string, file: string, cause: unknown): SpotErro
   });
 }
 
+/** What is kept in a file beside the state; undefined where there is none. */
+export function keptText(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}
+
+/**
+ * Keeps a text in the place of what a file beside the state had; one that has it already is not written.
+ * @param what it is, for the error
+ * @throws SpotError E_BACKEND where it cannot be written
+ */
+export function keepText(file: string, text: string, what: string): void {
+  try {
+    if (text !== keptText(file)) writeFileAtomic(file, text, 0o600);
+  } catch (cause) {
+    throw unwritable(what, file, cause);
+  }
+}
+
 /** A state as `pulumi stack export` prints it. */
 export interface ExportedState {
   version: number;
@@ -32,26 +50,16 @@ export class KeptState {
 
   /** Keeps a state in place of the one kept before. @throws SpotError E_BACKEND where it cannot be written */
   keep(state: ExportedState): void {
-    const text = JSON.stringify(state);
-    try {
-      if (text === this.text()) return;
-      writeFileAtomic(this.file, text, 0o600);
-    } catch (cause) {
-      throw unwritable("the copy of the stack's state", this.file, cause);
-    }
+    keepText(this.file, JSON.stringify(state), "the copy of the stack's state");
   }
 
   /** The state that is kept; undefined where there is none that can be read. */
   read(): (StateBackup & { exported: ExportedState }) | undefined {
     try {
-      const exported = JSON.parse(this.text() ?? "") as ExportedState;
+      const exported = JSON.parse(keptText(this.file) ?? "") as ExportedState;
       return { file: this.file, at: statSync(this.file).mtime, state: stateOf(exported), exported };
     } catch {
       return undefined;
     }
-  }
-
-  private text(): string | undefined {
-    return existsSync(this.file) ? readFileSync(this.file, "utf8") : undefined;
   }
 }

@@ -21,6 +21,11 @@ export const SSH_RULE = { configured: "SSH", caller: "SSH from a confirmed calle
 /** Description of the rule that lets everything out. */
 export const EGRESS_RULE = "everything out";
 
+/** Is a rule such as this program makes, by its description? */
+export function isOwnRule(description: string | undefined): boolean {
+  return [SSH_RULE.configured, SSH_RULE.caller, EGRESS_RULE].some((own) => own === description);
+}
+
 /** Every IPv4 address: where the way out leads. */
 export const EVERYWHERE = "0.0.0.0/0";
 

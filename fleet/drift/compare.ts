@@ -1,4 +1,4 @@
-import { EGRESS_RULE, SSH_RULE } from "../aws/network";
+import { isOwnRule } from "../aws/network";
 import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
 import type {
@@ -160,9 +160,10 @@ export function inTheWayOf(
   resource: Pick<Recorded, "id" | "type" | "inputs">,
   { rules = [], tables = [] }: Pick<SeenRegion, "rules" | "tables">,
 ): string[] {
+  const rulesAlike = () => rules.filter((rule) => isSameTraffic(rule, recordedRule(resource)));
   const standing = {
-    [AwsType.ingressRule]: () => rules.filter((rule) => isSameTraffic(rule, recordedRule(resource))),
-    [AwsType.egressRule]: () => rules.filter((rule) => isSameTraffic(rule, recordedRule(resource))),
+    [AwsType.ingressRule]: rulesAlike,
+    [AwsType.egressRule]: rulesAlike,
     [AwsType.association]: () =>
       associationsIn(tables).filter((one) => one.subnet === textOf(resource.inputs.subnetId)),
   }[resource.type];
@@ -181,9 +182,6 @@ function gatewayDrift({ id, inputs }: Recorded, { gateways }: SeenRegion): Findi
 
 type Added = Pick<Drift, "kind" | "id" | "is" | "heals">;
 
-/** Descriptions of the rules that this program makes: such a rule was made by a run that did not come to record it. */
-const OURS: ReadonlySet<string | undefined> = new Set([SSH_RULE.configured, SSH_RULE.caller, EGRESS_RULE]);
-
 function addedRules(place: Place, recorded: readonly Recorded[], { rules = [] }: SeenRegion): Added[] {
   const known = idsOf(recorded);
   return rules
@@ -192,7 +190,8 @@ function addedRules(place: Place, recorded: readonly Recorded[], { rules = [] }:
       kind: "rule",
       id: rule.id,
       is: ruleWords(rule),
-      heals: OURS.has(rule.description) ? TAKEN_AWAY : removal.rule(place, rule),
+      // A rule such as ours was made by a run that did not come to record it.
+      heals: isOwnRule(rule.description) ? TAKEN_AWAY : removal.rule(place, rule),
     }));
 }
 

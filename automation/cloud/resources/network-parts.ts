@@ -11,12 +11,11 @@ import {
   type SecurityGroupRule,
 } from "@aws-sdk/client-ec2";
 import type { Lookup } from "../../../fleet/checks";
-import { EGRESS_RULE, EVERYWHERE, SSH_RULE } from "../../../fleet/aws/network";
+import { EVERYWHERE, isOwnRule } from "../../../fleet/aws/network";
 import type { SeenRoute, SeenRule, SeenTable } from "../../../fleet/drift/types";
-import { wordsWithCause } from "../../../fleet/errors";
 import type { Cloud } from "../clients";
-import { awsError } from "../errors";
 import { onAllPages } from "./kinds/kind";
+import { lookUp } from "./look-up";
 
 /**
  * A part of a security group or a route table. AWS tags none of them in the call that makes it, so a part whose call
@@ -48,21 +47,18 @@ export interface NetworkLook {
   tables: Lookup<SeenTable[]>;
 }
 
-/** The most values that one filter takes (EC2 API reference, "Filtering"). */
-const FILTER_VALUES = 200;
-
 /** Every rule of these groups, and every route table of these networks: two calls a region, by pages. Never throws. */
 export async function networkLook(cloud: Cloud, { region, groups, vpcs }: PartHolders): Promise<NetworkLook> {
   const client = cloud.ec2(region);
   const [rules, tables] = await Promise.all([
-    looked(`DescribeSecurityGroupRules in ${region}`, groups, (Values) =>
+    lookUp(`DescribeSecurityGroupRules in ${region}`, groups, (Values) =>
       onAllPages(
         paginateDescribeSecurityGroupRules({ client, pageSize: 1000 }, { Filters: [{ Name: "group-id", Values }] }),
         ({ SecurityGroupRules }) => SecurityGroupRules,
       ),
     ),
     // By filter: of a network that is gone, asking by id would be an error for all.
-    looked(`DescribeRouteTables in ${region}`, vpcs, (Values) =>
+    lookUp(`DescribeRouteTables in ${region}`, vpcs, (Values) =>
       onAllPages(
         paginateDescribeRouteTables({ client, pageSize: 100 }, { Filters: [{ Name: "vpc-id", Values }] }),
         ({ RouteTables }) => RouteTables,
@@ -70,21 +66,6 @@ export async function networkLook(cloud: Cloud, { region, groups, vpcs }: PartHo
     ),
   ]);
   return { region, rules: mapped(rules, seenRule), tables: mapped(tables, seenTable) };
-}
-
-async function looked<T>(
-  call: string,
-  ids: readonly string[],
-  ask: (ids: string[]) => Promise<T[]>,
-): Promise<Lookup<T[]>> {
-  const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
-    ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
-  );
-  try {
-    return { value: (await Promise.all(parts.map(ask))).flat() };
-  } catch (error) {
-    return { failure: wordsWithCause(awsError(error, call)) };
-  }
 }
 
 function mapped<T, R>(found: Lookup<T[]>, read: (one: T) => R[]): Lookup<R[]> {
@@ -157,8 +138,6 @@ function targetOf(route: Route): string {
   );
 }
 
-const OURS = new Set<string | undefined>([SSH_RULE.configured, SSH_RULE.caller, EGRESS_RULE]);
-
 /** The parts of these groups and tables, each with the way to remove it; of routes, the way out alone. */
 export function partsOf(cloud: Cloud, { region, rules, tables }: NetworkLook): NetworkPart[] {
   const client = cloud.ec2(region);
@@ -169,7 +148,7 @@ export function partsOf(cloud: Cloud, { region, rules, tables }: NetworkLook): N
         region,
         holder: rule.group,
         id: rule.id,
-        isOurs: OURS.has(rule.description),
+        isOurs: isOwnRule(rule.description),
         remove: () => revoke(client, rule),
       }),
     ),

@@ -20,12 +20,10 @@ import { stated } from "../stated";
 import { tagRecord } from "../tags";
 import { describeInstances, type Instance } from "./inventory";
 import { onAllPages } from "./kinds/kind";
+import { lookUp } from "./look-up";
 
 /** What all nodes' facts have in common. */
 export type CallerFacts = Pick<CloudFacts, "account" | "caller">;
-
-/** The most values that one filter takes (EC2 API reference, "Filtering"). */
-const FILTER_VALUES = 200;
 
 /**
  * What AWS says of the nodes of a lineage in one region, by instance id: five calls, whatever the number of nodes (up to
@@ -41,13 +39,13 @@ export async function nodeFacts(
   const instances = await describeInstances(cloud, lineage, region);
   const client = cloud.ec2(region);
   const [groups, tables, volumes, requests] = await Promise.all([
-    look("DescribeSecurityGroups", idsIn(instances, groupsOf), (Values) =>
+    lookUp("DescribeSecurityGroups", idsIn(instances, groupsOf), (Values) =>
       onAllPages(
         paginateDescribeSecurityGroups({ client }, { Filters: [{ Name: "group-id", Values }] }),
         ({ SecurityGroups }) => SecurityGroups,
       ),
     ),
-    look(
+    lookUp(
       "DescribeRouteTables",
       idsIn(instances, ({ VpcId }) => [VpcId]),
       (Values) =>
@@ -56,7 +54,7 @@ export async function nodeFacts(
           ({ RouteTables }) => RouteTables,
         ),
     ),
-    look(
+    lookUp(
       "DescribeVolumes",
       idsIn(instances, ({ InstanceId }) => [InstanceId]),
       (Values) =>
@@ -89,7 +87,7 @@ export async function spotRequests(
   instances: readonly Instance[],
 ): Promise<Lookup<Map<string, SpotRequest>>> {
   const client = cloud.ec2(region);
-  const found = await look(
+  const found = await lookUp(
     "DescribeSpotInstanceRequests",
     idsIn(instances, ({ SpotInstanceRequestId }) => [SpotInstanceRequestId]),
     (Values) =>
@@ -128,22 +126,6 @@ function idsIn(
   return [...new Set(instances.flatMap((instance) => idsOf(instance) ?? []))].filter(
     (id) => id !== undefined && id !== "",
   ) as string[];
-}
-
-/** Asks for ids in as many calls as filters need; for none it asks nothing. */
-async function look<T>(
-  call: string,
-  ids: readonly string[],
-  ask: (ids: string[]) => Promise<T[]>,
-): Promise<Lookup<T[]>> {
-  try {
-    const parts = Array.from({ length: Math.ceil(ids.length / FILTER_VALUES) }, (_, n) =>
-      ids.slice(n * FILTER_VALUES, (n + 1) * FILTER_VALUES),
-    );
-    return { value: (await Promise.all(parts.map(ask))).flat() };
-  } catch (error) {
-    return { failure: wordsWithCause(awsError(error, call)) };
-  }
 }
 
 function of<T, R>(fact: Lookup<T>, read: (value: T) => R | undefined): Lookup<R> | undefined {

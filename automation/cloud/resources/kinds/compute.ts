@@ -36,7 +36,7 @@ export async function describeInstancesBy(client: EC2Client, Filters: Filter[]):
     .map((instance) => ({ ...instance, InstanceId: stated(instance, "InstanceId") }));
 }
 
-/** Groups belong to interfaces; what an instance lists of its own is a copy (and moto's is empty). */
+/** The groups that an instance is declared with are those of its first interface; what it lists of its own is a copy. */
 export function groupsOf({ NetworkInterfaces, SecurityGroups }: AwsInstance): string[] {
   const first = NetworkInterfaces?.find(({ Attachment }) => Attachment?.DeviceIndex === 0);
   return (first?.Groups ?? SecurityGroups ?? []).flatMap(({ GroupId }) => GroupId ?? []);
