@@ -8,10 +8,11 @@ const MAY_IMPORT = {
   system: [],
   fleet: [],
   project: ["fleet", "system"],
-  infra: ["fleet", "project"],
+  cloud: ["fleet", "project", "system"],
+  infra: ["cloud", "fleet", "project"],
   sandbox: ["fleet", "system"],
-  automation: ["fleet", "project", "system", "sandbox"],
-  cli: ["automation", "fleet", "project", "sandbox", "system"],
+  automation: ["cloud", "fleet", "project", "system", "sandbox"],
+  cli: ["automation", "cloud", "fleet", "project", "sandbox", "system"],
   tools: ["automation", "cli", "fleet", "project"],
 };
 
@@ -23,7 +24,7 @@ const HOMES = [
   { packages: "@pulumi/aws", home: "infra" },
   { packages: "@pulumi/pulumi/automation", home: "automation/engine" },
   { packages: "(node-ssh|ssh2)", home: "automation/ssh" },
-  { packages: "@aws-sdk", home: "(automation/cloud|sandbox/provider)" },
+  { packages: "@aws-sdk", home: "(cloud|sandbox/provider)" },
 ];
 
 /** Where processes begin, and what others import: all of the program is reached from here. */
@@ -57,7 +58,7 @@ const forbidden = [
     name: "sandbox-by-its-door",
     comment: "the sandbox is used only through sandbox/control.ts",
     severity: "error",
-    from: { path: "^(automation|cli|infra|project|tools)/" },
+    from: { path: "^(automation|cli|cloud|infra|project|tools)/" },
     to: { path: "^sandbox/", pathNot: "^sandbox/control[.]ts$" },
   },
   {

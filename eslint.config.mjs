@@ -70,7 +70,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ["system/**/*.ts", "fleet/**/*.ts", "project/**/*.ts", "infra/**/*.ts", "automation/**/*.ts"],
+    files: [
+      "system/**/*.ts",
+      "fleet/**/*.ts",
+      "project/**/*.ts",
+      "infra/**/*.ts",
+      "automation/**/*.ts",
+      "cloud/**/*.ts",
+    ],
     // What runs in a process of its own writes where whoever started it reads.
     ignores: ["automation/engine/pulumi-cli/install-main.ts"],
     rules: {
@@ -87,7 +94,7 @@ export default tseslint.config(
   },
   {
     files: [
-      ...["system", "fleet", "project", "infra", "automation", "cli", "sandbox", "tools", "bench"].map(
+      ...["system", "fleet", "project", "infra", "automation", "cloud", "cli", "sandbox", "tools", "bench"].map(
         (folder) => `${folder}/**/*.ts`,
       ),
     ],

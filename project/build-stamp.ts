@@ -6,7 +6,7 @@ import path from "node:path";
 export const STAMP_FILE = "dist/.build-stamp";
 
 /** The folders that are compiled (tsconfig.json, `include`) and run in production. */
-const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox"];
+const SOURCE_FOLDERS = ["system", "fleet", "project", "infra", "automation", "cloud", "cli", "sandbox"];
 
 /** What is compiled in of instance/ (fleet/layout.ts). */
 const CONTRACT = ["instance/layout.json", "instance/placed.json"];

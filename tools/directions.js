@@ -5,7 +5,7 @@ const { spawnSync } = require("node:child_process");
 const path = require("node:path");
 
 const root = path.resolve(__dirname, "..");
-const PROGRAM = ["system", "fleet", "project", "infra", "automation", "cli", "sandbox", "tools"];
+const PROGRAM = ["system", "fleet", "project", "infra", "automation", "cloud", "cli", "sandbox", "tools"];
 const OTHERS = ["tests", "bench"];
 
 /** A folder and those that it lies in, the innermost first. */

@@ -2,7 +2,7 @@ import { SpotError, wordsWithCause } from "../../fleet/errors";
 import { outside, spot, type Step } from "../../fleet/steps";
 import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
-import { inventory, type FleetObject, type RegionInventory } from "../cloud/resources/inventory";
+import { inventory, type FleetObject, type RegionInventory } from "../../cloud/resources/inventory";
 import { INSTANCE_TYPE, recordedIds } from "../engine/state";
 import { mayBeUnheard } from "./orphans";
 import { dividedLook } from "./ownership";

@@ -1,8 +1,8 @@
 import { AwsType } from "../../fleet/aws/resource-types";
 import { Tag } from "../../fleet/model";
 import { sortedByNotes, type Made, type RunNote } from "../../fleet/identity/orphans";
-import type { FleetObject, RegionInventory } from "../cloud/resources/inventory";
-import type { FleetKind } from "../cloud/resources/kinds";
+import type { FleetObject, RegionInventory } from "../../cloud/resources/inventory";
+import type { FleetKind } from "../../cloud/resources/kinds";
 import { recordedIds, type StackState } from "../engine/state";
 import type { Opened } from "./index";
 import { dividedLook } from "./ownership";

@@ -13,7 +13,7 @@ import {
   type SandboxMode,
 } from "../../sandbox/control";
 import { foreignEndpoints, type Endpoints } from "../../project/aws-endpoints";
-import { chooseCredentials, type Credentials } from "./credentials";
+import { chooseCredentials, type Credentials } from "../../cloud/credentials";
 import { readStackSettings } from "../engine/stack-config";
 import type { Paths } from "./paths";
 

@@ -2,7 +2,7 @@ import path from "node:path";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
-import { cloudOf } from "../../automation/cloud/clients";
+import { cloudOf } from "../../cloud/clients";
 import {
   endLegacy,
   lookAtLegacy,

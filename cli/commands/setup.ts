@@ -8,7 +8,7 @@ import { again, outside } from "../../fleet/steps";
 import { ExitCode } from "../../fleet/errors/exit-codes";
 import { proposedRegions, setupText, type SetupAnswers } from "../../fleet/config/setup";
 import { didYouMean } from "../../fleet/text/suggest";
-import { ec2Endpoint, latencies } from "../../automation/cloud/latency";
+import { ec2Endpoint, latencies } from "../../cloud/latency";
 import { askText, isAttended } from "../output/console";
 import { diffText } from "../output/diff";
 import type { CommandContext } from "../runtime/context";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { cloudOf } from "../../automation/cloud/clients";
-import { offerOf, type RegionRequest } from "../../automation/cloud/offerings/regions";
+import { cloudOf } from "../../cloud/clients";
+import { offerOf, type RegionRequest } from "../../cloud/offerings/regions";
 import type { Target } from "../../automation/target";
 import type { Sandbox } from "../../sandbox/control";
 import { imageId, images } from "../../sandbox/gateway/model/images";

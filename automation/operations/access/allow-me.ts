@@ -8,7 +8,7 @@ import { outside, spot } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { Pins } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
-import { partsOf, type NetworkPart } from "../../cloud/resources/network-parts";
+import { partsOf, type NetworkPart } from "../../../cloud/resources/network-parts";
 import { urnParts } from "../../engine/events";
 import { exclusively } from "../../session/run-lock";
 import type { StackState, StateResource } from "../../engine/state";

@@ -1,9 +1,9 @@
 import { wordsOf } from "../../../fleet/errors";
-import type { Cloud } from "../../cloud/clients";
-import { deleteObject, inDeletionOrder } from "../../cloud/resources/delete";
-import { findResources, lookAgain } from "../../cloud/resources/find";
-import type { KindName, Listed } from "../../cloud/resources/kinds";
-import { namesOf, sorted } from "../../cloud/resources/strangers";
+import type { Cloud } from "../../../cloud/clients";
+import { deleteObject, inDeletionOrder } from "../../../cloud/resources/delete";
+import { findResources, lookAgain } from "../../../cloud/resources/find";
+import type { KindName, Listed } from "../../../cloud/resources/kinds";
+import { namesOf, sorted } from "../../../cloud/resources/strangers";
 import type { Session } from "../../session";
 import { changedSince, type Planned, type RegionPlan } from "./cleanup-plan";
 

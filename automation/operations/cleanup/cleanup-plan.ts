@@ -9,9 +9,9 @@ import {
   type Owner,
 } from "../../../fleet/identity/ownership";
 import { pluralize } from "../../../fleet/text/words";
-import type { CloudObject, ResourceQuery } from "../../cloud/resources/find";
-import type { Listed } from "../../cloud/resources/kinds";
-import { sorted } from "../../cloud/resources/strangers";
+import type { CloudObject, ResourceQuery } from "../../../cloud/resources/find";
+import type { Listed } from "../../../cloud/resources/kinds";
+import { sorted } from "../../../cloud/resources/strangers";
 
 /** Something that would be deleted, and why it may be. */
 export interface Planned extends CloudObject {

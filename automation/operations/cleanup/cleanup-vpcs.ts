@@ -1,10 +1,10 @@
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
-import { enabledRegions } from "../../cloud/enabled-regions";
-import { awsError } from "../../cloud/errors";
-import { findResources, isFleetObject, type FleetObject } from "../../cloud/resources/find";
-import { namesOf } from "../../cloud/resources/strangers";
+import { enabledRegions } from "../../../cloud/enabled-regions";
+import { awsError } from "../../../cloud/errors";
+import { findResources, isFleetObject, type FleetObject } from "../../../cloud/resources/find";
+import { namesOf } from "../../../cloud/resources/strangers";
 import { rememberConfig, settleConfig } from "../../session/last-config";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../../session/orphans";
 import { divided } from "../../session/ownership";

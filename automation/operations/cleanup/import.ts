@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { isAwsRegion } from "../../../fleet/aws/regions";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { again, outside } from "../../../fleet/steps";
-import type { Cloud } from "../../cloud/clients";
-import { endInstances, instancesById } from "../../cloud/resources/predecessor";
+import type { Cloud } from "../../../cloud/clients";
+import { endInstances, instancesById } from "../../../cloud/resources/predecessor";
 
 /** An entry of the predecessor's instances.json, and what AWS says of it now. */
 export interface LegacyInstance {

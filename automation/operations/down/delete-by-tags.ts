@@ -1,6 +1,6 @@
 import { wordsOf } from "../../../fleet/errors";
-import { deleteOfFleet } from "../../cloud/resources/delete";
-import type { FleetObject } from "../../cloud/resources/find";
+import { deleteOfFleet } from "../../../cloud/resources/delete";
+import type { FleetObject } from "../../../cloud/resources/find";
 import type { Session } from "../../session";
 
 /** Deletes objects of one fleet and tells of each; what cannot be deleted is told too, and shows in the proof. */

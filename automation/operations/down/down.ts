@@ -1,7 +1,7 @@
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { pluralize } from "../../../fleet/text/words";
-import type { FleetObject } from "../../cloud/resources/find";
-import type { HeldVpc } from "../../cloud/resources/strangers";
+import type { FleetObject } from "../../../cloud/resources/find";
+import type { HeldVpc } from "../../../cloud/resources/strangers";
 import { interruption } from "../../session/interrupts";
 import { rememberConfig } from "../../session/last-config";
 import type { UnexplainedObject } from "../../session/orphans";

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import type { FleetObject } from "../../cloud/resources/find";
+import type { FleetObject } from "../../../cloud/resources/find";
 import { holdsNothing } from "../../engine/state";
 import { readStackSettings } from "../../engine/stack-config";
 import { forgetConfig } from "../../session/last-config";

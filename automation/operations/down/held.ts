@@ -1,6 +1,6 @@
 import { wordsOf } from "../../../fleet/errors";
-import type { FleetObject } from "../../cloud/resources/find";
-import { heldVpcs, namesOf, type HeldVpc } from "../../cloud/resources/strangers";
+import type { FleetObject } from "../../../cloud/resources/find";
+import { heldVpcs, namesOf, type HeldVpc } from "../../../cloud/resources/strangers";
 import type { Session } from "../../session";
 
 /** What AWS would be waited for in vain. A look that fails holds nothing up: AWS then says itself what it keeps. */

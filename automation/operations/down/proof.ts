@@ -1,5 +1,5 @@
 import { errorInfo } from "../../../fleet/errors";
-import type { RegionInventory } from "../../cloud/resources/inventory";
+import type { RegionInventory } from "../../../cloud/resources/inventory";
 import { orphansAmong, tellUnexplained } from "../../session/orphans";
 import { fleetRegions, type Session } from "../../session";
 import type { DownResult } from "./result";

@@ -2,7 +2,7 @@ import type { Drift } from "../../../fleet/drift/types";
 import { SpotError } from "../../../fleet/errors";
 import { spot } from "../../../fleet/steps";
 import { pluralize } from "../../../fleet/text/words";
-import { inventory, type RegionInventory } from "../../cloud/resources/inventory";
+import { inventory, type RegionInventory } from "../../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
 import { rememberConfig } from "../../session/last-config";
 import { canStandFor, lostBy } from "../../session/lost-state";

@@ -1,6 +1,6 @@
 import type { ErrorInfo } from "../../../fleet/errors";
-import type { FleetObject } from "../../cloud/resources/find";
-import type { HeldVpc } from "../../cloud/resources/strangers";
+import type { FleetObject } from "../../../cloud/resources/find";
+import type { HeldVpc } from "../../../cloud/resources/strangers";
 import type { UnexplainedObject } from "../../session/orphans";
 
 /** What is to end; nothing named: the whole fleet. */

@@ -1,9 +1,9 @@
 import { SpotError } from "../../../fleet/errors";
 import { outside } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
-import { enabledRegionsAnd } from "../../cloud/enabled-regions";
-import type { FleetObject } from "../../cloud/resources/find";
-import { patientInventory, type RegionInventory } from "../../cloud/resources/inventory";
+import { enabledRegionsAnd } from "../../../cloud/enabled-regions";
+import type { FleetObject } from "../../../cloud/resources/find";
+import { patientInventory, type RegionInventory } from "../../../cloud/resources/inventory";
 import { orphansAmong, tellUnexplained, type UnexplainedObject } from "../../session/orphans";
 import { dividedLook } from "../../session/ownership";
 import { fleetRegions, knowsRegions, type Session } from "../../session";

@@ -1,8 +1,8 @@
 import { Tag } from "../../../fleet/model";
 import { shortName } from "../../../fleet/identity/ownership";
-import { enabledRegionsAnd } from "../../cloud/enabled-regions";
-import type { FleetObject } from "../../cloud/resources/find";
-import { inventoryOfStack, patiently } from "../../cloud/resources/inventory";
+import { enabledRegionsAnd } from "../../../cloud/enabled-regions";
+import type { FleetObject } from "../../../cloud/resources/find";
+import { inventoryOfStack, patiently } from "../../../cloud/resources/inventory";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";
 import { coverageOf } from "./proof";
 import { nothingFound, type DownRequest, type DownResult } from "./result";

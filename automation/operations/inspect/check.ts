@@ -2,13 +2,12 @@ import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, wordsOf } from "../../../fleet/errors";
 import { slotsOf } from "../../../fleet/plan/slots";
 import { loadDefinition } from "../../../project/definition";
-import { regionStatuses } from "../../cloud/offerings/region-status";
-import { describeInstances } from "../../cloud/resources/inventory";
+import { describeInstances } from "../../../cloud/resources/inventory";
 import { recordedPins } from "../plan/recorded-pins";
 import { tellUnknown } from "../run/drift";
 import type { Session } from "../../session";
 import { keyPairOf } from "../plan/decide";
-import { Offers } from "../plan/offers";
+import { Offers } from "../../../cloud/offerings/offers";
 import { findingOf, regionReport, type Finding, type RegionReport } from "../plan/region-checks";
 import { isAtWork } from "./under-way";
 import { lookForDrift, type DriftFound } from "./look-for-drift";
@@ -33,12 +32,7 @@ export interface CheckRequest {
  */
 export async function preflight(session: Session, request: CheckRequest): Promise<Preflight> {
   const { config } = request;
-  const offers = new Offers(
-    session,
-    config,
-    recordedPins(session.state, config.network),
-    regionStatuses(session.cloud),
-  );
+  const offers = new Offers(session.cloud, config, recordedPins(session.state, config.network));
   const slots = slotsOf(config);
   const wanted = config.regions.filter(({ count }) => count > 0);
   const [found, regions] = await Promise.all([

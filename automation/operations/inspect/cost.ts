@@ -3,7 +3,7 @@ import path from "node:path";
 import { costBetween, currentPrice, forecastText, type NodeCost, type PricePoint } from "../../../fleet/plan/cost";
 import { wordsOf } from "../../../fleet/errors";
 import type { Pool } from "../../../fleet/model";
-import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../../cloud/offerings/prices";
+import { poolKey, spotLimits, spotPrices, type SpotPrices } from "../../../cloud/offerings/prices";
 import type { Session } from "../../session";
 import { tryWriteFile } from "../../../system/atomic-file";
 import type { ListedNode } from "./list";

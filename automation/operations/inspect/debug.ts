@@ -5,7 +5,7 @@ import { debugSections } from "../../../fleet/checks/debug-sections";
 import { wordsOf } from "../../../fleet/errors";
 import { mapTexts, withoutSecrets } from "../../../fleet/text/masking";
 import { headLine, pluralize } from "../../../fleet/text/words";
-import { consoleOutput } from "../../cloud/resources/node-facts";
+import { consoleOutput } from "../../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { NodeConnection } from "../../ssh/connection";
 import { explanation } from "../../verify/explanation";

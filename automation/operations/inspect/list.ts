@@ -3,11 +3,16 @@ import type { Lookup } from "../../../fleet/checks";
 import { errorInfo, type ErrorInfo } from "../../../fleet/errors";
 import { Tag, type Market } from "../../../fleet/model";
 import { naturalCompare } from "../../../fleet/text/words";
-import { enabledRegions } from "../../cloud/enabled-regions";
-import { describeInstances, describeManaged, type FleetObject, type Instance } from "../../cloud/resources/inventory";
-import { LIVE_STATES } from "../../cloud/resources/kinds/compute";
-import { spotRequests } from "../../cloud/resources/node-facts";
-import { tagRecord } from "../../cloud/tags";
+import { enabledRegions } from "../../../cloud/enabled-regions";
+import {
+  describeInstances,
+  describeManaged,
+  type FleetObject,
+  type Instance,
+} from "../../../cloud/resources/inventory";
+import { LIVE_STATES } from "../../../cloud/resources/kinds/compute";
+import { spotRequests } from "../../../cloud/resources/node-facts";
+import { tagRecord } from "../../../cloud/tags";
 import { lostBy } from "../../session/lost-state";
 import { divided } from "../../session/ownership";
 import { fleetRegions, isUnrecorded, type Session } from "../../session";

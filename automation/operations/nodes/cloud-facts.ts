@@ -1,7 +1,7 @@
 import type { Caller, CloudFacts } from "../../../fleet/checks";
 import { wordsWithCause } from "../../../fleet/errors";
-import { detectPublicAddress } from "../../cloud/public-address";
-import { nodeFacts } from "../../cloud/resources/node-facts";
+import { detectPublicAddress } from "../../../cloud/public-address";
+import { nodeFacts } from "../../../cloud/resources/node-facts";
 import type { StateNode } from "../../engine/state";
 import type { Session } from "../../session";
 

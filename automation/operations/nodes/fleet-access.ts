@@ -3,7 +3,7 @@ import { diagnose, type ReachStage } from "../../../fleet/checks/diagnosis";
 import { hostKeyToken, type TokenHolder } from "../../../fleet/identity/generation";
 import type { Pins } from "../../../fleet/model";
 import type { FleetDefinition } from "../../../project/definition";
-import { consoleOutput } from "../../cloud/resources/node-facts";
+import { consoleOutput } from "../../../cloud/resources/node-facts";
 import { refOf, type StateNode } from "../../engine/state";
 import type { Session } from "../../session";
 import { connectNode } from "../../ssh/connect";

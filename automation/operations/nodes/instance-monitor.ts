@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Instance } from "../../cloud/resources/inventory";
+import type { Instance } from "../../../cloud/resources/inventory";
 import { isSpotError, SpotError } from "../../../fleet/errors";
 
 const EVERY_MS = 10_000;

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { errorInfoOf, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { TokenHolder } from "../../../fleet/identity/generation";
 import type { NodeRef } from "../../../fleet/model";
-import { describeInstances } from "../../cloud/resources/inventory";
+import { describeInstances } from "../../../cloud/resources/inventory";
 import { bringUp, type BringUpResult } from "../../ssh/bring-up";
 import { ConnectError } from "../../ssh/connect";
 import { DeployedInstances } from "./deployed";

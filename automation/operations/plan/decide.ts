@@ -3,20 +3,18 @@ import type { FleetConfig } from "../../../fleet/config";
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { again, outside } from "../../../fleet/steps";
 import { launchesOf } from "../../../fleet/identity/launch";
-import type { NodePin, Pins, Slot } from "../../../fleet/model";
+import type { Pins } from "../../../fleet/model";
 import { slotsOf } from "../../../fleet/plan/slots";
-import { nextPool, type Choice } from "../../../fleet/aws/pools";
-import { detectPublicAddress } from "../../cloud/public-address";
-import { regionStatuses } from "../../cloud/offerings/region-status";
-import type { RegionOffer } from "../../cloud/offerings/regions";
+import { detectPublicAddress } from "../../../cloud/public-address";
 import { holdsNothing, type StackState } from "../../engine/state";
 import { fleetKeyPair, userKeyPair, type KeyPair } from "../../ssh/key-pair";
 import { networksNow } from "./network-now";
-import { keeps, networkId, pinsOf } from "./pins";
+import { keptNodes, pinsOf } from "../../../fleet/plan/pins";
 import { callersOf as confirmedIn, recordedPins, withFormer, withGroupsOf, type RecordedPins } from "./recorded-pins";
-import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
+import { UnavailableOfferings } from "../../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
-import { Offers } from "./offers";
+import { Offers } from "../../../cloud/offerings/offers";
+import { placeAll } from "../../../cloud/offerings/places";
 import { regionReport } from "./region-checks";
 
 /** Everything that is decided before anything is changed. */
@@ -50,7 +48,7 @@ export async function decide(
   const keyPair = keyPairOf(session, config);
   const networks = await networksNow(session, config, found);
   const recorded = { ...found, regions: networks.regions };
-  const offers = new Offers(session, config, recorded, regionStatuses(session.cloud));
+  const offers = new Offers(session.cloud, config, recorded);
   const slots = slotsOf(config);
   const kept = keptNodes(slots, recorded, config);
   const open = slots.filter(({ name }) => !kept[name]);
@@ -60,7 +58,14 @@ export async function decide(
     faultsOf(session, config, offers, needed),
   ]);
   const faults = new Map([...unfit, ...networks.faults]);
-  const { nodes, regions, unplaced, homeless } = await placeAll(session, { open, kept, recorded, offers, faults });
+  const { nodes, regions, unplaced, homeless } = await placeAll({
+    open,
+    kept,
+    decided: recorded,
+    offers,
+    faults,
+    avoided: new UnavailableOfferings(session.target.scratch).current(),
+  });
   tellMoved(session, unfit, homeless);
   const allow = config.ssh.allow.filter((entry) => entry !== "auto");
   const pins = pinsOf({
@@ -82,19 +87,6 @@ export async function decide(
     ),
     caller,
   };
-}
-
-/** Of the slots that have a node: where it fits what the configuration asks for, in the network that its region has. */
-function keptNodes(slots: readonly Slot[], recorded: RecordedPins, config: FleetConfig): Record<string, NodePin> {
-  return Object.fromEntries(
-    slots.flatMap(({ name }) => {
-      const pin = recorded.nodes[name];
-      const place = recorded.standsIn[name];
-      const region = pin && recorded.regions[pin.pool.region];
-      const stands = place && region && networkId(place) === networkId(region);
-      return pin && stands && keeps(pin, place, config) ? [[name, pin]] : [];
-    }),
-  );
 }
 
 /**
@@ -121,43 +113,6 @@ export async function faultsOf(
   return new Map(faults.flat());
 }
 
-interface Placing {
-  open: readonly Slot[];
-  kept: Readonly<Record<string, NodePin>>;
-  recorded: RecordedPins;
-  offers: Offers;
-  faults: ReadonlyMap<string, ErrorInfo>;
-}
-
-/** Where the nodes go, and the home regions of those that no pool has room for. */
-type Placed = Pick<Pins, "nodes" | "regions" | "unplaced"> & { homeless: ReadonlySet<string> };
-
-/** A place for each open slot, one after the other, so that each sees where the others are. */
-async function placeAll(session: Session, { open, kept, recorded, offers, faults }: Placing): Promise<Placed> {
-  const nodes = { ...kept };
-  const regions = { ...recorded.regions };
-  const unplaced: Record<string, string> = {};
-  const homeless = new Set<string>();
-  const avoided = new UnavailableOfferings(session.target.scratch).current();
-  const closed = [...faults.keys()].map((region) => ({ region }));
-  for (const slot of open) {
-    const taken = Object.values(nodes).map(({ pool }) => pool);
-    const place = await placeFor(slot, offers, { closed, avoided, taken });
-    const before = recorded.nodes[slot.name];
-    if (!place) homeless.add(slot.homeRegion);
-    if (place) {
-      regions[place.offer.region] = place.offer.pin;
-      nodes[slot.name] = place.pin;
-    } else if (before) {
-      // A node that runs keeps running as it is: a region that does not answer is no reason to delete it.
-      nodes[slot.name] = before;
-    } else {
-      unplaced[slot.name] = faults.get(slot.homeRegion)?.message ?? "no pool has room";
-    }
-  }
-  return { nodes, regions, unplaced, homeless };
-}
-
 function tellMoved({ reporter }: Session, faults: ReadonlyMap<string, ErrorInfo>, homeless: ReadonlySet<string>): void {
   for (const [region, error] of faults) {
     if (!homeless.has(region))
@@ -169,20 +124,6 @@ function tellMoved({ reporter }: Session, faults: ReadonlyMap<string, ErrorInfo>
         error,
       });
   }
-}
-
-/** Where a slot can go: its own region first, then the others that are allowed. Undefined: nowhere. */
-export async function placeFor(
-  slot: Slot,
-  offers: Offers,
-  choice: Choice,
-): Promise<{ pin: NodePin; offer: RegionOffer } | undefined> {
-  for (const region of offers.regionsFor(slot.homeRegion)) {
-    const { offer, candidates } = await offers.of(region);
-    const found = candidates && nextPool(candidates, choice);
-    if (offer && found) return { pin: { ami: found.ami, pool: found.pool }, offer };
-  }
-  return undefined;
 }
 
 /** The key pair that logs in: the one named in config.yaml, else the fleet's own. @throws SpotError E_SSH_KEY, E_KEY_LOST */

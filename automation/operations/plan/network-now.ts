@@ -1,10 +1,9 @@
 import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, type ErrorInfo } from "../../../fleet/errors";
 import type { RegionPin } from "../../../fleet/model";
-import { lookUpGroups, lookUpVpc } from "../../cloud/offerings/regions";
+import { networkNow } from "../../../cloud/offerings/network-now";
 import type { Session } from "../../session";
-import { requestFor } from "./offers";
-import { networkFits, networkId } from "./pins";
+import { networkFits } from "../../../fleet/plan/pins";
 import type { RecordedPins } from "./recorded-pins";
 
 /**
@@ -24,7 +23,7 @@ export async function networksNow(
     config.regions.map(async ({ name }) => {
       const kept = (recorded.networks[name] ?? []).filter((pin) => networkFits(pin, config.network));
       try {
-        const pin = await networkNow(session, config, name, kept);
+        const pin = await networkNow(session.cloud, config, name, kept);
         if (pin) regions[name] = pin;
       } catch (error) {
         if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
@@ -46,22 +45,4 @@ function tellUnanswered({ reporter }: Session, region: string, error: ErrorInfo)
     message: `its security groups stay as they are recorded: ${error.message}`,
     error,
   });
-}
-
-async function networkNow(
-  { cloud }: Session,
-  config: FleetConfig,
-  region: string,
-  kept: readonly RegionPin[],
-): Promise<RegionPin | undefined> {
-  const request = requestFor(config, region);
-  // Between two existing networks only AWS can tell which of them is the default.
-  const vpcId = kept.length > 1 ? await lookUpVpc(cloud, request) : undefined;
-  const pin = kept.find((one) => networkId(one) === vpcId) ?? kept[0];
-  if (pin?.network !== "existing" || isSame(pin.securityGroups, config.securityGroups)) return pin;
-  return { ...pin, securityGroups: await lookUpGroups(cloud, request, pin.vpcId) };
-}
-
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((one) => b.includes(one));
 }

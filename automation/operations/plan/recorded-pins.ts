@@ -2,7 +2,7 @@ import type { FormerNetwork, NodePin, Pins, RegionPin } from "../../../fleet/mod
 import { cidrOfSshRule, SSH_RULE } from "../../../fleet/aws/network";
 import { AwsType } from "../../../fleet/aws/resource-types";
 import type { StackState, StateNode, StateResource } from "../../engine/state";
-import { MADE, networkFits, networkId, type RecordedGroup } from "./pins";
+import { MADE, networkFits, networkId, type RecordedGroup } from "../../../fleet/plan/pins";
 
 /** What the state alone tells of the decisions that were taken. Complete for everything that exists. */
 export interface RecordedPins {

@@ -3,13 +3,13 @@ import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../flee
 import { again, outside } from "../../../fleet/steps";
 import { poolText } from "../../../fleet/aws/pools";
 import { pluralize } from "../../../fleet/text/words";
-import { hasInstanceProfile } from "../../cloud/instance-profiles";
-import { hasKeyPair } from "../../cloud/key-pairs";
-import { lookUpNetwork } from "../../cloud/offerings/regions";
-import { deniedActions } from "../../cloud/permissions";
-import { vcpuQuota, vcpusOfOthers } from "../../cloud/offerings/quotas";
+import { hasInstanceProfile } from "../../../cloud/instance-profiles";
+import { hasKeyPair } from "../../../cloud/key-pairs";
+import { lookUpNetwork } from "../../../cloud/offerings/regions";
+import { deniedActions } from "../../../cloud/permissions";
+import { vcpuQuota, vcpusOfOthers } from "../../../cloud/offerings/quotas";
 import type { Session } from "../../session";
-import { requestFor, type Offered, type Offers } from "./offers";
+import { requestFor, type Offered, type Offers } from "../../../cloud/offerings/offers";
 
 /** What a check found wrong, with what to do about it. */
 export interface Finding {

@@ -3,7 +3,7 @@ import type { ErrorInfo } from "../../../fleet/errors";
 import { unchanged, type NodeChange } from "../../../fleet/plan/changes";
 import { faultsOf } from "./decide";
 import { withoutRegions } from "./engine-plan";
-import { pinsOf, unplaced } from "./pins";
+import { pinsOf, unplaced } from "../../../fleet/plan/pins";
 import type { UpPlan } from "./plan-up";
 
 type Faults = ReadonlyMap<string, ErrorInfo>;

@@ -1,5 +1,5 @@
 import { wordsOf } from "../../../fleet/errors";
-import type { RegionInventory } from "../../cloud/resources/inventory";
+import type { RegionInventory } from "../../../cloud/resources/inventory";
 import { recordedIds } from "../../engine/state";
 import type { Session } from "../../session";
 

@@ -1,7 +1,7 @@
 import { AwsType } from "../../../fleet/aws/resource-types";
 import { wordsOf } from "../../../fleet/errors";
-import { deleteWithin } from "../../cloud/resources/delete";
-import { networkLook, type NetworkLook, type NetworkPart } from "../../cloud/resources/network-parts";
+import { deleteWithin } from "../../../cloud/resources/delete";
+import { networkLook, type NetworkLook, type NetworkPart } from "../../../cloud/resources/network-parts";
 import type { Session } from "../../session";
 
 /** How long AWS may hold back a rule or a route. */

@@ -7,10 +7,10 @@ import { patternOf, poolText, type PoolPattern } from "../../../fleet/aws/pools"
 import type { EngineFailure } from "../../engine/events";
 import type { EngineOutcome } from "../../engine/stack";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
-import { UnavailableOfferings } from "../../cloud/offerings/unavailable-offerings";
+import { UnavailableOfferings } from "../../../cloud/offerings/unavailable-offerings";
 import type { Session } from "../../session";
-import { placeFor } from "../plan/decide";
-import { placed, unplaced } from "../plan/pins";
+import { placeFor } from "../../../cloud/offerings/places";
+import { placed, unplaced } from "../../../fleet/plan/pins";
 import type { UpPlan } from "../plan/plan-up";
 import { failureInfo } from "../run/engine-events";
 

@@ -5,7 +5,7 @@ import type { NodePin } from "../../../fleet/model";
 import { spot } from "../../../fleet/steps";
 import { naturalCompare, pluralize } from "../../../fleet/text/words";
 import { assertContent, readKeptProject, type KeptProject } from "../../../project/kept-project";
-import { imagesGone } from "../../cloud/offerings/images-gone";
+import { imagesGone } from "../../../cloud/offerings/images-gone";
 import type { StackState, StateNode } from "../../engine/state";
 import type { Session } from "../../session";
 import { keyPairOf } from "../plan/decide";

@@ -8,7 +8,7 @@ import { readStackSettings } from "../../engine/stack-config";
 import type { StackState } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { decide } from "../plan/decide";
-import { unplaced } from "../plan/pins";
+import { unplaced } from "../../../fleet/plan/pins";
 import { planOf } from "../plan/plan-up";
 import { recordedPins, type RecordedPins } from "../plan/recorded-pins";
 import { workable } from "../plan/workable";

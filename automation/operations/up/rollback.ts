@@ -1,6 +1,6 @@
 import { errorInfo } from "../../../fleet/errors";
 import { naturalCompare, pluralize } from "../../../fleet/text/words";
-import { pinsOf, unplaced } from "../plan/pins";
+import { pinsOf, unplaced } from "../../../fleet/plan/pins";
 import { failureInfo } from "../run/engine-events";
 import { runOnce, withLaunches } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";

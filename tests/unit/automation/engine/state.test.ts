@@ -16,7 +16,7 @@ import { fileBackendRoot, lockOwners, lockState } from "../../../../automation/e
 import { readStackSettings, writeStackSettings } from "../../../../automation/engine/stack-config";
 import { stateOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
-import { networkFits } from "../../../../automation/operations/plan/pins";
+import { networkFits } from "../../../../fleet/plan/pins";
 import { recordedPins } from "../../../../automation/operations/plan/recorded-pins";
 import { AwsType } from "../../../../fleet/aws/resource-types";
 import { SSH_RULE } from "../../../../fleet/aws/network";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Cloud } from "../../../../automation/cloud/clients";
-import { callerIdentity } from "../../../../automation/cloud/identity";
+import type { Cloud } from "../../../../cloud/clients";
+import { callerIdentity } from "../../../../cloud/identity";
 import { EMPTY_STATE, type StackState } from "../../../../automation/engine/state";
 import { divided, fleetIdOf, newEndpoints, recordedAccount } from "../../../../automation/session/ownership";
 import type { Target } from "../../../../automation/target";

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import path from "node:path";
-import { latencies } from "../../../../automation/cloud/latency";
+import { latencies } from "../../../../cloud/latency";
 import { awsRegions, isAwsRegion } from "../../../../fleet/aws/regions";
 import { parseConfig } from "../../../../fleet/config";
 import { proposedRegions, setupText } from "../../../../fleet/config/setup";

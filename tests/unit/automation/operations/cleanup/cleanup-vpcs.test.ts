@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EC2Client } from "@aws-sdk/client-ec2";
-import type { CloudObject } from "../../../../../automation/cloud/resources/find";
-import type { KindName } from "../../../../../automation/cloud/resources/kinds";
+import type { CloudObject } from "../../../../../cloud/resources/find";
+import type { KindName } from "../../../../../cloud/resources/kinds";
 import {
   changedSince,
   choicesOf,

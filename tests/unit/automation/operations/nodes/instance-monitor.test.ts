@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { InstanceMonitor } from "../../../../../automation/operations/nodes/instance-monitor";
-import type { Instance } from "../../../../../automation/cloud/resources/inventory";
+import type { Instance } from "../../../../../cloud/resources/inventory";
 import { isSpotError, SpotError } from "../../../../../fleet/errors";
 
 const instance = (InstanceId: string, Name: "running" | "terminated", Message?: string): Instance => ({

@@ -1,8 +1,8 @@
 import { again } from "../../../../../fleet/steps";
 import assert from "node:assert/strict";
-import type { Cloud } from "../../../../../automation/cloud/clients";
-import { deniedActions } from "../../../../../automation/cloud/permissions";
-import { vcpuQuota } from "../../../../../automation/cloud/offerings/quotas";
+import type { Cloud } from "../../../../../cloud/clients";
+import { deniedActions } from "../../../../../cloud/permissions";
+import { vcpuQuota } from "../../../../../cloud/offerings/quotas";
 import { preflightExitCode, preflightText } from "../../../../../cli/commands/check";
 import type { Preflight } from "../../../../../automation/operations/inspect/check";
 import { findingOf, type Finding } from "../../../../../automation/operations/plan/region-checks";

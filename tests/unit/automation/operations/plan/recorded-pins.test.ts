@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { stateOf } from "../../../../../automation/engine/state";
-import { withGroup } from "../../../../../automation/operations/plan/pins";
+import { withGroup } from "../../../../../fleet/plan/pins";
 import { recordedPins, withFormer } from "../../../../../automation/operations/plan/recorded-pins";
 import type { NodePin, Pins, RegionPin } from "../../../../../fleet/model";
 import { parsePins } from "../../../../../fleet/plan/stack-config";

@@ -5,7 +5,7 @@ import { readStackSettings } from "../../../../../automation/engine/stack-config
 import { NETWORK_TYPE, nodeUrns } from "../../../../../automation/engine/state";
 import type { FleetAccess } from "../../../../../automation/operations/nodes/fleet-access";
 import type { NewNode, Provisioner } from "../../../../../automation/operations/nodes/provisioner";
-import type { Offers } from "../../../../../automation/operations/plan/offers";
+import type { Offers } from "../../../../../cloud/offerings/offers";
 import { writePins } from "../../../../../automation/operations/plan/prepare-stack";
 import { begun, type UpRun } from "../../../../../automation/operations/up/progress";
 import { repair } from "../../../../../automation/operations/up/repair";
