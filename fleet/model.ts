@@ -39,6 +39,13 @@ export type RegionPin = {
   | { network: "existing"; vpcId: string /** Subnet id by availability zone. */; subnets: Record<string, string> }
 );
 
+/** What one slot is given: where its node goes, in which network, and the name of its launch. */
+export interface Decision {
+  pin: NodePin;
+  network: RegionPin;
+  launch: string;
+}
+
 /** A network that nodes stand in until their turn comes to move to the one that is decided for them. */
 export interface FormerNetwork {
   network: RegionPin;

@@ -1,17 +1,21 @@
 import { Provider, type ProviderArgs } from "@pulumi/aws/provider";
 import * as pulumi from "@pulumi/pulumi";
 import path from "node:path";
+import { chooseCredentials } from "../cloud/credentials";
+import { errorInfo, isSpotError, type ErrorInfo } from "../fleet/errors";
 import { asFleetId } from "../fleet/identity/fleet-id";
 import { hostKeyToken } from "../fleet/identity/generation";
 import { groupName } from "../fleet/aws/network";
 import type { NodePin, Pins, RegionPin, Slot } from "../fleet/model";
-import { parsePins, StackKey } from "../fleet/plan/stack-config";
+import { networksIn } from "../fleet/plan/pins";
+import { parsePins, RUN_VARIABLE, StackKey } from "../fleet/plan/stack-config";
 import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
 import { loadConfig } from "../project/config-file";
 import { loadDefinition, type FleetDefinition } from "../project/definition";
 import { readKeptProject } from "../project/kept-project";
 import { packageRoot } from "../project/package-root";
+import type { Decided } from "./decide";
 import { RegionNetwork } from "./region-network";
 import { SpotNode } from "./spot-node";
 
@@ -23,7 +27,7 @@ const PROVIDER_MAX_RETRIES = 3;
 
 /**
  * The Pulumi program: declares the fleet of config.yaml, with the decisions that `spot up` pinned in the stack's
- * configuration. It asks the cloud nothing, so plain `pulumi up` and `spot up` always see the same desired state.
+ * configuration. Run by `spot` it asks the cloud nothing; run by plain Pulumi it decides what is open (decide.ts).
  */
 export async function program(): Promise<Record<string, unknown>> {
   const config = new pulumi.Config();
@@ -36,10 +40,10 @@ export async function program(): Promise<Record<string, unknown>> {
     );
   }
 
-  const pins = parsePins(config.getObject(StackKey.pins));
+  const pinned = parsePins(config.getObject(StackKey.pins));
   const lineage = config.get(StackKey.lineage);
   const account = config.get(StackKey.account);
-  if (!pins || !lineage) {
+  if (!pinned || !lineage) {
     throw new pulumi.RunError(
       `stack ${pulumi.getStack()} has no pins yet; run \`spot up\` first: it decides zones and images once and writes them to the stack's configuration`,
     );
@@ -51,11 +55,15 @@ export async function program(): Promise<Record<string, unknown>> {
     kept === undefined
       ? loadDefinition({ config: loadConfig(configFile), configFile, ...whose })
       : readKeptProject(kept, whose.stack).definition;
+  const { pins, faults } = await decided(config, definition, pinned);
   declare(definition, pins, {
     account,
     providerRegion: config.get(StackKey.providerRegion),
     fleetSecret: config.requireSecret(StackKey.fleetSecret),
   });
+  // After everything else is declared: what cannot be decided in one region stops no other, and deletes nothing.
+  if (faults.size > 0)
+    throw new pulumi.RunError([...faults].map(([region, error]) => `${region}: ${wordsOfInfo(error)}`).join("\n"));
   // The state alone must be enough to go on from (derived files may be lost), so what they hold is an output too.
   return {
     [StackKey.lineage]: lineage,
@@ -64,6 +72,24 @@ export async function program(): Promise<Record<string, unknown>> {
     [StackKey.fleetSecret]: config.requireSecret(StackKey.fleetSecret),
   };
 }
+
+/** What `spot` pinned stands where it runs the program itself; plain Pulumi has what is open decided. */
+async function decided(config: pulumi.Config, definition: FleetDefinition, pinned: Pins): Promise<Decided> {
+  if (process.env[RUN_VARIABLE] !== undefined) return { pins: pinned, faults: new Map() };
+  // Loaded only here: it takes the clients of AWS with it.
+  const { decideOpen } = await import("./decide.js");
+  try {
+    return await decideOpen(definition, pinned, {
+      credentials: chooseCredentials(process.env, undefined).credentials,
+      endpoint: config.get(StackKey.endpoint),
+      foreignEndpoints: parseEndpoints(config.getObject(StackKey.endpoints)) ?? {},
+    });
+  } catch (error) {
+    throw isSpotError(error) ? new pulumi.RunError(wordsOfInfo(errorInfo(error))) : error;
+  }
+}
+
+const wordsOfInfo = ({ code, message, next }: ErrorInfo): string => `${message} (${code}). ${next}`;
 
 interface Settings {
   /** The account that the fleet is in: the provider refuses to work in any other. Absent until the first `spot up` of this version. */
@@ -100,10 +126,8 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
       maxRetries: PROVIDER_MAX_RETRIES,
     });
     const regions = new Map(
-      [...new Set([...Object.keys(pins.regions), ...Object.keys(pins.former ?? {})])].map((region) => {
-        const left = pins.former?.[region]?.map(({ network }) => network) ?? [];
-        const current = pins.regions[region];
-        const args = { region, pins: current ? [current, ...left] : left, ssh: pins.ssh, owner };
+      Object.entries(networksIn(pins)).map(([region, networks]) => {
+        const args = { region, pins: networks, ssh: pins.ssh, owner };
         return [region, new RegionNetwork(args, { provider })];
       }),
     );

@@ -1,4 +1,4 @@
-import { AwsType } from "../../fleet/aws/resource-types";
+import { AwsType, isOfAws } from "../../fleet/aws/resource-types";
 import { parseGenerationTag } from "../../fleet/identity/launch";
 import { Tag, type Market, type NodePin, type NodeRef } from "../../fleet/model";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
@@ -53,9 +53,9 @@ export interface StackState {
   pending: PendingOperation[];
 }
 
-/** It records nothing that exists somewhere: components are of the program alone, and so are providers. */
+/** It records nothing that exists somewhere: components, providers and recorded decisions are of the program alone. */
 export function holdsNothing({ resources, pending }: Pick<StackState, "resources" | "pending">): boolean {
-  return pending.length === 0 && !resources.some(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"));
+  return pending.length === 0 && !resources.some(({ type }) => isOfAws(type));
 }
 
 /** An operation that the engine had begun and did not come to record. */
@@ -144,7 +144,7 @@ export function stateOf(exported: unknown): StackState {
   );
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
   const owned = resources.filter(
-    (resource) => resource.custom && typeof resource.inputs.region === "string" && resource.type.startsWith("aws:"),
+    (resource) => resource.custom && typeof resource.inputs.region === "string" && isOfAws(resource.type),
   );
   return {
     resources,

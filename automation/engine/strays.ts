@@ -1,14 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RUN_VARIABLE } from "../../fleet/plan/stack-config";
 import { endProcess, isRunning, markOf, ownMark, type ProcessMark } from "../../system/process";
-
-/** Set for everything that an engine run starts, and inherited by all of it: which run of which stack it belongs to. */
-const VARIABLE = "SPOT_DEPLOYER_RUN";
 
 /** The environment that marks the processes of a run of this process. `key` names the stack. */
 export function runMark(key: string): NodeJS.ProcessEnv {
   const { pid, started } = ownMark();
-  return { [VARIABLE]: `${key}/${pid}/${started}` };
+  return { [RUN_VARIABLE]: `${key}/${pid}/${started}` };
 }
 
 /**
@@ -18,7 +16,7 @@ export function runMark(key: string): NodeJS.ProcessEnv {
  */
 export function straysOf(key: string): ProcessMark[] {
   return processIds().flatMap((pid) => {
-    const mark = environmentOf(pid).find((entry) => entry.startsWith(`${VARIABLE}=${key}/`));
+    const mark = environmentOf(pid).find((entry) => entry.startsWith(`${RUN_VARIABLE}=${key}/`));
     const [, owner, started] = mark?.split("/") ?? [];
     if (owner === undefined || started === undefined || isRunning({ pid: Number(owner), started })) return [];
     return markOf(pid) ?? [];

@@ -13,3 +13,8 @@ export const AwsType = {
   ingressRule: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
   egressRule: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 } as const;
+
+/** Something in the cloud. Of the program alone are components, providers and the decisions that it records. */
+export function isOfAws(type: string): boolean {
+  return type.startsWith("aws:");
+}

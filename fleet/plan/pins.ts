@@ -1,5 +1,5 @@
 import type { FleetConfig } from "../config";
-import type { NodePin, Pins, RegionPin, Slot } from "../model";
+import type { FormerNetwork, NodePin, Pins, RegionPin, Slot } from "../model";
 
 /** The fleet's own security group in a network, as the state has it. */
 export interface RecordedGroup {
@@ -105,6 +105,37 @@ export function pinsOf(parts: {
   };
 }
 
+/** The networks that pins declare, by region: that which is decided first. */
+export function networksIn(pins: Pins): Record<string, RegionPin[]> {
+  const regions = new Set([...Object.keys(pins.regions), ...Object.keys(pins.former ?? {})]);
+  return Object.fromEntries(
+    [...regions].map((region) => {
+      const decided = pins.regions[region];
+      const former = pins.former?.[region]?.map(({ network }) => network) ?? [];
+      return [region, decided ? [decided, ...former] : former];
+    }),
+  );
+}
+
+/** The fleet's own security group in each of these networks of a region. */
+export function groupsIn(networks: readonly RegionPin[], region: string): RecordedGroup[] {
+  return networks.map((pin) => ({ name: pin.group ?? region, network: networkId(pin) }));
+}
+
+/** The networks that nodes wait for their turn to leave, with those of these slots alone. */
+export function formerOf({ former = {} }: Pins, slots: readonly Slot[]): Record<string, FormerNetwork[]> {
+  const wanted = new Set(slots.map(({ name }) => name));
+  return Object.fromEntries(
+    Object.entries(former).flatMap(([region, left]): [string, FormerNetwork[]][] => {
+      const waiting = left.flatMap(({ network, nodes }): FormerNetwork[] => {
+        const own = Object.entries(nodes).filter(([name]) => wanted.has(name));
+        return own.length === 0 ? [] : [{ network, nodes: Object.fromEntries(own) }];
+      });
+      return waiting.length === 0 ? [] : [[region, waiting]];
+    }),
+  );
+}
+
 /** The pins with a slot in another place. A region's pin stays as it was decided, with the zones that it did not need so far. */
 export function placed(pins: Pins, name: string, { node, region }: { node: NodePin; region: RegionPin }): Pins {
   const decided = pins.regions[node.pool.region];
@@ -115,10 +146,16 @@ export function placed(pins: Pins, name: string, { node, region }: { node: NodeP
   };
 }
 
-/** What is decided of an existing network are the subnets that were in use. */
+/** What is decided of a network are the zones that were in use, or that there were. */
 function withZonesOf(decided: RegionPin, offered: RegionPin): RegionPin {
-  const isSame = decided.network === "existing" && offered.network === "existing" && decided.vpcId === offered.vpcId;
-  return isSame ? { ...decided, subnets: { ...offered.subnets, ...decided.subnets } } : decided;
+  if (networkId(decided) !== networkId(offered)) return decided;
+  if (decided.network === "existing" && offered.network === "existing")
+    return { ...decided, subnets: { ...offered.subnets, ...decided.subnets } };
+  if (decided.network === "create" && offered.network === "create") {
+    const availabilityZones = [...new Set([...decided.availabilityZones, ...offered.availabilityZones])].sort();
+    return { ...decided, availabilityZones };
+  }
+  return decided;
 }
 
 /** The pins without some slots. @param reasons why each has no place, by slot name */

@@ -1,5 +1,5 @@
 import { cidrOfSshRule } from "../aws/network";
-import { AwsType } from "../aws/resource-types";
+import { AwsType, isOfAws } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
 
 /** What the engine says it would do to a resource. */
@@ -65,7 +65,7 @@ export function resourceChanges(
   const sorted = [...steps].sort((a, b) => (a.urn < b.urn ? -1 : 1));
   return sorted.flatMap((step): ResourceChange[] => {
     const kind = kindOf(step);
-    if (kind === undefined || !step.type.startsWith("aws:")) return [];
+    if (kind === undefined || !isOfAws(step.type)) return [];
     const { urn, type, name, inputs, before } = step;
     const region = textOf(inputs.region) ?? textOf(before?.region);
     const opens = kind === "delete" ? undefined : opening(step, admitted);

@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { LAUNCH } from "../identity/launch";
-import type { Pins } from "../model";
+import type { Decision, Pins } from "../model";
 
 /** The namespace of our keys in `Pulumi.<stack>.yaml`: the project's name. */
 export const PROJECT = "spot-deployer";
+
+/**
+ * Set in the environment of everything that an engine run of `spot` starts: which run of which stack it belongs to. The
+ * program takes what such a run pinned as it stands.
+ */
+export const RUN_VARIABLE = "SPOT_DEPLOYER_RUN";
 
 /** Our keys in the stack's configuration. `up` writes them; the Pulumi program reads them. */
 export const StackKey = {
@@ -38,18 +44,24 @@ const regionPin = z.intersection(
   ]),
 );
 
-const nodePins = z.record(
-  z.string(),
-  z.object({
-    ami: z.string(),
-    pool: z.object({
-      region: z.string(),
-      availabilityZone: z.string(),
-      instanceType: z.string(),
-      market: z.enum(["spot", "on-demand"]),
-    }),
+const nodePin = z.object({
+  ami: z.string(),
+  pool: z.object({
+    region: z.string(),
+    availabilityZone: z.string(),
+    instanceType: z.string(),
+    market: z.enum(["spot", "on-demand"]),
   }),
-);
+});
+
+const nodePins = z.record(z.string(), nodePin);
+
+/** What plain Pulumi decided for a slot, as data that was written down. */
+export const decisionSchema: z.ZodType<Decision> = z.object({
+  pin: nodePin,
+  network: regionPin,
+  launch: z.string().regex(LAUNCH),
+});
 
 /** Pins as data that was written down. */
 export const pinsSchema: z.ZodType<Pins> = z.object({

@@ -4,7 +4,9 @@ import { oneOf } from "../support/random";
 import { seededTrials, Trial, type TrialOptions, type TrialTotals } from "../support/seeded-trials";
 import type { Outcome } from "../support/workbench";
 import { CHANGES, type Scene } from "./changes";
-import { randomFleet, write } from "./fleet";
+import { Tag } from "../../fleet/model";
+import { AUTO, randomFleet, write } from "./fleet";
+import { plainPreview } from "./plain";
 import { alive, happenedBetween, opened, rewritten, unlike, Witness, type Kind, type Look } from "./witness";
 
 interface Change {
@@ -37,6 +39,7 @@ interface Disturbance {
 
 const ALONE = "replacements by the provider alone";
 const LATE = "replacements only after the preview";
+const PLAIN = "compared with plain pulumi preview";
 const REFUSED = "no capacity for a launch";
 /** Made in place, unless the provider replaces what it is made to. */
 const TAGS = "tags";
@@ -51,11 +54,11 @@ export interface PlanOptions extends TrialOptions {
 }
 
 /**
- * Random changes to random fleets: whatever `preview` lists is what the next `up` does, found by comparing the record and
+ * Random changes to random fleets: whatever `preview` lists is what plain `pulumi preview` does and what the next `up` does, found by comparing the record and
  * the emulated AWS before and after. What is disturbed ends nothing that was not listed, and the next `up` brings the rest.
  */
 export function planTrials({ steps = Infinity, ...options }: PlanOptions): Promise<TrialTotals> {
-  const counted = [...Object.keys(CHANGES), ALONE, LATE, REFUSED];
+  const counted = [...Object.keys(CHANGES), ALONE, LATE, REFUSED, PLAIN];
   return seededTrials(options, counted, (...args) => new PlanTrial(steps, ...args));
 }
 
@@ -162,24 +165,48 @@ class PlanTrial extends Trial {
     write(scene.fleet, bench, oneOf(["100%", "100%", 1], this.random));
     const start = await witness.look();
     const previewed = await bench.spot(["preview", "--json"], { env: disturbance?.env.preview });
+    const told = parsed<Preview>(previewed, ({ changes }) => Array.isArray(changes));
+    const plain = told && !disturbance && start.recorded.size > 0 ? await this.notAsPlain(told, start) : [];
     const before = await witness.look();
     const up = await bench.spot(["up", "--json", "--yes"], { env: disturbance?.env.up });
     const after = await witness.look();
     this.totals.steps += 1;
 
-    const preview = parsed<Preview>(previewed, ({ changes }) => Array.isArray(changes));
     const result = parsed<Result>(up, ({ type }) => type === "result");
     const faults = [
       ...untouched(start, before),
-      ...(preview === undefined
+      ...plain,
+      ...(told === undefined
         ? ["preview told no plan"]
-        : listedIsDone(preview, before, after, !disturbance || disturbance.isHarmless)),
+        : listedIsDone(told, before, after, !disturbance || disturbance.isHarmless)),
       ...(result === undefined ? ["up told no result"] : toldIsDone(result, before, after)),
     ];
     if (disturbance) faults.push(...(await this.struck(disturbance, result, before, after)));
     else faults.push(...this.notAsAsked(up, after), ...(await this.notSettled(after)));
     if (faults.length > 0) this.failed([...faults, said(previewed), said(up)].join("\n"));
     return faults.length === 0;
+  }
+
+  /** Where plain `pulumi preview` tells something else; drift it sees by `--refresh` alone. */
+  private async notAsPlain(preview: Preview, { regions }: Look): Promise<string[]> {
+    if (preview.drift.length > 0) return [];
+    const plain = await plainPreview(this.bench);
+    if ("refused" in plain) {
+      // Who `auto` stands for is confirmed by `spot` alone.
+      const isUnconfirmed = this.scene.fleet.allow.includes(AUTO) && plain.refused.includes("none was confirmed yet");
+      return isUnconfirmed ? [] : [`plain pulumi preview failed: ${plain.refused}`];
+    }
+    this.count(PLAIN);
+    const listed = listedIn(preview);
+    const standing = new Set(regions.flatMap(({ instances }) => instances.map(nodeOf)));
+    return [...new Set([...listed.keys(), ...plain.keys()])].flatMap((name) => {
+      const [ours, theirs] = [listed.get(name), plain.get(name)];
+      // What was ended to be replaced, and was not made again, is still a replacement to the engine.
+      const isHalfReplaced = ours === "create" && theirs === "replace" && !standing.has(name);
+      return ours === theirs || isHalfReplaced
+        ? []
+        : [`${name}: preview lists ${ours ?? "nothing"}, plain Pulumi ${theirs ?? "nothing"}`];
+    });
   }
 
   private async struck(
@@ -264,8 +291,9 @@ function isWithin(done: Kind | undefined, listed: Kind | undefined): boolean {
 function endedUnlisted(listed: ReadonlyMap<string, Kind>, before: Look, after: Look): string[] {
   const left = new Set(alive(after));
   return before.regions.flatMap(({ instances }) =>
-    instances.flatMap(({ InstanceId, Tags }) => {
-      const node = Tags?.find(({ Key }) => Key === "spot-deployer:node")?.Value ?? "";
+    instances.flatMap((instance) => {
+      const { InstanceId } = instance;
+      const node = nodeOf(instance);
       const kind = listed.get(node);
       return left.has(InstanceId!) || kind === "replace" || kind === "delete"
         ? []
@@ -273,6 +301,9 @@ function endedUnlisted(listed: ReadonlyMap<string, Kind>, before: Look, after: L
     }),
   );
 }
+
+const nodeOf = ({ Tags }: Look["regions"][number]["instances"][number]): string =>
+  Tags?.find(({ Key }) => Key === Tag.node)?.Value ?? "";
 
 function openedUnlisted({ resources, drift }: Preview, before: Look, after: Look): string[] {
   const told = new Set(resources.flatMap(({ region, opens }) => (opens === undefined ? [] : [`${region} ${opens}`])));

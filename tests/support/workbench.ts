@@ -153,6 +153,13 @@ export class Workbench {
     return this.start(args, options).done;
   }
 
+  /** Runs a `pulumi` command as somebody does who goes without this program, after `eval "$(spot env)"`. */
+  async pulumi(...args: string[]): Promise<Outcome> {
+    const { stdout } = await this.spot(["env"]);
+    const script = `${stdout}\nexec pulumi "$@" --non-interactive`;
+    return this.start(["-c", script, "sh", ...args], { plain: true, command: ["sh"] }).done;
+  }
+
   /** What `list` answers; in this process, for it is asked often and a process takes a second of a core. */
   async nodes(): Promise<ListedNode[]> {
     const { configFile: config, env, mode: sandbox, stack } = this;

@@ -1,3 +1,4 @@
+import { isOfAws } from "../../../fleet/aws/resource-types";
 import { SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { pluralize } from "../../../fleet/text/words";
 import type { FleetObject } from "../../../cloud/resources/find";
@@ -159,7 +160,7 @@ function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc
   const components = new Set([...instances.map(({ name }) => name), ...whole]);
   const parts = state.resources.filter(({ custom, type, name, inputs }) =>
     custom
-      ? type.startsWith("aws:") && whole.has(inputs.region as string)
+      ? isOfAws(type) && whole.has(inputs.region as string)
       : type.startsWith("spot-deployer:infra:") && components.has(name),
   );
   return [...new Set([...instances, ...parts].map(({ urn }) => urn))];

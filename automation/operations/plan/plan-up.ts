@@ -1,5 +1,5 @@
 import { cidrOfSshRule } from "../../../fleet/aws/network";
-import { AwsType } from "../../../fleet/aws/resource-types";
+import { AwsType, isOfAws } from "../../../fleet/aws/resource-types";
 import type { FleetConfig, Locate } from "../../../fleet/config";
 import { driftExplanations, explained, withStopped } from "../../../fleet/drift/reasons";
 import type { FoundDrift } from "../../../fleet/drift/types";
@@ -175,7 +175,9 @@ export async function planOf(
   if (!asks) return { ...plan, changes: ours, resources: [], undeclared: [] };
   const engine = await askEngine(session, definition, withNewLaunches(pins, ours, session));
   const { nodes, others } = changesOf(engine, driftExplanations(drift), agreedBlocks(before, drift));
-  const undeclared = engine.steps.flatMap((step) => (step.op === "delete" && !endsNode(step) ? [step.urn] : []));
+  const undeclared = engine.steps.flatMap((step) =>
+    step.op === "delete" && isOfAws(step.type) && !endsNode(step) ? [step.urn] : [],
+  );
   return { ...plan, changes: explained(asEngineSays(ours, nodes), drift), resources: others, undeclared, engine };
 }
 

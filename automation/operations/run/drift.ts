@@ -1,4 +1,4 @@
-import { AwsType } from "../../../fleet/aws/resource-types";
+import { AwsType, isOfAws } from "../../../fleet/aws/resource-types";
 import { driftIn, inTheWayOf, isStopped } from "../../../fleet/drift/compare";
 import type { Drift, FoundDrift, Recorded, SeenRegion } from "../../../fleet/drift/types";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
@@ -32,7 +32,7 @@ export function recordedIn({ resources, nodes }: StackState, region: string): Re
   const names = new Map(nodes.map(({ instanceId, name }) => [instanceId, name]));
   return resources
     .filter(({ custom, id, inputs }) => custom && id !== "" && inputs.region === region)
-    .filter(({ type, id }) => type.startsWith("aws:") && (type !== AwsType.instance || names.has(id)))
+    .filter(({ type, id }) => isOfAws(type) && (type !== AwsType.instance || names.has(id)))
     .map(({ urn, type, id, inputs }) => ({ urn, type, id, inputs, node: names.get(id) }));
 }
 

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { AwsType } from "../../../fleet/aws/resource-types";
+import { AwsType, isOfAws } from "../../../fleet/aws/resource-types";
 import { SpotError, wordsOf } from "../../../fleet/errors";
 import { spot } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
@@ -210,7 +210,7 @@ export function lostOf(
     .filter(({ error }) => error === undefined)
     .flatMap(({ region, objects }) => {
       const here = state.resources.filter(
-        ({ custom, type, inputs }) => custom && type.startsWith("aws:") && inputs.region === region,
+        ({ custom, type, inputs }) => custom && isOfAws(type) && inputs.region === region,
       );
       const alive = new Set(objects.filter(({ detail }) => detail !== "shutting-down").map(({ id }) => id));
       const gone = here.filter(({ type, id }) => LISTED_TYPES[type] !== undefined && !alive.has(id));

@@ -1,3 +1,4 @@
+import { isOfAws } from "../../../fleet/aws/resource-types";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
 import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf, type StateNode } from "../../engine/state";
@@ -133,7 +134,8 @@ async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], 
  * depend on, and says nothing of it: a rule that is to go would stay.
  */
 function dependentsOf(steps: readonly EngineStep[], { steps: all }: EnginePlan, { pending }: Progress): EngineStep[] {
-  const regions = new Set(steps.filter((step) => kindOf(step) === "delete" && !endsNode(step)).map(regionOf));
+  const going = steps.filter((step) => kindOf(step) === "delete" && isOfAws(step.type) && !endsNode(step));
+  const regions = new Set(going.map(regionOf));
   return all.filter((step) => kindOf(step) === undefined && regions.has(regionOf(step)) && !isOf(pending, step));
 }
 
@@ -162,7 +164,7 @@ function unplanned(now: readonly EngineStep[], agreed: readonly EngineStep[]): E
   const kinds = new Map(agreed.map((step) => [step.urn, kindOf(step)]));
   const isWithin = (kind: ChangeKind, step: EngineStep): boolean => {
     const planned = kinds.get(step.urn);
-    return kind === planned || (kind === "update" && planned === "replace") || !step.type.startsWith("aws:");
+    return kind === planned || (kind === "update" && planned === "replace") || !isOfAws(step.type);
   };
   for (const step of now) {
     const kind = kindOf(step);

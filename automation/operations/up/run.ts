@@ -1,3 +1,4 @@
+import { isOfAws } from "../../../fleet/aws/resource-types";
 import { driftExplanations } from "../../../fleet/drift/reasons";
 import { wordsOf, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
@@ -119,7 +120,7 @@ function resultOf(run: UpRun, at: Progress, left: readonly ResourceChange[]): Up
   const { interrupts } = at.session;
   const interrupted = at.outcomes.some((outcome) => outcome.interrupted) || interrupts.soft.aborted;
   const steps = at.outcomes.flatMap((outcome) => outcome.steps);
-  const changed = steps.filter(({ op, type }) => op !== "same" && type.startsWith("aws:") && type !== INSTANCE_TYPE);
+  const changed = steps.filter(({ op, type }) => op !== "same" && isOfAws(type) && type !== INSTANCE_TYPE);
   return {
     account: plan.account,
     changes: (at.putBack?.failed ?? at).changes,

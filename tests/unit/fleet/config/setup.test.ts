@@ -76,7 +76,7 @@ describe("measuring latency", () => {
   });
 
   it("says nothing of as many regions as there are: no warning of Node's", () => {
-    const script = `require(${JSON.stringify(path.join(packageRoot(), "dist/automation/cloud/latency.js"))}).latencies(Array.from({ length: 34 }, (_, i) => String(i)), 5000, () => ({ host: "127.0.0.1", port: 1 }));`;
+    const script = `require(${JSON.stringify(path.join(packageRoot(), "dist/cloud/latency.js"))}).latencies(Array.from({ length: 34 }, (_, i) => String(i)), 5000, () => ({ host: "127.0.0.1", port: 1 }));`;
     const { stderr, status } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
     assert.deepEqual([stderr, status], ["", 0]);
   });
