@@ -11,6 +11,7 @@ import { formerOf, groupsIn, keeps, keptNodes, networkFits, networksIn, placed, 
 import { decisionSchema } from "../fleet/plan/stack-config";
 import { again, outside } from "../fleet/steps";
 import { readPublicKey } from "../project/public-key";
+import { valueOf } from "./outputs";
 
 /** What is declared when plain Pulumi runs the program. */
 export interface Decided {
@@ -118,12 +119,6 @@ async function recorded(name: string, decision: Decision, config: FleetConfig): 
     if (!found.success || found.data.launch === decision.launch) return [name, decision];
     if (keeps(found.data.pin, found.data.network, config)) return [name, found.data];
   }
-}
-
-/** The value of an output, where it is needed to go on; undefined for one that is not known. */
-function valueOf(output: pulumi.Output<unknown>): Promise<unknown> {
-  // `apply` never comes back where nothing is known.
-  return (output as unknown as { promise(): Promise<unknown> }).promise();
 }
 
 /** The pins with these decisions: each region's network is that which its nodes are to be in. */

@@ -56,14 +56,19 @@ export async function program(): Promise<Record<string, unknown>> {
       ? loadDefinition({ config: loadConfig(configFile), configFile, ...whose })
       : readKeptProject(kept, whose.stack).definition;
   const { pins, faults } = await decided(config, definition, pinned);
-  declare(definition, pins, {
-    account,
-    providerRegion: config.get(StackKey.providerRegion),
-    fleetSecret: config.requireSecret(StackKey.fleetSecret),
-  });
-  // After everything else is declared: what cannot be decided in one region stops no other, and deletes nothing.
-  if (faults.size > 0)
-    throw new pulumi.RunError([...faults].map(([region, error]) => `${region}: ${wordsOfInfo(error)}`).join("\n"));
+  const unmade = await withoutTraces(() =>
+    declare(definition, pins, {
+      account,
+      providerRegion: config.get(StackKey.providerRegion),
+      fleetSecret: config.requireSecret(StackKey.fleetSecret),
+    }),
+  );
+  // After everything else is declared: what goes wrong in one region stops no other, and deletes nothing.
+  const wrong = [
+    ...[...faults].map(([region, error]) => `${region}: ${wordsOfInfo(error)}`),
+    ...unmade.map((region) => `${region}: its network could not be made, so its nodes stay as they are`),
+  ];
+  if (wrong.length > 0) throw new pulumi.RunError(wrong.join("\n"));
   // The state alone must be enough to go on from (derived files may be lost), so what they hold is an output too.
   return {
     [StackKey.lineage]: lineage,
@@ -75,7 +80,7 @@ export async function program(): Promise<Record<string, unknown>> {
 
 /** What `spot` pinned stands where it runs the program itself; plain Pulumi has what is open decided. */
 async function decided(config: pulumi.Config, definition: FleetDefinition, pinned: Pins): Promise<Decided> {
-  if (process.env[RUN_VARIABLE] !== undefined) return { pins: pinned, faults: new Map() };
+  if (isRunBySpot()) return { pins: pinned, faults: new Map() };
   // Loaded only here: it takes the clients of AWS with it.
   const { decideOpen } = await import("./decide.js");
   try {
@@ -89,6 +94,19 @@ async function decided(config: pulumi.Config, definition: FleetDefinition, pinne
   }
 }
 
+const isRunBySpot = (): boolean => process.env[RUN_VARIABLE] !== undefined;
+
+/** Each property of each resource takes a stack trace otherwise: most of the time of a large fleet. */
+async function withoutTraces<T>(work: () => Promise<T>): Promise<T> {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return await work();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
 const wordsOfInfo = ({ code, message, next }: ErrorInfo): string => `${message} (${code}). ${next}`;
 
 interface Settings {
@@ -99,7 +117,16 @@ interface Settings {
   fleetSecret: pulumi.Output<string>;
 }
 
-function declare(definition: FleetDefinition, pins: Pins, { account, providerRegion, fleetSecret }: Settings): void {
+/**
+ * Declares the fleet.
+ * @returns regions whose nodes are left out, because their network could not be made: plain Pulumi would end those that
+ *   stand to make them in it
+ */
+async function declare(
+  definition: FleetDefinition,
+  pins: Pins,
+  { account, providerRegion, fleetSecret }: Settings,
+): Promise<string[]> {
   const { owner } = definition;
   const placed: { slot: Slot; pin: NodePin; network?: RegionPin }[] = [];
   const former = Object.values(pins.former ?? {}).flat();
@@ -114,27 +141,29 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
     throw new pulumi.RunError(`no zone and image decided yet for ${unpinned.join(", ")}; run \`spot up\``);
   }
 
-  // Each property of each resource takes a stack trace otherwise: most of the time of a large fleet.
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    // A region of the fleet: one that it does not use must not be able to stop it.
-    const region = (providerRegion ?? Object.keys(pins.regions).sort()[0]) as ProviderArgs["region"];
-    const provider = new Provider("aws", {
-      region,
-      allowedAccountIds: account === undefined ? undefined : [account],
-      maxRetries: PROVIDER_MAX_RETRIES,
-    });
-    const regions = new Map(
-      Object.entries(networksIn(pins)).map(([region, networks]) => {
-        const args = { region, pins: networks, ssh: pins.ssh, owner };
-        return [region, new RegionNetwork(args, { provider })];
-      }),
-    );
-    for (const { slot, pin, network: networkPin } of placed) {
+  // A region of the fleet: one that it does not use must not be able to stop it.
+  const region = (providerRegion ?? Object.keys(pins.regions).sort()[0]) as ProviderArgs["region"];
+  const provider = new Provider("aws", {
+    region,
+    allowedAccountIds: account === undefined ? undefined : [account],
+    maxRetries: PROVIDER_MAX_RETRIES,
+  });
+  const regions = new Map(
+    Object.entries(networksIn(pins)).map(([region, networks]) => {
+      const args = { region, pins: networks, ssh: pins.ssh, owner };
+      return [region, new RegionNetwork(args, { provider })];
+    }),
+  );
+  const unmade = new Set<string>();
+  await Promise.all(
+    placed.map(async ({ slot, pin, network: networkPin }) => {
       const { region } = pin.pool;
-      const network = networkPin && regions.get(region)?.networks.get(groupName(region, networkPin));
+      const network = networkPin && (await regions.get(region)?.networks)?.get(groupName(region, networkPin));
       if (!network) throw new pulumi.RunError(`no network decided yet for ${region}; run \`spot up\``);
+      if (!network.isWhole && !isRunBySpot()) {
+        unmade.add(region);
+        return;
+      }
       const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);
       const { generation } = spec;
       const launch = pins.launches[slot.name];
@@ -142,10 +171,9 @@ function declare(definition: FleetDefinition, pins: Pins, { account, providerReg
         spec.userData(hostKeyToken(secret, { name: slot.name, generation, launch })),
       );
       new SpotNode({ spec, launch, userData, network, owner }, { provider });
-    }
-  } finally {
-    Error.stackTraceLimit = limit;
-  }
+    }),
+  );
+  return [...unmade];
 }
 
 /**

@@ -149,11 +149,20 @@ function failuresOf(type: AnyType, inputs: Properties): CheckFailure[] {
           },
         ]
       : []),
+    ...(type.required ?? []).flatMap((property) =>
+      isEmpty(inputs[property]) ? [{ property, reason: missingArgument(property) }] : [],
+    ),
     ...unknown.map((property) => ({
       property,
       reason: `the sandbox's provider does not know this input of ${type.token}`,
     })),
   ];
+}
+
+/** In the words of the official provider, which names arguments as its Terraform schema does. */
+function missingArgument(property: string): string {
+  const argument = property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return `Missing required argument. The argument "${argument}" is required, but no definition was found.`;
 }
 
 /** The paths of the inputs given, as the type's table names them: an object counts as one unless the table looks inside. */

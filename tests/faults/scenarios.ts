@@ -64,7 +64,35 @@ const launch = (effect: Fault["effect"], more: Partial<Fault> = {}): Fault => ({
 export const DONE = 9;
 const three = { exit: DONE, nodes: 3 };
 
+/** Every call that makes a network. */
+const NETWORK_CALLS = [
+  "CreateVpc",
+  "ModifyVpcAttribute",
+  "CreateSubnet",
+  "CreateInternetGateway",
+  "AttachInternetGateway",
+  "CreateRouteTable",
+  "CreateRoute",
+  "AssociateRouteTable",
+  "CreateSecurityGroup",
+  "RevokeSecurityGroupEgress",
+  "AuthorizeSecurityGroupIngress",
+  "AuthorizeSecurityGroupEgress",
+];
+
+/** What cannot be made in one region stops no other, in a new fleet and in one that gets that region. */
+const networkRefused = NETWORK_CALLS.flatMap((action): Scenario[] => {
+  const faults = [{ action, region: "us-west-2", effect: refuse("VpcLimitExceeded") }];
+  const expect: Expectation = { exit: 4, nodes: 1, classes: ["quota"] };
+  const counts = { "us-west-2": 1, "us-east-1": 1 };
+  return [
+    { name: `${action} refused in one of two regions`, counts, faults, expect },
+    { name: `${action} refused in a region more`, standing: { counts: { "us-east-1": 1 } }, counts, faults, expect },
+  ];
+});
+
 export const scenarios: readonly Scenario[] = [
+  ...networkRefused,
   // Capacity
   {
     name: "no capacity in the first zone",

@@ -2,6 +2,7 @@ import { classifyFailure } from "../../../fleet/aws/error-codes";
 import type { ErrorInfo } from "../../../fleet/errors";
 import { launchesOf } from "../../../fleet/identity/launch";
 import type { NodeChange } from "../../../fleet/plan/changes";
+import { PROJECT } from "../../../fleet/plan/stack-config";
 import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
 import { reread, type Session } from "../../session";
@@ -65,6 +66,7 @@ export async function runOnce(
   const { session, placement } = from;
   const outcome = await session.stack.up({
     ...scope,
+    target: scope.target?.map(whetherDeclared(session)),
     isSerial: leavesUndeclared(run, session, scope),
     stop: run.stop.signal,
     listener: nodeListener(session, {
@@ -84,6 +86,16 @@ export async function runOnce(
   if (outcome.programErrors.length > 0 && !outcome.interrupted && !run.stop.signal.aborted)
     throw createError(outcome, session);
   return { at, outcome };
+}
+
+/**
+ * A target as the engine takes it when the program does not declare it after all, because it has nothing to be declared
+ * in (infra/outputs.ts, `isMade`): a pattern that fits it alone. The engine fails a run with any other target that is
+ * neither recorded nor declared.
+ */
+function whetherDeclared(session: Session): (urn: string) => string {
+  const recorded = urnsRecorded(session);
+  return (urn) => (recorded.has(urn) || urn.includes("*") ? urn : urn.replace(`::${PROJECT}::`, `::${PROJECT}*::`));
 }
 
 /** Something stays recorded although the program declares it no more: the run does not name it. */

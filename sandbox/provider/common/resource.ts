@@ -25,6 +25,8 @@ export interface ResourceType<I extends CommonInputs> {
   /** Pulumi's type token. */
   token: string;
   inputs: Record<string, Input<I>>;
+  /** Inputs without which the official provider refuses a resource in its check (required in its schema). */
+  required?: readonly (keyof I & string)[];
   /** Inputs that get a value in `check` when the program gives none; `name` is the resource's logical name. */
   defaults?(name: string): Properties;
   /** Makes the object and returns its id. Until it returns nothing is recorded, so it does one thing. */

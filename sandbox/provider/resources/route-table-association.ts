@@ -14,6 +14,7 @@ interface AssociationInputs extends CommonInputs {
 
 export const routeTableAssociation: ResourceType<AssociationInputs> = {
   token: "aws:ec2/routeTableAssociation:RouteTableAssociation",
+  required: ["routeTableId"],
   inputs: {
     region: replaces,
     subnetId: replaces,

@@ -15,6 +15,7 @@ interface RouteTableInputs extends CommonInputs {
 /** Routes are resources of their own here, so the table neither takes nor shows any. */
 export const routeTable: ResourceType<RouteTableInputs> = {
   token: "aws:ec2/routeTable:RouteTable",
+  required: ["vpcId"],
   inputs: {
     region: replaces,
     vpcId: replaces,

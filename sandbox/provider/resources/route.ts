@@ -14,6 +14,7 @@ interface RouteInputs extends CommonInputs {
 
 export const route: ResourceType<RouteInputs> = {
   token: "aws:ec2/route:Route",
+  required: ["routeTableId"],
   inputs: {
     region: replaces,
     routeTableId: replaces,

@@ -51,6 +51,7 @@ function rule(direction: keyof typeof directions): ResourceType<RuleInputs> {
   const { token, authorize, revoke } = directions[direction];
   return {
     token,
+    required: ["ipProtocol", "securityGroupId"],
     inputs: {
       region: replaces,
       securityGroupId: replaces,

@@ -18,6 +18,7 @@ interface SubnetInputs extends CommonInputs {
 
 export const subnet: ResourceType<SubnetInputs> = {
   token: "aws:ec2/subnet:Subnet",
+  required: ["vpcId"],
   inputs: {
     region: replaces,
     vpcId: replaces,

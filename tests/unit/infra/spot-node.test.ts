@@ -35,6 +35,7 @@ describe("the instance of a node", () => {
           subnetIds: { [ZONE]: pulumi.output("subnet-1") },
           securityGroupIds: ["sg-1"],
           ready: {},
+          isWhole: true,
         },
         owner: { lineage: "0123456789abcdef", stack: "s", extra: {} },
       },
