@@ -1,12 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { cloudOf, type Cloud, type CloudPlace } from "../cloud/clients";
+import { callerIdentity } from "../cloud/identity";
 import { networkNow } from "../cloud/offerings/network-now";
 import { Offers } from "../cloud/offerings/offers";
 import { placeAll } from "../cloud/offerings/places";
 import type { FleetConfig } from "../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../fleet/errors";
 import { newLaunch } from "../fleet/identity/launch";
-import type { Decision, Pins, RegionPin, Slot } from "../fleet/model";
+import type { Decision, NodePin, Pins, RegionPin, Slot } from "../fleet/model";
 import { formerOf, groupsIn, keeps, keptNodes, networkFits, networksIn, placed, pinsOf } from "../fleet/plan/pins";
 import { decisionSchema } from "../fleet/plan/stack-config";
 import { again, outside } from "../fleet/steps";
@@ -21,54 +22,82 @@ export interface Decided {
 }
 
 /**
- * The pins as the configuration has them now, by the rules of `spot up`: with a decision for each slot that has none, or
- * whose node does not fit any more. AWS is asked only then. The state records each decision once: until `spot up` pins
- * it, a later run that has to decide takes what was recorded.
- * @throws SpotError E_CREDENTIALS, which concerns every region; E_SSH_KEY; E_NETWORK where it is not known who may log in
+ * The pins as the configuration has them now: with a decision for each slot that has none pinned, or whose pinned one
+ * does not fit any more, made by the rules by which `spot up` chooses a place. AWS is asked only where there is such a
+ * slot. The state records a decision once: until `spot up` pins it, each run comes back to what was recorded.
+ * A node that waits for its turn to leave a network goes on waiting. Whether the key pair and the instance profile exist
+ * is not looked up.
+ * @param account that the fleet is in; undefined where it is not known yet
+ * @throws SpotError E_CREDENTIALS, which concerns every region; E_ACCOUNT; E_SSH_KEY; E_NETWORK where it is not known who
+ *   may log in
  */
 export async function decideOpen(
   { config, slots }: { config: FleetConfig; slots: readonly Slot[] },
   pins: Pins,
+  account: string | undefined,
   place: CloudPlace,
 ): Promise<Decided> {
   const ssh = sshNow(config, pins.ssh);
   const cloud = cloudOf(place);
   try {
     const { regions, faults } = await networksNow(cloud, config, pins.regions);
-    return await decide(cloud, config, slots, { ...pins, regions, ssh }, { standsIn: standsIn(pins), faults });
+    const kept = keptNodes(slots, { regions, nodes: pins.nodes, standsIn: standsIn(pins) }, config);
+    return await decide(cloud, config, slots, { pins: { ...pins, regions, ssh }, kept, faults, account });
   } finally {
     cloud.close();
   }
+}
+
+interface Known {
+  pins: Pins;
+  /** Of the slots whose pin fits. */
+  kept: Record<string, NodePin>;
+  faults: Map<string, ErrorInfo>;
+  account: string | undefined;
 }
 
 async function decide(
   cloud: Cloud,
   config: FleetConfig,
   slots: readonly Slot[],
-  pins: Pins,
-  { standsIn, faults }: { standsIn: Record<string, RegionPin>; faults: Map<string, ErrorInfo> },
+  { pins, kept, faults, account }: Known,
 ): Promise<Decided> {
   const former = formerOf(pins, slots);
   const waiting = new Set(Object.values(former).flatMap((left) => left.flatMap(({ nodes }) => Object.keys(nodes))));
-  const kept = keptNodes(slots, { ...pins, standsIn }, config);
   for (const name of waiting) if (pins.nodes[name]) kept[name] = pins.nodes[name];
   const open = slots.filter(({ name }) => !(name in kept) && !waiting.has(name));
+  if (open.length > 0) await refuseOtherAccount(cloud, open, account);
   const groups = Object.entries(networksIn(pins)).map(([name, networks]) => [name, groupsIn(networks, name)] as const);
   const offers = new Offers(cloud, config, { regions: pins.regions, groups: Object.fromEntries(groups) });
-  const found = await placeAll({ open, kept, decided: pins, offers, faults, avoided: [] });
-  for (const region of found.homeless) {
-    const { error } = await offers.of(region);
-    if (error && !faults.has(region)) faults.set(region, error);
-  }
+  // What a slot's node is now only the state knows: where there is no place for it, nothing is declared of it.
+  const decided = { regions: pins.regions, nodes: {} };
+  const { nodes, regions, unplaced, homeless } = await placeAll({ open, kept, decided, offers, faults, avoided: [] });
+  for (const region of homeless) if (!faults.has(region)) faults.set(region, await whyNone(offers, region));
   const made = await Promise.all(
     open.flatMap(({ name }) => {
-      const pin = found.nodes[name];
-      const network = pin && found.regions[pin.pool.region];
-      const isNew = pin !== pins.nodes[name];
-      return network && isNew ? [recorded(name, { pin, network, launch: newLaunch() }, config)] : [];
+      const pin = nodes[name];
+      const network = pin && regions[pin.pool.region];
+      return network ? [recordOnce(name, { pin, network, launch: newLaunch() }, config)] : [];
     }),
   );
-  return { pins: joined({ ...pins, nodes: found.nodes, unplaced: found.unplaced, former }, made, config), faults };
+  return { pins: withDecisions({ ...pins, nodes: kept, unplaced, former }, made, config), faults };
+}
+
+/**
+ * Before anything is recorded: what another account answers would be taken for this fleet's.
+ * @throws SpotError E_ACCOUNT
+ */
+async function refuseOtherAccount(cloud: Cloud, open: readonly Slot[], account: string | undefined): Promise<void> {
+  if (account === undefined) return;
+  const regions = [...new Set(open.map(({ homeRegion }) => homeRegion))];
+  const found = await callerIdentity(cloud, regions);
+  if (found.account !== account)
+    throw new SpotError("E_ACCOUNT", `the fleet is in account ${account}, the credentials are of ${found.account}`);
+}
+
+async function whyNone(offers: Offers, region: string): Promise<ErrorInfo> {
+  const { error } = await offers.of(region);
+  return error ?? errorInfo(new SpotError("E_NO_POOL", `${region} has no pool left for a node`));
 }
 
 /** The network of each region that keeps its own, with the security groups that the configuration names now. */
@@ -87,7 +116,10 @@ async function networksNow(
         regions[name] = (await networkNow(cloud, config, name, [kept])) ?? kept;
       } catch (error) {
         if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
-        faults.set(name, errorInfo(error));
+        const fault = errorInfo(error);
+        if (fault.code === "E_NETWORK") faults.set(name, fault);
+        // An answer that did not come says nothing of the groups.
+        else void pulumi.log.warn(`${name}: its security groups stay as they are pinned: ${fault.message}`);
       }
     }),
   );
@@ -107,7 +139,7 @@ function standsIn(pins: Pins): Record<string, RegionPin> {
  * A slot's decision as the state has it: this one, where none that fits the configuration was recorded before. What is
  * recorded never changes; a decision that fits no more is followed by another one.
  */
-async function recorded(name: string, decision: Decision, config: FleetConfig): Promise<[string, Decision]> {
+async function recordOnce(name: string, decision: Decision, config: FleetConfig): Promise<[string, Decision]> {
   for (let nth = 1; ; nth++) {
     const stash = new pulumi.Stash(
       nth === 1 ? name : `${name}#${nth}`,
@@ -122,7 +154,7 @@ async function recorded(name: string, decision: Decision, config: FleetConfig): 
 }
 
 /** The pins with these decisions: each region's network is that which its nodes are to be in. */
-function joined(pins: Pins, made: readonly [string, Decision][], config: FleetConfig): Pins {
+function withDecisions(pins: Pins, made: readonly [string, Decision][], config: FleetConfig): Pins {
   const moved = new Set(made.map(([, { pin }]) => pin.pool.region));
   const staying = Object.entries(pins.regions).filter(
     ([region, network]) => networkFits(network, config.network) || !moved.has(region),

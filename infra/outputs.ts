@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** What an output has beside `apply`, which never comes back where nothing is known (Output in the SDK's output.ts). */
+/** What an output has beside `apply`, whose callback never runs while the value is unknown (the SDK's output.ts). */
 interface Inside {
   promise(): Promise<unknown>;
   isKnown: Promise<boolean>;
@@ -14,9 +14,9 @@ export function valueOf(output: pulumi.Output<unknown>): Promise<unknown> {
 }
 
 /**
- * There is something that others can be declared in. Where it could not be made its id is unknown, and what is declared
- * with an unknown id reaches the provider without it: a required argument that is missing ends the whole program, all
- * regions with it. In a preview whatever is new is unknown, and can be declared in.
+ * There is something that others can be declared in. Where it could not be made, or was skipped because of something else,
+ * its id is unknown, and what is declared with an unknown id reaches the provider without it: a required argument that
+ * is missing ends the whole program, all regions with it. In a preview whatever is new is unknown, and can be declared in.
  */
 export async function isMade(resource: pulumi.CustomResource): Promise<boolean> {
   return pulumi.runtime.isDryRun() || (await inside(resource.id).isKnown);

@@ -8,7 +8,7 @@ import { hostKeyToken } from "../fleet/identity/generation";
 import { groupName } from "../fleet/aws/network";
 import type { NodePin, Pins, RegionPin, Slot } from "../fleet/model";
 import { networksIn } from "../fleet/plan/pins";
-import { parsePins, RUN_VARIABLE, StackKey } from "../fleet/plan/stack-config";
+import { NETWORK_UNMADE, parsePins, RUN_VARIABLE, StackKey } from "../fleet/plan/stack-config";
 import { endpointsText, foreignEndpoints, parseEndpoints } from "../project/aws-endpoints";
 import { buildState } from "../project/build-stamp";
 import { loadConfig } from "../project/config-file";
@@ -66,7 +66,7 @@ export async function program(): Promise<Record<string, unknown>> {
   // After everything else is declared: what goes wrong in one region stops no other, and deletes nothing.
   const wrong = [
     ...[...faults].map(([region, error]) => `${region}: ${wordsOfInfo(error)}`),
-    ...unmade.map((region) => `${region}: its network could not be made, so its nodes stay as they are`),
+    ...unmade.map((region) => `${region}: ${NETWORK_UNMADE}; what stands there stays as it is`),
   ];
   if (wrong.length > 0) throw new pulumi.RunError(wrong.join("\n"));
   // The state alone must be enough to go on from (derived files may be lost), so what they hold is an output too.
@@ -81,10 +81,10 @@ export async function program(): Promise<Record<string, unknown>> {
 /** What `spot` pinned stands where it runs the program itself; plain Pulumi has what is open decided. */
 async function decided(config: pulumi.Config, definition: FleetDefinition, pinned: Pins): Promise<Decided> {
   if (isRunBySpot()) return { pins: pinned, faults: new Map() };
-  // Loaded only here: it takes the clients of AWS with it.
+  // Not needed where `spot` runs the program, and slow to load: the AWS SDK comes with it.
   const { decideOpen } = await import("./decide.js");
   try {
-    return await decideOpen(definition, pinned, {
+    return await decideOpen(definition, pinned, config.get(StackKey.account), {
       credentials: chooseCredentials(process.env, undefined).credentials,
       endpoint: config.get(StackKey.endpoint),
       foreignEndpoints: parseEndpoints(config.getObject(StackKey.endpoints)) ?? {},
@@ -119,8 +119,8 @@ interface Settings {
 
 /**
  * Declares the fleet.
- * @returns regions whose nodes are left out, because their network could not be made: plain Pulumi would end those that
- *   stand to make them in it
+ * @returns regions whose network is not whole. Run by plain Pulumi their nodes are left out: one that stands in another
+ *   network would be ended before it could be made in this one.
  */
 async function declare(
   definition: FleetDefinition,
@@ -154,26 +154,26 @@ async function declare(
       return [region, new RegionNetwork(args, { provider })];
     }),
   );
-  const unmade = new Set<string>();
-  await Promise.all(
-    placed.map(async ({ slot, pin, network: networkPin }) => {
-      const { region } = pin.pool;
-      const network = networkPin && (await regions.get(region)?.networks)?.get(groupName(region, networkPin));
-      if (!network) throw new pulumi.RunError(`no network decided yet for ${region}; run \`spot up\``);
-      if (!network.isWhole && !isRunBySpot()) {
-        unmade.add(region);
-        return;
-      }
-      const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);
-      const { generation } = spec;
-      const launch = pins.launches[slot.name];
-      const userData = fleetSecret.apply((secret) =>
-        spec.userData(hostKeyToken(secret, { name: slot.name, generation, launch })),
-      );
-      new SpotNode({ spec, launch, userData, network, owner }, { provider });
-    }),
-  );
-  return [...unmade];
+  // A node is declared as soon as its own region is ready: a slow one keeps no other waiting.
+  const nodes = placed.map(async ({ slot, pin, network: networkPin }) => {
+    const { region } = pin.pool;
+    const network = networkPin && (await regions.get(region)?.networks)?.get(groupName(region, networkPin));
+    if (!network) throw new pulumi.RunError(`no network decided yet for ${region}; run \`spot up\``);
+    if (!network.isWhole && !isRunBySpot()) return;
+    const spec = definition.launchSpec(slot, pin, pins.ssh.publicKey);
+    const { generation } = spec;
+    const launch = pins.launches[slot.name];
+    const userData = fleetSecret.apply((secret) =>
+      spec.userData(hostKeyToken(secret, { name: slot.name, generation, launch })),
+    );
+    new SpotNode({ spec, launch, userData, network, owner }, { provider });
+  });
+  const broken = [...regions].map(async ([region, { networks }]) => {
+    const isWhole = [...(await networks).values()].every((network) => network.isWhole);
+    return isWhole ? [] : [region];
+  });
+  const [unmade] = await Promise.all([Promise.all(broken), Promise.all(nodes)]);
+  return unmade.flat();
 }
 
 /**

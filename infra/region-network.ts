@@ -30,7 +30,7 @@ export interface NodeNetwork {
   securityGroupIds: pulumi.Input<string>[];
   /** What must exist before an instance can be reached: the route and its association, not the subnet alone. */
   ready: Record<string, pulumi.Resource[]>;
-  /** False: something of it could not be made, and is what the nodes wait for in vain. */
+  /** False: something of it could not be made; it is in `ready`, so that the engine makes no node. */
   isWhole: boolean;
 }
 
@@ -68,7 +68,7 @@ export class RegionNetwork extends pulumi.ComponentResource {
 
   private async declare(name: string, pin: RegionPin, args: RegionNetworkArgs): Promise<NodeNetwork> {
     if (pin.network === "existing")
-      return joined(existing(pin), await this.admitting(name, pin.vpcId, args), pin.securityGroups);
+      return networkOf(existing(pin), await this.admitting(name, pin.vpcId, args), pin.securityGroups);
     const { region, owner } = args;
     const vpc = new Vpc(
       region,
@@ -80,7 +80,7 @@ export class RegionNetwork extends pulumi.ComponentResource {
       this.zonesOf(vpc, pin.availabilityZones, args),
       this.admitting(name, vpc.id, args),
     ]);
-    return joined(zones, access, pin.securityGroups);
+    return networkOf(zones, access, pin.securityGroups);
   }
 
   private async zonesOf(
@@ -163,13 +163,13 @@ function existing({ subnets }: Extract<RegionPin, { network: "existing" }>): Zon
   };
 }
 
-/** What nodes get of a VPC that could not be made: its unknown id in the place of all that would be in it. */
+/** A network whose VPC could not be made: the VPC's unknown id stands for everything in it. */
 function without(vpc: Vpc, availabilityZones: readonly string[]): NodeNetwork {
   const each = <T>(value: T): Record<string, T> => Object.fromEntries(availabilityZones.map((zone) => [zone, value]));
   return { isWhole: false, subnetIds: each(vpc.id), securityGroupIds: [vpc.id], ready: each([vpc]) };
 }
 
-function joined({ subnetIds, ready, isWhole }: Zones, access: Access, groups: readonly string[]): NodeNetwork {
+function networkOf({ subnetIds, ready, isWhole }: Zones, access: Access, groups: readonly string[]): NodeNetwork {
   return {
     isWhole: isWhole && access.isWhole,
     subnetIds,

@@ -1,3 +1,5 @@
+import { BEYOND_PLAN } from "../../fleet/aws/error-codes";
+import { NETWORK_UNMADE } from "../../fleet/plan/stack-config";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { NO_PROVIDER } from "./cli-errors";
 
@@ -138,9 +140,14 @@ export function collectEvents(listener: EngineListener = {}): {
   return {
     onEvent,
     report() {
+      // What the program leaves out of a network that is not whole is missed by the plan that the run is held to.
+      const leavesOut = [...report.programErrors, ...[...diagnostics.values()].flat()].some(tellsOfNetworksAlone);
+      const isNoError = (text: string): boolean => leavesOut && (tellsOfNetworksAlone(text) || BEYOND_PLAN.test(text));
+      report.programErrors = report.programErrors.filter((text) => !isNoError(text));
       // A failed check() has a diagnostic with a URN and no failure event of its own; so has a provider that is missing.
-      for (const [urn, texts] of diagnostics) {
-        if (failed.has(urn)) continue;
+      for (const [urn, all] of diagnostics) {
+        const texts = all.filter((text) => !isNoError(text));
+        if (failed.has(urn) || texts.length === 0) continue;
         failed.add(urn);
         const { type, name } = urnParts(urn);
         const message = texts.join("\n");
@@ -158,6 +165,14 @@ export function collectEvents(listener: EngineListener = {}): {
 }
 
 const STACK_TYPE = "pulumi:pulumi:Stack";
+
+/** The program failed only to keep the engine from deleting: the run goes on with what did not fail. */
+function tellsOfNetworksAlone(text: string): boolean {
+  return text
+    .trim()
+    .split("\n")
+    .every((line) => line.includes(NETWORK_UNMADE));
+}
 
 function isNews(step: EngineStep): boolean {
   return step.type !== STACK_TYPE && !LOGICAL_OPS.has(step.op);

@@ -11,6 +11,12 @@ export const PROJECT = "spot-deployer";
  */
 export const RUN_VARIABLE = "SPOT_DEPLOYER_RUN";
 
+/**
+ * With these words about each region the program fails when a network is not whole: the engine deletes nothing in a run
+ * whose program failed, and what the program leaves out may be recorded. What really failed is told of by its resource.
+ */
+export const NETWORK_UNMADE = "its network is not whole";
+
 /** Our keys in the stack's configuration. `up` writes them; the Pulumi program reads them. */
 export const StackKey = {
   /** The fleet's random id: what ownership is decided by. */

@@ -93,6 +93,14 @@ const networkRefused = NETWORK_CALLS.flatMap((action): Scenario[] => {
 
 export const scenarios: readonly Scenario[] = [
   ...networkRefused,
+  {
+    name: "tags of a network refused in one of two regions",
+    standing: { counts: { "us-west-2": 1, "us-east-1": 1 } },
+    counts: { "us-west-2": 1, "us-east-1": 1 },
+    config: { aws: ["tags: { team: blue }"] },
+    faults: [{ action: "CreateTags", region: "us-west-2", effect: refuse("TagLimitExceeded") }],
+    expect: { exit: 4, nodes: 2, classes: ["config"] },
+  },
   // Capacity
   {
     name: "no capacity in the first zone",

@@ -88,6 +88,19 @@ describe("plain Pulumi on a fleet that spot made", function () {
     assert.deepEqual(await nodes(), after);
   });
 
+  it("ends nothing when AWS does not answer in a later run", async () => {
+    const before = await nodes();
+    await bench.control("POST", "faults", [{ ...REFUSED, region: WEST }]);
+    try {
+      const failed = done(await bench.pulumi("up", "--yes", "--skip-preview"), 1);
+      assert.match(failed, /us-west-2: /);
+    } finally {
+      await bench.control("DELETE", "faults");
+    }
+    assert.deepEqual(await nodes(), before);
+    await up("--expect-no-changes");
+  });
+
   it("leaves nothing to be done to the nodes for spot, which takes the decisions over", async () => {
     const before = await nodes();
     const { changes } = JSON.parse(await spot("preview", "--json")) as { changes: { kind: string }[] };

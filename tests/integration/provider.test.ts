@@ -439,6 +439,30 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     }
   });
 
+  const REQUIRED: [resource: string, inputs: string, argument: string][] = [
+    ["ec2.Subnet", 'cidrBlock: "10.7.2.0/24"', "vpc_id"],
+    ["ec2.RouteTable", "tags", "vpc_id"],
+    ["ec2.Route", 'destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id', "route_table_id"],
+    ["ec2.RouteTableAssociation", "subnetId: subnet.id", "route_table_id"],
+    ["vpcApi.SecurityGroupIngressRule", 'ipProtocol: "-1", cidrIpv4: "10.0.0.0/8"', "security_group_id"],
+    ["vpcApi.SecurityGroupEgressRule", 'securityGroupId: group.id, cidrIpv4: "10.0.0.0/8"', "ip_protocol"],
+  ];
+  for (const [resource, inputs, argument] of REQUIRED)
+    it(`refuses a ${resource} without ${argument}`, async () => {
+      const program = path.join(dir, "project", "index.js");
+      // The SDK refuses an input that is left out, and sends one that turns out to be undefined.
+      const lacking = argument.replace(/_./g, (letter) => letter.slice(1).toUpperCase());
+      const given = `region, ${inputs}, ${lacking}: pulumi.output(undefined)`;
+      writeFileSync(program, `${PROGRAM}new ${resource}("lacking", { ${given} }, options);\n`);
+      try {
+        const { code, output } = await up();
+        assert.notEqual(code, 0);
+        assert.match(output, new RegExp(`Missing required argument\\. The argument \\W+${argument}\\W+ is required`));
+      } finally {
+        writeFileSync(program, PROGRAM);
+      }
+    });
+
   it("deletes everything, also what has gone already", async () => {
     const { id = "", vpc = "" } = await outputs();
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));

@@ -5,6 +5,7 @@ import type { NodeChange } from "../../../fleet/plan/changes";
 import { PROJECT } from "../../../fleet/plan/stack-config";
 import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
+import { NETWORK_TYPE } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { writePins } from "../plan/prepare-stack";
 import { withFormer } from "../plan/recorded-pins";
@@ -89,13 +90,15 @@ export async function runOnce(
 }
 
 /**
- * A target as the engine takes it when the program does not declare it after all, because it has nothing to be declared
- * in (infra/outputs.ts, `isMade`): a pattern that fits it alone. The engine fails a run with any other target that is
- * neither recorded nor declared.
+ * A part of a network may not be declared after all, because it has nothing to be declared in (infra/outputs.ts,
+ * `isMade`), and the engine fails a run with a target that is neither recorded nor declared. It takes a pattern that fits
+ * nothing, so such a target is given as one that fits it alone.
  */
 function whetherDeclared(session: Session): (urn: string) => string {
   const recorded = urnsRecorded(session);
-  return (urn) => (recorded.has(urn) || urn.includes("*") ? urn : urn.replace(`::${PROJECT}::`, `::${PROJECT}*::`));
+  const isOpen = (urn: string): boolean =>
+    !recorded.has(urn) && !urn.includes("*") && urn.includes(`::${NETWORK_TYPE}$`);
+  return (urn) => (isOpen(urn) ? urn.replace(`::${PROJECT}::`, `::${PROJECT}*::`) : urn);
 }
 
 /** Something stays recorded although the program declares it no more: the run does not name it. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NETWORK_UNMADE } from "../../../../fleet/plan/stack-config";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { collectEvents, urnParts } from "../../../../automation/engine/events";
 import { createError, nodeListener } from "../../../../automation/operations/run/engine-events";
@@ -109,6 +110,15 @@ describe("the engine's events", () => {
     );
     assert.deepEqual(failures, []);
     assert.deepEqual(programErrors, ["Error: thrown", "of the stack"]);
+  });
+
+  it("take no error of the program that only keeps parts of a network for one, nor what the plan misses of them", () => {
+    const unmade = `us-west-2: ${NETWORK_UNMADE}; what stands there stays as it is\n`;
+    const beyond = diagnostic("error", "expected resource operations for urn:x but none were seen", STACK);
+    const { programErrors } = told(diagnostic("error", unmade), beyond, diagnostic("error", "Error: thrown"));
+    assert.deepEqual(programErrors, ["Error: thrown"]);
+    assert.equal(told(beyond).programErrors.length, 1);
+    assert.equal(told(diagnostic("error", `${unmade}eu-west-1: no image`)).programErrors.length, 1);
   });
 
   for (const [what, text] of [
