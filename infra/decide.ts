@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { cloudOf, type Cloud, type CloudPlace } from "../cloud/clients";
 import { callerIdentity } from "../cloud/identity";
-import { networkNow } from "../cloud/offerings/network-now";
+import { keptNetworks } from "../cloud/offerings/kept-networks";
 import { Offers } from "../cloud/offerings/offers";
 import { placeAll } from "../cloud/offerings/places";
 import type { FleetConfig } from "../fleet/config";
-import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../fleet/errors";
+import { errorInfo, SpotError, type ErrorInfo } from "../fleet/errors";
 import { newLaunch } from "../fleet/identity/launch";
 import type { Decision, NodePin, Pins, RegionPin, Slot } from "../fleet/model";
 import { formerOf, groupsIn, keeps, keptNodes, networkFits, networksIn, placed, pinsOf } from "../fleet/plan/pins";
@@ -40,12 +40,18 @@ export async function decideOpen(
   const ssh = sshNow(config, pins.ssh);
   const cloud = cloudOf(place);
   try {
-    const { regions, faults } = await networksNow(cloud, config, pins.regions);
+    const networks = Object.fromEntries(Object.entries(pins.regions).map(([region, pin]) => [region, [pin]]));
+    const known = { regions: pins.regions, networks };
+    const { regions, faults } = await keptNetworks(cloud, config, known, tellUnanswered);
     const kept = keptNodes(slots, { regions, nodes: pins.nodes, standsIn: standsIn(pins) }, config);
     return await decide(cloud, config, slots, { pins: { ...pins, regions, ssh }, kept, faults, account });
   } finally {
     cloud.close();
   }
+}
+
+function tellUnanswered(region: string, { message }: ErrorInfo): void {
+  void pulumi.log.warn(`${region}: its security groups stay as they are pinned: ${message}`);
 }
 
 interface Known {
@@ -98,32 +104,6 @@ async function refuseOtherAccount(cloud: Cloud, open: readonly Slot[], account: 
 async function whyNone(offers: Offers, region: string): Promise<ErrorInfo> {
   const { error } = await offers.of(region);
   return error ?? errorInfo(new SpotError("E_NO_POOL", `${region} has no pool left for a node`));
-}
-
-/** The network of each region that keeps its own, with the security groups that the configuration names now. */
-async function networksNow(
-  cloud: Cloud,
-  config: FleetConfig,
-  decided: Pins["regions"],
-): Promise<{ regions: Pins["regions"]; faults: Map<string, ErrorInfo> }> {
-  const regions = { ...decided };
-  const faults = new Map<string, ErrorInfo>();
-  await Promise.all(
-    config.regions.map(async ({ name }) => {
-      const kept = decided[name];
-      if (!kept || !networkFits(kept, config.network)) return;
-      try {
-        regions[name] = (await networkNow(cloud, config, name, [kept])) ?? kept;
-      } catch (error) {
-        if (isSpotError(error) && error.code === "E_CREDENTIALS") throw error;
-        const fault = errorInfo(error);
-        if (fault.code === "E_NETWORK") faults.set(name, fault);
-        // An answer that did not come says nothing of the groups.
-        else void pulumi.log.warn(`${name}: its security groups stay as they are pinned: ${fault.message}`);
-      }
-    }),
-  );
-  return { regions, faults };
 }
 
 function standsIn(pins: Pins): Record<string, RegionPin> {
