@@ -112,7 +112,12 @@ const nothing = (): Promise<void> => Promise.resolve();
 
 /** What the relay does by itself needs no deed. */
 const deeds: Record<Trouble["the"], (stage: Stage) => Promise<unknown>> = {
-  "host dies": ({ bench, instanceId }) => Promise.resolve(process.kill(bench.host(instanceId).supervisor, "SIGKILL")),
+  "host dies": async ({ bench, instanceId }) => {
+    const host = bench.host(instanceId);
+    // An instance is there a moment before its host is.
+    await until("the host is run", () => host.isRun, PATIENCE_MS);
+    process.kill(host.supervisor, "SIGKILL");
+  },
   "instance is ended by hand": async ({ bench, instanceId }) => {
     const client = new EC2Client(clientOf(await bench.sandbox()));
     await client.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] }));

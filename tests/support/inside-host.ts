@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { HostRecord } from "../../sandbox/hosts/host";
@@ -30,7 +30,7 @@ export class InsideHost {
       "nsenter",
       [
         "--target",
-        String(this.pidIn("payload/init.scope")),
+        String(this.firstIn("payload/init.scope")),
         ...namespaces,
         "--",
         "/bin/sh",
@@ -44,9 +44,16 @@ export class InsideHost {
     return stdout;
   }
 
-  /** The process that runs the host on this machine (nspawn). */
+  /** The process that runs the host on this machine (nspawn). Throws where there is none. */
   get supervisor(): number {
-    return this.pidIn("supervisor");
+    return this.firstIn("supervisor");
+  }
+
+  /** False for a moment after the launch: nspawn is being started, and there is nothing to reach yet. */
+  get isRun(): boolean {
+    if (!existsSync(this.record)) return false;
+    const group = path.join(this.group, "supervisor");
+    return existsSync(group) && processesOf(group).length > 0;
   }
 
   /** Where a file that the host wrote since its launch lies on this machine. For reading. */
@@ -54,8 +61,25 @@ export class InsideHost {
     return path.join(this.folder, "upper", file);
   }
 
-  private pidIn(group: string): number {
-    const { cgroup } = JSON.parse(readFileSync(path.join(this.folder, "host.json"), "utf8")) as HostRecord;
-    return Number(readFileSync(path.join(cgroup[0] ?? "", group, "cgroup.procs"), "utf8").split("\n", 1)[0]);
+  private get record(): string {
+    return path.join(this.folder, "host.json");
   }
+
+  private get group(): string {
+    const { cgroup } = JSON.parse(readFileSync(this.record, "utf8")) as HostRecord;
+    return cgroup[0] ?? "";
+  }
+
+  private firstIn(name: string): number {
+    const group = path.join(this.group, name);
+    const [first] = processesOf(group);
+    // Not 0, which to `kill` is every process of our own group.
+    if (first === undefined) throw new Error(`no process in ${group}`);
+    return first;
+  }
+}
+
+function processesOf(group: string): number[] {
+  const lines = readFileSync(path.join(group, "cgroup.procs"), "utf8").split("\n");
+  return lines.filter((line) => line !== "").map(Number);
 }
