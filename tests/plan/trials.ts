@@ -95,7 +95,7 @@ class PlanTrial extends Trial {
   private hands(): string[][] {
     const deck = shuffled(Object.keys(CHANGES), this.random);
     const hands: string[][] = [];
-    while (deck.length > 0) hands.push(deck.splice(0, oneOf([1, 2, 3], this.random)));
+    while (deck.length > 0) hands.push(deck.splice(0, oneOf([1, 2, 4, 8], this.random)));
     return shuffled(
       [...hands, [ALONE, TAGS], [LATE, TAGS], [REFUSED, oneOf(LAUNCHES, this.random), "a node more"]],
       this.random,
