@@ -19,6 +19,7 @@ const rule: z.ZodType<FaultRule> = z.strictObject({
   region: z.string().optional(),
   availabilityZone: z.string().optional(),
   instanceType: z.string().optional(),
+  follows: z.string().optional(),
   nth: z.int().min(1).optional(),
   times: z.int().min(1).optional(),
   forMs: z.int().min(1).optional(),

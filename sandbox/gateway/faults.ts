@@ -14,6 +14,8 @@ export interface FaultRule {
   region?: string;
   availabilityZone?: string;
   instanceType?: string;
+  /** An action's name: only calls that come after the first of it, in any region, are met. */
+  follows?: string;
   /** The first matching call that is hit, counted from 1; it alone, unless `times` or `forMs` says more. */
   nth?: number;
   /** How many calls are hit. Without it, `nth` and `forMs`: all. */
@@ -38,6 +40,8 @@ export interface CallFacts {
 
 interface Armed {
   rule: FaultRule & { id: string };
+  /** The call that it waits for has come. */
+  isDue: boolean;
   seen: number;
   hit: number;
   /** The moment of the first hit. */
@@ -59,6 +63,7 @@ export class Faults {
   add(rules: readonly FaultRule[]): string[] {
     const added = rules.map((rule) => ({
       rule: { ...rule, id: rule.id ?? `fault-${++this.made}` },
+      isDue: rule.follows === undefined,
       seen: 0,
       hit: 0,
       draw: randomSequence(rule.seed ?? 1),
@@ -84,7 +89,9 @@ export class Faults {
 
   /** The faults that this call meets at that moment, in milliseconds, in the order in which they were added. */
   meet(call: CallFacts, now: number): FaultRule[] {
-    return this.armed.filter((armed) => concerns(armed.rule, call) && strikes(armed, now)).map(({ rule }) => rule);
+    const met = this.armed.filter((armed) => armed.isDue && concerns(armed.rule, call) && strikes(armed, now));
+    for (const armed of this.armed) armed.isDue ||= armed.rule.follows === call.action;
+    return met.map(({ rule }) => rule);
   }
 }
 

@@ -49,6 +49,20 @@ describe("fault rules", () => {
     );
   });
 
+  it("meet only calls that come after one of the action that they follow", () => {
+    const look = { ...launch, action: "DescribeInstances" };
+    assert.deepEqual(hits({ action: "*", follows: "RunInstances" }, [look, launch, look, launch]), [
+      false,
+      false,
+      true,
+      true,
+    ]);
+    assert.deepEqual(
+      hits({ action: "DescribeInstances", follows: "RunInstances", nth: 2 }, [look, launch, look, look]),
+      [false, false, false, true],
+    );
+  });
+
   it("hit the nth call alone", () => {
     assert.deepEqual(hits({ action: "*", nth: 2 }, times(4)), [false, true, false, false]);
   });
