@@ -43,6 +43,19 @@ const PLAIN = "compared with plain pulumi preview";
 const REFUSED = "no capacity for a launch";
 /** Made in place, unless the provider replaces what it is made to. */
 const TAGS = "tags";
+/** What must happen before something can: some of it happens to fleets of one kind alone. */
+const FIRST: Readonly<Record<string, string>> = {
+  "a node more": "a node fewer",
+  "a node fewer": "a node more",
+  "a region more": "a region fewer",
+  "a region fewer": "a region more",
+  "a price limit": "a market",
+  "an address more": "an address fewer",
+  "an address fewer": "an address more",
+  "an instance stopped outside": "a market",
+  "a route removed outside": "a network",
+  "a table taken from a subnet outside": "a network",
+};
 /** What needs a launch. */
 const LAUNCHES = ["a node more", "a region more", "a file of the payload", "an image", "an instance ended outside"];
 const NO_CAPACITY = { error: { code: "InsufficientInstanceCapacity", status: 500 } };
@@ -70,6 +83,11 @@ class PlanTrial extends Trial {
     random: this.random,
     outdated: new Set(),
   };
+  /** What has not happened yet, in the order in which it is to. */
+  private readonly changes = new Set(shuffled(Object.keys(CHANGES), this.random));
+  private readonly disturbances = shuffled([ALONE, LATE, REFUSED], this.random);
+  /** What something else was made to happen for already. */
+  private readonly tried = new Set<string>();
 
   constructor(
     private readonly steps: number,
@@ -84,38 +102,58 @@ class PlanTrial extends Trial {
     await this.witness.plantGroups();
     this.story.push(JSON.stringify(this.scene.fleet));
     let isWell = await this.step();
-    for (const hand of this.hands().slice(0, this.steps)) {
-      if (!isWell) return;
-      isWell = await this.happen(hand);
-    }
+    for (let left = this.steps; isWell && left > 0 && this.hasMore; left--) isWell = await this.happen();
     if (isWell) this.tell(this.story.join(", "));
   }
 
-  /** Everything that can happen once, in random order, some of it together. */
-  private hands(): string[][] {
-    const deck = shuffled(Object.keys(CHANGES), this.random);
-    const hands: string[][] = [];
-    while (deck.length > 0) hands.push(deck.splice(0, oneOf([1, 2, 4, 8], this.random)));
-    return shuffled(
-      [...hands, [ALONE, TAGS], [LATE, TAGS], [REFUSED, oneOf(LAUNCHES, this.random), "a node more"]],
-      this.random,
-    );
+  private get hasMore(): boolean {
+    return this.changes.size + this.disturbances.length > 0;
   }
 
-  private async happen(hand: readonly string[]): Promise<boolean> {
-    const happened: string[] = [];
-    for (const name of hand) {
-      if (!(await CHANGES[name]?.(this.scene))) continue;
-      happened.push(name);
-      this.count(name);
-    }
+  /** Something of what has not happened yet, and an `up`. Answers whether all was as it must be. */
+  private async happen(): Promise<boolean> {
+    const isDisturbed = oneOf(
+      [...this.disturbances.map(() => true), ...[...this.changes].map(() => false)],
+      this.random,
+    );
+    const name = isDisturbed ? this.disturbances.pop() : undefined;
+    const happened = await this.together(name);
     if (happened.length === 0) return true;
     this.story.push(happened.join(" and "));
-    const disturbance = await this.disturbance(hand[0]!);
+    const disturbance = name === undefined ? undefined : await this.disturbance(name);
     if (disturbance === undefined) return this.step();
     this.story.push(disturbance.name);
     // What a disturbed run left undone, the next one does.
     return (await this.step(disturbance)) && this.step();
+  }
+
+  /** What changes before one `up`: what the disturbance needs, else as much of what is left as the dice say. */
+  private async together(disturbance: string | undefined): Promise<string[]> {
+    if (disturbance === REFUSED) return this.all([oneOf(LAUNCHES, this.random), "a node more"]);
+    if (disturbance !== undefined) return this.all([TAGS]);
+    const happened = await this.all(this.changes, oneOf([1, 6, 12], this.random));
+    if (happened.length > 0) return happened;
+    // Nothing of what is left can happen to such a fleet.
+    const [stuck] = this.changes;
+    this.changes.delete(stuck!);
+    const first = this.tried.has(stuck!) ? undefined : FIRST[stuck!];
+    if (first === undefined) return [];
+    this.tried.add(stuck!);
+    this.changes.add(stuck!);
+    return this.all([first]);
+  }
+
+  /** Has these happen, as far as they can, until there are enough. */
+  private async all(names: Iterable<string>, most = Infinity): Promise<string[]> {
+    const happened: string[] = [];
+    for (const name of [...names]) {
+      if (happened.length >= most) break;
+      if (!(await CHANGES[name]!(this.scene))) continue;
+      happened.push(name);
+      this.changes.delete(name);
+      this.count(name);
+    }
+    return happened;
   }
 
   private async disturbance(name: string): Promise<Disturbance | undefined> {
