@@ -59,6 +59,8 @@ export class SpotNode extends pulumi.ComponentResource {
         region: pool.region,
         ami,
         instanceType: pool.instanceType,
+        // The subnet's own: recorded with what was asked for, so that it is known before AWS has shown the instance.
+        availabilityZone: pool.availabilityZone,
         subnetId,
         vpcSecurityGroupIds: args.network.securityGroupIds,
         associatePublicIpAddress: true,

@@ -16,6 +16,11 @@ export interface StateResource {
   inputs: Record<string, unknown>;
   outputs: Record<string, unknown>;
   created: string | undefined;
+  /**
+   * Made, or changed, and not seen whole since: the call that followed failed. It is recorded as it was wanted, so an
+   * update finds nothing to do; a refresh tells what there is.
+   */
+  isHalfMade: boolean;
 }
 
 /** A node as the state knows it. */
@@ -96,6 +101,20 @@ export function networkUrns(stack: string, region: string): string[] {
 const urnOf = (stack: string, type: string, name: string): string =>
   `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
 
+/**
+ * URNs of what the record has only as it was wanted: what is half made, and instances that were seen before they had an
+ * address. One that was seen to stand still has none either.
+ */
+export function unseenOf({ resources, nodes }: Pick<StackState, "resources" | "nodes">): string[] {
+  const unaddressed = new Set(nodes.flatMap(({ urn, address }) => (address === undefined ? [urn] : [])));
+  return resources
+    .filter(({ urn, outputs, isHalfMade }) => isHalfMade || (unaddressed.has(urn) && !isAtRest(outputs)))
+    .map(({ urn }) => urn);
+}
+
+const isAtRest = ({ instanceState }: Record<string, unknown>): boolean =>
+  instanceState === "stopping" || instanceState === "stopped";
+
 /** AWS's ids of everything that a state holds; the root volume of an instance has no resource of its own. */
 export function recordedIds({ resources }: Pick<StackState, "resources">): Set<string> {
   return new Set(
@@ -119,6 +138,8 @@ interface Deployment {
       inputs?: Record<string, unknown>;
       outputs?: Record<string, unknown>;
       created?: string;
+      /** What went wrong after it was made, or changed. */
+      initErrors?: string[] | null;
     }[];
     pending_operations?: { type?: string; resource?: { urn?: string; inputs?: Record<string, unknown> } }[];
   };
@@ -140,6 +161,8 @@ export function stateOf(exported: unknown): StackState {
       inputs: resource.inputs ?? {},
       outputs: resource.outputs ?? {},
       created: resource.created,
+      // What is ended, or waits for it, is not looked at any more: its errors stay with it.
+      isHalfMade: !resource.pendingReplacement && !resource.delete && (resource.initErrors ?? []).length > 0,
     }),
   );
   const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
@@ -177,7 +200,8 @@ function nodeOf(resource: StateResource): StateNode {
       ami: text(inputs.ami),
       pool: {
         region: text(inputs.region),
-        availabilityZone: text(outputs.availabilityZone),
+        // Earlier versions did not ask for it.
+        availabilityZone: text(inputs.availabilityZone) || text(outputs.availabilityZone),
         instanceType: text(inputs.instanceType),
         market: marketOf(resource.name),
       },

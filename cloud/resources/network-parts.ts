@@ -12,6 +12,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import type { Lookup } from "../../fleet/checks";
 import { EVERYWHERE, isOwnRule } from "../../fleet/aws/network";
+import { isDefaultRule } from "../../fleet/drift/compare";
 import type { SeenRoute, SeenRule, SeenTable } from "../../fleet/drift/types";
 import type { Cloud } from "../clients";
 import { onAllPages } from "./kinds/kind";
@@ -30,6 +31,8 @@ export interface NetworkPart {
   id?: string;
   /** It is such as this program makes; anything else somebody added by hand. */
   isOurs: boolean;
+  /** AWS puts such a rule into every new group. */
+  isDefault?: boolean;
   remove: () => Promise<unknown>;
 }
 
@@ -149,6 +152,7 @@ export function partsOf(cloud: Cloud, { region, rules, tables }: NetworkLook): N
         holder: rule.group,
         id: rule.id,
         isOurs: isOwnRule(rule.description),
+        isDefault: isDefaultRule(rule),
         remove: () => revoke(client, rule),
       }),
     ),

@@ -28,6 +28,8 @@ export function isOwnRule(description: string | undefined): boolean {
 
 /** Every IPv4 address: where the way out leads. */
 export const EVERYWHERE = "0.0.0.0/0";
+/** Every IPv6 address. */
+export const EVERYWHERE_V6 = "::/0";
 
 /** The logical name of the fleet's own security group in a region's network. */
 export function groupName(region: string, { group = region }: Pick<RegionPin, "group">): string {

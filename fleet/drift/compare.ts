@@ -1,4 +1,4 @@
-import { isOwnRule } from "../aws/network";
+import { EVERYWHERE, EVERYWHERE_V6, isOwnRule } from "../aws/network";
 import { AwsType } from "../aws/resource-types";
 import { isWithin } from "../config/cidr";
 import type {
@@ -175,15 +175,40 @@ function gatewayDrift({ id, inputs }: Recorded, { gateways }: SeenRegion): Findi
   const vpcs = gateways.get(id);
   const vpc = textOf(inputs.vpcId);
   if (vpcs === undefined) return { kind: "gateway", was: id, is: null, heals: MADE_AGAIN };
-  if (vpcs.includes(vpc)) return undefined;
+  // Recorded as attached to none, it was not finished, and is no more than it was.
+  if (vpc === "" || vpcs.includes(vpc)) return undefined;
   const is = vpcs.length === 0 ? "attached to no VPC" : `attached to ${sortedWords(vpcs)}`;
   return { kind: "gateway", was: `attached to ${vpc}`, is, heals: "`up` attaches it again", properties: ["vpcId"] };
 }
 
 type Added = Pick<Drift, "kind" | "id" | "is" | "heals">;
 
+/** Is a rule such as AWS puts into every new group: everything out? */
+export function isDefaultRule({ isEgress, protocol, cidrIpv4, cidrIpv6, description }: SeenRule): boolean {
+  const leadsEverywhere = cidrIpv4 === EVERYWHERE || cidrIpv6 === EVERYWHERE_V6;
+  return isEgress && protocol === "-1" && leadsEverywhere && description === undefined;
+}
+
+/**
+ * Ids of the fleet's groups that were not finished: with no way out of ours yet, and so no node, they may have the rules
+ * that AWS puts into every new group.
+ */
+export function unfinishedGroups(recorded: readonly Pick<Recorded, "type" | "id" | "inputs">[]): ReadonlySet<string> {
+  const finished = new Set(
+    recorded.flatMap(({ type, inputs }) => {
+      if (type === AwsType.egressRule) return [textOf(inputs.securityGroupId)];
+      return type === AwsType.instance ? listOf(inputs.vpcSecurityGroupIds) : [];
+    }),
+  );
+  const groups = recorded.filter(({ type, id }) => type === AwsType.securityGroup && !finished.has(id));
+  return new Set(groups.map(({ id }) => id));
+}
+
 function addedRules(place: Place, recorded: readonly Recorded[], { rules = [] }: SeenRegion): Added[] {
   const known = idsOf(recorded);
+  const unfinished = unfinishedGroups(recorded);
+  const isTakenAway = (rule: SeenRule): boolean =>
+    isOwnRule(rule.description) || (isDefaultRule(rule) && unfinished.has(rule.group));
   return rules
     .filter(({ id, group }) => known.has(group) && !known.has(id))
     .map((rule) => ({
@@ -191,7 +216,7 @@ function addedRules(place: Place, recorded: readonly Recorded[], { rules = [] }:
       id: rule.id,
       is: ruleWords(rule),
       // A rule such as ours was made by a run that did not come to record it.
-      heals: isOwnRule(rule.description) ? TAKEN_AWAY : removal.rule(place, rule),
+      heals: isTakenAway(rule) ? TAKEN_AWAY : removal.rule(place, rule),
     }));
 }
 

@@ -15,12 +15,6 @@ import type { Work } from "./work";
 /** How long a deletion waits for what depends on the object, e.g. the interfaces of instances that just ended. */
 const DEPENDENTS_SECONDS = 60;
 
-/**
- * Marks the state of an object that was made but not settled. Settling a finished one again would undo what came
- * after: the rule that a new security group loses may have been declared since.
- */
-const UNFINISHED = "__unfinished";
-
 type AnyType = ResourceType<CommonInputs>;
 
 /**
@@ -65,12 +59,8 @@ export class SandboxProvider implements Provider {
         await type.settle?.(region, id, wanted);
         return { id, outs: await this.outputs(type, region, id, inputs) };
       } catch (error) {
-        // With an id the engine records the object as made but unfinished, and the next update goes on from there.
-        throw Object.assign(asError(error), {
-          id,
-          properties: { ...inputs, [UNFINISHED]: true },
-          reasons: [asError(error).message],
-        });
+        // With an id the engine records the object as made but unfinished: as it was wanted, since nobody has looked.
+        throw type.isAllOrNothing ? error : unfinished(error, id, inputs);
       }
     });
   }
@@ -93,10 +83,13 @@ export class SandboxProvider implements Provider {
           throw new Error(`the sandbox's provider cannot change ${path} of ${type.token} in place`);
         return apply;
       });
-      // Inputs that are changed together are changed by one call: AWS refuses a second change of a volume for hours.
-      for (const apply of new Set(changes)) await apply(region, id, after, before);
-      if (before[UNFINISHED]) await type.settle?.(region, id, after);
-      return { outs: await this.outputs(type, region, id, news) };
+      try {
+        // Inputs that are changed together are changed by one call: AWS refuses a second change of a volume for hours.
+        for (const apply of new Set(changes)) await apply(region, id, after, before);
+        return { outs: await this.outputs(type, region, id, news) };
+      } catch (error) {
+        throw type.isAllOrNothing ? error : unfinished(error, id, { ...olds, ...news });
+      }
     });
   }
 
@@ -196,6 +189,12 @@ function wantedAt(news: Properties, path: string): unknown {
 /** The state of an object: the inputs as they were given, and over them what AWS shows. */
 function merged(inputs: Properties, live: Properties): Properties {
   return { ...inputs, ...keepSecrets(inputs, plain(live) as Properties) };
+}
+
+/** An error after which the engine records the object with these properties. */
+function unfinished(error: unknown, id: string, properties: Properties): Error {
+  const failure = asError(error);
+  return Object.assign(failure, { id, properties, reasons: [failure.message] });
 }
 
 function asError(error: unknown): Error {

@@ -91,8 +91,20 @@ const networkRefused = NETWORK_CALLS.flatMap((action): Scenario[] => {
   ];
 });
 
+/** Every call that makes something, of a network or a launch, is the last one that AWS answers. */
+const brokenOff = [...NETWORK_CALLS, "RunInstances"].map(
+  (follows): Scenario => ({
+    name: `credentials expire after ${follows}`,
+    counts: { "us-west-2": 1 },
+    faults: [{ action: "*", follows, effect: refuse("ExpiredToken", 403) }],
+    expect: { exit: 3, nodes: follows === "RunInstances" ? 1 : 0, classes: ["auth"] },
+    again: { exit: DONE, nodes: 1 },
+  }),
+);
+
 export const scenarios: readonly Scenario[] = [
   ...networkRefused,
+  ...brokenOff,
   {
     name: "tags of a network refused in one of two regions",
     standing: { counts: { "us-west-2": 1, "us-east-1": 1 } },

@@ -339,7 +339,7 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     assert.equal((await outputs())["id"], id);
   });
 
-  it("goes on from an object that was made but not finished", async () => {
+  it("changes of an object that was made but not finished what a refresh shows to be missing, and nothing else", async () => {
     const failing = new Set(["AttachInternetGateway"]);
     const program = path.join(dir, "project", "index.js");
     writeFileSync(
@@ -355,8 +355,11 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
       assert.match(failed.output, /attaching EC2 Internet Gateway \(igw-.*api error Gateway.Busy: later/);
       failing.clear();
       proxy.calls.length = 0;
-      const resumed = expectOk(await up("--target", "**second"));
-      assert.deepEqual(resumed.steps, { update: ["InternetGateway second"] });
+      const taken = expectOk(await up("--target", "**second"));
+      assert.deepEqual(taken.steps, { update: ["InternetGateway second"] });
+      assert.deepEqual(mutating(), [], "the record has it as it was wanted");
+      const healed = expectOk(await up("--target", "**second", "--refresh"));
+      assert.deepEqual(healed.steps["update"], ["InternetGateway second"]);
       assert.deepEqual(mutating(), ["AttachInternetGateway"]);
     } finally {
       writeFileSync(program, PROGRAM);

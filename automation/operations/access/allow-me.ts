@@ -14,7 +14,7 @@ import { exclusively } from "../../session/run-lock";
 import type { StackState, StateResource } from "../../engine/state";
 import type { Session } from "../../session";
 import { createError, failureInfo } from "../run/engine-events";
-import { recordedIn, removeInTheWay, tellUnlooked } from "../run/drift";
+import { recordedIn, removeInTheWay, tellUnlooked, toBeAsked } from "../run/drift";
 import { clearBrokenRun, forgetLost } from "../run/recover";
 import { noted } from "../run/noted";
 import { networksOfRecorded } from "../run/unrecorded-parts";
@@ -70,7 +70,7 @@ export function allowMe(
     if (!unattended && !(await session.reporter.confirm({ message, unattended })))
       throw new SpotError("E_DECLINED", "nothing was changed");
     // The record of rules that somebody removed or changed is brought up to date once this is agreed to.
-    const current = await forgetLost(session, [], { drift });
+    const current = await forgetLost(session, [], { asked: toBeAsked(drift) });
     current.interrupts.soft.throwIfAborted();
     await prepareStack(current, { ...plan, decisions: { ...plan.decisions, pins } });
     // What the configuration does not name any more stays, and is declared by nobody.

@@ -34,7 +34,8 @@ export interface Decisions {
 /**
  * Decides zone, machine type, market, image and network of every slot that has none yet, by asking all regions
  * concerned in parallel. What exists keeps what it has: with nothing new this asks AWS nothing.
- * @param found what was decided before; `before`: what was recorded until what happened outside was written there
+ * @param found what was decided before; `before`: what was recorded until what happened outside was written there; `held`:
+ *   regions in which nothing can be planned, and why
  * @throws SpotError E_CREDENTIALS (which concerns every region), E_SSH_KEY, E_KEY_LOST
  */
 export async function decide(
@@ -43,7 +44,8 @@ export async function decide(
   {
     before = session.state,
     found = recordedPins(withGroupsOf(session.state, before), config.network),
-  }: { found?: RecordedPins; before?: StackState } = {},
+    held = new Map(),
+  }: { found?: RecordedPins; before?: StackState; held?: ReadonlyMap<string, ErrorInfo> } = {},
 ): Promise<Decisions> {
   const keyPair = keyPairOf(session, config);
   const networks = await networksNow(session, config, found);
@@ -57,7 +59,8 @@ export async function decide(
     callersOf(session, config, [...recorded.callers, ...confirmed(session, before)]),
     faultsOf(session, config, offers, needed),
   ]);
-  const faults = new Map([...unfit, ...networks.faults]);
+  const unknown = new Map([...networks.faults, ...held]);
+  const faults = new Map([...unfit, ...unknown]);
   const { nodes, regions, unplaced, homeless } = await placeAll({
     open,
     kept,
@@ -81,9 +84,9 @@ export async function decide(
     pins: withFormer(pins, session.state, new Set(moving.map(({ instanceId }) => instanceId))),
     offers,
     keyPair,
-    asked: new Map([...needed, ...networks.faults.keys()].map((region) => [region, faults.get(region)])),
+    asked: new Map([...needed, ...unknown.keys()].map((region) => [region, faults.get(region)])),
     failedRegions: [...faults].flatMap(([region, error]) =>
-      homeless.has(region) || networks.faults.has(region) ? [{ region, error }] : [],
+      homeless.has(region) || unknown.has(region) ? [{ region, error }] : [],
     ),
     caller,
   };

@@ -21,13 +21,13 @@ import { buildState } from "../../../project/build-stamp";
 import { loadDefinition, type FleetDefinition } from "../../../project/definition";
 import { packageRoot } from "../../../project/package-root";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
-import { holdsNothing, type StackState } from "../../engine/state";
+import { holdsNothing, unseenOf, type StackState } from "../../engine/state";
 import { lostBy } from "../../session/lost-state";
 import { hasFleetKeyPair } from "../../ssh/key-pair";
 import { fleetRegions, type Session } from "../../session";
 import { selectNames } from "../../verify/select";
 import { driftOf, tellUnlooked, toBeAsked, type DriftLook } from "../run/drift";
-import { forgetLost, lookAt, lostOf } from "../run/recover";
+import { forgetLost, lookAt, lostOf, unseenRegions } from "../run/recover";
 import { decide, type Decisions } from "./decide";
 import { askEngine, changesOf, endsNode, type EnginePlan } from "./engine-plan";
 import { workable } from "./workable";
@@ -105,21 +105,25 @@ export async function preview(session: Session, request: UpRequest): Promise<UpP
   const found = driftOf(session, look);
   const { drift } = found;
   const isEmpty = holdsNothing(session.state);
-  const differs = lostOf(session, look.regions).length > 0 || toBeAsked(drift).length > 0;
+  const asked = [...toBeAsked(drift), ...unseenOf(session.state)];
+  const differs = lostOf(session, look.regions).length > 0 || asked.length > 0;
   const isLost = differs && session.stack.canBeCopied;
   if (differs && !isLost)
     session.reporter.emit({
       type: "message",
       level: "warning",
       message:
-        "this plan leaves out what was done outside this tool: a stack that a service keeps cannot be copied to plan with",
+        "this plan leaves out what was done outside this tool, or was left half made: a stack that a service keeps cannot be copied to plan with",
     });
   return inTemporaryFolder(async (folder) => {
     const stack = isEmpty || isLost ? await session.stack.copiedTo(folder, isEmpty) : session.stack;
-    const current = isLost ? await forgetLost({ ...session, stack }, look.regions, { drift }) : { ...session, stack };
+    const current = isLost ? await forgetLost({ ...session, stack }, look.regions, { asked }) : { ...session, stack };
     // Without nodes a key pair that is missing is made.
     const makesKeys = current.state.nodes.length === 0 && !hasFleetKeyPair(session.keys);
-    const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true, found);
+    const plan = await planUp({ ...current, keys: makesKeys ? folder : session.keys }, request, true, {
+      ...found,
+      held: isLost ? unseenRegions(current) : found.held,
+    });
     return { ...(await workable(plan, request.config)), session };
   });
 }
@@ -134,9 +138,9 @@ export async function planUp(
   session: Session,
   { config, configFile, locate, part }: Pick<UpRequest, "config" | "configFile" | "locate" | "part">,
   asks: boolean,
-  found: DriftLook = { drift: [], before: session.state },
+  found: DriftLook = { drift: [], before: session.state, held: new Map() },
 ): Promise<UpPlan> {
-  const decisions = await decide(session, config, { before: found.before });
+  const decisions = await decide(session, config, { before: found.before, held: found.held });
   const definition = loadDefinition({
     config,
     configFile,

@@ -1,11 +1,12 @@
 import { AwsType, isOfAws } from "../../../fleet/aws/resource-types";
+import type { ErrorInfo } from "../../../fleet/errors";
 import { driftIn, inTheWayOf, isStopped } from "../../../fleet/drift/compare";
 import type { Drift, FoundDrift, Recorded, SeenRegion } from "../../../fleet/drift/types";
 import type { ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { RegionInventory } from "../../../cloud/resources/inventory";
 import type { NetworkLook, NetworkPart } from "../../../cloud/resources/network-parts";
 import type { EngineStep } from "../../engine/events";
-import type { StackState } from "../../engine/state";
+import { unseenOf, type StackState, type StateResource } from "../../engine/state";
 import type { Session } from "../../session";
 import type { Look } from "./recover";
 import { removeParts } from "./unrecorded-parts";
@@ -14,17 +15,27 @@ import { removeParts } from "./unrecorded-parts";
 export interface DriftLook {
   drift: readonly FoundDrift[];
   before: StackState;
+  /** Regions in which nothing can be planned, and why. */
+  held: ReadonlyMap<string, ErrorInfo>;
 }
 
-/** Compares the record with a look at its regions. Of a region that did not answer nothing is said. */
-export function driftOf(session: Session, { regions, networks }: Look): DriftLook {
+/**
+ * Compares the record with a look at its regions. Of a region that did not answer nothing is said.
+ * @param unseen URNs of what the record had only as it was wanted: nobody changed that
+ */
+export function driftOf(
+  session: Session,
+  { regions, networks }: Look,
+  unseen: readonly string[] = unseenOf(session.state),
+): DriftLook {
   const drift = regions.flatMap((inventory) => {
     const network = networks.find(({ region }) => region === inventory.region);
     const { region } = inventory;
     const place = { region, awsCli: session.cloud.cli };
     return driftIn(place, recordedIn(session.state, region), seenIn(inventory, network));
   });
-  return { drift, before: session.state };
+  const isNews = (one: FoundDrift): boolean => one.urn === undefined || isStopped(one) || !unseen.includes(one.urn);
+  return { drift: drift.filter(isNews), before: session.state, held: new Map() };
 }
 
 /** The resources of AWS that are recorded in a region. An instance that was ended to be made anew is awaited, not lost. */
@@ -33,7 +44,15 @@ export function recordedIn({ resources, nodes }: StackState, region: string): Re
   return resources
     .filter(({ custom, id, inputs }) => custom && id !== "" && inputs.region === region)
     .filter(({ type, id }) => isOfAws(type) && (type !== AwsType.instance || names.has(id)))
-    .map(({ urn, type, id, inputs }) => ({ urn, type, id, inputs, node: names.get(id) }));
+    .map((resource) => {
+      const { urn, type, id } = resource;
+      return { urn, type, id, inputs: inputsSeen(resource), node: names.get(id) };
+    });
+}
+
+/** A gateway that was made and not attached is known not to be: a refresh writes that to its outputs alone. */
+function inputsSeen({ type, inputs, outputs }: StateResource): StateResource["inputs"] {
+  return type === AwsType.internetGateway ? { ...inputs, vpcId: outputs.vpcId } : inputs;
 }
 
 function seenIn({ objects, error }: RegionInventory, network: NetworkLook | undefined): SeenRegion {

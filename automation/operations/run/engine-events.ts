@@ -10,10 +10,11 @@ import { NO_PROVIDER } from "../../engine/cli-errors";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import type { Session } from "../../session";
 
+const CREATED = { phase: "created", message: "Created" } as const;
 /** What a finished step of an instance means for its node. Other steps (same, update) are no phase. */
 const PHASES: Record<string, { phase: "created" | "deleted"; message: string }> = {
-  create: { phase: "created", message: "Created" },
-  "create-replacement": { phase: "created", message: "Created" },
+  create: CREATED,
+  "create-replacement": CREATED,
   delete: { phase: "deleted", message: "Terminated" },
   "delete-replaced": { phase: "deleted", message: "Terminated" },
 };
@@ -24,6 +25,11 @@ export interface NodeHooks {
   deleted?(instanceId: string): void;
   /** Told of every failed step; true: it is tried again, so it is no failure yet. */
   failed?(failure: EngineFailure): boolean;
+}
+
+/** Tells of an instance that is there, where no step of the engine's does. */
+export function tellCreated({ reporter }: Session, node: NodeRef): void {
+  reporter.emit({ type: "node", level: "success", node, ...CREATED });
 }
 
 /** Turns the engine's steps into the fleet's events while they happen. */

@@ -1,20 +1,21 @@
 import path from "node:path";
 import { AwsType, isOfAws } from "../../../fleet/aws/resource-types";
-import { SpotError, wordsOf } from "../../../fleet/errors";
-import { spot } from "../../../fleet/steps";
+import { errorInfo, SpotError, wordsOf, type ErrorInfo } from "../../../fleet/errors";
+import { shortType } from "../../../fleet/plan/resource-changes";
+import { again, spot } from "../../../fleet/steps";
 import { Tag } from "../../../fleet/model";
 import { pluralize } from "../../../fleet/text/words";
 import { deleteOfFleet } from "../../../cloud/resources/delete";
 import { inventory, type FleetObject, type RegionInventory } from "../../../cloud/resources/inventory";
 import { partsOf, type NetworkLook, type NetworkPart } from "../../../cloud/resources/network-parts";
 import { lockedError, lockState } from "../../engine/lock";
-import type { PendingOperation, StateResource } from "../../engine/state";
+import { unseenOf, type PendingOperation, type StateResource } from "../../engine/state";
 import { endStrays, straysOf } from "../../engine/strays";
 import { lostBy } from "../../session/lost-state";
 import { madeOf, orphansAmong, tellUnexplained } from "../../session/orphans";
 import { dividedLook } from "../../session/ownership";
 import { reread, type Session } from "../../session";
-import { driftOf, tellUnlooked, toBeAsked, type DriftLook } from "./drift";
+import { driftOf, tellUnlooked, type DriftLook } from "./drift";
 import { createError } from "./engine-events";
 import { networksOfRecorded, removeParts, unrecordedParts } from "./unrecorded-parts";
 
@@ -47,22 +48,28 @@ export async function recover(
 ): Promise<{ session: Session; look: Look; found: DriftLook }> {
   const cleared = await clearBrokenRun(opened);
   const pending = [...dropped, ...cleared.pending];
-  const look = await lookAt(cleared.session, regions);
-  const others = dividedLook(cleared.session, look.regions).others.filter(({ kind }) => kind === "instance");
+  const seen = await lookAt(cleared.session, regions);
+  const others = dividedLook(cleared.session, seen.regions).others.filter(({ kind }) => kind === "instance");
   // An operation that was dropped a moment ago still tells of an instance that it may have made.
   const lost =
-    lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, look.regions) ??
+    lostBy({ ...cleared.session, state: { ...cleared.session.state, pending } }, seen.regions) ??
     copiedSettings(cleared.session, others);
   if (lost) throw lost;
-  const { session, left } = await endOrphans(cleared.session, look);
+  const { session, left, removed } = await endOrphans(cleared.session, seen);
+  const look = removed === 0 ? seen : { ...seen, ...(await partsAt(session, regions)) };
   if (left === 0 && look.regions.every(({ error }) => error === undefined)) session.stack.notes.settle();
   const doubtful = new Set(pending.flatMap(({ region }) => region ?? []));
   tellUnlooked(session, look);
-  const recovered = await forgetLost(session, look.regions, { doubtful });
+  const unseen = unseenOf(session.state);
+  const recovered = await forgetLost(session, look.regions, { doubtful, asked: unseen });
   // What this run made of the record is believed by the next one, even where it goes no further.
   if (recovered.state !== opened.state && recovered.stackExists) await recovered.stack.keepState();
   // Who may log in was agreed to as it was recorded before anything was forgotten.
-  return { session: recovered, look, found: { ...driftOf(recovered, look), before: session.state } };
+  return {
+    session: recovered,
+    look,
+    found: { ...driftOf(recovered, look, unseen), before: session.state, held: unseenRegions(recovered) },
+  };
 }
 
 /** Ends what a killed run left running and clears its lock. @throws SpotError E_LOCKED */
@@ -105,11 +112,16 @@ export interface Look {
 
 /** Looks at everything of the fleet in these regions. A region that cannot be looked at spoils no other; `regions` tells of it. */
 export async function lookAt(session: Session, regions: string[]): Promise<Look> {
-  const [inventories, networks] = await Promise.all([
+  const [inventories, ofNetworks] = await Promise.all([
     inventory(session.cloud, session.lineage, regions),
-    networksOfRecorded(session, regions),
+    partsAt(session, regions),
   ]);
-  return { regions: inventories, networks, parts: networks.flatMap((network) => partsOf(session.cloud, network)) };
+  return { regions: inventories, ...ofNetworks };
+}
+
+async function partsAt(session: Session, regions: string[]): Promise<Pick<Look, "networks" | "parts">> {
+  const networks = await networksOfRecorded(session, regions);
+  return { networks, parts: networks.flatMap((network) => partsOf(session.cloud, network)) };
 }
 
 /**
@@ -117,20 +129,24 @@ export async function lookAt(session: Session, regions: string[]): Promise<Look>
  * alone. Safe beside other runs by its order: what was listed before the lock was seen free is in the record read after
  * that, or its run died without recording it.
  * @param look what was listed before this call
- * @returns `left`: how many of them could not be ended
+ * @returns `left`: how many of them could not be ended; `removed`: how many parts of networks were to go
  * @throws SpotError E_LOCKED while another run is at work
  */
-export async function endOrphans(session: Session, look: Look): Promise<{ session: Session; left: number }> {
+export async function endOrphans(
+  session: Session,
+  look: Look,
+): Promise<{ session: Session; left: number; removed: number }> {
   const { own } = dividedLook(session, look.regions);
   const { explained, unexplained } = orphansAmong(session, own);
   // What somebody put in the place of something recorded goes when that is made again, and is all there is until then.
   const standIns = new Set(driftOf(session, look).drift.flatMap(({ inTheWay }) => inTheWay));
   const parts = look.parts.filter(({ id }) => id === undefined || !standIns.has(id));
   if (explained.length === 0 && unexplained.length === 0 && unrecordedParts(session, parts).length === 0)
-    return { session, left: 0 };
+    return { session, left: 0, removed: 0 };
   await clearDeadLock(session);
   const current = await reread(session);
-  await removeParts(current, unrecordedParts(current, parts));
+  const unrecorded = unrecordedParts(current, parts);
+  await removeParts(current, unrecorded);
   const orphans = orphansAmong(current, own);
   tellUnexplained(current, orphans.unexplained);
   const failures = await deleteOfFleet(current.cloud, orphans.explained, {
@@ -148,7 +164,7 @@ export async function endOrphans(session: Session, look: Look): Promise<{ sessio
       message: `${object.kind} ${object.id} of an earlier run could not be ended: ${wordsOf(error)}`,
     });
   }
-  return { session: current, left: failures.length };
+  return { session: current, left: failures.length, removed: unrecorded.length };
 }
 
 /** A stack without anything of its own has the ID of one that has: one took the settings of the other, salt and all. */
@@ -164,18 +180,19 @@ function copiedSettings({ state, target, stack, lineage }: Session, others: Flee
 }
 
 /**
- * Has the engine ask for what is recorded and not listed, and for what was changed outside; it forgets what is really
- * gone, so that it is made again.
+ * Has the engine ask for what is recorded and not listed, and for whatever else must be asked for; it forgets what is
+ * really gone, so that it is made again.
  * Where a part of a network is gone, or a network stands without nodes (a broken-off `down`), the whole region is asked
  * for: routes and associations have no tags to list them by.
+ * @param more `asked`: URNs of what was changed outside, or was not seen whole yet
  * @throws SpotError E_PROVIDER, E_PROGRAM when the engine could not ask at all
  */
 export async function forgetLost(
   session: Session,
   look: readonly RegionInventory[],
-  { doubtful, drift = [] }: { doubtful?: ReadonlySet<string>; drift?: DriftLook["drift"] } = {},
+  { doubtful, asked = [] }: { doubtful?: ReadonlySet<string>; asked?: readonly string[] } = {},
 ): Promise<Session> {
-  const lost = new Set([...lostOf(session, look, doubtful).map(({ urn }) => urn), ...toBeAsked(drift)]);
+  const lost = new Set([...lostOf(session, look, doubtful).map(({ urn }) => urn), ...asked]);
   if (lost.size === 0) return session;
   const outcome = await session.stack.refresh([...lost]);
   const { failures, programErrors, interrupted } = outcome;
@@ -198,6 +215,25 @@ export async function forgetLost(
     });
   }
   return current;
+}
+
+/**
+ * Regions in which something is half made although the engine was to ask for it: whoever planned there would take it for
+ * whole.
+ */
+export function unseenRegions({ state }: Session): ReadonlyMap<string, ErrorInfo> {
+  const held = new Map<string, ErrorInfo>();
+  for (const { type, name, id, inputs, isHalfMade } of state.resources) {
+    const { region } = inputs;
+    if (!isHalfMade || typeof region !== "string" || held.has(region)) continue;
+    const error = new SpotError("E_AWS", {
+      message: `${region}: what became of ${shortType(type)} ${name} (${id}), which was left half made, could not be found out; what stands there stays as it is`,
+      next: "Put right what the warning says, or wait, and run the command again.",
+      step: again(),
+    });
+    held.set(region, errorInfo(error));
+  }
+  return held;
 }
 
 /** What is recorded and not there any more, as far as a listing tells, and what must be asked for because of it. */

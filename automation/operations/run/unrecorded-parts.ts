@@ -1,4 +1,5 @@
 import { AwsType } from "../../../fleet/aws/resource-types";
+import { unfinishedGroups } from "../../../fleet/drift/compare";
 import { wordsOf } from "../../../fleet/errors";
 import { deleteWithin } from "../../../cloud/resources/delete";
 import { networkLook, type NetworkLook, type NetworkPart } from "../../../cloud/resources/network-parts";
@@ -24,15 +25,20 @@ export function networksOfRecorded({ cloud, state }: Session, regions: readonly 
   );
 }
 
-/** Parts in AWS such as a run of ours makes that the record does not have: asking for them again would be refused for ever. */
+/**
+ * Parts in AWS such as a run of ours makes that the record does not have, and the rules that AWS put into a group that a
+ * run could not empty: asking for them again would be refused for ever.
+ */
 export function unrecordedParts({ state }: Session, parts: NetworkPart[]): NetworkPart[] {
   const ids = new Set(state.resources.map(({ id }) => id));
+  const unfinished = unfinishedGroups(state.resources);
   const tablesWithRoute = new Set(
     state.resources.filter(({ type }) => type === AwsType.route).map(({ inputs }) => inputs.routeTableId),
   );
   return parts.filter(
-    ({ id, holder, isOurs }) =>
-      isOurs && ids.has(holder) && (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
+    ({ id, holder, isOurs, isDefault }) =>
+      ((isOurs && ids.has(holder)) || (isDefault && unfinished.has(holder))) &&
+      (id === undefined ? !tablesWithRoute.has(holder) : !ids.has(id)),
   );
 }
 

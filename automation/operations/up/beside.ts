@@ -5,7 +5,7 @@ import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf, type StateNode } from "../../engi
 import type { EngineStep } from "../../engine/events";
 import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../plan/engine-plan";
 import { declaredPins } from "./declared";
-import { runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
+import { leavesUndeclared, runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { missingNodes, missingUrns, neededUrns, urnsOf, urnsRecorded } from "./targets";
 
@@ -123,7 +123,10 @@ function failedRegions({ session }: Progress, creates: readonly EngineStep[]): R
 /** Updates, replacements of what is no node, and deletions. */
 async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], engine: EnginePlan): Promise<Ran> {
   const dependents = dependentsOf(steps, engine, at);
-  const target = [...urns(steps), ...urns(dependents), ...(engine.changesOutputs ? stackUrns(at) : [])];
+  const changed = [...urns(steps), ...urns(dependents)];
+  // With the stack as a target the engine refuses to leave anything that is not declared any more.
+  const showsAll = engine.changesOutputs && !leavesUndeclared(run, at.session, { target: changed });
+  const target = [...changed, ...(showsAll ? stackUrns(at) : [])];
   if (target.length === 0) return { at, ok: true };
   const mayGrow = dependents.length > 0 || steps.some((step) => kindOf(step) === "update");
   return runEngine(run, at, { target }, mayGrow ? plannerFor(run, steps, engine) : undefined);

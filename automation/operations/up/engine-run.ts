@@ -5,11 +5,11 @@ import type { NodeChange } from "../../../fleet/plan/changes";
 import { PROJECT } from "../../../fleet/plan/stack-config";
 import type { NodeRef } from "../../../fleet/model";
 import type { EngineOutcome, UpOptions } from "../../engine/stack";
-import { NETWORK_TYPE } from "../../engine/state";
+import { NETWORK_TYPE, refOf, unseenOf } from "../../engine/state";
 import { reread, type Session } from "../../session";
 import { writePins } from "../plan/prepare-stack";
 import { withFormer } from "../plan/recorded-pins";
-import { createError, nodeListener } from "../run/engine-events";
+import { createError, failureInfo, nodeListener, tellCreated } from "../run/engine-events";
 import { declaredPins } from "./declared";
 import { failOver, willTryAgain, type Placement } from "./failover";
 import type { Progress, UpRun } from "./progress";
@@ -51,10 +51,18 @@ export async function runEngine(run: UpRun, from: Progress, scope: RunScope, pla
     });
     const { placement, again, failures } = await failOver(run.plan, ran.placement, outcome);
     lost += failures.length;
+    provisionMended(run, at, ran);
     at = withPlacement(run, { ...ran, failures: [...ran.failures, ...failures] }, placement);
-    if (!again) return { at, ok: outcome.ok && lost === 0 };
-    // What was made and is not recorded, or recorded and not there, would stand in the way of the next round.
-    at = await reconcile(run, at);
+    const ok = outcome.ok && lost === 0;
+    if (!again && unseenOf(at.session.state).length === 0) return { at, ok };
+    // What was made and is not recorded, or recorded and not there, would stand in the way of what comes next.
+    const before = at;
+    at = await reconcile(run, before);
+    provisionMended(run, before, at);
+    if (!again) return { at, ok };
+    // Another round would take for whole what could not be looked at.
+    const unseen = failuresAt(outcome, unseenOf(at.session.state));
+    if (unseen.length > 0) return { at: { ...at, failures: [...at.failures, ...unseen] }, ok: false };
   }
 }
 
@@ -89,6 +97,23 @@ export async function runOnce(
   return { at, outcome };
 }
 
+const failuresAt = ({ failures }: EngineOutcome, urns: readonly string[]): ErrorInfo[] =>
+  failures.filter(({ step }) => urns.includes(step.urn)).map(failureInfo);
+
+/** Nodes that this run launched and had not seen, and that have an address now: no step of the engine's makes them. */
+function provisionMended(run: UpRun, before: Progress, at: Progress): void {
+  const stood = new Set(run.plan.session.state.nodes.map(({ instanceId }) => instanceId));
+  const unseen = new Set(
+    before.session.state.nodes.flatMap(({ instanceId, address }) => (address ? [] : [instanceId])),
+  );
+  for (const node of at.session.state.nodes) {
+    const { address, ...ref } = refOf(node);
+    if (address === undefined || !unseen.has(node.instanceId) || stood.has(node.instanceId)) continue;
+    tellCreated(at.session, { ...ref, address });
+    provision(run, at, { ...ref, address });
+  }
+}
+
 /**
  * A part of a network may not be declared after all, because it has nothing to be declared in (infra/outputs.ts,
  * `isMade`), and the engine fails a run with a target that is neither recorded nor declared. It takes a pattern that fits
@@ -102,7 +127,7 @@ function whetherDeclared(session: Session): (urn: string) => string {
 }
 
 /** Something stays recorded although the program declares it no more: the run does not name it. */
-function leavesUndeclared({ plan }: UpRun, session: Session, { target }: RunScope): boolean {
+export function leavesUndeclared({ plan }: UpRun, session: Session, { target }: RunScope): boolean {
   const recorded = urnsRecorded(session);
   if (target === undefined) return false;
   // Where it refuses a resource, the engine tells of no deletion.

@@ -12,6 +12,7 @@ import { unplaced } from "../../../fleet/plan/pins";
 import { planOf } from "../plan/plan-up";
 import { recordedPins, type RecordedPins } from "../plan/recorded-pins";
 import { workable } from "../plan/workable";
+import { unseenRegions } from "../run/recover";
 import { leftOver } from "./beside";
 import { bringAbout } from "./bring";
 import { doneBetween } from "./done";
@@ -36,7 +37,7 @@ export async function putBack(run: UpRun, from: Progress, fallback: NonNullable<
   const { config, configFile } = definition;
   const before = run.plan.session.state;
   const found = decidedBefore(from.session, before, fallback.project);
-  const decisions = await decide(from.session, config, { found });
+  const decisions = await decide(from.session, config, { found, held: unseenRegions(from.session) });
   const plan = await workable(await planOf(from.session, definition, decisions, { asks: true }), config);
   const { account, changes, resources, session } = plan;
   reporter.emit({ type: "changes", stack: session.target.stack, account, changes, resources });

@@ -1,7 +1,8 @@
-import { isSpotError } from "../../../fleet/errors";
+import { isSpotError, wordsOf } from "../../../fleet/errors";
 import { classifyFailure } from "../../../fleet/aws/error-codes";
+import { unseenOf } from "../../engine/state";
 import { endOrphans, forgetLost, lookAt } from "../run/recover";
-import type { Progress, UpRun } from "./progress";
+import { isStopped, type Progress, type UpRun } from "./progress";
 
 /**
  * Brings record and cloud together again. A call whose answer was lost, or that a provider was killed in, may have
@@ -13,14 +14,21 @@ export async function reconcile(run: UpRun, at: Progress): Promise<Progress> {
     ({ steps, failures }) => failures.length > 0 || steps.some(({ op }) => op !== "same"),
   );
   if (!didSomething || at.session.interrupts.hard.aborted) return at;
-  const isOutdated = at.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).staleState);
+  const isStale = at.outcomes.at(-1)?.failures.some(({ message }) => classifyFailure(message).staleState);
   let { session } = at;
   try {
     const look = await lookAt(session, run.regions);
     ({ session } = await endOrphans(session, look));
-    if (isOutdated) session = await forgetLost(session, look.regions);
+    // No engine begins to work once a run is to end.
+    if (isStopped(run)) return { ...at, session };
+    // A listing may not have what was made a moment ago: beyond what is unseen it is believed only where AWS contradicts
+    // the record.
+    session = await forgetLost(session, isStale ? look.regions : [], { asked: unseenOf(session.state) });
   } catch (error) {
-    if (!isSpotError(error) || error.code !== "E_LOCKED") throw error;
+    if (!isSpotError(error)) throw error;
+    // What failed first is to be told, and not this.
+    if (error.code !== "E_LOCKED")
+      session.reporter.emit({ type: "message", level: "warning", subject: "recovery", message: wordsOf(error) });
   }
   return { ...at, session };
 }

@@ -63,7 +63,7 @@ async function upAlone(opened: Session, request: UpRequest, ended: (instanceId: 
   }
   await confirmed(plan);
   const due = driftDue(plan, found, steps);
-  const current = await forgetLost(session, [], { drift: due });
+  const current = await forgetLost(session, [], { asked: toBeAsked(due) });
   goneBetween(session, current).forEach(ended);
   // Nothing is removed that is not made again.
   current.interrupts.soft.throwIfAborted();
@@ -90,12 +90,13 @@ async function withDrift<T>(
   { drift }: DriftLook,
   plan: (current: Session) => Promise<T>,
 ): Promise<T> {
-  if (toBeAsked(drift).length === 0) return plan(session);
+  const asked = toBeAsked(drift);
+  if (asked.length === 0) return plan(session);
   // What a service keeps cannot be read by anything else, so there is no copy to plan with.
-  if (!session.stack.canBeCopied) return plan(await forgetLost(session, [], { drift }));
+  if (!session.stack.canBeCopied) return plan(await forgetLost(session, [], { asked }));
   return inTemporaryFolder(async (folder) => {
     const stack = await session.stack.copiedTo(folder, false);
-    return plan(await forgetLost({ ...session, stack }, [], { drift }));
+    return plan(await forgetLost({ ...session, stack }, [], { asked }));
   });
 }
 

@@ -27,11 +27,19 @@ export interface ResourceType<I extends CommonInputs> {
   inputs: Record<string, Input<I>>;
   /** Inputs without which the official provider refuses a resource in its check (required in its schema). */
   required?: readonly (keyof I & string)[];
+  /**
+   * A creation or an update that fails records nothing of what it did. So do the types that the official provider has
+   * from Terraform's plugin framework, which saves a state at the very end; the others are recorded as they were wanted.
+   */
+  isAllOrNothing?: boolean;
   /** Inputs that get a value in `check` when the program gives none; `name` is the resource's logical name. */
   defaults?(name: string): Properties;
   /** Makes the object and returns its id. Until it returns nothing is recorded, so it does one thing. */
   create(region: Region, inputs: I): Promise<string>;
-  /** What is left to do before the object counts as made. Runs again in the next update when it failed. */
+  /**
+   * What is left to do before the object counts as made. It is not done again when it failed: the record has the object
+   * as it was wanted, and only a refresh shows an update what is missing.
+   */
   settle?(region: Region, id: string, inputs: I): Promise<void>;
   /** The object as AWS shows it now, or undefined when it is gone. `known` is the last known state. */
   read(region: Region, id: string, known: Properties): Promise<Properties | undefined>;

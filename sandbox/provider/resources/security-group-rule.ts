@@ -52,6 +52,7 @@ function rule(direction: keyof typeof directions): ResourceType<RuleInputs> {
   return {
     token,
     required: ["ipProtocol", "securityGroupId"],
+    isAllOrNothing: true,
     inputs: {
       region: replaces,
       securityGroupId: replaces,

@@ -24,8 +24,12 @@ export const vpc: ResourceType<VpcInputs> = {
   inputs: {
     region: replaces,
     cidrBlock: replaces,
-    enableDnsHostnames: inPlace(setDns),
-    enableDnsSupport: inPlace(setDns),
+    enableDnsHostnames: inPlace((region, id, { enableDnsHostnames: value }) =>
+      setDns(region, id, "EnableDnsHostnames", value),
+    ),
+    enableDnsSupport: inPlace((region, id, { enableDnsSupport: value }) =>
+      setDns(region, id, "EnableDnsSupport", value),
+    ),
     tags: tagged,
   },
 
@@ -37,12 +41,14 @@ export const vpc: ResourceType<VpcInputs> = {
     return Vpc?.VpcId ?? "";
   },
 
-  async settle(region, id, inputs) {
+  async settle(region, id, { enableDnsHostnames, enableDnsSupport }) {
     await region.waitFor({ doing: `waiting for EC2 VPC (${id}) create`, seconds: 300 }, async () => {
       const found = await find(region, id);
       return found?.State === "available" ? found : undefined;
     });
-    await setDns(region, id, inputs);
+    // What AWS gives every new VPC is not asked for.
+    if (enableDnsHostnames === true) await setDns(region, id, "EnableDnsHostnames", true);
+    if (enableDnsSupport === false) await setDns(region, id, "EnableDnsSupport", false);
   },
 
   async read(region, id) {
@@ -86,16 +92,16 @@ export const vpc: ResourceType<VpcInputs> = {
   },
 };
 
-/** One attribute per call, as the API wants it; support first, as host names need it. */
-async function setDns(region: Region, id: string, { enableDnsSupport, enableDnsHostnames }: VpcInputs): Promise<void> {
-  if (enableDnsSupport !== undefined) {
-    const change = { VpcId: id, EnableDnsSupport: { Value: enableDnsSupport } };
-    await region.send(`modifying EC2 VPC (${id}) EnableDnsSupport`, new ModifyVpcAttributeCommand(change));
-  }
-  if (enableDnsHostnames !== undefined) {
-    const change = { VpcId: id, EnableDnsHostnames: { Value: enableDnsHostnames } };
-    await region.send(`modifying EC2 VPC (${id}) EnableDnsHostnames`, new ModifyVpcAttributeCommand(change));
-  }
+/** One attribute per call, as the API wants it. */
+async function setDns(
+  region: Region,
+  id: string,
+  attribute: "EnableDnsHostnames" | "EnableDnsSupport",
+  value: boolean | undefined,
+): Promise<void> {
+  if (value === undefined) return;
+  const change = { VpcId: id, [attribute]: { Value: value } };
+  await region.send(`modifying EC2 VPC (${id}) ${attribute}`, new ModifyVpcAttributeCommand(change));
 }
 
 async function find(region: Region, id: string): Promise<Vpc | undefined> {

@@ -14,7 +14,7 @@ import path from "node:path";
 import { engineError } from "../../../../automation/engine/cli-errors";
 import { fileBackendRoot, lockOwners, lockState } from "../../../../automation/engine/lock";
 import { readStackSettings, writeStackSettings } from "../../../../automation/engine/stack-config";
-import { stateOf } from "../../../../automation/engine/state";
+import { stateOf, unseenOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
 import { networkFits } from "../../../../fleet/plan/pins";
 import { recordedPins } from "../../../../automation/operations/plan/recorded-pins";
@@ -95,6 +95,40 @@ describe("the state as exported", () => {
     );
     const state = stateOf({ deployment: { resources } });
     assert.deepEqual([state.nodes, state.resources.length], [[], resources.length]);
+  });
+
+  it("has the zone of an instance that was launched and never seen from what was asked for", () => {
+    const resources = EXPORTED.deployment.resources.map((entry) =>
+      "inputs" in entry && entry.urn.includes("instance")
+        ? {
+            ...entry,
+            inputs: { ...entry.inputs, availabilityZone: "us-west-2b" },
+            outputs: {},
+            initErrors: ["expired"],
+          }
+        : entry,
+    );
+    const state = stateOf({ deployment: { resources } });
+    assert.deepEqual(
+      state.nodes.map(({ pin, address }) => [pin.pool.availabilityZone, address]),
+      [["us-west-2b", undefined]],
+    );
+    assert.deepEqual(unseenOf(state), [state.nodes[0]!.urn]);
+    assert.deepEqual(unseenOf(stateOf(EXPORTED)), []);
+  });
+
+  it("has nothing unseen of an instance that waits to be made anew, or stands still", () => {
+    const changed = (more: object) => ({
+      deployment: {
+        resources: EXPORTED.deployment.resources.map((entry) =>
+          entry.urn.includes("instance") ? { ...entry, ...more } : entry,
+        ),
+      },
+    });
+    assert.equal(unseenOf(stateOf(changed({ initErrors: ["denied"] }))).length, 1);
+    assert.deepEqual(unseenOf(stateOf(changed({ initErrors: ["denied"], pendingReplacement: true }))), []);
+    assert.equal(unseenOf(stateOf(changed({ outputs: { instanceState: "pending" } }))).length, 1);
+    assert.deepEqual(unseenOf(stateOf(changed({ outputs: { instanceState: "stopped" } }))), []);
   });
 
   it("is enough to rebuild the pins, and only a caller's confirmed address counts as one", () => {

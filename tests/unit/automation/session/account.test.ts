@@ -23,6 +23,7 @@ const resource = (outputs: Record<string, unknown>, stack = "dev", id = "i-1") =
   inputs: {},
   outputs,
   created: undefined,
+  isHalfMade: false,
 });
 const state = (changes: Partial<StackState>): StackState => ({ ...EMPTY_STATE, ...changes });
 const ofAccount = (account: string) => resource({ arn: `arn:aws:ec2:us-west-2:${account}:vpc/vpc-1` });

@@ -292,6 +292,24 @@ describe("what differs between the record and the cloud", () => {
     );
   });
 
+  it("is taken away where AWS put it into a group that was not finished, and is somebody's in any other", () => {
+    const byAws = rule("sgr-9", {
+      isEgress: true,
+      protocol: "-1",
+      fromPort: undefined,
+      toPort: undefined,
+      cidrIpv6: "::/0",
+      description: undefined,
+    });
+    const seen = { ...SAME, rules: [...(without("sgr-out").rules ?? []), byAws] };
+    const heals = (record: readonly Recorded[]) =>
+      driftIn(PLACE, record, seen).flatMap(({ id, heals }) => (id === "sgr-9" ? heals : []));
+    const unfinished = RECORD.filter(({ id }) => id !== "sgr-out" && id !== "i-1");
+    assert.deepEqual(heals(unfinished), ["`up` takes it away"]);
+    for (const finished of [RECORD, RECORD.filter(({ id }) => id !== "sgr-out")])
+      assert.match(heals(finished).join(), /revoke-security-group-egress .*sgr-9/);
+  });
+
   it("is told of an instance by its node, and of everything that is recorded by its URN", () => {
     const [found] = driftIn(PLACE, RECORD, { ...SAME, ...instance("stopped") });
     assert.deepEqual([found?.node, found?.urn], ["us-west-2-0", "urn:i-1"]);

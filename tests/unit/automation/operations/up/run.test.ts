@@ -205,6 +205,40 @@ describe("a run of `up`", () => {
     );
   });
 
+  describe("that launches a node and does not see it run", () => {
+    const half = { ...recorded(FIRST, NEW, "i-half"), address: undefined };
+    const throttled = { leaves: [half], refuses: [{ node: FIRST, message: "RequestLimitExceeded: slow down" }] };
+
+    async function carriedOut(scripted: ScriptedRun) {
+      const begun: string[] = [];
+      const provisioner = {
+        provision: ({ ref, origin }: NewNode) => void begun.push(`${origin} ${ref.instanceId} ${ref.address}`),
+        settled: () => Promise.resolve(new Map()),
+      } as unknown as Provisioner;
+      const run = { ...scripted.run, nodes: { access: {} as FleetAccess, provisioner } };
+      return { begun, result: await carryOut(run) };
+    }
+
+    it("brings it up as soon as a refresh shows it", async () => {
+      const shows = [{ ...half, address: "203.0.113.8" }];
+      using scripted = new ScriptedRun([throttled, {}], { nodes: [], wanted: of([FIRST], NEW), count: 1, shows });
+      const { begun, result } = await carriedOut(scripted);
+      assert.deepEqual(begun, ["created i-half 203.0.113.8"]);
+      assert.equal(scripted.told.filter((message) => message === "Created").length, 1);
+      assert.deepEqual(result.failures, []);
+    });
+
+    it("ends with the failure where nobody can look at it: another round would take it for whole", async () => {
+      using scripted = new ScriptedRun([throttled], { nodes: [], wanted: of([FIRST], NEW), count: 1 });
+      const { begun, result } = await carriedOut(scripted);
+      assert.deepEqual(begun, []);
+      assert.deepEqual(
+        result.failures.map(({ code, class: failureClass }) => [code, failureClass]),
+        [["E_CREATE", "throttle"]],
+      );
+    });
+  });
+
   it("keeps what it decided when the program breaks off", async () => {
     using scripted = new ScriptedRun([{ refuses: [{ node: FIRST, message: NO_CAPACITY }] }, { programError: "boom" }], {
       nodes: [],

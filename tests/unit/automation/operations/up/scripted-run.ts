@@ -47,6 +47,8 @@ export function recorded(name: string, pin: NodePin, instanceId = `i-${name}`): 
 /** What the engine did in one run: which nodes it recorded, forgot and could not make. */
 export interface EngineDoes {
   makes?: StateNode[];
+  /** Recorded by a step that failed. */
+  leaves?: StateNode[];
   ends?: string[];
   refuses?: { node: string; message: string }[];
   programError?: string;
@@ -82,6 +84,8 @@ export class ScriptedRun {
       plans?: { others: EngineStep[]; document?: string; failures?: ErrorInfo[] };
       /** What it plans when it is asked again. */
       plansAgain?: EngineStep[];
+      /** What a refresh shows of nodes, by their instances. */
+      shows?: StateNode[];
       request?: Partial<UpRequest>;
     },
   ) {
@@ -167,7 +171,7 @@ export class ScriptedRun {
   }
 
   private get state() {
-    const ofNodes = this.nodes.map(({ urn, name, instanceId }) => ({
+    const ofNodes = this.nodes.map(({ urn, name, instanceId, address }) => ({
       urn,
       type: INSTANCE_TYPE,
       name,
@@ -176,6 +180,7 @@ export class ScriptedRun {
       inputs: {},
       outputs: {},
       created: undefined,
+      isHalfMade: address === undefined,
     }));
     const resources = [...ofNodes, ...this.others.map((step) => ({ ...step, custom: true, created: undefined }))];
     return { ...EMPTY_STATE, resources, nodes: this.nodes, regions: [REGION] };
@@ -197,6 +202,11 @@ export class ScriptedRun {
         keptFleet: this.keptFleet,
         readState: () => Promise.resolve(this.state),
         up: (options: UpOptions) => Promise.resolve(this.up(options)),
+        refresh: () => {
+          const { shows = [] } = this.given;
+          this.nodes = this.nodes.map((node) => shows.find(({ instanceId }) => instanceId === node.instanceId) ?? node);
+          return Promise.resolve({ failures: [], programErrors: [] });
+        },
         preview: ({ target }: UpOptions) => {
           this.asked.push(target);
           return Promise.resolve({
@@ -233,12 +243,12 @@ export class ScriptedRun {
     this.markets.push(Object.fromEntries(nodes.map(([name, { pool }]) => [name, pool.market])));
     const does = this.script.shift();
     if (does === undefined) throw new Error("the script has no such engine run");
-    const { makes = [], ends = [], refuses = [] } = does;
+    const { makes = [], leaves = [], ends = [], refuses = [] } = does;
     const unknown = target?.find((urn) => !this.isKnown(urn));
     const programError = does.programError ?? (unknown && `Target '${unknown}' could not be found in the stack.`);
     this.others = this.others.filter(({ urn, op }) => op !== "delete" || (target && !target.includes(urn)));
     const gone = this.nodes.filter(({ name }) => [...ends, ...makes.map((made) => made.name)].includes(name));
-    this.nodes = [...this.nodes.filter((node) => !gone.includes(node)), ...makes];
+    this.nodes = [...this.nodes.filter((node) => !gone.includes(node)), ...makes, ...leaves];
     const steps = [
       ...gone.map((node) => stepOf(node, "delete-replaced")),
       ...makes.map((node) => stepOf(node, "create")),
