@@ -2,6 +2,7 @@ import { BEYOND_PLAN } from "../../fleet/aws/error-codes";
 import { NETWORK_UNMADE } from "../../fleet/plan/stack-config";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { NO_PROVIDER } from "./cli-errors";
+import { failureText } from "./failure-text";
 
 /** A step that the engine finished, with what it knows of the resource. */
 export interface EngineStep {
@@ -128,7 +129,8 @@ export function collectEvents(listener: EngineListener = {}): {
       const step = stepOf(event.resOpFailedEvent.metadata);
       if (step.type === STACK_TYPE) return;
       failed.add(step.urn);
-      const failure = { step, message: diagnostics.get(step.urn)?.join("\n") ?? "the engine gave no reason" };
+      const message = failureText(diagnostics.get(step.urn) ?? []) || "the engine gave no reason";
+      const failure = { step, message };
       report.failures.push(failure);
       listener.failure?.(failure);
       return;
@@ -150,7 +152,7 @@ export function collectEvents(listener: EngineListener = {}): {
         if (failed.has(urn) || texts.length === 0) continue;
         failed.add(urn);
         const { type, name } = urnParts(urn);
-        const message = texts.join("\n");
+        const message = failureText(texts);
         if (type === STACK_TYPE || NO_PROVIDER.test(message)) {
           report.programErrors.push(...texts);
           continue;
