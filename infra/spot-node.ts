@@ -1,6 +1,6 @@
 import { Instance } from "@pulumi/aws/ec2/instance";
 import * as pulumi from "@pulumi/pulumi";
-import { nodeTags, type Owner } from "../fleet/identity/tags";
+import { fitMetadata, nodeTags, type Owner } from "../fleet/identity/tags";
 import type { LaunchSpec } from "../fleet/plan/launch-spec";
 import type { NodeNetwork } from "./region-network";
 
@@ -84,7 +84,7 @@ export class SpotNode extends pulumi.ComponentResource {
           httpEndpoint: "enabled",
           httpTokens: "required",
           httpPutResponseHopLimit: 1,
-          instanceMetadataTags: "enabled",
+          instanceMetadataTags: fitMetadata(tags) ? "enabled" : "disabled",
         },
         rootBlockDevice: { volumeType: "gp3", volumeSize: storageGb, encrypted: true, deleteOnTermination: true },
         volumeTags: tags,

@@ -20,6 +20,14 @@ export function ownerTags(owner: Owner, name: string): Record<string, string> {
   };
 }
 
+/**
+ * Can an instance show these tags in its metadata? Where it is to, and a key does not suit a path there, EC2 refuses the
+ * launch ("View tags for your EC2 instances using instance metadata", EC2 User Guide).
+ */
+export function fitMetadata(tags: Readonly<Record<string, string>>): boolean {
+  return Object.keys(tags).every((key) => /^[\w+=.,@:-]{1,255}$/.test(key) && ![".", "..", "_index"].includes(key));
+}
+
 /** The tags of a node's instance and its volume. */
 export function nodeTags(
   owner: Owner,

@@ -430,6 +430,14 @@ export const scenarios: readonly Scenario[] = [
     expect: { exit: DONE, nodes: 1, launches: 1 },
   },
 
+  // Tags
+  {
+    name: "a tag that instance metadata cannot show",
+    counts: { "us-west-2": 1 },
+    config: { aws: ['tags: { "cost center/team": blue }'] },
+    expect: { exit: DONE, nodes: 1, launches: 1 },
+  },
+
   // Images
   {
     name: "an image that does not exist",

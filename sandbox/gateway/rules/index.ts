@@ -4,6 +4,7 @@ import { dryRunRules } from "./dry-run";
 import { hostRules } from "./hosts";
 import { lifecycleRules } from "./lifecycle";
 import { launchRules } from "./launch";
+import { metadataTagRules } from "./metadata-tags";
 import { networkRules } from "./network";
 import { parameterRules } from "./parameters";
 import { quotaRules } from "./quotas";
@@ -21,6 +22,7 @@ export const rules: readonly Rule[] = [
   ...serviceRules,
   ...regionRules,
   ...launchRules,
+  ...metadataTagRules,
   ...volumeRules,
   ...networkRules,
   ...dryRunRules,

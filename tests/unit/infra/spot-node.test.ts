@@ -9,7 +9,10 @@ const ZONE = "us-west-2a";
 
 describe("the instance of a node", () => {
   /** What is declared of the instance, as the engine gets it. */
-  async function inputsWith(settings: LaunchSettings): Promise<Record<string, unknown>> {
+  async function inputsWith(
+    settings: LaunchSettings,
+    extra: Record<string, string> = {},
+  ): Promise<Record<string, unknown>> {
     let inputs: Record<string, unknown> | undefined;
     await pulumi.runtime.setMocks({
       newResource: (args) => {
@@ -37,7 +40,7 @@ describe("the instance of a node", () => {
           ready: {},
           isWhole: true,
         },
-        owner: { lineage: "0123456789abcdef", stack: "s", extra: {} },
+        owner: { lineage: "0123456789abcdef", stack: "s", extra },
       },
       {},
     );
@@ -50,6 +53,16 @@ describe("the instance of a node", () => {
     const inputs = JSON.stringify(await inputsWith(otherSettings as LaunchSettings));
     for (const [name, value] of Object.entries(otherSettings))
       assert.match(inputs, new RegExp(`:"?${value}"?[,}]`), `${name} in ${inputs}`);
+  });
+
+  it("shows its tags in its metadata where their keys can stand there", async () => {
+    const shown = async (extra: Record<string, string>) => {
+      const { metadataOptions } = await inputsWith(otherSettings as LaunchSettings, extra);
+      return (metadataOptions as Record<string, unknown>).instanceMetadataTags;
+    };
+    assert.equal(await shown({ "team:a-b_c+d=e.f,g@h": "" }), "enabled");
+    for (const key of ["cost center", "team/a", "équipe", ".", "..", "_index"])
+      assert.equal(await shown({ [key]: "" }), "disabled", key);
   });
 
   it("is replaced for each declared property of its root device and metadata, and for no whole block", async () => {
