@@ -191,7 +191,9 @@ class PlanTrial extends Trial {
       struck: async () => {
         const [rule] = await this.bench.control<{ hit: number }[]>("GET", "faults");
         await this.bench.control("DELETE", "faults");
+        // It was laid where nothing was launched: once more.
         if (rule!.hit > 0) this.count(REFUSED);
+        else this.disturbances.push(REFUSED);
         return true;
       },
     };
