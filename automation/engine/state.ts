@@ -1,3 +1,4 @@
+import { STOPPED } from "../../fleet/drift/compare";
 import { AwsType, isOfAws } from "../../fleet/aws/resource-types";
 import { parseGenerationTag } from "../../fleet/identity/launch";
 import { Tag, type Market, type NodePin, type NodeRef } from "../../fleet/model";
@@ -108,12 +109,12 @@ const urnOf = (stack: string, type: string, name: string): string =>
 export function unseenOf({ resources, nodes }: Pick<StackState, "resources" | "nodes">): string[] {
   const unaddressed = new Set(nodes.flatMap(({ urn, address }) => (address === undefined ? [urn] : [])));
   return resources
-    .filter(({ urn, outputs, isHalfMade }) => isHalfMade || (unaddressed.has(urn) && !isAtRest(outputs)))
+    .filter(
+      ({ urn, outputs, isHalfMade }) =>
+        isHalfMade || (unaddressed.has(urn) && !STOPPED.has(text(outputs.instanceState))),
+    )
     .map(({ urn }) => urn);
 }
-
-const isAtRest = ({ instanceState }: Record<string, unknown>): boolean =>
-  instanceState === "stopping" || instanceState === "stopped";
 
 /** AWS's ids of everything that a state holds; the root volume of an instance has no resource of its own. */
 export function recordedIds({ resources }: Pick<StackState, "resources">): Set<string> {

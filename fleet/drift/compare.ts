@@ -72,7 +72,8 @@ export function isStopped({ kind, is }: Pick<Drift, "kind" | "is">): boolean {
   return kind === "instance" && is !== null && STOPPED.has(is);
 }
 
-const STOPPED: ReadonlySet<string> = new Set(["stopping", "stopped"]);
+/** EC2's words for the states of an instance that stands still, and may be started again. */
+export const STOPPED: ReadonlySet<string> = new Set(["stopping", "stopped"]);
 const ENDED: ReadonlySet<string> = new Set(["shutting-down", "terminated"]);
 
 function removed(kind: DriftKind, id: string, present: ReadonlySet<string> | undefined): Finding | undefined {

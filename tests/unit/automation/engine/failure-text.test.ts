@@ -21,6 +21,15 @@ describe("what a provider says of a failure", () => {
     assert.equal(failureText(["2 errors occurred:\n\t* first\n\t* second\n"]), "first\nsecond");
   });
 
+  it("is said once in two lines, where AWS writes two", () => {
+    const words = "creating EC2 Instance: no room\nEncoded authorization failure message: abc";
+    const texts = [
+      `sdk-v2/provider2.go:572: sdk.helper_schema: ${words}: provider=aws@7.48.0`,
+      `1 error occurred:\n\t* ${words}`,
+    ];
+    assert.equal(failureText(texts), words);
+  });
+
   it("is left as it is where no such provider speaks", () => {
     const texts = ["the first line\n  the second, indented\n\nthe fourth", "creating urn:pulumi:x: stays"];
     assert.equal(failureText(texts), texts.join("\n"));
