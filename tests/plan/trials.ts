@@ -118,6 +118,13 @@ class PlanTrial extends Trial {
     );
     const name = isDisturbed ? this.disturbances.pop() : undefined;
     const happened = await this.together(name);
+    if (happened.length === 0 && name !== undefined) {
+      // A fleet with no room for another node launches none: once there is room again.
+      this.disturbances.unshift(name);
+      happened.push(...(await this.all(["a node fewer"])));
+      this.story.push(...happened);
+      return this.step();
+    }
     if (happened.length === 0) return true;
     this.story.push(happened.join(" and "));
     const disturbance = name === undefined ? undefined : await this.disturbance(name);
