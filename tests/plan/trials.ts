@@ -56,7 +56,7 @@ const FIRST: Readonly<Record<string, string>> = {
   "a route removed outside": "a network",
   "a table taken from a subnet outside": "a network",
 };
-/** What needs a launch. */
+/** What needs a launch; a full fleet has no room for some of it, and any has for others. */
 const LAUNCHES = ["a node more", "a region more", "a file of the payload", "an image", "an instance ended outside"];
 const NO_CAPACITY = { error: { code: "InsufficientInstanceCapacity", status: 500 } };
 const DONE = 9;
@@ -118,13 +118,6 @@ class PlanTrial extends Trial {
     );
     const name = isDisturbed ? this.disturbances.pop() : undefined;
     const happened = await this.together(name);
-    if (happened.length === 0 && name !== undefined) {
-      // A fleet with no room for another node launches none: once there is room again.
-      this.disturbances.unshift(name);
-      happened.push(...(await this.all(["a node fewer"])));
-      this.story.push(...happened);
-      return this.step();
-    }
     if (happened.length === 0) return true;
     this.story.push(happened.join(" and "));
     const disturbance = name === undefined ? undefined : await this.disturbance(name);
@@ -136,7 +129,8 @@ class PlanTrial extends Trial {
 
   /** What changes before one `up`: what the disturbance needs, else as much of what is left as the dice say. */
   private async together(disturbance: string | undefined): Promise<string[]> {
-    if (disturbance === REFUSED) return this.all([oneOf(LAUNCHES, this.random), "a node more"]);
+    if (disturbance === REFUSED)
+      return [...(await this.all(shuffled(LAUNCHES, this.random), 1)), ...(await this.all(["a node more"]))];
     if (disturbance !== undefined) return this.all([TAGS]);
     const happened = await this.all(this.changes, oneOf([1, 6, 12], this.random));
     if (happened.length > 0) return happened;
