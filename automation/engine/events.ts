@@ -39,6 +39,8 @@ export interface EngineReport {
   /** What the program gives as the stack's outputs, secrets veiled; absent where it did not come that far. */
   stackOutputs?: Record<string, unknown>;
   result: "succeeded" | "failed" | "canceled" | undefined;
+  /** The program left out networks that are not whole, and failed because of that; the run went on with all the rest. */
+  leavesOut: boolean;
   /** The engine was asked to stop, by us or by somebody else: after that its result says "failed". */
   canceled: boolean;
 }
@@ -93,6 +95,7 @@ export function collectEvents(listener: EngineListener = {}): {
     programErrors: [],
     warnings: [],
     result: undefined,
+    leavesOut: false,
     canceled: false,
   };
 
@@ -143,8 +146,9 @@ export function collectEvents(listener: EngineListener = {}): {
     onEvent,
     report() {
       // What the program leaves out of a network that is not whole is missed by the plan that the run is held to.
-      const leavesOut = [...report.programErrors, ...[...diagnostics.values()].flat()].some(tellsOfNetworksAlone);
-      const isNoError = (text: string): boolean => leavesOut && (tellsOfNetworksAlone(text) || BEYOND_PLAN.test(text));
+      report.leavesOut ||= [...report.programErrors, ...[...diagnostics.values()].flat()].some(tellsOfNetworksAlone);
+      const isNoError = (text: string): boolean =>
+        report.leavesOut && (tellsOfNetworksAlone(text) || BEYOND_PLAN.test(text));
       report.programErrors = report.programErrors.filter((text) => !isNoError(text));
       // A failed check() has a diagnostic with a URN and no failure event of its own; so has a provider that is missing.
       for (const [urn, all] of diagnostics) {

@@ -106,7 +106,7 @@ describe("a part of the fleet: down, replace, repair", function () {
 
   it("replaces the node that is named and no other, whatever else the configuration asks for", async () => {
     const before = await ids();
-    bench.config({ "us-west-2": 3, "us-east-1": 1 });
+    bench.config({ "us-west-2": 3, "us-east-1": 1, "eu-west-1": 1 });
     const wrong = await bench.spot(["replace", "us-west-2-2"]);
     assert.deepEqual([wrong.code, /us-west-2-2/.test(wrong.stderr)], [2, true], "it was never there");
     const replaced = await bench.spot(["replace", "us-west-2-0"]);

@@ -115,9 +115,13 @@ describe("the engine's events", () => {
   it("take no error of the program that only keeps parts of a network for one, nor what the plan misses of them", () => {
     const unmade = `us-west-2: ${NETWORK_UNMADE}; what stands there stays as it is\n`;
     const beyond = diagnostic("error", "expected resource operations for urn:x but none were seen", STACK);
-    const { programErrors } = told(diagnostic("error", unmade), beyond, diagnostic("error", "Error: thrown"));
-    assert.deepEqual(programErrors, ["Error: thrown"]);
-    assert.equal(told(beyond).programErrors.length, 1);
+    const { programErrors, leavesOut } = told(
+      diagnostic("error", unmade),
+      beyond,
+      diagnostic("error", "Error: thrown"),
+    );
+    assert.deepEqual([programErrors, leavesOut], [["Error: thrown"], true]);
+    assert.deepEqual([told(beyond).programErrors.length, told(beyond).leavesOut], [1, false]);
     assert.equal(told(diagnostic("error", `${unmade}eu-west-1: no image`)).programErrors.length, 1);
   });
 

@@ -268,6 +268,7 @@ export class ScriptedRun {
       programErrors: programError === undefined ? [] : [programError],
       warnings: [],
       result: ok ? "succeeded" : "failed",
+      leavesOut: false,
       canceled: false,
       ok,
       interrupted: false,
