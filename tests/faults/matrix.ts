@@ -1,14 +1,8 @@
-import {
-  CreateTagsCommand,
-  DeleteTagsCommand,
-  EC2Client,
-  RunInstancesCommand,
-  TerminateInstancesCommand,
-} from "@aws-sdk/client-ec2";
+import { CreateTagsCommand, DeleteTagsCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import type { FaultRule } from "../../sandbox/gateway/faults";
-import { imageId, images } from "../../sandbox/gateway/model/images";
 import { usableRegions } from "../../sandbox/gateway/model/regions";
 import { clientOf, until } from "../support/sandbox";
+import { launchStranger } from "../support/stranger";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 import { DONE, type Deed, type Expectation, type Scenario } from "./scenarios";
 
@@ -84,26 +78,13 @@ async function prepare(
     await bench.begin();
   }
   bench.config(counts, config);
-  await makeStranger(bench);
+  await launchStranger(await bench.sandbox(), STRANGERS_REGION);
   if (deed) await deeds[deed](bench);
   for (const quota of quotas ?? []) await bench.control("PUT", "quotas", quota);
   if (timings) await bench.control("PUT", "timings", timings);
   if (limits) await bench.control("PUT", "limits", { enabled: true });
   if (faults) await bench.control("POST", "faults", faults);
   await bench.control("DELETE", "calls");
-}
-
-async function makeStranger(bench: Workbench): Promise<void> {
-  const stranger = new EC2Client(clientOf(await bench.sandbox(), STRANGERS_REGION));
-  await stranger.send(
-    new RunInstancesCommand({
-      ImageId: imageId(images[0]!, STRANGERS_REGION),
-      InstanceType: "t3.medium",
-      MinCount: 1,
-      MaxCount: 1,
-    }),
-  );
-  stranger.destroy();
 }
 
 const deeds: Record<Deed, (bench: Workbench) => Promise<void>> = {
@@ -224,7 +205,7 @@ export async function actionsOf<Command extends string>(
   await using bench = new Workbench();
   bench.config({ [REGIONS[0]!]: 1 });
   await bench.begin();
-  await makeStranger(bench);
+  await launchStranger(await bench.sandbox(), STRANGERS_REGION);
   const called = {} as Record<Command, string[]>;
   for (const command of commands) {
     await bench.control("DELETE", "calls");

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
 import { lastConfigText } from "../../fleet/config/last-config";
-import { imageId, images } from "../../sandbox/gateway/model/images";
-import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
+import { FIRST_RUN_MS } from "../support/sandbox";
+import { launchStranger } from "../support/stranger";
 import { hasTmux, TestTerminal } from "../support/terminal";
 import { Workbench, type Outcome } from "../support/workbench";
 import { CleanUp } from "../support/clean-up";
@@ -189,16 +188,7 @@ describe("two configurations on one default stack (O8)", function () {
     assert.equal(remembered(), one!.configFile);
 
     // Somebody else's instance: the sandbox, with all that is kept for it, stays.
-    const ec2 = new EC2Client(clientOf(await bench.sandbox()));
-    await ec2.send(
-      new RunInstancesCommand({
-        ImageId: imageId(images[0]!, "us-west-2"),
-        InstanceType: "t3.medium",
-        MinCount: 1,
-        MaxCount: 1,
-      }),
-    );
-    ec2.destroy();
+    await launchStranger(await bench.sandbox(), "us-west-2");
     const down = await other!.spot("down", "--take-over");
     assert.equal(down.code, 0, down.stdout + down.stderr);
     assert.match(down.stdout, /Proven: all/);
