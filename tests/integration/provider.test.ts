@@ -33,6 +33,7 @@ import { ensureSandbox, sandboxEnvironment, stopSandbox } from "../../sandbox/co
 import { markOf } from "../../system/process";
 import { CleanUp } from "../support/clean-up";
 import { startRecordingProxy, type RecordingProxy } from "../support/recording-proxy";
+import { descendants, kill } from "../support/workbench";
 
 const REGION = "us-west-2";
 const SECRET = "token-that-must-stay-secret";
@@ -547,9 +548,11 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
         return held;
       };
       const run = up();
+      let below: number[] = [];
       try {
         await until(() => arrived);
         const engine = started.at(-1)?.pid ?? 0;
+        below = descendants(engine);
         const plugin =
           childrenOf(engine).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("provider/main.js")) ??
           0;
@@ -562,6 +565,8 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
         await until(() => !alive(plugin));
       } finally {
         letGo();
+        // What runs the program is not the provider's to end.
+        below.forEach(kill);
       }
       const { Reservations } = await ec2.send(
         new DescribeInstancesCommand({ Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }] }),
