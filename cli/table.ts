@@ -242,8 +242,11 @@ export const COMMANDS: CommandDefinition[] = [
     name: "env",
     aliases: [],
     summary: "print what plain `pulumi` needs to work on the same stack",
-    options: [...TARGET, "config", "verbose", "debug"],
-    examples: ['eval "$(npm run -s spot -- env --sandbox)" && pulumi preview'],
+    options: [...TARGET, "config", "create", "yes", "verbose", "debug"],
+    examples: [
+      'eval "$(npm run -s spot -- env --sandbox)" && pulumi preview',
+      'eval "$(npm run -s spot -- env --create)" && pulumi up',
+    ],
     load: () => import("./commands/env.js"),
   },
   {

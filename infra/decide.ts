@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 import { cloudOf, type Cloud, type CloudPlace } from "../cloud/clients";
-import { callerIdentity } from "../cloud/identity";
 import { keptNetworks } from "../cloud/offerings/kept-networks";
 import { Offers } from "../cloud/offerings/offers";
 import { placeAll } from "../cloud/offerings/places";
@@ -12,14 +11,11 @@ import { formerOf, groupsIn, keeps, keptNodes, networkFits, networksIn, placed, 
 import { decisionSchema } from "../fleet/plan/stack-config";
 import { again, outside } from "../fleet/steps";
 import { readPublicKey } from "../project/public-key";
+import type { DeclaredFleet } from "./fleet";
 import { valueOf } from "./outputs";
 
-/** What is declared when plain Pulumi runs the program. */
-export interface Decided {
-  pins: Pins;
-  /** Why nothing could be decided in a region, by region. What is there stays as it is. */
-  faults: ReadonlyMap<string, ErrorInfo>;
-}
+/** What is declared when plain Pulumi runs the program, and why nothing could be decided in a region. */
+export type Decided = { pins: Pins } & Pick<DeclaredFleet, "faults">;
 
 /**
  * The pins as the configuration has them now: with a decision for each slot that has none pinned, or whose pinned one
@@ -27,14 +23,11 @@ export interface Decided {
  * slot. The state records a decision once: until `spot up` pins it, each run comes back to what was recorded.
  * A node that waits for its turn to leave a network goes on waiting. Whether the key pair and the instance profile exist
  * is not looked up.
- * @param account that the fleet is in; undefined where it is not known yet
- * @throws SpotError E_CREDENTIALS, which concerns every region; E_ACCOUNT; E_SSH_KEY; E_NETWORK where it is not known who
- *   may log in
+ * @throws SpotError E_CREDENTIALS, which concerns every region; E_SSH_KEY, E_NETWORK where it is not known who may log in
  */
 export async function decideOpen(
   { config, slots }: { config: FleetConfig; slots: readonly Slot[] },
   pins: Pins,
-  account: string | undefined,
   place: CloudPlace,
 ): Promise<Decided> {
   const ssh = sshNow(config, pins.ssh);
@@ -44,7 +37,7 @@ export async function decideOpen(
     const known = { regions: pins.regions, networks };
     const { regions, faults } = await keptNetworks(cloud, config, known, tellUnanswered);
     const kept = keptNodes(slots, { regions, nodes: pins.nodes, standsIn: standsIn(pins) }, config);
-    return await decide(cloud, config, slots, { pins: { ...pins, regions, ssh }, kept, faults, account });
+    return await decide(cloud, config, slots, { pins: { ...pins, regions, ssh }, kept, faults });
   } finally {
     cloud.close();
   }
@@ -59,20 +52,18 @@ interface Known {
   /** Of the slots whose pin fits. */
   kept: Record<string, NodePin>;
   faults: Map<string, ErrorInfo>;
-  account: string | undefined;
 }
 
 async function decide(
   cloud: Cloud,
   config: FleetConfig,
   slots: readonly Slot[],
-  { pins, kept, faults, account }: Known,
+  { pins, kept, faults }: Known,
 ): Promise<Decided> {
   const former = formerOf(pins, slots);
   const waiting = new Set(Object.values(former).flatMap((left) => left.flatMap(({ nodes }) => Object.keys(nodes))));
   for (const name of waiting) if (pins.nodes[name]) kept[name] = pins.nodes[name];
   const open = slots.filter(({ name }) => !(name in kept) && !waiting.has(name));
-  if (open.length > 0) await refuseOtherAccount(cloud, open, account);
   const groups = Object.entries(networksIn(pins)).map(([name, networks]) => [name, groupsIn(networks, name)] as const);
   const offers = new Offers(cloud, config, { regions: pins.regions, groups: Object.fromEntries(groups) });
   // What a slot's node is now only the state knows: where there is no place for it, nothing is declared of it.
@@ -87,18 +78,6 @@ async function decide(
     }),
   );
   return { pins: withDecisions({ ...pins, nodes: kept, unplaced, former }, made, config), faults };
-}
-
-/**
- * Before anything is recorded: what another account answers would be taken for this fleet's.
- * @throws SpotError E_ACCOUNT
- */
-async function refuseOtherAccount(cloud: Cloud, open: readonly Slot[], account: string | undefined): Promise<void> {
-  if (account === undefined) return;
-  const regions = [...new Set(open.map(({ homeRegion }) => homeRegion))];
-  const found = await callerIdentity(cloud, regions);
-  if (found.account !== account)
-    throw new SpotError("E_ACCOUNT", `the fleet is in account ${account}, the credentials are of ${found.account}`);
 }
 
 async function whyNone(offers: Offers, region: string): Promise<ErrorInfo> {
@@ -146,18 +125,51 @@ function withDecisions(pins: Pins, made: readonly [string, Decision][], config: 
   return { ...pinsOf(next), former: pins.former };
 }
 
-/** Who may log in: the address of whoever runs the program is not asked for, because that may be a service. */
-function sshNow({ ssh }: FleetConfig, pinned: Pins["ssh"]): Pins["ssh"] {
-  const callers = ssh.allow.includes("auto") ? pinned.callers : [];
-  if (ssh.allow.includes("auto") && callers.length === 0)
-    throw new SpotError("E_NETWORK", {
-      message: "ssh.allow: `auto` stands for the address of whoever runs `spot up`, and none was confirmed yet",
-      next: "Run `spot up`, or name your address in config.yaml:\n  ssh:\n    allow: [203.0.113.7/32]",
+/** What only `spot up` can find out or make, and what stands for it in config.yaml. */
+const OPEN: readonly {
+  code: "E_NETWORK" | "E_SSH_KEY";
+  isOpen: (config: FleetConfig, pinned: Pins["ssh"]) => boolean;
+  message: string;
+  lines: string;
+}[] = [
+  {
+    code: "E_NETWORK",
+    isOpen: ({ ssh }, { callers }) => ssh.allow.includes("auto") && callers.length === 0,
+    message: "ssh.allow: `auto` stands for the address of whoever runs `spot up`, and none was confirmed yet",
+    lines: "ssh:\n  allow: [203.0.113.7/32]",
+  },
+  {
+    code: "E_SSH_KEY",
+    isOpen: ({ ssh }, { publicKey }) => ssh.publicKeyPath === undefined && publicKey === "",
+    message: "there is no key to log in with: `spot up` makes one on the machine that runs it",
+    lines: "aws:\n  public_ssh_key_path: ~/.ssh/id_ed25519.pub\n  private_ssh_key_path: ~/.ssh/id_ed25519",
+  },
+];
+
+/**
+ * The address of whoever runs the program is not asked for, because that may be a service.
+ * @throws SpotError E_NETWORK, E_SSH_KEY where it is not known who may log in
+ */
+export function refuseOpenAccess(config: FleetConfig, pinned: Pins["ssh"]): void {
+  const open = OPEN.filter(({ isOpen }) => isOpen(config, pinned));
+  const [first] = open;
+  if (first)
+    throw new SpotError(first.code, {
+      message: open.map(({ message }) => message).join("; "),
+      next: `Run \`spot up\`, or add to config.yaml, with what is yours:\n${open.map(({ lines }) => indented(lines)).join("\n")}`,
       step: outside("correct-configuration", again()),
     });
+}
+
+/** Who may log in. @throws as `refuseOpenAccess` */
+function sshNow(config: FleetConfig, pinned: Pins["ssh"]): Pins["ssh"] {
+  refuseOpenAccess(config, pinned);
+  const { ssh } = config;
   return {
     allow: ssh.allow.filter((entry) => entry !== "auto"),
-    callers,
+    callers: ssh.allow.includes("auto") ? pinned.callers : [],
     publicKey: ssh.publicKeyPath === undefined ? pinned.publicKey : readPublicKey(ssh.publicKeyPath),
   };
 }
+
+const indented = (lines: string): string => lines.replaceAll(/^/gm, "  ");

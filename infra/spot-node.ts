@@ -38,6 +38,8 @@ export const REPLACE_ON_CHANGES = [
  */
 export class SpotNode extends pulumi.ComponentResource {
   readonly instance: Instance;
+  /** What the stack's outputs show of it. */
+  readonly shown: Readonly<Record<string, pulumi.Input<string>>>;
 
   constructor(args: SpotNodeArgs, options: pulumi.ComponentResourceOptions) {
     const { slot, pin, settings, generation } = args.spec;
@@ -98,6 +100,16 @@ export class SpotNode extends pulumi.ComponentResource {
         replaceOnChanges: [...REPLACE_ON_CHANGES],
       },
     );
+    this.shown = {
+      name: slot.name,
+      id: this.instance.id,
+      region: pool.region,
+      availabilityZone: pool.availabilityZone,
+      machineType: pool.instanceType,
+      market: pool.market,
+      address: this.instance.publicIp,
+      generation,
+    };
     this.registerOutputs({});
   }
 }

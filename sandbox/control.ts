@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync }
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SpotError, type ErrorCode, type ErrorInfo } from "../fleet/errors";
+import { SANDBOX_VARIABLE } from "../fleet/plan/stack-config";
 import { outside, spot } from "../fleet/steps";
 import { readJson, removeFile } from "../system/json-file";
 import type { DaemonOptions } from "./daemon/daemon";
@@ -190,6 +191,7 @@ export function sandboxEnvironment(
       Object.keys(env).flatMap((name) => (name.startsWith("AWS_") && !KEPT.has(name) ? [[name, undefined]] : [])),
     ),
     AWS_ENDPOINT_URL: s.endpoint,
+    [SANDBOX_VARIABLE]: s.endpoint,
     AWS_ACCESS_KEY_ID: accessKeyOf(account),
     AWS_SECRET_ACCESS_KEY: "sandbox",
     AWS_REGION: "us-east-1",

@@ -36,8 +36,6 @@ export interface EngineReport {
   programErrors: string[];
   /** Warnings that belong to the user. */
   warnings: string[];
-  /** What the program gives as the stack's outputs, secrets veiled; absent where it did not come that far. */
-  stackOutputs?: Record<string, unknown>;
   result: "succeeded" | "failed" | "canceled" | undefined;
   /** The program left out networks that are not whole, and failed because of that; the run went on with all the rest. */
   leavesOut: boolean;
@@ -120,8 +118,6 @@ export function collectEvents(listener: EngineListener = {}): {
     }
     if (event.resOutputsEvent) {
       const step = stepOf(event.resOutputsEvent.metadata);
-      // Told twice: when the stack is registered, and with what the program gave when it has ended.
-      if (step.type === STACK_TYPE && Object.keys(step.outputs).length > 0) report.stackOutputs = step.outputs;
       if (isNews(step)) {
         report.steps.push(step);
         listener.step?.(step);
@@ -170,7 +166,7 @@ export function collectEvents(listener: EngineListener = {}): {
   };
 }
 
-const STACK_TYPE = "pulumi:pulumi:Stack";
+export const STACK_TYPE = "pulumi:pulumi:Stack";
 
 /** The program failed only to keep the engine from deleting: the run goes on with what did not fail. */
 function tellsOfNetworksAlone(text: string): boolean {

@@ -72,3 +72,15 @@ export function writeStackSettings(file: string, settings: Partial<StackSettings
   // A reader (plain `pulumi up`) sees the old file or the new one, never half of it.
   writeFileAtomic(file, after);
 }
+
+/** Something in the file is encrypted. */
+export function holdsSecrets(file: string): boolean {
+  return existsSync(file) && /^\s*(- )?secure:/m.test(readFileSync(file, "utf8"));
+}
+
+/** Drops what ties the file to a passphrase; for one that holds no secrets. */
+export function forgetSalt(file: string): void {
+  if (!existsSync(file)) return;
+  const document = parseDocument(readFileSync(file, "utf8"));
+  if (document.delete("encryptionsalt")) writeFileAtomic(file, document.toString());
+}

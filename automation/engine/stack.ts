@@ -23,7 +23,7 @@ import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
 import { RunNotes } from "./run-notes";
 import { stateFilesOf, writeNewBackend, type StateBackup, type StateFiles } from "./state-files";
-import { stateOf, type StackState } from "./state";
+import { fleetSecretOf, recordUrn, stateOf, type StackState } from "./state";
 import { inTemporaryFolder } from "../../system/temporary-folder";
 import { runMark } from "./strays";
 
@@ -70,6 +70,10 @@ export interface UpOptions extends EngineScope {
   stop?: AbortSignal;
 }
 
+export interface DestroyOptions extends Pick<UpOptions, "target" | "listener" | "stop"> {
+  exclude?: string[];
+}
+
 export interface PreviewOptions extends EngineScope {
   /** A file that stands for the stack's settings, which stay as they are. */
   settings?: string;
@@ -83,6 +87,9 @@ export type EnginePreview = EngineOutcome & {
 
 /** The run ended: with every step done, or with what failed. A run that could not begin throws instead. */
 export type EngineOutcome = EngineReport & { ok: boolean; interrupted: boolean };
+
+/** One operation of the Automation API. */
+type Operation = (stack: Stack, onEvent: ReturnType<typeof collectEvents>["onEvent"]) => Promise<unknown>;
 
 /**
  * One stack on the real Pulumi engine. Reading (state, existence) spawns the CLI directly, so that commands that only
@@ -187,10 +194,13 @@ export class EngineStack {
     rmSync(this.keptFolder, { recursive: true, force: true });
   }
 
-  /** The state with secrets in plain text: for outputs that must be read back. Never write it anywhere. */
-  async readSecretOutput(name: string): Promise<string | undefined> {
-    const result = await this.pulumi(["stack", "output", name, "--show-secrets", "--stack", this.options.stack]);
-    return result.code === 0 ? result.stdout.trim() || undefined : undefined;
+  /**
+   * The fleet's secret as the state has it; undefined for a stack without one. One that cannot be read must not
+   * be taken for a missing one: another in its place would change what nodes prove themselves by.
+   * @throws SpotError E_KEY_LOST, E_PASSPHRASE, E_STATE, E_BACKEND
+   */
+  async readRecordedSecret(): Promise<string | undefined> {
+    return fleetSecretOf(await this.export("--show-secrets"));
   }
 
   /** Reads a secret of the stack's configuration; undefined when it is not there. */
@@ -259,18 +269,36 @@ export class EngineStack {
     });
   }
 
-  private update({ listener, stop, isSerial, ...scope }: UpOptions): Promise<EngineOutcome> {
-    return this.operate(listener, stop, (stack, onEvent) =>
-      stack.up({ onEvent, continueOnError: true, parallel: isSerial ? 1 : PARALLEL, color: "never", ...scope }),
-    );
+  /**
+   * Brings the fleet's record, and nothing else, to what the settings say. Done even when the run was asked to stop: it is
+   * part of leaving the stack in order.
+   */
+  writeRecord(): Promise<EngineOutcome> {
+    const [, ...harder] = this.options.interrupts;
+    return this.update({ target: [], isSerial: true }, harder);
+  }
+
+  private update(
+    { listener, stop, isSerial, ...scope }: UpOptions,
+    interrupts: readonly AbortSignal[] = this.options.interrupts,
+  ): Promise<EngineOutcome> {
+    const options = { ...this.withRecord(scope), continueOnError: true, parallel: isSerial ? 1 : PARALLEL };
+    const up: Operation = (stack, onEvent) => stack.up({ onEvent, color: "never", ...options });
+    return this.operate(listener, stop, up, interrupts);
+  }
+
+  /** The record says what a run declares, whatever the run is about: it is one of its targets. */
+  private withRecord<Scope extends EngineScope>(scope: Scope): Scope {
+    return scope.target === undefined ? scope : { ...scope, target: [...scope.target, recordUrn(this.options.stack)] };
   }
 
   /** Asks the engine what an `up` would do. Writes nothing: neither state nor settings nor lock. */
   async preview({ settings, ...scope }: PreviewOptions = {}): Promise<EnginePreview> {
     return inTemporaryFolder(async (folder) => {
       const plan = path.join(folder, "plan.json");
+      const options = { ...this.withRecord(scope), parallel: PARALLEL, plan, configFile: settings };
       const outcome = await this.operate(undefined, undefined, (stack, onEvent) =>
-        stack.preview({ onEvent, parallel: PARALLEL, color: "never", plan, configFile: settings, ...scope }),
+        stack.preview({ onEvent, color: "never", ...options }),
       );
       return { ...outcome, ...(existsSync(plan) ? { plan: readFileSync(plan, "utf8") } : {}) };
     });
@@ -317,9 +345,10 @@ export class EngineStack {
     );
   }
 
-  async destroy(options: UpOptions = {}): Promise<EngineOutcome> {
-    return this.operate(options.listener, options.stop, (stack, onEvent) =>
-      stack.destroy({ onEvent, continueOnError: true, parallel: PARALLEL, target: options.target, color: "never" }),
+  /** @param options `exclude`: URNs of what stays, all of them recorded */
+  async destroy({ listener, stop, ...scope }: DestroyOptions = {}): Promise<EngineOutcome> {
+    return this.operate(listener, stop, (stack, onEvent) =>
+      stack.destroy({ onEvent, continueOnError: true, parallel: PARALLEL, color: "never", ...scope }),
     );
   }
 
@@ -375,8 +404,8 @@ export class EngineStack {
   }
 
   /** @throws SpotError E_STATE for a state that is cut off, or empty as no engine writes it */
-  private async export(): Promise<unknown> {
-    const read = () => this.pulumi(["stack", "export", "--stack", this.options.stack]);
+  private async export(...more: string[]): Promise<unknown> {
+    const read = () => this.pulumi(["stack", "export", ...more, "--stack", this.options.stack]);
     let result = await read();
     if (result.code !== 0 && this.stateFiles?.dropCutAttributes()) result = await read();
     if (result.code !== 0) {
@@ -405,7 +434,8 @@ export class EngineStack {
   private async operate(
     listener: EngineListener | undefined,
     stop: AbortSignal | undefined,
-    operation: (stack: Stack, onEvent: ReturnType<typeof collectEvents>["onEvent"]) => Promise<unknown>,
+    operation: Operation,
+    interrupts: readonly AbortSignal[] = this.options.interrupts,
   ): Promise<EngineOutcome> {
     const {
       LocalWorkspace,
@@ -413,7 +443,7 @@ export class EngineStack {
       Stack: AutomationStack,
     } = await import("@pulumi/pulumi/automation/index.js");
     const { SemVer } = await import("semver");
-    const { cli, projectDir, env, interrupts, stack: name } = this.options;
+    const { cli, projectDir, env, stack: name } = this.options;
     const [soft, ...harder] = interrupts;
     // A wish to stop that came before the engine began would never reach it.
     if (interrupts.some(({ aborted }) => aborted))
@@ -439,7 +469,7 @@ export class EngineStack {
           env: { ...env, ...extra, ...runMark(this.key), NODE_OPTIONS: leanSdk(env.NODE_OPTIONS) },
           onStdout: onOut,
           onStderr: onErr,
-          interrupts: [AbortSignal.any([soft, ...stops]), ...harder],
+          interrupts: [AbortSignal.any([...(soft ? [soft] : []), ...stops]), ...harder],
         });
         if (last.code !== 0) throw new Error("the operation failed");
         return answer(last.stdout, last.stderr);

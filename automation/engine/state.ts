@@ -2,10 +2,10 @@ import { STOPPED } from "../../fleet/drift/compare";
 import { AwsType, isOfAws } from "../../fleet/aws/resource-types";
 import { parseGenerationTag } from "../../fleet/identity/launch";
 import { Tag, type Market, type NodePin, type NodeRef } from "../../fleet/model";
-import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
+import { parseRecord, PROJECT, RECORD, STASH_TYPE, StackKey, type FleetRecord } from "../../fleet/plan/stack-config";
 import { shortName } from "../../fleet/identity/ownership";
 import { parseEndpoints, type Endpoints } from "../../project/aws-endpoints";
-import { urnParts } from "./events";
+import { STACK_TYPE, urnParts } from "./events";
 
 /** A resource as the state holds it. */
 export interface StateResource {
@@ -48,10 +48,12 @@ export function refOf({ name, pin, instanceId, address }: StateNode): NodeRef & 
 export interface StackState {
   resources: StateResource[];
   nodes: StateNode[];
+  /** What the last run of the program wrote down about the fleet as a whole; earlier versions wrote nothing. */
+  record: FleetRecord | undefined;
   lineage: string | undefined;
-  /** The account that the program was given (its output), 12 digits. */
+  /** The account that the program was given, 12 digits. */
   account: string | undefined;
-  /** The endpoints outside AWS to which the stack is bound (the program's output). */
+  /** The endpoints outside AWS to which the stack is bound. */
   endpoints: Endpoints | undefined;
   /** Every region in which the state holds a resource. */
   regions: string[];
@@ -76,6 +78,7 @@ export interface PendingOperation {
 export const EMPTY_STATE: StackState = {
   resources: [],
   nodes: [],
+  record: undefined,
   lineage: undefined,
   account: undefined,
   endpoints: undefined,
@@ -98,6 +101,9 @@ export function nodeUrns(stack: string, name: string, market: Market): string[] 
 export function networkUrns(stack: string, region: string): string[] {
   return [urnOf(stack, NETWORK_TYPE, region), urnOf(stack, `${NETWORK_TYPE}$**`, `${region}**`)];
 }
+
+/** The URN of the fleet's record (infra/record.ts). */
+export const recordUrn = (stack: string): string => urnOf(stack, STASH_TYPE, RECORD);
 
 const urnOf = (stack: string, type: string, name: string): string =>
   `urn:pulumi:${shortName(stack)}::${PROJECT}::${type}::${name}`;
@@ -166,16 +172,20 @@ export function stateOf(exported: unknown): StackState {
       isHalfMade: !resource.pendingReplacement && !resource.delete && (resource.initErrors ?? []).length > 0,
     }),
   );
-  const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+  const outputs = resources.find(({ type }) => type === STACK_TYPE)?.outputs ?? {};
   const owned = resources.filter(
     (resource) => resource.custom && typeof resource.inputs.region === "string" && isOfAws(resource.type),
   );
+  const record = recordOf(resources);
   return {
     resources,
+    record,
     nodes: owned.filter(({ urn, type, id }) => type === INSTANCE_TYPE && id !== "" && !awaited.has(urn)).map(nodeOf),
-    lineage: owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined),
-    account: text(outputs[StackKey.account]) || undefined,
-    endpoints: parseEndpoints(outputs[StackKey.endpoints]),
+    lineage:
+      owned.map(({ inputs }) => tagsOf(inputs)[Tag.lineage]).find((lineage) => lineage !== undefined) ??
+      record?.lineage,
+    account: record?.account ?? (text(outputs[StackKey.account]) || undefined),
+    endpoints: record?.endpoints ?? parseEndpoints(outputs[StackKey.endpoints]),
     regions: [...new Set(owned.map(({ inputs }) => inputs.region as string))].sort(),
     pending: (deployment?.pending_operations ?? []).map(({ type, resource }) => {
       const { urn = "", inputs = {} } = resource ?? {};
@@ -188,6 +198,25 @@ export function stateOf(exported: unknown): StackState {
       };
     }),
   };
+}
+
+const isRecord = ({ urn }: { urn: string }): boolean => urn.endsWith(`::${STASH_TYPE}::${RECORD}`);
+
+function recordOf(resources: readonly StateResource[]): FleetRecord | undefined {
+  return parseRecord(resources.find(isRecord)?.inputs.input);
+}
+
+/**
+ * The fleet's secret in what `pulumi stack export --show-secrets` prints: of its record, or of the stack's outputs, where
+ * earlier versions kept it. Undefined for a stack that has none yet.
+ */
+export function fleetSecretOf(exported: unknown): string | undefined {
+  const resources = (exported as Deployment | null)?.deployment?.resources ?? [];
+  const record = resources.find(isRecord)?.inputs?.input as Record<string, unknown> | undefined;
+  const outputs = resources.find(({ urn }) => urnParts(urn).type === STACK_TYPE)?.outputs;
+  const kept = record?.[StackKey.fleetSecret] ?? outputs?.[StackKey.fleetSecret];
+  const plain = (kept as { plaintext?: unknown } | undefined)?.plaintext;
+  return typeof plain === "string" ? (JSON.parse(plain) as string) : undefined;
 }
 
 function nodeOf(resource: StateResource): StateNode {

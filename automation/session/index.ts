@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { isSpotError, SpotError } from "../../fleet/errors";
+import { newFleetId } from "../../fleet/identity/fleet-id";
 import { outside } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import type { SandboxMode } from "../../sandbox/control";
@@ -157,7 +158,7 @@ export async function openPlace(options: SessionOptions): Promise<Opened> {
   const { recorded, damaged } = await readState(stack, options.withoutState === true);
   const state = recorded ?? EMPTY_STATE;
   const settings = matchingSettings(target, stack, state);
-  const lineage = fleetIdOf(stack, target.stack, state, settings) ?? randomBytes(8).toString("hex");
+  const lineage = fleetIdOf(stack, target.stack, state, settings) ?? newFleetId();
   const keys = path.join(target.keysDir, lineage);
   givePassphrase(engineEnv, target, keys);
   return {
@@ -215,13 +216,14 @@ async function obtainCli(
   return cli;
 }
 
-/** The stack's settings, when they belong to this target. */
+/** The stack's settings, or what the state says of them where they are lost, when they belong to this target. */
 function matchingSettings(target: Target, stack: EngineStack, state: StackState): Partial<StackSettings> {
-  const settings = readStackSettings(stack.configFile);
+  const own = readStackSettings(stack.configFile);
+  const settings = own.lineage === undefined ? { ...own, ...state.record } : own;
   if (settings.lineage === undefined || settings.endpoint === target.endpoint) return settings;
-  const ofEarlierSandbox = target.kind === "sandbox" && settings.endpoint !== undefined && state.resources.length === 0;
+  const ofEarlierSandbox = target.kind === "sandbox" && settings.endpoint !== undefined && holdsNothing(state);
   if (ofEarlierSandbox) {
-    rmSync(stack.configFile);
+    rmSync(stack.configFile, { force: true });
     return {};
   }
   const place = (endpoint: string | undefined) => (endpoint === undefined ? "AWS" : `the sandbox at ${endpoint}`);
@@ -247,11 +249,14 @@ function givePassphrase(env: NodeJS.ProcessEnv, target: Target, keys: string): v
 export async function ensurePassphrase(session: Session): Promise<boolean> {
   const file = path.join(session.keys, "passphrase");
   if (session.target.env.PULUMI_CONFIG_PASSPHRASE_FILE !== file || existsSync(file)) return false;
-  const sealed = session.stackExists && !holdsNothing(session.state) ? await session.stack.sealed() : undefined;
-  if (sealed)
-    throw new SpotError("E_KEY_LOST", {
-      message: `the passphrase of stack ${session.target.stack}, ${file}, is not there`,
-    });
+  if (session.stackExists && !holdsNothing(session.state)) {
+    if (await session.stack.sealed())
+      throw new SpotError("E_KEY_LOST", {
+        message: `the passphrase of stack ${session.target.stack}, ${file}, is not there`,
+      });
+    // Something else keeps its secrets.
+    return false;
+  }
   writeFileAtomic(file, `${randomBytes(24).toString("base64url")}\n`, 0o600);
   return true;
 }

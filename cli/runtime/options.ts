@@ -23,6 +23,10 @@ export const OPTIONS = {
   config: { value: "FILE", decisive: true, description: "the fleet's configuration (default: config.yaml)" },
   stack: { value: "NAME", decisive: true, description: "the Pulumi stack (default: fleet, in the sandbox: sandbox)" },
   profile: { value: "NAME", decisive: true, description: "the AWS profile to use" },
+  create: {
+    description:
+      "make the stack where there is none yet, and what its secrets are encrypted with, for plain Pulumi to fill",
+  },
   "no-wait": { description: "return as soon as every node's deployment has started; nothing is verified" },
   "rollback-on-failure": {
     description:

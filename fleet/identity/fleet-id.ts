@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { SpotError, type OwnAdvice } from "../errors";
 import { outside } from "../steps";
 
-/** How a fleet ID is minted: 8 random bytes in hex. */
 const FLEET_ID = /^[0-9a-f]{16}$/;
+
+/** An ID that no fleet has: 8 random bytes in hex. */
+export const newFleetId = (): string => randomBytes(8).toString("hex");
 
 /**
  * The fleet ID as given, once it is one. EC2 takes `*` and `?` in a filter for patterns, so nothing else may ever get

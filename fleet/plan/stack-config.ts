@@ -12,10 +12,23 @@ export const PROJECT = "spot-deployer";
 export const RUN_VARIABLE = "SPOT_DEPLOYER_RUN";
 
 /**
+ * The sandbox's endpoint, in the environment of everything that is to act there: what tells it from an endpoint of the
+ * user's own.
+ */
+export const SANDBOX_VARIABLE = "SPOT_SANDBOX_ENDPOINT";
+
+/**
  * With these words about each region the program fails when a network is not whole: the engine deletes nothing in a run
  * whose program failed, and what the program leaves out may be recorded. What really failed is told of by its resource.
  */
 export const NETWORK_UNMADE = "its network is not whole";
+
+/**
+ * The logical name of the fleet's record in the state, a `pulumi.Stash` (infra/record.ts): what `Pulumi.<stack>.yaml`
+ * says, for whoever works on the stack without that file, or with an older one.
+ */
+export const RECORD = "fleet";
+export const STASH_TYPE = "pulumi:index:Stash";
 
 /** Our keys in the stack's configuration. `up` writes them; the Pulumi program reads them. */
 export const StackKey = {
@@ -80,6 +93,43 @@ export const pinsSchema: z.ZodType<Pins> = z.object({
   unplaced: z.record(z.string(), z.string()),
   ssh: z.object({ allow: z.array(z.string()), callers: z.array(z.string()), publicKey: z.string() }),
 });
+
+/** Of a fleet for which nothing has been decided yet. */
+export const NO_PINS: Pins = {
+  version: 1,
+  regions: {},
+  nodes: {},
+  launches: {},
+  unplaced: {},
+  ssh: { allow: [], callers: [], publicKey: "" },
+};
+
+/** What the state holds about the fleet as a whole, its secret aside. Names and values are those of `StackKey`. */
+export interface FleetRecord {
+  lineage: string;
+  /** Relative to the project where it lies inside it. */
+  configFile: string;
+  endpoint?: string;
+  endpoints?: Record<string, string>;
+  account?: string;
+  providerRegion?: string;
+  pins: Pins;
+}
+
+const recordSchema: z.ZodType<FleetRecord> = z.object({
+  lineage: z.string(),
+  configFile: z.string(),
+  endpoint: z.string().optional(),
+  endpoints: z.record(z.string(), z.string()).optional(),
+  account: z.string().optional(),
+  providerRegion: z.string().optional(),
+  pins: pinsSchema,
+});
+
+/** Reads a record as the state holds it; undefined for what is none. */
+export function parseRecord(value: unknown): FleetRecord | undefined {
+  return recordSchema.safeParse(value).data;
+}
 
 /** Reads pins as the stack's configuration holds them; undefined for what no `up` of this version wrote. */
 export function parsePins(value: unknown): Pins | undefined {

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DescribeInstanceAttributeCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { isMap, parse, parseDocument } from "yaml";
+import { fleetSecretOf, recordUrn } from "../../automation/engine/state";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 import { CleanUp } from "../support/clean-up";
@@ -129,11 +130,12 @@ describe("the token by which a node proves its host key", function () {
   });
 
   it("stays what it was for nodes made by earlier versions: none of them is replaced", async () => {
-    // Without launches the program declares what those versions did.
+    // Without launches, and without a record, the program declares what those versions did.
     editLaunches(() => ({}));
+    plain(`pulumi state delete --yes '${recordUrn(bench.stack)}' --non-interactive`);
     plain("pulumi up --yes --skip-preview --non-interactive");
     old = await launched();
-    const secret = plain("pulumi stack output fleetSecret --show-secrets --non-interactive").trim();
+    const secret = fleetSecretOf(JSON.parse(plain("pulumi stack export --show-secrets --non-interactive")))!;
     for (const [name, { token, generation }] of Object.entries(old))
       assert.equal(token, createHmac("sha256", secret).update(`${name}\n${generation}`).digest("hex"));
 

@@ -4,6 +4,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CreateSecurityGroupCommand, DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
+import { recordUrn } from "../../automation/engine/state";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 
@@ -110,25 +111,34 @@ describe("a fleet belongs to an account, a stack and a fleet ID", function () {
     assert.match(stdout, /Nothing to change: 2 nodes/);
   });
 
-  it("plain `pulumi up` with credentials of another account is refused by the provider", async () => {
+  it("plain Pulumi with credentials of another account is refused: by the program, and by the provider where that is not run", async () => {
     const before = await live();
     const { stdout: exports } = await bench.spot(["env"], { env: AS_OTHER });
     bench.config({ "us-west-2": 1 });
-    const { status, stdout, stderr } = spawnSync(
-      "sh",
-      ["-c", `${exports}\npulumi up --yes --skip-preview --non-interactive --color never`],
-      { cwd: bench.root, env: { ...bench.env }, encoding: "utf8" },
-    );
-    assert.notEqual(status, 0);
-    assert.match(stdout + stderr, new RegExp(`AWS account ID not allowed: ${OTHER_ACCOUNT}`));
+    for (const [command, says] of [
+      [
+        "up --yes --skip-preview",
+        `account ${DEFAULT_ACCOUNT}, the credentials are of ${OTHER_ACCOUNT} \\(E_ACCOUNT\\)`,
+      ],
+      ["destroy --yes --skip-preview", `AWS account ID not allowed: ${OTHER_ACCOUNT}`],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync(
+        "sh",
+        ["-c", `${exports}\npulumi ${command} --non-interactive --color never`],
+        { cwd: bench.root, env: { ...bench.env }, encoding: "utf8" },
+      );
+      assert.notEqual(status, 0, command);
+      assert.match(stdout + stderr, new RegExp(says));
+    }
     assert.deepEqual(await live(), before);
   });
 
   it("a fleet of an earlier version, which recorded no account: its resources' ARNs tell, else an object with an ID of the state and its tags", async () => {
     const forget = (): void => {
       changeSettings(/ +spot-deployer:account: .*\n +spot-deployer:providerRegion: .*\n/, "");
-      changeState(({ resources }) => {
-        for (const { outputs } of resources) if (outputs) delete outputs.account;
+      changeState((latest) => {
+        latest.resources = latest.resources.filter(({ urn }) => urn !== recordUrn(bench.stack));
+        for (const { outputs } of latest.resources) if (outputs) delete outputs.account;
       });
     };
     forget();

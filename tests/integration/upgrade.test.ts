@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
+import { recordUrn } from "../../automation/engine/state";
 import { FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
@@ -58,15 +59,19 @@ describe("a fleet that an earlier version recorded", function () {
   const resources = () =>
     Object.fromEntries(
       resourcesOf(readFileSync(stateFile(), "utf8")).flatMap(({ urn, id, inputs }) =>
-        id?.includes("-") && !urn.includes("pulumi:providers") ? [[urn, { id, tags: inputs?.tags }]] : [],
+        id?.includes("-") && urn.includes("aws:") && !urn.includes("pulumi:providers")
+          ? [[urn, { id, tags: inputs?.tags }]]
+          : [],
       ),
     );
   /** All that no node is. */
   const networkOf = (all: ReturnType<typeof resources>) =>
     Object.fromEntries(Object.entries(all).filter(([urn]) => !urn.includes("aws:ec2/instance:Instance")));
+  /** Without what this version has added: the fleet's record, and the provider that the engine has for it. */
   const urns = () =>
     resourcesOf(readFileSync(stateFile(), "utf8"))
       .map(({ urn }) => urn)
+      .filter((urn) => urn !== recordUrn(STACK) && !urn.includes("pulumi:providers:pulumi"))
       .sort();
 
   before(() => (bench = new Workbench()));
@@ -97,6 +102,17 @@ describe("a fleet that an earlier version recorded", function () {
     const recorded = urns();
     const network = networkOf(resources());
     assert.equal(ids.length, 2);
+
+    rmSync(stackFile);
+    const plain = await bench.start(["-c", `${(await spot("env")).stdout}\nexec pulumi preview --non-interactive`], {
+      plain: true,
+      command: ["sh"],
+    }).done;
+    assert.match(
+      plain.stdout + plain.stderr,
+      /made by an earlier version, and its settings are missing or incomplete \(E_STATE\)/,
+    );
+    writeFileSync(stackFile, settings);
 
     const preview = await spot("preview");
     for (const node of ["us-west-2-0", "eu-west-1-0"])
@@ -129,6 +145,10 @@ describe("a fleet that an earlier version recorded", function () {
     assert.deepEqual(rolled, [...one, ...one], "the canary alone, then the other one");
     assert.deepEqual(urns(), recorded);
     assert.deepEqual(networkOf(resources()), network);
+    assert.ok(
+      resourcesOf(readFileSync(stateFile(), "utf8")).some(({ urn }) => urn === recordUrn(STACK)),
+      "its record is made",
+    );
     assert.match(readFileSync(stackFile, "utf8"), /account: "\d{12}"/, "what is recorded since then is recorded now");
 
     const todays = await live();

@@ -21,6 +21,7 @@ const quietParts: Sight = ["tests/integration/parts.test.ts", "says nothing with
  * A test (tests/unit/tests/effects.test.ts) fails when an option of a command is in neither.
  */
 export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = {
+  create: { env: ["tests/integration/plain-stack.test.ts", "is made by `env --create`"] },
   "no-wait": { up: ["tests/e2e/fleet.test.ts", "is left to itself by --no-wait once its deployment runs"] },
   "rollback-on-failure": { up: ["tests/faults/scenarios.ts", "all or nothing: nothing"] },
   yes: {
@@ -29,6 +30,7 @@ export const optionSights: Partial<Record<OptionName, Record<string, Sight>>> = 
     replace: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
     repair: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
     "allow-me": ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
+    env: ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
     "cleanup-vpcs": ["tests/unit/cli/runtime/answers.test.ts", "is taken for the answer by every command that asks"],
     recover: ["tests/integration/recovery.test.ts", "L40: says that the state is cut off"],
     import: ["tests/integration/command-line.test.ts", "`import` shows what a predecessor's file names"],

@@ -9,7 +9,7 @@ import type { UnexplainedObject } from "../../session/orphans";
 import { exclusively } from "../../session/run-lock";
 import { fleetRegions, type Session } from "../../session";
 import { tellCost } from "../inspect/cost";
-import { refOf } from "../../engine/state";
+import { holdsNothing, recordUrn, refOf } from "../../engine/state";
 import { restoreOwner } from "../plan/prepare-stack";
 import { withDeregistration } from "../run/deregister-nodes";
 import { createError, failureInfo, nodeListener } from "../run/engine-events";
@@ -142,8 +142,11 @@ async function destroyRecorded(
   }: { scope: Scope; partial: boolean; ended: (instanceId: string) => void; held: HeldVpc[] },
 ): Promise<ErrorInfo[]> {
   const target = partial || held.length > 0 ? recordedIn(session, scope, held) : undefined;
-  if (session.state.resources.length === 0 || target?.length === 0) return [];
-  const outcome = await session.stack.destroy({ target, listener: nodeListener(session, { deleted: ended }) });
+  if (holdsNothing(session.state) || target?.length === 0) return [];
+  // What could not be ended still belongs to the fleet: its record goes with the stack.
+  const exclude = target === undefined && session.state.record ? [recordUrn(session.target.stack)] : undefined;
+  const listener = nodeListener(session, { deleted: ended });
+  const outcome = await session.stack.destroy({ target, exclude, listener });
   const failures = outcome.failures.map(failureInfo);
   if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome, session);
   return failures;
@@ -169,7 +172,7 @@ function recordedIn({ state }: Session, { regions, nodes }: Scope, held: HeldVpc
 async function confirmed(session: Session, account: string, found: FleetObject[]): Promise<void> {
   if (session.target.kind === "sandbox") return;
   const instances = found.filter(({ kind }) => kind === "instance").length;
-  if (found.length === 0 && session.state.resources.length === 0) return;
+  if (found.length === 0 && holdsNothing(session.state)) return;
   await tellCost(
     session,
     session.state.nodes.map(({ pin }) => pin.pool),

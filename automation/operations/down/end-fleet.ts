@@ -8,6 +8,7 @@ import { enabledRegionsAnd } from "../../../cloud/enabled-regions";
 import type { FleetObject } from "../../../cloud/resources/find";
 import { inventory, inventoryOfIds } from "../../../cloud/resources/inventory";
 import type { HeldVpc } from "../../../cloud/resources/strangers";
+import { holdsNothing } from "../../engine/state";
 import { lostBy } from "../../session/lost-state";
 import { recordedObjects } from "../../session/orphans";
 import { exclusively } from "../../session/run-lock";
@@ -58,7 +59,7 @@ export function endFleet(opened: Session, lineage: string): Promise<DownResult> 
 }
 
 /** What the record of this place has to do with a fleet. */
-interface FleetRecord {
+interface FoundRecord {
   /** This stack is the fleet's. */
   isOwn: boolean;
   /** Why the record cannot be believed. */
@@ -68,12 +69,12 @@ interface FleetRecord {
 }
 
 /** @throws SpotError E_USAGE, E_KEY_LOST, E_PASSPHRASE for a record by which the fleet is to be ended */
-async function recordOf(opened: Session, lineage: string): Promise<FleetRecord> {
+async function recordOf(opened: Session, lineage: string): Promise<FoundRecord> {
   const isOwn = opened.lineage === lineage;
   const look = async () => inventory(opened.cloud, lineage, fleetRegions(opened, opened.configured));
   const lost = opened.lost ?? (isOwn ? lostBy(opened, await look()) : undefined);
   const sealed = isOwn && opened.stackExists && !opened.damaged ? await opened.stack.sealed() : undefined;
-  if (opened.state.lineage === lineage && !lost) refuseUsable(opened, sealed);
+  if (opened.state.lineage === lineage && !holdsNothing(opened.state) && !lost) refuseUsable(opened, sealed);
   return { isOwn, lost, sealed };
 }
 
@@ -115,7 +116,7 @@ async function confirmEnd(
   session: Session,
   lineage: string,
   found: FleetObject[],
-  { lost, sealed }: FleetRecord,
+  { lost, sealed }: FoundRecord,
 ): Promise<void> {
   const { identity, target, reporter } = session;
   const instances = found.filter(({ kind }) => kind === "instance").length;

@@ -75,8 +75,7 @@ export async function openFleet(
     });
   }
   const fleetSecret =
-    (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ??
-    (await stack.readSecretOutput(StackKey.fleetSecret));
+    (await stack.readSecretConfig(qualified(StackKey.fleetSecret))) ?? (await stack.readRecordedSecret());
   if (!settings.pins || fleetSecret === undefined) {
     throw new SpotError("E_STATE", {
       message: `the stack's settings are not on this machine`,

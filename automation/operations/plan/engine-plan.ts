@@ -7,23 +7,23 @@ import { kindOf, resourceChanges, type Explanations, type ResourceChange } from 
 import { StackKey } from "../../../fleet/plan/stack-config";
 import type { FleetDefinition } from "../../../project/definition";
 import { inTemporaryFolder } from "../../../system/temporary-folder";
-import type { EngineReport, EngineStep } from "../../engine/events";
+import type { EngineStep } from "../../engine/events";
 import { qualified, type EngineScope } from "../../engine/stack";
-import { holdsNothing, INSTANCE_TYPE, NETWORK_TYPE, NODE_TYPE, nodeNameOf, type StackState } from "../../engine/state";
+import { holdsNothing, INSTANCE_TYPE, NETWORK_TYPE, NODE_TYPE, nodeNameOf, recordUrn } from "../../engine/state";
 import type { Session } from "../../session";
 import { createError, failureInfo } from "../run/engine-events";
 import { writePins } from "./prepare-stack";
 
 /** What the engine would do, asked before anything is done. */
 export interface EnginePlan {
-  /** Of every resource, those that stay as they are among them. */
+  /** Of every resource but the fleet's record, those that stay as they are among them. */
   steps: readonly EngineStep[];
   /** By which the engine is held to just that; absent where not everything could be planned. */
   document: string | undefined;
   /** Resources that it refuses as they are declared. */
   failures: readonly ErrorInfo[];
-  /** The program gives the stack other outputs than are recorded. */
-  changesOutputs: boolean;
+  /** What was declared. */
+  pins: Pins;
 }
 
 /**
@@ -47,10 +47,10 @@ export async function askEngine(
     session.interrupts.soft.throwIfAborted();
     if (preview.programErrors.length > 0) throw createError(preview, session);
     return {
-      steps: preview.steps,
+      steps: preview.steps.filter(({ urn }) => urn !== recordUrn(session.target.stack)),
       document: preview.plan,
       failures: preview.failures.map(failureInfo),
-      changesOutputs: changesOutputs(state, preview),
+      pins,
     };
   });
 }
@@ -58,20 +58,8 @@ export async function askEngine(
 /** The secret that the program reads, where the settings have lost it or never had one. */
 async function giveSecret({ stack, state }: Session, settings: string): Promise<void> {
   if (readFileSync(settings, "utf8").includes(StackKey.fleetSecret)) return;
-  const recorded = state.resources.length > 0 ? await stack.readSecretOutput(StackKey.fleetSecret) : undefined;
+  const recorded = !holdsNothing(state) ? await stack.readRecordedSecret() : undefined;
   await stack.writeSecretConfig(qualified(StackKey.fleetSecret), recorded ?? randomBytes(32).toString("hex"), settings);
-}
-
-/** Secrets are veiled in what the engine tells, and are never changed. */
-function changesOutputs({ resources }: StackState, { stackOutputs }: EngineReport): boolean {
-  const recorded = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
-  const shown = (outputs: Record<string, unknown>): string =>
-    JSON.stringify(
-      Object.entries(outputs)
-        .filter(([, value]) => !(typeof value === "object" && value !== null && "ciphertext" in value))
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    );
-  return stackOutputs !== undefined && shown(recorded) !== shown(stackOutputs);
 }
 
 /**

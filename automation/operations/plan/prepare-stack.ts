@@ -1,11 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Pins } from "../../../fleet/model";
 import { ingredientsFor, withIngredients } from "../../../fleet/plan/ingredients";
 import { StackKey } from "../../../fleet/plan/stack-config";
 import { qualified } from "../../engine/stack";
-import { writeStackSettings, type StackSettings } from "../../engine/stack-config";
+import { holdsNothing } from "../../engine/state";
+import {
+  forgetSalt,
+  holdsSecrets,
+  readStackSettings,
+  writeStackSettings,
+  type StackSettings,
+} from "../../engine/stack-config";
 import { rememberConfig } from "../../session/last-config";
 import { ensurePassphrase, type Session } from "../../session";
 import type { UpPlan } from "./plan-up";
@@ -13,23 +19,35 @@ import type { FleetDefinition } from "../../../project/definition";
 
 /** Makes the stack and writes everything that the program reads. Answers the fleet's secret. */
 export async function prepareStack(session: Session, plan: UpPlan): Promise<string> {
-  const isMinted = await ensurePassphrase(session);
-  const isStale = isMinted && session.stackExists && isKeyless(session);
-  if (isStale) await session.stack.remove();
-  // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
-  writePins(session, plan.definition, plan.decisions.pins);
-  if (!session.stackExists || isStale) await session.stack.ensure();
+  await ensureStack(session, () => writePins(session, plan.definition, plan.decisions.pins));
   rememberConfig(session);
   keepIngredients(session, plan);
   const key = qualified(StackKey.fleetSecret);
   let secret = await session.stack.readSecretConfig(key);
   if (secret === undefined) {
     secret =
-      (session.stackExists ? await session.stack.readSecretOutput(StackKey.fleetSecret) : undefined) ??
-      randomBytes(32).toString("hex");
+      (session.stackExists ? await session.stack.readRecordedSecret() : undefined) ?? randomBytes(32).toString("hex");
     await session.stack.writeSecretConfig(key, secret);
   }
   return secret;
+}
+
+/** Makes a stack where there is none, for plain Pulumi to fill: what tells whose it is, and the key to its secrets. */
+export async function beginStack(session: Session): Promise<void> {
+  const configFile = session.settings.configFile ?? configPath(session, session.configFile);
+  await ensureStack(session, () => writeStackSettings(session.stack.configFile, { ...ownerOf(session), configFile }));
+}
+
+async function ensureStack(session: Session, writeSettings: () => void): Promise<void> {
+  const isMinted = await ensurePassphrase(session);
+  const isStale = isMinted && session.stackExists && holdsNothing(session.state) && isKeyless(session);
+  if (isStale) {
+    await session.stack.remove();
+    forgetSalt(session.stack.configFile);
+  }
+  // The lineage first: it is what the passphrase is found by, so a run that is broken off here can be gone on from.
+  writeSettings();
+  if (!session.stackExists || isStale) await session.stack.ensure();
 }
 
 /** Before anything is made: whatever this run comes to, the next plan can tell which file or setting differs. */
@@ -40,14 +58,11 @@ function keepIngredients({ stack, state }: Session, { definition, decisions, cha
 }
 
 /**
- * A stack in a folder that holds nothing, and whose settings are lost: the passphrase that its state was made with was
- * found by them alone. Where the settings have a salt, or a service keeps the stack, somebody may have made it by hand.
+ * Nothing that anybody keeps depends on the passphrase of this stack, which is lost. Where the settings have secrets, or a
+ * service keeps the stack, somebody may have made it by hand.
  */
 function isKeyless({ stack }: Session): boolean {
-  return (
-    stack.stateFiles !== undefined &&
-    !(existsSync(stack.configFile) && readFileSync(stack.configFile, "utf8").includes("encryptionsalt"))
-  );
+  return stack.stateFiles !== undefined && !holdsSecrets(stack.configFile);
 }
 
 /**
@@ -60,13 +75,13 @@ export function writePins(
   pins: Pins,
   file = session.stack.configFile,
 ): void {
-  const relative = path.relative(session.projectDir, configFile);
-  writeStackSettings(file, {
-    ...ownerOf(session),
-    configFile: relative.startsWith("..") ? configFile : relative,
-    kept,
-    pins,
-  });
+  writeStackSettings(file, { ...ownerOf(session), configFile: configPath(session, configFile), kept, pins });
+}
+
+/** Relative where the file lies in the project. */
+function configPath({ projectDir }: Session, configFile: string): string {
+  const relative = path.relative(projectDir, configFile);
+  return relative.startsWith("..") ? configFile : relative;
 }
 
 /**
@@ -74,8 +89,9 @@ export function writePins(
  * of what it had to leave.
  */
 export function restoreOwner(session: Session): void {
-  if (session.settings.lineage === undefined && session.state.lineage !== undefined)
-    writeStackSettings(session.stack.configFile, ownerOf(session));
+  const { configFile } = session.stack;
+  if (session.state.lineage !== undefined && readStackSettings(configFile).lineage === undefined)
+    writeStackSettings(configFile, ownerOf(session));
 }
 
 /** Fleet ID, place and account. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { isOfAws } from "../../../fleet/aws/resource-types";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { kindOf, shortType, type ChangeKind } from "../../../fleet/plan/resource-changes";
@@ -5,7 +6,7 @@ import { INSTANCE_TYPE, NODE_TYPE, nodeNameOf, type StateNode } from "../../engi
 import type { EngineStep } from "../../engine/events";
 import { askEngine, endsNode, isOutside, regionOf, type EnginePlan } from "../plan/engine-plan";
 import { declaredPins } from "./declared";
-import { leavesUndeclared, runEngine, withLaunches, type Planner, type Ran } from "./engine-run";
+import { runEngine, type Planner, type Ran } from "./engine-run";
 import { isStopped, type Progress, type UpRun } from "./progress";
 import { missingNodes, missingUrns, neededUrns, urnsOf, urnsRecorded } from "./targets";
 
@@ -123,10 +124,7 @@ function failedRegions({ session }: Progress, creates: readonly EngineStep[]): R
 /** Updates, replacements of what is no node, and deletions. */
 async function changing(run: UpRun, at: Progress, steps: readonly EngineStep[], engine: EnginePlan): Promise<Ran> {
   const dependents = dependentsOf(steps, engine, at);
-  const changed = [...urns(steps), ...urns(dependents)];
-  // With the stack as a target the engine refuses to leave anything that is not declared any more.
-  const showsAll = engine.changesOutputs && !leavesUndeclared(run, at.session, { target: changed });
-  const target = [...changed, ...(showsAll ? stackUrns(at) : [])];
+  const target = [...urns(steps), ...urns(dependents)];
   if (target.length === 0) return { at, ok: true };
   const mayGrow = dependents.length > 0 || steps.some((step) => kindOf(step) === "update");
   return runEngine(run, at, { target }, mayGrow ? plannerFor(run, steps, engine) : undefined);
@@ -142,18 +140,14 @@ function dependentsOf(steps: readonly EngineStep[], { steps: all }: EnginePlan, 
   return all.filter((step) => kindOf(step) === undefined && regions.has(regionOf(step)) && !isOf(pending, step));
 }
 
-function stackUrns({ session }: Progress): string[] {
-  return session.state.resources.filter(({ type }) => type === "pulumi:pulumi:Stack").map(({ urn }) => urn);
-}
-
 /** The plan that was agreed to where the run is about all of it, else one of its own that goes no further. */
 function plannerFor(run: UpRun, steps: readonly EngineStep[], engine: EnginePlan): Planner {
   const all = engine.steps.filter((step) => kindOf(step) !== undefined);
   return async (at, target) => {
-    const isUntouched = at.outcomes.length === 0;
-    if (isUntouched && engine.document !== undefined && all.length === steps.length)
-      return { document: engine.document };
-    const pins = declaredPins(withLaunches(run, at));
+    const pins = declaredPins(at);
+    // The record of what is declared is part of a plan, too.
+    const isAsPlanned = all.length === steps.length && isDeepStrictEqual(pins, engine.pins);
+    if (at.outcomes.length === 0 && isAsPlanned && engine.document !== undefined) return { document: engine.document };
     const again = await askEngine(at.session, run.plan.definition, pins, { target });
     const [failure] = again.failures;
     if (failure) return { refused: failure };

@@ -41,10 +41,12 @@ export async function runEngine(run: UpRun, from: Progress, scope: RunScope, pla
     const { target, replace } = stillThere(run, at, next);
     // No target at all would mean everything.
     if (target?.length === 0) return { at, ok: lost === 0 };
+    // Once a round: what is planned and what is done have the same launches.
+    at = withLaunches(run, at);
     const planned = await planner?.(at, target ?? []);
     if (planned && "refused" in planned)
       return { at: { ...at, failures: [...at.failures, planned.refused] }, ok: false };
-    const { at: ran, outcome } = await runOnce(run, withLaunches(run, at), {
+    const { at: ran, outcome } = await runOnce(run, at, {
       target,
       replace,
       plan: planned?.document,
@@ -127,7 +129,7 @@ function whetherDeclared(session: Session): (urn: string) => string {
 }
 
 /** Something stays recorded although the program declares it no more: the run does not name it. */
-export function leavesUndeclared({ plan }: UpRun, session: Session, { target }: RunScope): boolean {
+function leavesUndeclared({ plan }: UpRun, session: Session, { target }: RunScope): boolean {
   const recorded = urnsRecorded(session);
   if (target === undefined) return false;
   // Where it refuses a resource, the engine tells of no deletion.

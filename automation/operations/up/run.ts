@@ -15,6 +15,7 @@ import { withLaunches } from "./engine-run";
 import type { Attempt } from "./failover";
 import { doneBetween, type Done } from "./done";
 import { keepVerified } from "./keep";
+import { keepRecord } from "./keep-record";
 import { begun, type Progress, type PutBack, type UpRun } from "./progress";
 import { reconcile } from "./reconcile";
 import { offerRepair, repair } from "./repair";
@@ -71,7 +72,8 @@ export async function carryOut(run: UpRun): Promise<UpResult> {
   const left = at.putBack?.left ?? leftOf(run, start, at);
   tellLeft(run, left);
   keepVerified(run, at, left.length === 0);
-  return resultOf(run, settled(run, at), left);
+  const last = settled(run, at);
+  return resultOf(run, { ...last, session: await keepRecord(last.session) }, left);
 }
 
 async function steps(run: UpRun, start: Progress, batches: readonly string[][]): Promise<Progress> {
@@ -94,12 +96,12 @@ function settled(run: UpRun, at: Progress): Progress {
   return at;
 }
 
-/** The same after a run that broke off before it learned what it had made: what it decided is in the settings. */
+/** The same after a run that broke off before it learned what it had made: what it decided is put in the settings and in the record. */
 async function settleAfterFailure(run: UpRun): Promise<void> {
   const session = await reread(run.plan.session);
   const start = begun(run.plan, []);
   const pins = readStackSettings(session.stack.configFile).pins ?? start.placement.pins;
-  settled(run, { ...start, session, placement: { ...start.placement, pins } });
+  await keepRecord(settled(run, { ...start, session, placement: { ...start.placement, pins } }).session);
 }
 
 const leftOf = (run: UpRun, start: Progress, at: Progress): ResourceChange[] =>

@@ -14,8 +14,9 @@ import path from "node:path";
 import { engineError } from "../../../../automation/engine/cli-errors";
 import { fileBackendRoot, lockOwners, lockState } from "../../../../automation/engine/lock";
 import { readStackSettings, writeStackSettings } from "../../../../automation/engine/stack-config";
-import { stateOf, unseenOf } from "../../../../automation/engine/state";
+import { fleetSecretOf, holdsNothing, recordUrn, stateOf, unseenOf } from "../../../../automation/engine/state";
 import { stateFilesOf } from "../../../../automation/engine/state-files";
+import { NO_PINS } from "../../../../fleet/plan/stack-config";
 import { networkFits } from "../../../../fleet/plan/pins";
 import { recordedPins } from "../../../../automation/operations/plan/recorded-pins";
 import { AwsType } from "../../../../fleet/aws/resource-types";
@@ -59,6 +60,48 @@ const EXPORTED = {
     pending_operations: [{}],
   },
 };
+
+/** A stack's state with a record of the fleet, its secret as `pulumi stack export` shows it, or in plain text. */
+const withRecord = (shown: object, outputs: object = {}): object => ({
+  deployment: {
+    resources: [
+      { urn: "urn:pulumi:s::spot-deployer::pulumi:pulumi:Stack::spot-deployer-s", custom: false, outputs },
+      {
+        urn: "urn:pulumi:s::spot-deployer::pulumi:index:Stash::fleet",
+        custom: true,
+        id: "1",
+        inputs: {
+          input: {
+            lineage: "0123456789abcdef",
+            configFile: "config.yaml",
+            account: "123456789012",
+            pins: NO_PINS,
+            fleetSecret: shown,
+          },
+        },
+      },
+    ],
+  },
+});
+
+describe("the fleet's record in the state", () => {
+  it("tells whose a fleet is of which nothing stands, and is nothing that could stand", () => {
+    const { record, lineage, account, regions, resources, pending } = stateOf(withRecord({ ciphertext: "x" }));
+    assert.deepEqual([lineage, account, regions], ["0123456789abcdef", "123456789012", []]);
+    assert.deepEqual(record, { lineage, account, configFile: "config.yaml", pins: NO_PINS });
+    assert.ok(holdsNothing({ resources, pending }));
+    assert.equal(recordUrn("org/project/s"), resources[1]!.urn);
+  });
+
+  it("has the fleet's secret, or the stack's outputs have it, as earlier versions wrote it", () => {
+    const plain = { plaintext: '"abc"' };
+    assert.equal(fleetSecretOf(withRecord(plain)), "abc");
+    assert.equal(fleetSecretOf(EXPORTED), undefined);
+    const [stack] = (withRecord({}, { fleetSecret: plain }) as typeof EXPORTED).deployment.resources;
+    assert.equal(fleetSecretOf({ deployment: { resources: [stack] } }), "abc");
+    assert.equal(fleetSecretOf(withRecord({ ciphertext: "x" })), undefined, "it is not to be read without its key");
+  });
+});
 
 describe("the state as exported", () => {
   it("tells nodes, lineage, regions and what was left unfinished", () => {
@@ -220,6 +263,7 @@ describe("the state as exported", () => {
     assert.deepEqual(stateOf({}), {
       resources: [],
       nodes: [],
+      record: undefined,
       lineage: undefined,
       account: undefined,
       endpoints: undefined,

@@ -140,6 +140,7 @@ export class ScriptedRun {
           : {
               steps: [...changes.flatMap(plannedSteps), ...(given.plans?.others ?? [])],
               document: given.plans?.document,
+              pins,
               failures: given.plans?.failures ?? [],
             },
     } as unknown as UpPlan;
@@ -216,7 +217,8 @@ export class ScriptedRun {
             programErrors: [],
           });
         },
-        readSecretOutput: () => Promise.resolve(undefined),
+        writeRecord: () => Promise.resolve({ ok: true, failures: [], programErrors: [] }),
+        readRecordedSecret: () => Promise.resolve(undefined),
         writeSecretConfig: () => Promise.resolve(),
       },
     } as unknown as Session;
