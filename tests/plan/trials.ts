@@ -1,6 +1,6 @@
 import type { Drift } from "../../fleet/drift/types";
 import { engineThatReplaces } from "../support/engine-that-replaces";
-import { oneOf } from "../support/random";
+import { oneOf, shuffled } from "../support/random";
 import { seededTrials, Trial, type TrialOptions, type TrialTotals } from "../support/seeded-trials";
 import type { Outcome } from "../support/workbench";
 import { CHANGES, type Scene } from "./changes";
@@ -390,9 +390,4 @@ function said({ code, stdout, stderr }: Outcome): string {
   const failures = parsed<Result>({ stdout }, ({ type }) => type === "result")?.failures ?? [];
   const lines = [...(stdout + stderr).split("\n").filter(isWorth), ...failures.map((one) => JSON.stringify(one))];
   return `[${code}] ${lines.map((line) => line.slice(0, 1000)).join("\n")}`;
-}
-
-function shuffled<T>(values: readonly T[], random: () => number): T[] {
-  const left = [...values];
-  return values.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!);
 }

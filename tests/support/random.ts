@@ -12,3 +12,8 @@ export function seeded(seed: number): () => number {
 export function oneOf<T>(values: readonly T[], random: () => number): T {
   return values[Math.floor(random() * values.length)]!;
 }
+
+export function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const left = [...values];
+  return values.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!);
+}

@@ -30,6 +30,7 @@ const SUITES = [
   { name: "kill", mocha: "kill", needsSetUp: true },
   { name: "owners", mocha: "owners", needsSetUp: true },
   { name: "plan", mocha: "plan", needsSetUp: true },
+  { name: "pairs", mocha: "pairs", needsSetUp: true },
   { name: "steps", mocha: "steps", needsSetUp: true, booted: true },
   { name: "e2e", mocha: "e2e", except: /^(sample|images)\.test\.js$/, needsSetUp: true, booted: true },
   // Builds a root image of each Ubuntu from Ubuntu's archive, which not every machine reaches.
