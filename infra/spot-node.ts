@@ -1,6 +1,7 @@
 import { Instance } from "@pulumi/aws/ec2/instance";
 import * as pulumi from "@pulumi/pulumi";
 import { fitMetadata, nodeTags, type Owner } from "../fleet/identity/tags";
+import { isBurstable } from "../fleet/aws/machine-types";
 import type { LaunchSpec } from "../fleet/plan/launch-spec";
 import type { NodeNetwork } from "./region-network";
 
@@ -45,8 +46,9 @@ export class SpotNode extends pulumi.ComponentResource {
     const { slot, pin, settings, generation } = args.spec;
     super("spot-deployer:infra:SpotNode", slot.name, {}, options);
     const { pool, ami } = pin;
+    const isSpot = pool.market === "spot";
     // All settings, by name: one that is added and not named here does not compile; lint finds one that is not used.
-    const { storageGb, keyName, instanceProfile, maxPrice, ...unused } = settings;
+    const { storageGb, keyName, instanceProfile, maxPrice, cpuCredits, ...unused } = settings;
     unused satisfies Record<string, never>;
     const subnetId = args.network.subnetIds[pool.availabilityZone];
     if (!subnetId) {
@@ -70,26 +72,28 @@ export class SpotNode extends pulumi.ComponentResource {
         iamInstanceProfile: instanceProfile,
         userDataBase64: args.userData.apply((text) => Buffer.from(text).toString("base64")),
         userDataReplaceOnChange: true,
-        instanceInitiatedShutdownBehavior: "terminate",
-        instanceMarketOptions:
-          pool.market === "spot"
-            ? {
-                marketType: "spot",
-                spotOptions: {
-                  spotInstanceType: "one-time",
-                  instanceInterruptionBehavior: "terminate",
-                  maxPrice: maxPrice?.toString(),
-                },
-              }
-            : undefined,
+        // Not said of a spot instance, which AWS cannot stop: the provider would follow its launch with a call of
+        // ModifyInstanceAttribute, and AWS refuses that call for other attributes of spot instances.
+        instanceInitiatedShutdownBehavior: isSpot ? undefined : "terminate",
+        instanceMarketOptions: isSpot
+          ? {
+              marketType: "spot",
+              spotOptions: {
+                spotInstanceType: "one-time",
+                instanceInterruptionBehavior: "terminate",
+                maxPrice: maxPrice?.toString(),
+              },
+            }
+          : undefined,
+        creditSpecification: isBurstable(pool.instanceType) ? { cpuCredits: cpuCredits ?? "standard" } : undefined,
         metadataOptions: {
           httpEndpoint: "enabled",
           httpTokens: "required",
           httpPutResponseHopLimit: 1,
           instanceMetadataTags: fitMetadata(tags) ? "enabled" : "disabled",
         },
-        rootBlockDevice: { volumeType: "gp3", volumeSize: storageGb, encrypted: true, deleteOnTermination: true },
-        volumeTags: tags,
+        // The tags of this volume alone: `volumeTags` would be written to every volume that is attached to the instance.
+        rootBlockDevice: { volumeType: "gp3", volumeSize: storageGb, encrypted: true, deleteOnTermination: true, tags },
         tags,
       },
       {
@@ -98,6 +102,8 @@ export class SpotNode extends pulumi.ComponentResource {
         // The quota has no room for both while one takes the other's place.
         deleteBeforeReplace: true,
         replaceOnChanges: [...REPLACE_ON_CHANGES],
+        // A node that runs keeps what it was launched with: another `cpu_credits` is another generation.
+        ignoreChanges: ["creditSpecification"],
       },
     );
     this.shown = {

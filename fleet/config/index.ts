@@ -5,7 +5,7 @@ import { legacyAwsKeys } from "./legacy";
 import { faultsOf, pathText } from "./messages";
 import { badKeys, contradictions, isRecord, oddities, regionCounts, regionOf } from "./rules";
 import { configSchema } from "./schema";
-import type { RawCheck, RawConfig } from "./schema";
+import type { CpuCredits, RawCheck, RawConfig } from "./schema";
 import { SpotError } from "../errors";
 import type { Location } from "../errors";
 import type { Market } from "../model";
@@ -48,6 +48,8 @@ export interface FleetConfig {
   minHealthy: MinHealthy | undefined;
   /** Size of the root volume, GiB. */
   storageGb: number;
+  /** `standard`: a burstable node that has no credits left is slow; `unlimited`: it is fast, for a price. */
+  cpuCredits: CpuCredits;
   /** Ids or names of existing security groups to attach besides the fleet's own. */
   securityGroups: string[];
   /** Name of an instance profile for the nodes. */
@@ -227,6 +229,7 @@ function normalise(raw: RawConfig): FleetConfig {
     allowOtherRegions: raw.allow_other_regions ?? false,
     minHealthy: raw.min_healthy,
     storageGb: aws.instance_storage_gb ?? 20,
+    cpuCredits: aws.cpu_credits ?? "standard",
     securityGroups,
     instanceProfile: aws.iam_instance_profile,
     tags: aws.tags ?? {},

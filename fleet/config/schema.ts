@@ -149,6 +149,10 @@ const PRICE = "a price in USD per hour, 0.0001 or more";
 // Below any spot price that AWS ever asked; and a number so small would be written with an exponent.
 const price = z.number(PRICE).min(0.0001, PRICE);
 
+/** How a burstable instance pays for more than its baseline. */
+export const cpuCreditNames = ["standard", "unlimited"] as const;
+export type CpuCredits = (typeof cpuCreditNames)[number];
+
 const aws = z.strictObject(
   {
     total_instances: count.optional(),
@@ -161,6 +165,7 @@ const aws = z.strictObject(
     spot_price_limit: price.optional(),
     // The images have 8 GiB (or less) of content; a gp3 volume ends at 16 TiB in most regions.
     instance_storage_gb: wholeNumber(8, 16_384, "a whole number of GiB from 8 to 16384").optional(),
+    cpu_credits: z.enum(cpuCreditNames, cpuCreditNames.join(", ")).optional(),
     security_groups: orEmpty(z.array(securityGroup, "a list")),
     iam_instance_profile: instanceProfile.optional(),
     tags: orEmpty(

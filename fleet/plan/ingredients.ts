@@ -39,6 +39,7 @@ const SETTINGS: Readonly<Record<string, (config: FleetConfig, publicKey: string)
   "aws.public_ssh_key_path": (_config, publicKey) => publicKey,
   "aws.ssh_key_name": ({ ssh }) => ssh.keyName,
   "aws.instance_storage_gb": ({ storageGb }) => storageGb,
+  "aws.cpu_credits": ({ cpuCredits }) => (cpuCredits === "unlimited" ? cpuCredits : undefined),
   "aws.iam_instance_profile": ({ instanceProfile }) => instanceProfile,
   bacalhau: ({ bacalhau }) => bacalhau && "enabled",
   "bacalhau.version": ({ bacalhau }) => bacalhau?.version,

@@ -15,6 +15,8 @@ export type LaunchSettings = {
   instanceProfile: string | undefined;
   /** US dollars an hour; unset: up to the on-demand price. */
   maxPrice: number | undefined;
+  /** How a burstable node pays for more than its baseline; unset: `standard`. Means nothing on other types. */
+  cpuCredits: "unlimited" | undefined;
 };
 
 export function launchSettingsOf(config: FleetConfig): LaunchSettings {
@@ -23,6 +25,7 @@ export function launchSettingsOf(config: FleetConfig): LaunchSettings {
     keyName: config.ssh.keyName,
     instanceProfile: config.instanceProfile,
     maxPrice: config.spotPriceLimit,
+    cpuCredits: config.cpuCredits === "unlimited" ? "unlimited" : undefined,
   };
 }
 

@@ -89,6 +89,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
         publicKeys: new Map(),
         types: new InstanceTypes(),
         spotRequests: new Map(),
+        cpuCredits: new Map(),
         launches: new Map(),
         quotas: new Quotas(),
         timings: { ...defaultTimings },

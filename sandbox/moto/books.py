@@ -13,6 +13,7 @@ from moto.ec2 import utils
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import amis, ec2_backends, elastic_ip_addresses, elastic_network_interfaces
 from moto.ec2.models.elastic_block_store import EBSBackend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.models.network_acls import NetworkAcl
@@ -74,6 +75,7 @@ def begin_termination(instance: Any, reason: tuple[str, str] = BY_USER) -> Any:
 
 
 original_terminate = Instance.terminate
+original_association = NetworkInterface.association
 original_prep_nics = Instance.prep_nics
 original_create_default_vpc = VPCBackend.create_default_vpc
 original_nat_gateway = NatGateway.__init__
@@ -102,6 +104,25 @@ def prep_nics(instance: Any, nic_spec: list[dict[str, Any]], *args: Any, **kwarg
     for index, nic in instance.nics.items():
         if int(index) not in kept:
             nic.delete_on_termination = True
+
+
+def groups_of(instance: Any) -> list[Any]:
+    """An instance shows the groups of its first interface (moto: those that the launch named beside its interfaces)."""
+    first = getattr(instance, "nics", {}).get(0)
+    return first._group_set if first else instance.launched_groups
+
+
+def set_groups(instance: Any, groups: list[Any]) -> None:
+    """Also by ModifyInstanceAttribute, which changes those of the interface."""
+    instance.launched_groups = groups
+    first = getattr(instance, "nics", {}).get(0)
+    if first:
+        first._group_set = groups
+
+
+def association(eni: Any) -> Any:
+    """Without a public address there is none (moto: an empty one)."""
+    return original_association.fget(eni) or None
 
 
 def create_default_vpc(backend: Any) -> Any:
@@ -180,6 +201,10 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
 
     replace(Instance, "terminate", begin_termination)
     replace(Instance, "prep_nics", prep_nics)
+    Instance.security_groups = property(groups_of, set_groups)
+    # Those of the instance among them, which it was made with.
+    replace(NetworkInterface, "group_set", property(lambda eni: eni._group_set))
+    replace(NetworkInterface, "association", property(association))
     Instance.spot_instance_request_id = property(spot_request_id)
     replace(VPCBackend, "create_default_vpc", create_default_vpc)
     replace(SubnetBackend, "delete_subnet", delete_subnet)

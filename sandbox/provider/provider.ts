@@ -145,6 +145,17 @@ function failuresOf(type: AnyType, inputs: Properties): CheckFailure[] {
     ...(type.required ?? []).flatMap((property) =>
       isEmpty(inputs[property]) ? [{ property, reason: missingArgument(property) }] : [],
     ),
+    ...(type.conflicts ?? []).flatMap(([property, other]) =>
+      isEmpty(at(inputs, property)) || isEmpty(at(inputs, other))
+        ? []
+        : [{ property, reason: conflicting(property, other) }],
+    ),
+    ...(type.exactlyOneOf ?? []).flatMap((choice) => {
+      const [first = "", ...more] = choice.filter((property) => !isEmpty(inputs[property]));
+      return first !== "" && more.length === 0
+        ? []
+        : [{ property: first || (choice[0] ?? ""), reason: notExactlyOne(choice, more.length) }];
+    }),
     ...unknown.map((property) => ({
       property,
       reason: `the sandbox's provider does not know this input of ${type.token}`,
@@ -152,10 +163,24 @@ function failuresOf(type: AnyType, inputs: Properties): CheckFailure[] {
   ];
 }
 
-/** In the words of the official provider, which names arguments as its Terraform schema does. */
+/** The official provider names arguments as its Terraform schema does. */
+const argumentOf = (property: string): string =>
+  property.replace(".", ".0.").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
 function missingArgument(property: string): string {
-  const argument = property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return `Missing required argument. The argument "${argument}" is required, but no definition was found.`;
+  return `Missing required argument. The argument "${argumentOf(property)}" is required, but no definition was found.`;
+}
+
+function conflicting(property: string, other: string): string {
+  return `Conflicting configuration arguments. "${argumentOf(property)}": conflicts with ${argumentOf(other)}.`;
+}
+
+/** @param surplus how many were given beside the first */
+function notExactlyOne(choice: readonly string[], surplus: number): string {
+  const all = `\`${choice.map(argumentOf).join(",")}\``;
+  return surplus > 0
+    ? `Invalid combination of arguments. "${argumentOf(choice[0] ?? "")}": only one of ${all} can be specified.`
+    : `Invalid combination of arguments. "${argumentOf(choice[0] ?? "")}": one of ${all} must be specified.`;
 }
 
 /** The paths of the inputs given, as the type's table names them: an object counts as one unless the table looks inside. */

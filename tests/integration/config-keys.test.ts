@@ -7,6 +7,7 @@ import {
   CreateSecurityGroupCommand,
   DescribeImagesCommand,
   DescribeInstanceAttributeCommand,
+  DescribeInstanceCreditSpecificationsCommand,
   DescribeInstancesCommand,
   DescribeSecurityGroupRulesCommand,
   DescribeSpotInstanceRequestsCommand,
@@ -135,7 +136,7 @@ describe("keys of config.yaml", function () {
     configure([
       "network: default",
       "market: on-demand",
-      "aws: {ssh_key_name: mine, security_groups: [monitoring], iam_instance_profile: nodes}",
+      "aws: {ssh_key_name: mine, cpu_credits: unlimited, security_groups: [monitoring], iam_instance_profile: nodes}",
       "regions:",
       `  - ${REGION}:`,
     ]);
@@ -147,6 +148,10 @@ describe("keys of config.yaml", function () {
     assert.equal(node.InstanceLifecycle, undefined, "market: on-demand");
     assert.equal(node.KeyName, "mine", "ssh_key_name");
     assert.ok(groupsOf(node).includes(GroupId!), "security_groups");
+    const { InstanceCreditSpecifications } = await aws.send(
+      new DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [node.InstanceId!] }),
+    );
+    assert.equal(InstanceCreditSpecifications?.[0]?.CpuCredits, "unlimited", "cpu_credits");
     assert.match(node.IamInstanceProfile?.Arn ?? "", /instance-profile\/nodes$/, "iam_instance_profile");
   });
 

@@ -93,7 +93,7 @@ describe("the plan is the engine's", function () {
     assert.deepEqual(written(), before);
     assert.deepEqual(
       planned.changes.map(({ name, kind, reason }) => [name, kind, reason]),
-      [["us-west-2-0", "update", "tags.team, volumeTags.team"]],
+      [["us-west-2-0", "update", "rootBlockDevice.tags.team, tags.team"]],
     );
     const opened = planned.resources.filter(({ opens }) => opens !== undefined);
     assert.deepEqual(

@@ -65,11 +65,10 @@ const node = new ec2.Instance("node", {
   region, ami: spec.ami, instanceType: spec.instanceType, subnetId: subnet.id, vpcSecurityGroupIds: [group.id],
   associatePublicIpAddress: true,
   userDataBase64: pulumi.secret(Buffer.from(spec.userData).toString("base64")), userDataReplaceOnChange: true,
-  instanceInitiatedShutdownBehavior: "terminate",
   instanceMarketOptions: { marketType: "spot", spotOptions: { spotInstanceType: "one-time", instanceInterruptionBehavior: "terminate" } },
   metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1, instanceMetadataTags: "enabled" },
-  rootBlockDevice: { volumeType: "gp3", volumeSize: 20, encrypted: true, deleteOnTermination: true },
-  volumeTags: tags, tags,
+  rootBlockDevice: { volumeType: "gp3", volumeSize: 20, encrypted: true, deleteOnTermination: true, tags },
+  creditSpecification: { cpuCredits: "standard" }, tags,
 }, { ...options, dependsOn: [route, association, ...rules] });
 module.exports = {
   vpc: vpc.id, mainTable: vpc.mainRouteTableId, group: group.id, groupName: group.name, route: route.id,
@@ -317,7 +316,28 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     const tagged = Object.entries(launch)
       .filter(([key]) => /^TagSpecification\.\d+\.ResourceType$/.test(key))
       .map(([, value]) => value);
-    assert.deepEqual(tagged.sort(), ["instance", "volume"]);
+    assert.deepEqual(tagged, ["instance"], "the root volume is tagged when it is there");
+    assert.deepEqual(
+      Object.entries({
+        "CreditSpecification.CpuCredits": "standard",
+        DisableApiTermination: "false",
+        EbsOptimized: "false",
+        "HibernationOptions.Configured": "false",
+        "Monitoring.Enabled": "false",
+        "Placement.AvailabilityZone": "",
+      }).filter(([key, value]) => launch[key] !== value),
+      [],
+      "also what says nothing",
+    );
+    const actions = proxy.calls.map(({ action }) => action);
+    assert.ok(actions.indexOf("CreateTags") > actions.indexOf("RunInstances"), actions.join(" "));
+    assert.ok(
+      proxy.calls.some(
+        ({ action, parameters }) =>
+          action === "ModifyInstanceAttribute" && parameters["DisableApiTermination.Value"] === "false",
+      ),
+      "before an instance ends its protection is lifted, whether or not it has one",
+    );
     assert.match(launch["ClientToken"] ?? "", /^[0-9a-f-]{36}$/);
     assert.equal(launch["NetworkInterface.1.AssociatePublicIpAddress"], "true");
     assert.equal(Buffer.from(launch["UserData"] ?? "", "base64").toString(), spec.userData);

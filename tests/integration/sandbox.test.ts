@@ -124,6 +124,61 @@ describe("the sandbox's AWS", function () {
     );
   });
 
+  it("answers what Terraform's provider sends with a launch and reads after it", async () => {
+    const interfaces = [{ DeviceIndex: 0, AssociatePublicIpAddress: true }];
+    const groups = (await client.send(new ec2.DescribeSecurityGroupsCommand({}))).SecurityGroups ?? [];
+    const [group] = groups.map(({ GroupId }) => GroupId as string);
+    const { Subnets } = await client.send(
+      new ec2.DescribeSubnetsCommand({ Filters: [{ Name: "availability-zone", Values: [`${region}b`] }] }),
+    );
+    const launched = await launch({
+      Placement: { AvailabilityZone: "" },
+      NetworkInterfaces: interfaces.map((one) => ({
+        ...one,
+        SubnetId: Subnets?.[0]?.SubnetId as string,
+        Groups: [group as string],
+      })),
+      InstanceMarketOptions: { MarketType: "spot", SpotOptions: { MaxPrice: "1" } },
+      CreditSpecification: { CpuCredits: "standard" },
+    });
+    const id = launched.InstanceId as string;
+    const { Placement, SecurityGroups, SpotInstanceRequestId } = await describe1(id);
+    assert.equal(Placement?.AvailabilityZone, `${region}b`, "an empty zone is none: the subnet's");
+    assert.deepEqual(
+      SecurityGroups?.map(({ GroupId }) => GroupId),
+      [group],
+      "groups of its first interface",
+    );
+    const { SpotInstanceRequests } = await client.send(
+      new ec2.DescribeSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [SpotInstanceRequestId as string] }),
+    );
+    assert.equal(SpotInstanceRequests?.[0]?.SpotPrice, "1.000000", "six decimals");
+    const credits = async (InstanceId: string) =>
+      (await client.send(new ec2.DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [InstanceId] })))
+        .InstanceCreditSpecifications?.[0]?.CpuCredits;
+    assert.equal(await credits(id), "standard");
+    await client.send(
+      new ec2.ModifyInstanceCreditSpecificationCommand({
+        InstanceCreditSpecifications: [{ InstanceId: id, CpuCredits: "unlimited" }],
+      }),
+    );
+    assert.equal(await credits(id), "unlimited");
+    await terminate(id);
+
+    const standing = (await launch({ InstanceMarketOptions: undefined, NetworkInterfaces: interfaces })).InstanceId!;
+    assert.equal(await credits(standing), "unlimited", "what T3 is where nothing is said");
+    assert.ok((await describe1(standing)).NetworkInterfaces?.[0]?.Association?.PublicIp);
+    await client.send(new ec2.StopInstancesCommand({ InstanceIds: [standing] }));
+    await until("stopped", async () => (await describe1(standing)).State?.Name === "stopped");
+    const stopped = await describe1(standing);
+    assert.deepEqual(
+      [stopped.PublicIpAddress, stopped.NetworkInterfaces?.[0]?.Association],
+      [undefined, undefined],
+      "no association while it is stopped",
+    );
+    await terminate(standing);
+  });
+
   it("leaves no interface and no volume behind a terminated instance", async () => {
     const launched = await launch({
       BlockDeviceMappings: [{ DeviceName: "/dev/sda1", Ebs: { VolumeSize: 20, VolumeType: "gp3", Encrypted: true } }],

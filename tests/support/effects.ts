@@ -137,6 +137,7 @@ export const keySights: Record<Section, Record<string, Sight>> = {
     scripts_directory: folders,
     spot_price_limit: ["tests/integration/config-keys.test.ts", "spot_price_limit is max_price by its older name"],
     instance_storage_gb: spot,
+    cpu_credits: onDemand,
     security_groups: onDemand,
     iam_instance_profile: onDemand,
     tags: spot,

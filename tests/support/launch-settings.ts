@@ -6,4 +6,5 @@ export const otherSettings: Record<keyof LaunchSettings, string | number> = {
   keyName: "key",
   instanceProfile: "profile",
   maxPrice: 0.5,
+  cpuCredits: "unlimited",
 };

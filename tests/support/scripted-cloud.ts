@@ -57,6 +57,7 @@ export function scriptedCloud(script: Script, changes: Partial<Cloud> = {}): Scr
     publicKeys: new Map(),
     types: new InstanceTypes(),
     spotRequests: new Map(),
+    cpuCredits: new Map(),
     launches: new Map(),
     quotas: new Quotas(),
     timings: { ...defaultTimings },

@@ -48,7 +48,8 @@ export async function availabilityZones(cloud: Cloud, region: string): Promise<s
 /** Where a launch would run, as far as the call says: its zone by name or by subnet. */
 export async function zoneOf(cloud: Cloud, region: string, params: URLSearchParams): Promise<string | undefined> {
   const named = params.get("Placement.AvailabilityZone");
-  if (named !== null) return named;
+  // An empty one is none.
+  if (named) return named;
   const subnet = params.get("SubnetId") ?? params.get("NetworkInterface.1.SubnetId");
   if (subnet === null) return undefined;
   const answer = await cloud.moto.ask(region, "DescribeSubnets", { "SubnetId.1": subnet });

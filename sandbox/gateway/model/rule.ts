@@ -38,6 +38,8 @@ export interface Cloud {
   launches: Map<string, Launch>;
   quotas: Quotas;
   timings: Timings;
+  /** Of burstable instances whose launch, or a later call, said how they pay for CPU; by instance id. */
+  cpuCredits: Map<string, string>;
   /** Milliseconds since 1970, by instance id. */
   bornAt: Map<string, number>;
   /** NAT gateways that were told to go and are not gone yet, by id. */

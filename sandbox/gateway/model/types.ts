@@ -7,6 +7,8 @@ export interface InstanceType {
   architectures: string[];
   vcpus: number;
   memoryGiB: number;
+  /** It lives on CPU credits. */
+  isBurstable: boolean;
 }
 
 /** Machine types and where they are offered: real data that moto carries and that does not change while it runs. */
@@ -31,6 +33,7 @@ export class InstanceTypes {
           architectures: architectures.map(String),
           vcpus: Number(text(found, "vCpuInfo", "defaultVCpus")),
           memoryGiB: Number(text(found, "memoryInfo", "sizeInMiB")) / 1024,
+          isBurstable: text(found, "burstablePerformanceSupported") === "true",
         };
       } catch (error) {
         if (error instanceof AwsError && error.code === "InvalidInstanceType") return undefined;

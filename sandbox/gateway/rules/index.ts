@@ -1,5 +1,7 @@
 import type { Rule } from "../model/rule";
 import { addressRules } from "./addresses";
+import { attributeRules } from "./attributes";
+import { creditRules } from "./credits";
 import { dryRunRules } from "./dry-run";
 import { hostRules } from "./hosts";
 import { lifecycleRules } from "./lifecycle";
@@ -24,6 +26,8 @@ export const rules: readonly Rule[] = [
   ...launchRules,
   ...metadataTagRules,
   ...volumeRules,
+  ...attributeRules,
+  ...creditRules,
   ...networkRules,
   ...dryRunRules,
   ...spotRules,

@@ -9,6 +9,11 @@ const USER_DATA_LIMIT = 16_384;
 
 /** RunInstances as strict as EC2. Each rule refuses or adds one thing that moto lets pass. */
 export const launchRules: Rule[] = [
+  // What is empty was not given: Terraform's provider names an empty zone where it was told none.
+  before("ec2:RunInstances", ({ params }) => {
+    for (const name of [...params.keys()].filter((name) => name.startsWith("Placement.")))
+      if (params.get(name) === "") params.delete(name);
+  }),
   // "Ensuring idempotency" (EC2 API reference): the same token gives the same instances, another request an error. A
   // launch that failed leaves its token free.
   {

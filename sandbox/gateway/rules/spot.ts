@@ -53,7 +53,8 @@ async function describeRequest(
   const launched = text(instance, "launchTime");
   return {
     spotInstanceRequestId: id,
-    spotPrice: kept?.maxPrice ?? (type ? onDemandPrice(typeName, type, region).toFixed(6) : ""),
+    // With six decimals, however it was asked for.
+    spotPrice: Number(kept?.maxPrice ?? (type ? onDemandPrice(typeName, type, region) : 0)).toFixed(6),
     type: "one-time",
     state,
     status: { ...status, updateTime: launched },

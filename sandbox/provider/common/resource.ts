@@ -27,6 +27,10 @@ export interface ResourceType<I extends CommonInputs> {
   inputs: Record<string, Input<I>>;
   /** Inputs without which the official provider refuses a resource in its check (required in its schema). */
   required?: readonly (keyof I & string)[];
+  /** Inputs, by path, of which the official provider takes one at most (`ConflictsWith` in its schema). */
+  conflicts?: readonly (readonly [string, string])[];
+  /** Inputs of which the official provider takes exactly one (`ExactlyOneOf` in its schema), each list for itself. */
+  exactlyOneOf?: readonly (readonly (keyof I & string)[])[];
   /**
    * A creation or an update that fails records nothing of what it did. So do the types that the official provider has
    * from Terraform's plugin framework, which saves a state at the very end; the others are recorded as they were wanted.

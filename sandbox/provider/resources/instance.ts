@@ -1,9 +1,12 @@
 import {
   CancelSpotInstanceRequestsCommand,
   DescribeImagesCommand,
+  DescribeInstanceCreditSpecificationsCommand,
   DescribeInstancesCommand,
+  DescribeInstanceTypesCommand,
   DescribeVolumesCommand,
   ModifyInstanceAttributeCommand,
+  ModifyInstanceCreditSpecificationCommand,
   ModifyInstanceMetadataOptionsCommand,
   ModifyNetworkInterfaceAttributeCommand,
   ModifyVolumeCommand,
@@ -31,7 +34,7 @@ import { randomUUID } from "node:crypto";
 import { unlessGone, type Region } from "../common/aws";
 import { inPlace, remembered, replaces, type CommonInputs, type Input, type ResourceType } from "../common/resource";
 import { changeTags, tagged, tagOutputs, tagSpecification } from "../common/tags";
-import { isEmpty, type Properties } from "../common/values";
+import { at, isEmpty, type Properties } from "../common/values";
 
 interface InstanceInputs extends CommonInputs {
   ami: string;
@@ -55,6 +58,7 @@ interface InstanceInputs extends CommonInputs {
     instanceMetadataTags?: string;
   };
   volumeTags?: Record<string, string>;
+  creditSpecification?: { cpuCredits?: string };
 }
 
 interface RootBlockDevice {
@@ -67,6 +71,7 @@ interface RootBlockDevice {
   /** MiB a second. */
   throughput?: number;
   deleteOnTermination?: boolean;
+  tags?: Record<string, string>;
 }
 
 interface MarketOptions {
@@ -95,6 +100,11 @@ export const instance: ResourceType<InstanceInputs> = {
   token: "aws:ec2/instance:Instance",
   inputs: {
     region: replaces,
+    // Before those of the root volume, whose tags it takes away where these take its place.
+    volumeTags: inPlace(async (region, id, { volumeTags }, olds) => {
+      for (const volume of volumeIds(await find(region, id)))
+        await changeTags(region, [volume], volumeTags, olds["volumeTags"]);
+    }, "clearable"),
     ami: replaces,
     availabilityZone: replaces,
     subnetId: replaces,
@@ -110,24 +120,26 @@ export const instance: ResourceType<InstanceInputs> = {
       stopped(region, id, { InstanceType: { Value: instanceType } }),
     ),
     vpcSecurityGroupIds: inPlace(setSecurityGroups),
-    instanceInitiatedShutdownBehavior: inPlace((region, id, { instanceInitiatedShutdownBehavior: Value }) =>
-      modify(region, id, { InstanceInitiatedShutdownBehavior: { Value } }),
-    ),
+    instanceInitiatedShutdownBehavior: inPlace(setShutdownBehavior),
     iamInstanceProfile: { replaces: () => false, clearable: false },
     "rootBlockDevice.volumeSize": inPlace(modifyRootVolume),
     "rootBlockDevice.volumeType": inPlace(modifyRootVolume),
     "rootBlockDevice.iops": inPlace(modifyRootVolume),
     "rootBlockDevice.throughput": inPlace(modifyRootVolume),
     "rootBlockDevice.deleteOnTermination": inPlace(setDeleteOnTermination),
+    "rootBlockDevice.tags": inPlace(setRootTags),
     "metadataOptions.httpEndpoint": inPlace(setMetadataOptions),
     "metadataOptions.httpTokens": inPlace(setMetadataOptions),
     "metadataOptions.httpPutResponseHopLimit": inPlace(setMetadataOptions),
     "metadataOptions.instanceMetadataTags": inPlace(setMetadataOptions),
+    "creditSpecification.cpuCredits": inPlace(setCredits),
     tags: tagged,
-    volumeTags: inPlace(async (region, id, { volumeTags }, olds) => {
-      await changeTags(region, volumeIds(await find(region, id)), volumeTags, olds["volumeTags"]);
-    }, "clearable"),
   },
+
+  conflicts: [
+    ["userData", "userDataBase64"],
+    ["volumeTags", "rootBlockDevice.tags"],
+  ],
 
   async create(region, inputs) {
     const launch = await launchOf(region, inputs);
@@ -135,8 +147,11 @@ export const instance: ResourceType<InstanceInputs> = {
     return Instances?.[0]?.InstanceId ?? "";
   },
 
-  async settle(region, id) {
+  async settle(region, id, inputs) {
     await reach(region, id, "running", `waiting for EC2 Instance (${id}) create`, CREATE_SECONDS);
+    // The official provider writes a failure to its log and goes on; what the volume has then is what it reads.
+    await setRootTags(region, id, inputs, {}).catch(() => undefined);
+    if (inputs.instanceInitiatedShutdownBehavior !== undefined) await setShutdownBehavior(region, id, inputs);
   },
 
   async read(region, id, known) {
@@ -146,6 +161,8 @@ export const instance: ResourceType<InstanceInputs> = {
   },
 
   async delete(region, id, known) {
+    // The official provider lifts a protection that it did not set, and goes on where it may not.
+    await modify(region, id, { DisableApiTermination: { Value: false } }).catch(() => undefined);
     const request = known["spotInstanceRequestId"];
     if (known["instanceLifecycle"] === "spot" && !isEmpty(request)) {
       const cancel = new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [String(request)] });
@@ -160,7 +177,7 @@ export const instance: ResourceType<InstanceInputs> = {
 };
 
 async function launchOf(region: Region, inputs: InstanceInputs): Promise<RunInstancesCommandInput> {
-  const { metadataOptions, keyName, iamInstanceProfile, availabilityZone } = inputs;
+  const { metadataOptions, keyName, iamInstanceProfile } = inputs;
   const data = rawUserData(inputs);
   return {
     // One token for all tries of this creation, so that an answer that was lost does not cost a second instance.
@@ -174,7 +191,12 @@ async function launchOf(region: Region, inputs: InstanceInputs): Promise<RunInst
     IamInstanceProfile: iamInstanceProfile ? { Name: iamInstanceProfile } : undefined,
     InstanceInitiatedShutdownBehavior: inputs.instanceInitiatedShutdownBehavior as ShutdownBehavior | undefined,
     InstanceMarketOptions: marketOf(inputs.instanceMarketOptions),
-    Placement: availabilityZone ? { AvailabilityZone: availabilityZone } : undefined,
+    Placement: { AvailabilityZone: inputs.availabilityZone ?? "" },
+    CreditSpecification: await creditsOf(region, inputs),
+    DisableApiTermination: false,
+    EbsOptimized: false,
+    HibernationOptions: { Configured: false },
+    Monitoring: { Enabled: false },
     BlockDeviceMappings: await blockDevices(region, inputs),
     MetadataOptions: metadataOptions && metadataOf(metadataOptions),
     TagSpecifications: [...tagSpecification("instance", inputs.tags), ...tagSpecification("volume", inputs.volumeTags)],
@@ -215,6 +237,22 @@ function marketOf(options: MarketOptions | undefined): InstanceMarketOptionsRequ
       ValidUntil: spotOptions.validUntil ? new Date(spotOptions.validUntil) : undefined,
     },
   };
+}
+
+/** Types that begin with `t3` are unlimited unless told otherwise; what is told of a type without credits is dropped. */
+async function creditsOf(
+  region: Region,
+  { instanceType, creditSpecification }: InstanceInputs,
+): Promise<RunInstancesCommandInput["CreditSpecification"]> {
+  if (creditSpecification !== undefined) {
+    const asked = new DescribeInstanceTypesCommand({ InstanceTypes: [instanceType as _InstanceType] });
+    const { InstanceTypes } = await region.send(
+      `collecting instance settings: reading EC2 Instance Type (${instanceType})`,
+      asked,
+    );
+    if (InstanceTypes?.[0]?.BurstablePerformanceSupported) return { CpuCredits: creditSpecification.cpuCredits };
+  }
+  return instanceType.startsWith("t3") ? { CpuCredits: "unlimited" } : undefined;
 }
 
 function metadataOf(options: NonNullable<InstanceInputs["metadataOptions"]>) {
@@ -272,7 +310,8 @@ function speedOf({ volumeType, iops, throughput }: RootBlockDevice): { Iops?: nu
 async function outputsOf(region: Region, found: Instance, known: Properties): Promise<Properties> {
   const nic = found.NetworkInterfaces?.find((each) => each.Attachment?.DeviceIndex === 0);
   const options = found.MetadataOptions;
-  const root = await rootVolume(region, found);
+  const hasVolumeTags = !isEmpty(known["volumeTags"]);
+  const { tags: rootTags, ...root } = (await rootVolume(region, found)) ?? {};
   return {
     region: region.name,
     arn: region.arn(nic?.OwnerId, `instance/${found.InstanceId ?? ""}`),
@@ -282,9 +321,9 @@ async function outputsOf(region: Region, found: Instance, known: Properties): Pr
     instanceLifecycle: found.InstanceLifecycle ?? "",
     spotInstanceRequestId: found.SpotInstanceRequestId ?? "",
     availabilityZone: found.Placement?.AvailabilityZone,
+    ...(await shownCredits(region, found)),
     subnetId: nic?.SubnetId ?? found.SubnetId,
-    // In AWS the instance shows those of its first interface; moto shows none there.
-    vpcSecurityGroupIds: (nic?.Groups ?? found.SecurityGroups)?.map(({ GroupId }) => GroupId),
+    vpcSecurityGroupIds: found.SecurityGroups?.map(({ GroupId }) => GroupId),
     primaryNetworkInterfaceId: nic?.NetworkInterfaceId ?? "",
     associatePublicIpAddress: nic ? nic.Association !== undefined : found.PublicIpAddress !== undefined,
     publicIp: found.PublicIpAddress ?? "",
@@ -301,11 +340,21 @@ async function outputsOf(region: Region, found: Instance, known: Properties): Pr
         instanceMetadataTags: options.InstanceMetadataTags,
       },
     }),
-    ...(root && { rootBlockDevice: root }),
-    // Volumes are tagged through their instance; as in the official provider, only when it was asked for.
-    ...(isEmpty(known["volumeTags"]) ? {} : { volumeTags: root?.tags ?? {} }),
+    // As in the official provider, tags show where they were asked for: of all volumes, or else with the root volume.
+    ...(isEmpty(root) ? {} : { rootBlockDevice: { ...root, ...(hasVolumeTags ? {} : { tags: rootTags }) } }),
+    ...(hasVolumeTags ? { volumeTags: rootTags } : {}),
     ...tagOutputs(found.Tags),
   };
+}
+
+/** How a burstable instance pays for CPU; other types have nothing of the kind, and EC2 refuses to be asked. */
+async function shownCredits(region: Region, found: Instance): Promise<Properties> {
+  if (!/^t\d/.test(found.InstanceType ?? "")) return {};
+  const { InstanceCreditSpecifications: shown } = await region.send(
+    `reading EC2 Instance (${found.InstanceId ?? ""}) credit specification`,
+    new DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [found.InstanceId ?? ""] }),
+  );
+  return { creditSpecification: { cpuCredits: shown?.[0]?.CpuCredits } };
 }
 
 async function rootVolume(region: Region, found: Instance) {
@@ -372,6 +421,34 @@ async function modifyRootVolume(region: Region, id: string, { rootBlockDevice }:
       Throughput: rootBlockDevice?.throughput,
     }),
   );
+}
+
+async function setShutdownBehavior(
+  region: Region,
+  id: string,
+  { instanceInitiatedShutdownBehavior: Value }: InstanceInputs,
+): Promise<void> {
+  await modify(region, id, { InstanceInitiatedShutdownBehavior: { Value } });
+}
+
+async function setCredits(region: Region, id: string, { creditSpecification }: InstanceInputs): Promise<void> {
+  const change = { InstanceId: id, CpuCredits: creditSpecification?.cpuCredits };
+  await region.send(
+    `updating EC2 Instance (${id}) credit specification`,
+    new ModifyInstanceCreditSpecificationCommand({ ClientToken: randomUUID(), InstanceCreditSpecifications: [change] }),
+  );
+}
+
+async function setRootTags(
+  region: Region,
+  id: string,
+  { rootBlockDevice }: InstanceInputs,
+  olds: Properties,
+): Promise<void> {
+  if (isEmpty(rootBlockDevice?.tags) && isEmpty(at(olds, "rootBlockDevice.tags"))) return;
+  const found = await find(region, id);
+  const volume = found && rootMapping(found)?.Ebs?.VolumeId;
+  if (volume !== undefined) await changeTags(region, [volume], rootBlockDevice?.tags, at(olds, "rootBlockDevice.tags"));
 }
 
 async function setDeleteOnTermination(region: Region, id: string, { rootBlockDevice }: InstanceInputs): Promise<void> {

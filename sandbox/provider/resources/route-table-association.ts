@@ -15,6 +15,7 @@ interface AssociationInputs extends CommonInputs {
 export const routeTableAssociation: ResourceType<AssociationInputs> = {
   token: "aws:ec2/routeTableAssociation:RouteTableAssociation",
   required: ["routeTableId"],
+  exactlyOneOf: [["subnetId"]],
   inputs: {
     region: replaces,
     subnetId: replaces,

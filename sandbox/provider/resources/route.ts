@@ -15,6 +15,7 @@ interface RouteInputs extends CommonInputs {
 export const route: ResourceType<RouteInputs> = {
   token: "aws:ec2/route:Route",
   required: ["routeTableId"],
+  exactlyOneOf: [["destinationCidrBlock", "destinationIpv6CidrBlock"], ["gatewayId"]],
   inputs: {
     region: replaces,
     routeTableId: replaces,

@@ -52,6 +52,7 @@ function rule(direction: keyof typeof directions): ResourceType<RuleInputs> {
   return {
     token,
     required: ["ipProtocol", "securityGroupId"],
+    exactlyOneOf: [["cidrIpv4", "cidrIpv6", "referencedSecurityGroupId"]],
     isAllOrNothing: true,
     inputs: {
       region: replaces,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { LaunchSettings } from "../../../fleet/plan/launch-spec";
+import type { Pool } from "../../../fleet/model";
 import { REPLACE_ON_CHANGES, SpotNode } from "../../../infra/spot-node";
 import { otherSettings } from "../../support/launch-settings";
 
@@ -12,6 +13,7 @@ describe("the instance of a node", () => {
   async function inputsWith(
     settings: LaunchSettings,
     extra: Record<string, string> = {},
+    pool: Partial<Pool> = {},
   ): Promise<Record<string, unknown>> {
     let inputs: Record<string, unknown> | undefined;
     await pulumi.runtime.setMocks({
@@ -27,7 +29,7 @@ describe("the instance of a node", () => {
           slot: { name: `${REGION}-0`, homeRegion: REGION, ordinal: 0 },
           pin: {
             ami: "ami-1",
-            pool: { region: REGION, availabilityZone: ZONE, instanceType: "t3.medium", market: "spot" },
+            pool: { region: REGION, availabilityZone: ZONE, instanceType: "t3.medium", market: "spot", ...pool },
           },
           settings,
           generation: "0123456789abcdef",
@@ -65,10 +67,35 @@ describe("the instance of a node", () => {
       assert.equal(await shown({ [key]: "" }), "disabled", key);
   });
 
+  it("says nothing of a spot instance that AWS may refuse to change, and ends an on-demand one that is powered off", async () => {
+    const behaviour = async (market: Pool["market"]) =>
+      (await inputsWith(otherSettings as LaunchSettings, {}, { market })).instanceInitiatedShutdownBehavior;
+    assert.equal(await behaviour("spot"), undefined);
+    assert.equal(await behaviour("on-demand"), "terminate");
+  });
+
+  it("pays for no CPU that it has not earned, unless it is told to, and on burstable types alone", async () => {
+    const credits = async (cpuCredits: LaunchSettings["cpuCredits"], instanceType: string) =>
+      (await inputsWith({ ...(otherSettings as LaunchSettings), cpuCredits }, {}, { instanceType }))
+        .creditSpecification;
+    for (const type of ["t2.micro", "t3.medium", "t3a.large", "t4g.small"])
+      assert.deepEqual(await credits(undefined, type), { cpuCredits: "standard" }, type);
+    assert.deepEqual(await credits("unlimited", "t3.medium"), { cpuCredits: "unlimited" });
+    for (const type of ["m7i.large", "trn1.2xlarge"]) assert.equal(await credits("unlimited", type), undefined, type);
+  });
+
+  it("tags its root volume and no other", async () => {
+    const { rootBlockDevice, volumeTags, tags } = await inputsWith(otherSettings as LaunchSettings);
+    assert.deepEqual((rootBlockDevice as Record<string, unknown>).tags, tags);
+    assert.equal(volumeTags, undefined);
+  });
+
   it("is replaced for each declared property of its root device and metadata, and for no whole block", async () => {
     const inputs = await inputsWith(otherSettings as LaunchSettings);
     const paths = ["rootBlockDevice", "metadataOptions"].flatMap((block) =>
-      Object.keys(inputs[block] as object).map((property) => `${block}.${property}`),
+      Object.keys(inputs[block] as object)
+        .filter((property) => property !== "tags")
+        .map((property) => `${block}.${property}`),
     );
     assert.deepEqual([...REPLACE_ON_CHANGES].sort(), ["instanceType", "iamInstanceProfile", ...paths].sort());
     for (const path of REPLACE_ON_CHANGES)

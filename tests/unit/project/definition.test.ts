@@ -124,6 +124,7 @@ describe("the generation of a node", () => {
     setting("aws: {username: gardener}", "aws.username", "changed"),
     setting("aws: {ssh_key_name: k}", "aws.ssh_key_name"),
     setting("aws: {instance_storage_gb: 99}", "aws.instance_storage_gb", "changed"),
+    setting("aws: {cpu_credits: unlimited}", "aws.cpu_credits"),
     setting("aws: {iam_instance_profile: p}", "aws.iam_instance_profile"),
     setting(BACALHAU, "bacalhau"),
     {

@@ -117,6 +117,51 @@ describe("the sandbox's provider: what a change means", () => {
     );
   });
 
+  it("refuses what excludes each other, and a choice that is not made, in the words of Terraform's SDK", async () => {
+    const rest = { region: "r" };
+    const CASES: [token: string, inputs: Properties, reason: string][] = [
+      [
+        "aws:ec2/instance:Instance",
+        { userData: "a", userDataBase64: "YQ==" },
+        'Conflicting configuration arguments. "user_data": conflicts with user_data_base64.',
+      ],
+      [
+        "aws:ec2/instance:Instance",
+        { volumeTags: { a: "b" }, rootBlockDevice: { tags: { a: "b" } } },
+        'Conflicting configuration arguments. "volume_tags": conflicts with root_block_device.0.tags.',
+      ],
+      [
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        { securityGroupId: "sg-1", ipProtocol: "-1", cidrIpv4: "10.0.0.0/8", cidrIpv6: "2001:db8::/32" },
+        'Invalid combination of arguments. "cidr_ipv4": only one of `cidr_ipv4,cidr_ipv6,referenced_security_group_id` can be specified.',
+      ],
+      [
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        { securityGroupId: "sg-1", ipProtocol: "-1" },
+        'Invalid combination of arguments. "cidr_ipv4": one of `cidr_ipv4,cidr_ipv6,referenced_security_group_id` must be specified.',
+      ],
+      [
+        "aws:ec2/route:Route",
+        { routeTableId: "rtb-1", destinationCidrBlock: "0.0.0.0/0" },
+        'Invalid combination of arguments. "gateway_id": one of `gateway_id` must be specified.',
+      ],
+      [
+        "aws:ec2/routeTableAssociation:RouteTableAssociation",
+        { routeTableId: "rtb-1" },
+        'Invalid combination of arguments. "subnet_id": one of `subnet_id` must be specified.',
+      ],
+    ];
+    for (const [token, given, reason] of CASES) {
+      const { failures } = await provider.check(urn(token), {}, { ...rest, ...given });
+      assert.deepEqual(
+        failures.map((failure) => failure.reason),
+        [reason],
+      );
+    }
+    const unknown = { routeTableId: UNKNOWN, destinationCidrBlock: "0.0.0.0/0", gatewayId: UNKNOWN };
+    assert.deepEqual((await provider.check(urn("aws:ec2/route:Route"), {}, { ...rest, ...unknown })).failures, []);
+  });
+
   it("names the types that it serves when it meets another", async () => {
     await assert.rejects(
       async () => provider.check(urn("aws:s3/bucket:Bucket"), {}, {}),
