@@ -5,6 +5,7 @@ import path from "node:path";
 import { cacheFile, type Seen } from "../cli/commands/list";
 import { pathsOf } from "../automation/target/paths";
 import { packageRoot } from "../project/package-root";
+import { chooseTestProvider } from "../tests/support/sandbox";
 import { ensureSandbox, stopSandbox } from "../sandbox/control";
 
 /**
@@ -88,6 +89,7 @@ async function sandboxStart(): Promise<number> {
       home: place,
       cacheDir: pathsOf(process.env).cache,
       mode: "api",
+      chooseProvider: chooseTestProvider,
       report: () => undefined,
       confirmInstall: () => Promise.resolve(true),
     });

@@ -16,15 +16,25 @@ import { tryLock } from "../system/lock";
 import { findMoto, installMoto } from "./moto/install";
 import { callerAddress, releaseDeadClaim } from "./home/network";
 import { endProcess, isRunning } from "../system/process";
-import { homeFiles, type DaemonRecord, type ExitRecord, type SandboxMode, type SandboxRecord } from "./home/records";
+import {
+  homeFiles,
+  providerTitle,
+  type DaemonRecord,
+  type ExitRecord,
+  type ProviderKind,
+  type SandboxMode,
+  type SandboxProvider,
+  type SandboxRecord,
+} from "./home/records";
 
-export type { SandboxMode };
+export type { ProviderKind, SandboxMode, SandboxProvider };
 
 /** A running sandbox. */
 export interface Sandbox {
   id: string;
   home: string;
   mode: SandboxMode;
+  provider: SandboxProvider;
   /** The endpoint for every AWS service, `http://127.0.0.1:PORT`; the same for the sandbox's whole life. */
   endpoint: string;
   /** Where its instances' public addresses lie, `198.18.7.0/24`. */
@@ -41,6 +51,10 @@ export interface SandboxOptions {
   /** Where what is installed once is kept for all sandboxes. */
   cacheDir: string;
   mode: SandboxMode;
+  /** The provider that must serve it; absent: whichever does, or is chosen. */
+  providerKind?: ProviderKind;
+  /** Asked when a sandbox is to start. */
+  chooseProvider: () => Promise<SandboxProvider>;
   report: (detail: string) => void;
   /** Asked once, with what would be installed. */
   confirmInstall: (what: string[]) => Promise<boolean>;
@@ -63,18 +77,21 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
     if (running !== undefined) {
       if (running.mode !== o.mode) throw otherMode(running.mode, o);
       const sandbox = describe(o.home, running);
+      if (o.providerKind !== undefined && o.providerKind !== sandbox.provider.kind)
+        throw otherProvider(sandbox.provider, o.providerKind);
       if (await answers(sandbox)) return { sandbox, fresh: false };
       // It was dying, or it hangs: either way it is of no use any more.
       await endProcess(running, STOP_PATIENCE_MS);
     }
     const reason = await cleanUp(o.home);
     const { python, installed } = await installMissing(o);
+    const provider = await o.chooseProvider();
     o.report("starting the sandbox");
     const sandbox = (readJson(homeFiles(o.home).sandbox) as SandboxRecord | undefined) ?? {
       id: randomBytes(4).toString("hex"),
       port: 0,
     };
-    await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, python, installed, sandbox });
+    await startDaemon({ home: o.home, cacheDir: o.cacheDir, mode: o.mode, provider, python, installed, sandbox });
     const started = runningDaemon(o.home);
     if (started === undefined)
       throw new SpotError("E_SANDBOX_DEAD", {
@@ -219,6 +236,7 @@ function describe(home: string, record: DaemonRecord): Sandbox {
     id,
     home,
     mode,
+    provider: record.provider ?? { kind: "stand-in", version: "" },
     endpoint: `http://127.0.0.1:${record.port}`,
     network,
     callerAddress: callerAddress(network),
@@ -365,6 +383,14 @@ function otherMode(running: SandboxMode, o: SandboxOptions): SpotError {
   return new SpotError("E_SANDBOX_SETUP", {
     message: `A sandbox runs here in mode "${running}", and mode "${o.mode}" was asked for.`,
     next: `Use ${switches[running]}, or stop it first: \`npm run sandbox -- down\` (its instances are lost).`,
+    step: spot("sandbox", "down"),
+  });
+}
+
+function otherProvider(running: SandboxProvider, wanted: ProviderKind): SpotError {
+  return new SpotError("E_SANDBOX_SETUP", {
+    message: `The sandbox that runs here is served by ${providerTitle(running)}, and SPOT_SANDBOX_PROVIDER is ${wanted}.`,
+    next: "Unset SPOT_SANDBOX_PROVIDER to go on with it, or stop it first: `npm run sandbox -- down` (its instances are lost).",
     step: spot("sandbox", "down"),
   });
 }

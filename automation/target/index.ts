@@ -16,6 +16,7 @@ import { foreignEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { chooseCredentials, type Credentials } from "../../cloud/credentials";
 import { readStackSettings } from "../engine/stack-config";
 import type { Paths } from "./paths";
+import { chooseProvider, providerKindIn } from "./provider";
 
 /**
  * Where a command acts: AWS or a sandbox. The two share nothing: backend, stack, keys, Pulumi home and credentials are
@@ -184,11 +185,14 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     const task = "sandbox";
     const started = Date.now();
     reporter.emit({ type: "task", task, state: "started" });
+    const report = (detail: string): void => reporter.emit({ type: "task", task, state: "progress", detail });
     const ensured = await ensureSandbox({
       home,
       cacheDir: paths.cache,
       mode,
-      report: (detail) => reporter.emit({ type: "task", task, state: "progress", detail }),
+      providerKind: providerKindIn(options.env),
+      chooseProvider: () => chooseProvider({ ...options, report }),
+      report,
       confirmInstall: (what) =>
         reporter.confirm({
           message: `The sandbox needs to install: ${what.join(", ")}. Go on?`,
@@ -233,7 +237,10 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     env: {
       ...commonEnv(options.env),
       ...aws,
-      PATH: [path.join(projectDir, "sandbox/provider/bin"), options.env.PATH].filter(Boolean).join(path.delimiter),
+      // The engine starts a provider that is on PATH before any that is installed.
+      PATH: [sandbox.provider.folder ?? path.join(projectDir, "sandbox/provider/bin"), options.env.PATH]
+        .filter(Boolean)
+        .join(path.delimiter),
       PULUMI_HOME: pulumiHome,
       PULUMI_BACKEND_URL: `file://${backend}`,
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",

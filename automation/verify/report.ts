@@ -1,5 +1,7 @@
 import type { Check } from "../../fleet/checks";
 import { naturalCompare } from "../../fleet/text/words";
+import type { SandboxProvider } from "../../sandbox/home/records";
+import type { Target } from "../target";
 import type { CheckStatus, NodeVerification, Verification } from "./result";
 import { combined } from "./scope";
 
@@ -9,6 +11,8 @@ export interface VerificationReport extends Verification {
   /** ISO 8601, UTC. */
   at: string;
   stack: string;
+  /** In a sandbox: what served it as Pulumi's AWS provider. */
+  provider?: Pick<SandboxProvider, "kind" | "version">;
   summary: {
     /** Of those looked at. */
     nodes: number;
@@ -26,9 +30,19 @@ export interface ReportedNode extends NodeVerification {
   at: string;
 }
 
-export function verificationReport(verification: Verification, about: { stack: string; at: Date }): VerificationReport {
+/** Where a fleet is, as its report says it. */
+type Place = Pick<VerificationReport, "stack" | "provider">;
+
+/** Of a target, what its reports say. */
+export function placeOf({ stack, sandbox }: Pick<Target, "stack" | "sandbox">): Place {
+  if (!sandbox) return { stack };
+  const { kind, version } = sandbox.provider;
+  return { stack, provider: { kind, version } };
+}
+
+export function verificationReport(verification: Verification, about: Place & { at: Date }): VerificationReport {
   const at = about.at.toISOString();
-  return reportOf({ ...verification, nodes: verification.nodes.map((node) => ({ ...node, at })) }, about.stack, at);
+  return reportOf({ ...verification, nodes: verification.nodes.map((node) => ({ ...node, at })) }, about, at);
 }
 
 /**
@@ -53,12 +67,12 @@ export function knownAfter(
     outcomeOf: () => "skipped",
   });
   const at = nodes.map((node) => node.at).reduce((a, b) => (a > b ? a : b), known?.at ?? "");
-  return reportOf({ ...verification, nodes }, latest.stack, at || latest.at);
+  return reportOf({ ...verification, nodes }, latest, at || latest.at);
 }
 
 function reportOf(
   verification: Omit<Verification, "nodes"> & { nodes: ReportedNode[] },
-  stack: string,
+  { stack, provider }: Place,
   at: string,
 ): VerificationReport {
   const { nodes } = verification;
@@ -68,6 +82,7 @@ function reportOf(
     version: 1,
     at,
     stack,
+    ...(provider && { provider }),
     summary: {
       nodes: nodes.length,
       verified: nodes.filter(({ isVerified }) => isVerified).length,

@@ -5,6 +5,7 @@ import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
 import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
+import { providerTitle } from "../../sandbox/home/records";
 import { pathsOf } from "../../automation/target/paths";
 import { forgetSandbox, sandboxHome } from "../../automation/target";
 import { jsonLine } from "../output/json";
@@ -23,7 +24,7 @@ const actions: Record<string, Action> = {
       return {
         document: status ?? null,
         text: status
-          ? `${status.mode} sandbox at ${status.endpoint}, process ${status.pid}, network ${status.network}, ${pluralize(status.instances, "instance")}`
+          ? `${status.mode} sandbox at ${status.endpoint}, served by ${providerTitle(status.provider)}, process ${status.pid}, network ${status.network}, ${pluralize(status.instances, "instance")}`
           : "No sandbox is running.",
       };
     },

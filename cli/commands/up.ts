@@ -18,7 +18,7 @@ import { tableText, widthOf } from "../output/table";
 import { nextLines, verdictLine, verificationText } from "../output/verification";
 import { unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
-import { verificationReport } from "../../automation/verify/report";
+import { placeOf, verificationReport } from "../../automation/verify/report";
 import { combined } from "../../automation/verify/scope";
 import type { CommandContext } from "../runtime/context";
 import { logsOf } from "../runtime/reporter";
@@ -62,7 +62,7 @@ function isHealthyEnough({ verification, definition, session }: UpResult, standi
 async function kept(context: CommandContext, { verification, session }: UpResult): Promise<string | undefined> {
   const { nodes } = session.state;
   const told = verification ?? combined([], { fleet: nodes.map(({ name }) => name) });
-  const report = withSteps(verificationReport(told, { stack: session.target.stack, at: new Date() }), context);
+  const report = withSteps(verificationReport(told, { ...placeOf(session.target), at: new Date() }), context);
   const page = await keepReport(logsOf(context), report, nodes);
   return told.nodes.some(({ isWhole }) => isWhole) ? page : undefined;
 }
@@ -115,6 +115,7 @@ async function report(context: CommandContext, result: UpResult): Promise<ExitCo
       },
       failures: result.failures,
       attempts,
+      provider: placeOf(result.session.target).provider,
       nodes: listing.nodes,
       verified: result.verification?.isVerified ?? false,
       verification: result.verification,

@@ -12,7 +12,7 @@ import { tableText, widthOf } from "../output/table";
 import { nextLines, verdictLine, verificationText } from "../output/verification";
 import { isHealthy, parseMinHealthy, unhealthyCode } from "../../automation/verify/min-healthy";
 import { keepReport } from "../output/report-store";
-import { checkRows, verificationReport, type VerificationReport } from "../../automation/verify/report";
+import { checkRows, placeOf, verificationReport, type VerificationReport } from "../../automation/verify/report";
 import type { Verification } from "../../automation/verify/result";
 import { selectChecks } from "../../automation/verify/select";
 import type { CommandContext, ParsedOptions } from "../runtime/context";
@@ -150,7 +150,7 @@ function assertWritable(file: string): void {
 /** The result in every form that was asked for, and kept for a later look. Each form is loaded only then. */
 async function tell(context: CommandContext, verification: Verification, { target, state }: Session): Promise<void> {
   const { options, terminal } = context;
-  const report = withSteps(verificationReport(verification, { stack: target.stack, at: new Date() }), context);
+  const report = withSteps(verificationReport(verification, { ...placeOf(target), at: new Date() }), context);
   const page = await keepReport(logsOf(context), report, state.nodes);
   if (options.json) jsonLine(context, report);
   else if (options.tap) terminal.stdout.write((await import("../output/formats/tap.js")).tap(report));

@@ -51,6 +51,7 @@ export function reporterFor(context: CommandContext, shows: Shows): Reporter {
       tellLostLog();
       view.emit(event);
     },
+    isAttended: () => view.isAttended?.() === true,
     async confirm(question) {
       const yes = await view.confirm(question);
       journal.write(`${new Date().toISOString()} [spot] ${question.message} ${yes ? "yes" : "no"}`);

@@ -19,12 +19,19 @@ import { keepMarked } from "./housekeeping";
 import { startMoto } from "../moto/server";
 import { callerAddress, claimNetwork, hostAddresses } from "../home/network";
 import { ownMark } from "../../system/process";
-import { homeFiles, type DaemonRecord, type SandboxMode, type SandboxRecord } from "../home/records";
+import {
+  homeFiles,
+  type DaemonRecord,
+  type SandboxMode,
+  type SandboxProvider,
+  type SandboxRecord,
+} from "../home/records";
 
 export interface DaemonOptions {
   home: string;
   cacheDir: string;
   mode: SandboxMode;
+  provider: SandboxProvider;
   /** The interpreter of moto's virtual environment. */
   python: string;
   /** Folders of the cache that it uses. */
@@ -115,7 +122,15 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
 
     if (options.sandbox.port === 0) writeJson(files.sandbox, { ...options.sandbox, port } satisfies SandboxRecord);
     const { pid, started } = server;
-    const record: DaemonRecord = { ...ownMark(), port, network, mode: options.mode, startedAt, moto: { pid, started } };
+    const record: DaemonRecord = {
+      ...ownMark(),
+      port,
+      network,
+      mode: options.mode,
+      provider: options.provider,
+      startedAt,
+      moto: { pid, started },
+    };
     writeJson(files.daemon, record);
     undo.push(() => {
       if ((readJson(files.daemon) as DaemonRecord | undefined)?.pid === process.pid) removeFile(files.daemon);

@@ -29,10 +29,30 @@ export interface SandboxRecord {
   port: number;
 }
 
+/** What serves a sandbox as Pulumi's AWS provider: the one that acts on AWS, or the project's stand-in for it. */
+export const providerKinds = ["official", "stand-in"] as const;
+export type ProviderKind = (typeof providerKinds)[number];
+
+/** Chosen once, when a sandbox starts: what one of them has recorded is for the same one to change. */
+export interface SandboxProvider {
+  kind: ProviderKind;
+  /** Of the official provider, or of the one that the stand-in imitates. */
+  version: string;
+  /** Of the official one: the folder that holds its program. */
+  folder?: string;
+}
+
+/** In words, after "served by". */
+export function providerTitle({ kind, version }: Pick<SandboxProvider, "kind" | "version">): string {
+  return `${{ official: "Pulumi's AWS provider", "stand-in": "the stand-in for Pulumi's AWS provider" }[kind]} ${version}`.trim();
+}
+
 export interface DaemonRecord extends ProcessMark {
   port: number;
   network: string;
   mode: SandboxMode;
+  /** Absent: of a version that had the stand-in alone. */
+  provider?: SandboxProvider;
   startedAt: string;
   moto: ProcessMark;
 }

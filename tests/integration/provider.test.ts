@@ -29,10 +29,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { obtainPulumiCli, type PulumiCli } from "../../automation/engine/pulumi-cli";
 import { pathsOf } from "../../automation/target/paths";
 import { packageRoot } from "../../project/package-root";
-import { ensureSandbox, sandboxEnvironment, stopSandbox } from "../../sandbox/control";
+import { sandboxEnvironment, stopSandbox } from "../../sandbox/control";
 import { markOf } from "../../system/process";
 import { CleanUp } from "../support/clean-up";
 import { startRecordingProxy, type RecordingProxy } from "../support/recording-proxy";
+import { startSandbox } from "../support/sandbox";
 import { descendants, kill } from "../support/workbench";
 
 const REGION = "us-west-2";
@@ -113,13 +114,7 @@ describe("the sandbox's stand-in for pulumi-resource-aws", function () {
     cli = await obtainPulumiCli({ cacheDir, env: process.env, report: () => undefined });
     shim = installShim(path.join(dir, "a package"));
     const home = path.join(dir, "sandbox");
-    const { sandbox } = await ensureSandbox({
-      home,
-      cacheDir,
-      mode: "api",
-      report: () => undefined,
-      confirmInstall: () => Promise.resolve(true),
-    });
+    const { sandbox } = await startSandbox(home);
     cleanUp.defer(() => stopSandbox(home));
     proxy = cleanUp.use(await startRecordingProxy(sandbox.endpoint));
     sandboxEnv = { ...sandboxEnvironment(sandbox), AWS_ENDPOINT_URL: proxy.endpoint };

@@ -13,6 +13,7 @@ import { isRunning, markOf } from "../../system/process";
 import { homeFiles, type DaemonRecord, type SandboxRecord } from "../../sandbox/home/records";
 import { readJson, writeJson } from "../../system/json-file";
 import {
+  chooseTestProvider,
   clientOf,
   control,
   FIRST_RUN_MS,
@@ -683,6 +684,7 @@ describe("the sandbox's life", function () {
         home: home(),
         cacheDir: empty,
         mode: "api",
+        chooseProvider: chooseTestProvider,
         report: () => undefined,
         confirmInstall: (what) => ((asked = what), Promise.resolve(false)),
       });

@@ -1,9 +1,10 @@
+import { AttachVolumeCommand, CreateVolumeCommand, DescribeVolumesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../project/package-root";
 import { recordUrn } from "../../automation/engine/state";
-import { FIRST_RUN_MS } from "../support/sandbox";
+import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 
 const FIXTURE = path.join(packageRoot(), "tests/fixtures/upgrade");
@@ -168,5 +169,67 @@ describe("a fleet that an earlier version recorded", function () {
     const down = await spot("down");
     assert.equal(down.code, 0, down.stdout + down.stderr);
     assert.match(down.stdout, /Proven/);
+  });
+
+  it("keeps its nodes where only what is said of their volumes has changed, and its tags go from other volumes", async () => {
+    const bench = new Workbench();
+    try {
+      await bench.begin();
+      bench.config({ "us-west-2": 1 }, { aws: ["tags: {team: blue}"] });
+      assert.equal((await bench.spot(["up"])).code, 9);
+      const file = path.join(bench.home, "backend/.pulumi/stacks/spot-deployer", `${bench.stack}.json`);
+      const state = JSON.parse(readFileSync(file, "utf8")) as {
+        checkpoint: { latest: { resources: (Resource & { type: string })[] } };
+      };
+      const [node] = state.checkpoint.latest.resources.filter(({ type }) => type === "aws:ec2/instance:Instance");
+      const { id, inputs, outputs } = node as Required<Resource>;
+      // As the version before the root volume had tags of its own recorded it, and its provider with it.
+      for (const properties of [inputs, outputs]) {
+        const { tags, ...root } = properties.rootBlockDevice as Record<string, unknown>;
+        properties.rootBlockDevice = root;
+        properties.volumeTags = tags;
+        properties.instanceInitiatedShutdownBehavior = "terminate";
+        delete properties.creditSpecification;
+      }
+      writeFileSync(file, JSON.stringify(state));
+      const ours = Object.entries(inputs.volumeTags as Record<string, string>).map(([Key, Value]) => ({ Key, Value }));
+      const aws = new EC2Client(clientOf(await bench.sandbox(), "us-west-2"));
+      const of = async (name: string): Promise<Record<string, string | undefined>> => {
+        const { Volumes } = await aws.send(
+          new DescribeVolumesCommand({ Filters: [{ Name: "attachment.instance-id", Values: [id] }] }),
+        );
+        const found = Volumes?.find(({ Attachments }) => Attachments?.[0]?.Device === name);
+        return Object.fromEntries((found?.Tags ?? []).map(({ Key, Value }) => [Key!, Value]));
+      };
+      const { VolumeId } = await aws.send(
+        new CreateVolumeCommand({
+          AvailabilityZone: inputs.availabilityZone as string,
+          Size: 8,
+          TagSpecifications: [{ ResourceType: "volume", Tags: [...ours, { Key: "data", Value: "mine" }] }],
+        }),
+      );
+      await aws.send(new AttachVolumeCommand({ InstanceId: id, VolumeId, Device: "/dev/sdf" }));
+
+      await bench.control("DELETE", "calls");
+      const up = await bench.spot(["up"]);
+      assert.equal(up.code, 9, up.stdout + up.stderr);
+      assert.match(up.stdout, /Nodes: 1 updated/);
+      assert.deepEqual(
+        (await bench.live()).instances.map(({ InstanceId }) => InstanceId),
+        [id],
+      );
+      assert.equal((await of("/dev/sda1")).team, "blue");
+      assert.deepEqual(await of("/dev/sdf"), { data: "mine" });
+      const made = Object.keys((await bench.control<Record<string, object>>("GET", "calls"))["us-west-2"] ?? {});
+      aws.destroy();
+      assert.deepEqual(
+        made.filter((action) => /^(Run|Stop|Modify|Terminate)(?!.*DryRun)/.test(action)),
+        [],
+        "the node is let be",
+      );
+      assert.match((await bench.spot(["up"])).stdout, /Nothing to change: 1 node as configured/);
+    } finally {
+      await bench[Symbol.asyncDispose]();
+    }
   });
 });

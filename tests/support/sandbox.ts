@@ -3,6 +3,8 @@ import { rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathsOf } from "../../automation/target/paths";
+import { chooseProvider } from "../../automation/target/provider";
 import { ensureSandbox, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 
 /** Where tests keep what is installed once, so that only the first run on a machine waits for it. */
@@ -10,6 +12,18 @@ export const testCacheDir = join(process.env["XDG_CACHE_HOME"] || join(homedir()
 
 /** Time for a test that may be the first on its machine and so installs moto. */
 export const FIRST_RUN_MS = 300_000;
+
+/** Which provider serves the sandboxes of tests: the stand-in, unless SPOT_SANDBOX_PROVIDER says otherwise. */
+export const testProvider = process.env.SPOT_SANDBOX_PROVIDER || "stand-in";
+
+/** As the program chooses for its user, with nobody to ask. */
+export const chooseTestProvider = (): ReturnType<typeof chooseProvider> =>
+  chooseProvider({
+    env: { ...process.env, SPOT_SANDBOX_PROVIDER: testProvider },
+    paths: pathsOf(process.env),
+    reporter: { emit: () => undefined, confirm: () => Promise.resolve(false) },
+    report: () => undefined,
+  });
 
 /** A new, empty home for a sandbox. */
 export const newHome = (): string => mkdtempSync(join(tmpdir(), "spot-sandbox-"));
@@ -20,6 +34,7 @@ export function startSandbox(home: string, mode: SandboxMode = "api"): ReturnTyp
     home,
     cacheDir: testCacheDir,
     mode,
+    chooseProvider: chooseTestProvider,
     report: () => undefined,
     confirmInstall: () => Promise.resolve(true),
   });

@@ -9,6 +9,7 @@ import { hostRequirements, install } from "../../sandbox/hosts/requirements";
 import { hasBrowser } from "./browser";
 import { ensurePythonCheckers } from "./python-checkers";
 import { hasTmux } from "./terminal";
+import { chooseTestProvider } from "./sandbox";
 import { hasXmllint } from "./validators";
 
 /**
@@ -36,7 +37,14 @@ async function main(): Promise<void> {
   const packages = async (): Promise<void> => {
     if (readers.length > 0 && mayInstall) await timed(readers.join(", "), () => install(readers, report));
     await timed(`sandbox (${mode})`, () =>
-      ensureSandbox({ home, cacheDir, mode, report, confirmInstall: () => Promise.resolve(true) }),
+      ensureSandbox({
+        home,
+        cacheDir,
+        mode,
+        chooseProvider: chooseTestProvider,
+        report,
+        confirmInstall: () => Promise.resolve(true),
+      }),
     );
   };
   try {

@@ -7,7 +7,7 @@ import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client, type Instance
 import { Fleet } from "../../automation";
 import type { ListedNode } from "../../automation/operations/inspect/list";
 import { packageRoot } from "../../project/package-root";
-import { clientOf, control, startSandbox, until } from "./sandbox";
+import { clientOf, control, startSandbox, testProvider, until } from "./sandbox";
 import { giveBack, takeHome } from "./sandbox-pool";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 import { isRunning, markOf, processStat } from "../../system/process";
@@ -59,6 +59,10 @@ export class Workbench {
       XDG_CONFIG_HOME: path.join(this.dir, "xdg-config"),
       XDG_STATE_HOME: path.join(this.dir, "xdg-state"),
       SPOT_SANDBOX_HOME: this.home,
+      SPOT_SANDBOX_PROVIDER: testProvider,
+      ...(testProvider === "official"
+        ? { PULUMI_HOME: process.env.PULUMI_HOME || path.join(os.homedir(), ".pulumi") }
+        : {}),
       NO_COLOR: "1",
       CI: "true",
     };

@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "../../../project/package-root";
 import { CLI_NAME, LANGUAGE_HOST_NAME, onPath } from "./check";
+import { expectReachable } from "./reachable";
+import { withProgress } from "./progress";
 import { run } from "./run";
 
 /** A way to make a Pulumi CLI where there is none. */
@@ -21,10 +23,8 @@ export interface Installer {
 }
 
 const INSTALLER_URL = "https://get.pulumi.com/install.sh";
-const REACHABLE_MS = 5_000;
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const BUILD_TIMEOUT_MS = 30 * 60_000;
-const PROGRESS_MS = 3_000;
 
 /**
  * Pulumi's own installer, through the Automation API. That offers neither a deadline nor a way to stop it, so it
@@ -43,18 +43,6 @@ export const officialInstaller: Installer = {
     });
   },
 };
-
-async function expectReachable(url: string, signal: AbortSignal | undefined): Promise<void> {
-  const limit = AbortSignal.timeout(REACHABLE_MS);
-  try {
-    const response = await fetch(url, { method: "HEAD", signal: signal ? AbortSignal.any([signal, limit]) : limit });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-  } catch (error) {
-    signal?.throwIfAborted();
-    const { message, cause } = error as Error;
-    throw new Error(`${url} cannot be reached: ${cause instanceof Error ? cause.message : message}`, { cause: error });
-  }
-}
 
 /** One of the two programs, as a pinned Go module that names it as a tool (tools/pulumi-cli). */
 interface Part {
@@ -110,14 +98,18 @@ export const goInstaller: Installer = {
         path.join(bin, part.output),
         part.importPath,
       ];
-      await withProgress(title, report, (onStderr) =>
-        run(go, args, {
-          cwd: path.join(packageRoot(), "tools", "pulumi-cli", part.module),
-          env,
-          timeoutMs: BUILD_TIMEOUT_MS,
-          signal,
-          onStderr,
-        }),
+      // `go build -v` names each package on a line.
+      let packages = 0;
+      await withProgress(
+        (seconds) => report(`${title}: ${seconds} s, ${packages} packages compiled`),
+        () =>
+          run(go, args, {
+            cwd: path.join(packageRoot(), "tools", "pulumi-cli", part.module),
+            env,
+            timeoutMs: BUILD_TIMEOUT_MS,
+            signal,
+            onStderr: (chunk) => (packages += chunk.split("\n").length - 1),
+          }),
       );
     }
     const wrapper = path.join(bin, LANGUAGE_HOST_NAME);
@@ -125,21 +117,3 @@ export const goInstaller: Installer = {
     chmodSync(wrapper, 0o755);
   },
 };
-
-/** Tells every few seconds how long it lasts and how many packages are compiled: `go build -v` names each on a line. */
-async function withProgress(
-  title: string,
-  report: (detail: string) => void,
-  work: (onStderr: (chunk: string) => void) => Promise<unknown>,
-): Promise<void> {
-  const started = Date.now();
-  let packages = 0;
-  const tell = () => report(`${title}: ${Math.round((Date.now() - started) / 1000)} s, ${packages} packages compiled`);
-  tell();
-  const timer = setInterval(tell, PROGRESS_MS);
-  try {
-    await work((chunk) => (packages += chunk.split("\n").length - 1));
-  } finally {
-    clearInterval(timer);
-  }
-}

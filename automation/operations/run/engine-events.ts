@@ -151,12 +151,25 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
         .slice(-1)
         .map(headLine),
     ].join("\n"),
-    next:
-      session.target.kind === "sandbox"
-        ? "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`."
-        : providerWay(text, session.cli.command),
-    step: session.target.kind === "sandbox" ? outside("correct-file", again()) : outside("mend-connection", again()),
+    ...wayOut(session, text),
   });
+}
+
+/** What to do about a provider that cannot be used, which depends on the one that it is. */
+function wayOut(
+  { target: { sandbox }, cli }: Pick<Session, "target" | "cli">,
+  text: string,
+): Pick<ErrorInfo, "next" | "step"> {
+  if (!sandbox) return { next: providerWay(text, cli.command), step: outside("mend-connection", again()) };
+  if (sandbox.provider.kind === "official")
+    return {
+      next: `Install it anew (\`${installCommand(cli.command, `v${sandbox.provider.version}`)}\`), or go on with the stand-in: stop the sandbox (\`npm run sandbox -- down\`; its instances are lost) and set SPOT_SANDBOX_PROVIDER=stand-in.`,
+      step: outside("install-tool", again()),
+    };
+  return {
+    next: "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`.",
+    step: outside("correct-file", again()),
+  };
 }
 
 /** Each try to download is told as a warning, the last error only counts them. */
@@ -165,11 +178,15 @@ const DOWNLOAD = /^error downloading provider/;
 /** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
 function providerWay(text: string, cli: string): string {
   const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
-  const install = [
+  const install = installCommand(cli, version);
+  return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
+}
+
+function installCommand(cli: string, version: string | undefined): string {
+  return [
     shellQuote(cli),
     "plugin install resource aws",
     ...(version === undefined ? [] : [version]),
     "--reinstall",
   ].join(" ");
-  return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
 }

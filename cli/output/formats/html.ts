@@ -1,4 +1,5 @@
 import { phases } from "../../../fleet/checks";
+import { providerTitle } from "../../../sandbox/home/records";
 import type { ReportedNode, VerificationReport } from "../../../automation/verify/report";
 import type { Outcome } from "../../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../../../automation/verify/result";
@@ -53,7 +54,7 @@ export function html(report: VerificationReport): string {
 <h1><span class="badge ${as}">${sign(as)} ${verdict}</span> ${text(stack)}</h1>
 <p>${summary.verified} of ${summary.nodes} nodes verified, ${summary.failed} failed, ${summary.unknown} unknown at ${moment(at)}.
 ${WORST.map((status) => `${summary.checks[status]} ${STATUS[status].word}`).join(", ")}.</p>
-${report.leftOut.length > 0 ? `<p>Partial. Not looked at: ${text(report.leftOut.join("; "))}.</p>\n` : ""}<form id="filter">
+${report.provider ? `<p>In a sandbox, served by ${text(providerTitle(report.provider))}.</p>\n` : ""}${report.leftOut.length > 0 ? `<p>Partial. Not looked at: ${text(report.leftOut.join("; "))}.</p>\n` : ""}<form id="filter">
 <label>Node or check <input type="search" name="text" placeholder="us-west-2, D2, disk …"></label>
 <fieldset><legend>Show</legend>${WORST.map((status) => `<label><input type="checkbox" name="status" value="${status}"${status === "ok" ? "" : " checked"}> ${sign(status)} ${STATUS[status].word}</label>`).join("\n")}</fieldset>
 </form>

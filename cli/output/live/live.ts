@@ -112,6 +112,7 @@ export function liveReporter(
         drawSoon();
       }
     },
+    isAttended: () => true,
   };
 }
 

@@ -7,9 +7,10 @@ import { timelineOf } from "../../../../cli/output/formats/timeline";
 import { assertPossible, isHealthy, parseMinHealthy, unhealthyCode } from "../../../../automation/verify/min-healthy";
 import type { Outcome } from "../../../../automation/verify/outcome";
 import { reportSchema } from "../../../../tools/docs/report-schema";
-import { verificationReport, type VerificationReport } from "../../../../automation/verify/report";
+import { placeOf, verificationReport, type VerificationReport } from "../../../../automation/verify/report";
 import { combined } from "../../../../automation/verify/scope";
 import { verdictLine, verificationText } from "../../../../cli/output/verification";
+import type { Sandbox } from "../../../../sandbox/control";
 import { isSpotError } from "../../../../fleet/errors";
 import { sampleReport } from "../../../support/verification";
 
@@ -261,6 +262,17 @@ describe("how many nodes make a healthy fleet", () => {
     assert.deepEqual([part.isWhole, part.leftOut], [false, ["40 of 48 checks"]]);
     assert.deepEqual(reportSchema.parse(JSON.parse(JSON.stringify(part))), part);
     for (const text of [html(report), tap(report), junit(report)]) assert.doesNotMatch(text, /partial/i);
+  });
+
+  it("says of a sandbox what served it, and of AWS nothing", () => {
+    const { stack } = report;
+    const sandbox = { provider: { kind: "stand-in", version: "7.48.0", folder: "/a" } } as Sandbox;
+    const served = { ...report, ...placeOf({ stack, sandbox }) };
+    assert.deepEqual(served.provider, { kind: "stand-in", version: "7.48.0" });
+    assert.match(html(served), /<p>In a sandbox, served by the stand-in for Pulumi&#39;s AWS provider 7\.48\.0\.<\/p>/);
+    assert.deepEqual(reportSchema.parse(JSON.parse(JSON.stringify(served))), served);
+    assert.deepEqual(placeOf({ stack }), { stack });
+    assert.doesNotMatch(html(report), /served by/);
   });
 
   it("more healthy nodes than there are is refused, with what there are", () => {

@@ -19,12 +19,12 @@ const WORLD: Script = {
 
 describe("CPU credits", () => {
   const { call } = scriptedCloud(WORLD);
-  const asked = async (...ids: string[]) => {
+  const asked = async (...ids: string[]): Promise<unknown> => {
     const params = Object.fromEntries(ids.map((id, n) => [`InstanceId.${n + 1}`, id]));
     const answer = await call("DescribeInstanceCreditSpecifications", params);
     if (typeof answer === "string") return answer;
     const { item = [] } = (answer.instanceCreditSpecificationSet || {}) as { item?: Record<string, string>[] };
-    return Object.fromEntries(item.map(({ instanceId, cpuCredits }) => [instanceId, cpuCredits]));
+    return Object.fromEntries(item.map(({ instanceId, cpuCredits }) => [instanceId!, cpuCredits]));
   };
   const change = (id: string, credits: string) =>
     call("ModifyInstanceCreditSpecification", {
