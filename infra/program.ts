@@ -44,7 +44,7 @@ export async function program(): Promise<Record<string, unknown>> {
   return {
     [StackKey.lineage]: record.lineage,
     [StackKey.account]: record.account,
-    [StackKey.endpoints]: record.endpoints,
+    ...(record.endpoints === undefined ? {} : { [StackKey.endpoints]: record.endpoints }),
     ...(await shown(nodes)),
   };
 }

@@ -81,7 +81,8 @@ export class SpotNode extends pulumi.ComponentResource {
               spotOptions: {
                 spotInstanceType: "one-time",
                 instanceInterruptionBehavior: "terminate",
-                maxPrice: maxPrice?.toString(),
+                // As AWS shows it: the provider takes "1" for another price than "1.000000", and replaces the instance for it.
+                maxPrice: maxPrice?.toFixed(6),
               },
             }
           : undefined,

@@ -118,7 +118,7 @@ export function definitionOf(input: DefinitionInput, { payload, ...material }: M
     userDataOf,
     ingredients: (publicKey) => ingredientsOf(config, publicKey, payload.manifest.entries, own),
     launchSpec(slot, pin, publicKey) {
-      const settings = launchSettingsOf(config);
+      const settings = launchSettingsOf(config, pin.pool.instanceType);
       const nobody = [slot, ANY_GENERATION, publicKey, ANY_TOKEN] as const;
       const generation = generationOf(
         {

@@ -18,6 +18,7 @@ import { callerAddress, releaseDeadClaim } from "./home/network";
 import { endProcess, isRunning } from "../system/process";
 import {
   homeFiles,
+  providerKinds,
   providerTitle,
   type DaemonRecord,
   type ExitRecord,
@@ -27,7 +28,7 @@ import {
   type SandboxRecord,
 } from "./home/records";
 
-export type { ProviderKind, SandboxMode, SandboxProvider };
+export { providerKinds, providerTitle, type ProviderKind, type SandboxMode, type SandboxProvider };
 
 /** A running sandbox. */
 export interface Sandbox {
@@ -84,8 +85,8 @@ export async function ensureSandbox(o: SandboxOptions): Promise<{ sandbox: Sandb
       await endProcess(running, STOP_PATIENCE_MS);
     }
     const reason = await cleanUp(o.home);
-    const { python, installed } = await installMissing(o);
     const provider = await o.chooseProvider();
+    const { python, installed } = await installMissing(o);
     o.report("starting the sandbox");
     const sandbox = (readJson(homeFiles(o.home).sandbox) as SandboxRecord | undefined) ?? {
       id: randomBytes(4).toString("hex"),

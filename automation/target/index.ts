@@ -7,6 +7,7 @@ import { again, outside, spot } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import {
   ensureSandbox,
+  providerTitle,
   sandboxEnvironment,
   sandboxStatus,
   type Sandbox,
@@ -202,6 +203,13 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
     });
     sandbox = ensured.sandbox;
     reporter.emit({ type: "task", task, state: "done", seconds: (Date.now() - started) / 1000 });
+    if (ensured.fresh && sandbox.provider.kind === "official")
+      reporter.emit({
+        type: "message",
+        level: "info",
+        subject: "sandbox",
+        message: `served by ${providerTitle(sandbox.provider)}; SPOT_SANDBOX_PROVIDER=stand-in has a faster stand-in do it`,
+      });
     if (ensured.fresh) forgetEmptiedStacks(home, stack, sandbox, options);
     if (ensured.reason)
       reporter.emit({

@@ -2,13 +2,14 @@ import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { SpotError, wordsOf } from "../../fleet/errors";
+import { SANDBOX_VARIABLE } from "../../fleet/plan/stack-config";
 import type { Reporter } from "../../fleet/report/events";
 import { again, outside } from "../../fleet/steps";
 import { shellQuote } from "../../fleet/text/shell-quote";
-import { providerKinds, type ProviderKind, type SandboxProvider } from "../../sandbox/home/records";
+import { providerKinds, type ProviderKind, type SandboxProvider } from "../../sandbox/control";
 import { tryWriteFile } from "../../system/atomic-file";
 import { readJson } from "../../system/json-file";
-import { obtainPulumiCli, type PulumiCli } from "../engine/pulumi-cli";
+import { knownCli, obtainPulumiCli, type PulumiCli } from "../engine/pulumi-cli";
 import { withProgress } from "../engine/pulumi-cli/progress";
 import { expectReachable } from "../engine/pulumi-cli/reachable";
 import { run } from "../engine/pulumi-cli/run";
@@ -17,6 +18,8 @@ import type { Paths } from "./paths";
 /** The setting that forces either. */
 const VARIABLE = "SPOT_SANDBOX_PROVIDER";
 const PROGRAM = "pulumi-resource-aws";
+/** Whoever waits for a sandbox is not kept longer by a question that cannot be asked. */
+const REACHABLE_MS = 4_000;
 const DOWNLOAD_TIMEOUT_MS = 20 * 60_000;
 
 /** What the SDK's programs ask the engine for: that version and no other. */
@@ -59,18 +62,20 @@ export async function chooseProvider(options: ChoiceOptions): Promise<SandboxPro
   const found = installed(options.env) ?? (await offered(options, wanted === "official"));
   if (found) return found;
   if (wanted === undefined) return standIn;
-  const cli = await obtainPulumiCli({ cacheDir: options.paths.cache, ...options });
+  const cli = knownCli(options.paths.cache, options.env);
   throw new SpotError("E_PROVIDER", {
     message: `${VARIABLE} asks for Pulumi's AWS provider ${providerVersion()}, which is not in ${pluginFolder(options.env)}`,
-    next: `Install it (\`${[cli.command, ...installArguments()].map(shellQuote).join(" ")}\`), or unset ${VARIABLE}.`,
+    next: `Install it (\`${[cli, ...installArguments()].map(shellQuote).join(" ")}\`), or unset ${VARIABLE}.`,
     step: outside("install-tool", again()),
   });
 }
 
-/** Where the engine keeps the user's plugins. */
-function pluginFolder({ PULUMI_HOME, HOME }: NodeJS.ProcessEnv): string {
-  return path.join(path.resolve(PULUMI_HOME || path.join(HOME ?? os.homedir(), ".pulumi")), "plugins");
+/** Where the engine keeps what is the user's. In a shell of `spot env` the variable names the sandbox's own place. */
+function pulumiHome({ PULUMI_HOME, HOME, [SANDBOX_VARIABLE]: sandbox }: NodeJS.ProcessEnv): string {
+  return path.resolve((!sandbox && PULUMI_HOME) || path.join(HOME ?? os.homedir(), ".pulumi"));
 }
+
+const pluginFolder = (env: NodeJS.ProcessEnv): string => path.join(pulumiHome(env), "plugins");
 
 function installed(env: NodeJS.ProcessEnv): SandboxProvider | undefined {
   const folder = path.join(pluginFolder(env), `resource-aws-v${providerVersion()}`);
@@ -86,13 +91,16 @@ const ARCHITECTURES: Partial<Record<string, string>> = { x64: "amd64", arm64: "a
 /** Downloads the official provider where a person says yes to it. Whoever said no is not asked again. */
 async function offered(options: ChoiceOptions, isDemanded: boolean): Promise<SandboxProvider | undefined> {
   const { env, paths, reporter, report, signal } = options;
-  if (reporter.isAttended?.() !== true) return undefined;
+  if (env.CI || reporter.isAttended?.() !== true) return undefined;
   const answers = path.join(paths.state, "offered-provider.json");
   if (!isDemanded && (readJson(answers) as { version?: string } | undefined)?.version === providerVersion())
     return undefined;
   const archive = `${PROGRAM}-v${providerVersion()}-${process.platform}-${ARCHITECTURES[process.arch] ?? process.arch}.tar.gz`;
   report("looking for Pulumi's AWS provider");
-  const size = await expectReachable(`https://get.pulumi.com/releases/plugins/${archive}`, signal).then(
+  const size = await expectReachable(`https://get.pulumi.com/releases/plugins/${archive}`, {
+    withinMs: REACHABLE_MS,
+    signal,
+  }).then(
     (bytes) => (bytes === undefined ? "" : `, ${Math.round(bytes / 1e6)} MB`),
     (error: unknown) => {
       signal?.throwIfAborted();
@@ -109,21 +117,26 @@ async function offered(options: ChoiceOptions, isDemanded: boolean): Promise<San
   const cli = await obtainPulumiCli({ cacheDir: paths.cache, env, report, signal });
   const telling = (seconds: number): void =>
     report(`downloading Pulumi's AWS provider ${providerVersion()}: ${seconds} s`);
-  await withProgress(telling, () => download(cli, options));
-  return installed(env);
-}
-
-async function download({ command }: PulumiCli, { env, reporter, signal }: ChoiceOptions): Promise<void> {
-  try {
-    const quiet = { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" };
-    await run(command, installArguments(), { env: quiet, timeoutMs: DOWNLOAD_TIMEOUT_MS, signal });
-  } catch (error) {
-    signal?.throwIfAborted();
+  const failure = await withProgress(telling, () => download(cli, options));
+  const found = installed(env);
+  if (found === undefined)
     reporter.emit({
       type: "message",
       level: "warning",
       subject: "sandbox",
-      message: `Pulumi's AWS provider could not be downloaded: ${wordsOf(error)}; the stand-in takes its place`,
+      message: `Pulumi's AWS provider could not be downloaded: ${failure ?? `there is none in ${pluginFolder(env)}`}${isDemanded ? "" : "; the stand-in takes its place"}`,
     });
+  return found;
+}
+
+/** @returns why it failed, if it did */
+async function download({ command }: PulumiCli, { env, signal }: ChoiceOptions): Promise<string | undefined> {
+  try {
+    const own = { ...env, PULUMI_HOME: pulumiHome(env), PULUMI_SKIP_UPDATE_CHECK: "true" };
+    await run(command, installArguments(), { env: own, timeoutMs: DOWNLOAD_TIMEOUT_MS, signal });
+    return undefined;
+  } catch (error) {
+    signal?.throwIfAborted();
+    return wordsOf(error);
   }
 }

@@ -1,6 +1,6 @@
 import type { Check } from "../../fleet/checks";
 import { naturalCompare } from "../../fleet/text/words";
-import type { SandboxProvider } from "../../sandbox/home/records";
+import type { SandboxProvider } from "../../sandbox/control";
 import type { Target } from "../target";
 import type { CheckStatus, NodeVerification, Verification } from "./result";
 import { combined } from "./scope";

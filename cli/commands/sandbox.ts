@@ -4,8 +4,14 @@ import { ExitCode } from "../../fleet/errors/exit-codes";
 import { Tag } from "../../fleet/model";
 import { pluralize } from "../../fleet/text/words";
 import { packageRoot } from "../../project/package-root";
-import { giveNotice, sandboxInstances, sandboxStatus, stopSandbox, type SandboxInstance } from "../../sandbox/control";
-import { providerTitle } from "../../sandbox/home/records";
+import {
+  giveNotice,
+  providerTitle,
+  sandboxInstances,
+  sandboxStatus,
+  stopSandbox,
+  type SandboxInstance,
+} from "../../sandbox/control";
 import { pathsOf } from "../../automation/target/paths";
 import { forgetSandbox, sandboxHome } from "../../automation/target";
 import { jsonLine } from "../output/json";

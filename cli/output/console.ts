@@ -56,7 +56,7 @@ export function consoleReporter(terminal: Terminal, options: Loudness & Answers)
         if (isTold(told.level, options)) terminal.stderr.write(`${formatLine(told, paint)}\n`);
     },
     confirm: (question) => ask(terminal, question, options),
-    isAttended: () => isAttended(terminal),
+    isAttended: () => isAttended(terminal) && !options.yes,
   };
 }
 

@@ -1,3 +1,4 @@
+import { isBurstable } from "../aws/machine-types";
 import type { FleetConfig } from "../config";
 import type { NodePin, Slot } from "../model";
 
@@ -15,17 +16,18 @@ export type LaunchSettings = {
   instanceProfile: string | undefined;
   /** US dollars an hour; unset: up to the on-demand price. */
   maxPrice: number | undefined;
-  /** How a burstable node pays for more than its baseline; unset: `standard`. Means nothing on other types. */
+  /** How a burstable node pays for more than its baseline; unset: `standard`, and always unset on other types. */
   cpuCredits: "unlimited" | undefined;
 };
 
-export function launchSettingsOf(config: FleetConfig): LaunchSettings {
+/** @param machineType what means nothing on it is unset: a change of that is no reason to replace such a node */
+export function launchSettingsOf(config: FleetConfig, machineType: string): LaunchSettings {
   return {
     storageGb: config.storageGb,
     keyName: config.ssh.keyName,
     instanceProfile: config.instanceProfile,
     maxPrice: config.spotPriceLimit,
-    cpuCredits: config.cpuCredits === "unlimited" ? "unlimited" : undefined,
+    cpuCredits: config.cpuCredits === "unlimited" && isBurstable(machineType) ? "unlimited" : undefined,
   };
 }
 

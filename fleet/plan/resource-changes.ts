@@ -86,11 +86,16 @@ export function resourceChanges(
   });
 }
 
+/** The official provider names each tag a second time, as one of all that the resource has. */
+const MIRRORED = /^tagsAll(?:\.|$)/;
+
 /** The paths at which a resource's inputs differ; what is secret shows only where the provider names it. */
 export function changedProperties({ before = {}, inputs, keys }: PlannedStep): string[] {
   const seen = differences(before, inputs, "");
   // What the provider names on its own: a secret, or something that it compares with the cloud and not with the inputs.
-  const named = keys.filter((key) => !seen.some((path) => path === key || path.startsWith(`${key}.`)));
+  const named = keys.filter(
+    (key) => !MIRRORED.test(key) && !seen.some((path) => path === key || path.startsWith(`${key}.`)),
+  );
   return [...seen, ...named].sort();
 }
 

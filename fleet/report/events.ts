@@ -60,6 +60,6 @@ export interface Question {
 export interface Reporter {
   emit: (event: FleetEvent) => void;
   confirm: (question: Question) => Promise<boolean>;
-  /** Absent, or false: nobody sits there who can be asked. */
+  /** Absent, or false: nobody sits there who can be asked, or wants to be. */
   isAttended?: () => boolean;
 }

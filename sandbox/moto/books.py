@@ -20,6 +20,7 @@ from moto.ec2.models.network_acls import NetworkAcl
 from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.models.vpcs import VPCBackend, VPCEndPoint
 from moto.ec2.models.vpn_connections import VPNConnection
+from moto.ec2.responses.instances import InstanceResponse
 from moto.kms import models as kms
 
 
@@ -120,6 +121,14 @@ def set_groups(instance: Any, groups: list[Any]) -> None:
         first._group_set = groups
 
 
+original_security_groups = InstanceResponse._security_grp_instance_attribute_handler
+
+
+def security_groups_attribute(request: Any) -> Any:
+    """Only where there are any (moto: an attribute that it does not know takes an instance's groups away)."""
+    return bool(request._get_param("Groups")) and original_security_groups(request)
+
+
 def association(eni: Any) -> Any:
     """Without a public address there is none (moto: an empty one)."""
     return original_association.fget(eni) or None
@@ -201,6 +210,7 @@ def apply(addresses: list[str], images: dict[str, list[dict[str, Any]]]) -> None
 
     replace(Instance, "terminate", begin_termination)
     replace(Instance, "prep_nics", prep_nics)
+    replace(InstanceResponse, "_security_grp_instance_attribute_handler", security_groups_attribute)
     Instance.security_groups = property(groups_of, set_groups)
     # Those of the instance among them, which it was made with.
     replace(NetworkInterface, "group_set", property(lambda eni: eni._group_set))

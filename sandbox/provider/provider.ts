@@ -199,7 +199,7 @@ function changedInputs(type: AnyType, olds: Properties, news: Properties): strin
       const [before, after] = [at(olds, path), wantedAt(news, path)];
       if (after === undefined) return input.clearable && !isEmpty(before);
       // Of a map that AWS adds nothing to, such as tags, a key that is left out goes.
-      const isSame = fulfils(before, after) && (!input.clearable || fulfils(after, before));
+      const isSame = (input.isSame ?? fulfils)(before, after) && (!input.clearable || fulfils(after, before));
       return !isSame && !(isEmpty(before) && isEmpty(after));
     })
     .map(([path]) => path);

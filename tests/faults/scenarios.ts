@@ -1,4 +1,5 @@
 import type { FaultRule } from "../../sandbox/gateway/faults";
+import { MAX_ATTEMPTS } from "../../sandbox/provider/common/aws";
 
 /** A fault as a scenario writes it; `when` is `before` unless told. */
 export type Fault = Omit<FaultRule, "when"> & { when?: FaultRule["when"] };
@@ -121,7 +122,7 @@ export const scenarios: readonly Scenario[] = [
     expect: {
       exit: DONE,
       nodes: 1,
-      launches: 2,
+      launches: 1 + MAX_ATTEMPTS,
       avoids: ["us-west-2b"],
       says: /us-west-2-0\] INFO: goes to us-west-2/,
     },
@@ -154,8 +155,8 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "no capacity for one moment",
     counts: { "us-west-2": 3 },
-    faults: [launch(noCapacity, { times: 1 })],
-    expect: { exit: DONE, nodes: 3, launches: 4 },
+    faults: [launch(noCapacity, { times: MAX_ATTEMPTS })],
+    expect: { exit: DONE, nodes: 3, launches: 3 + MAX_ATTEMPTS },
   },
   {
     name: "no free address in a subnet",

@@ -21,6 +21,7 @@ export const actions = {
     "CreateVpc?DryRun",
     "DescribeAvailabilityZones",
     "DescribeImages",
+    "DescribeInstanceCreditSpecifications",
     "DescribeInstanceTypeOfferings",
     "DescribeInstanceTypes",
     "DescribeInstances",

@@ -6,6 +6,7 @@ import path from "node:path";
 import { DescribeInstanceAttributeCommand, EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { isMap, parse, parseDocument } from "yaml";
 import { fleetSecretOf, recordUrn } from "../../automation/engine/state";
+import { MAX_ATTEMPTS } from "../../sandbox/provider/common/aws";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench } from "../support/workbench";
 import { CleanUp } from "../support/clean-up";
@@ -113,7 +114,11 @@ describe("the token by which a node proves its host key", function () {
     const before = await launched();
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [before[B]!.instanceId] }));
     await bench.control("POST", "faults", [
-      { action: "RunInstances", effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } }, times: 1 },
+      {
+        action: "RunInstances",
+        effect: { error: { code: "InsufficientInstanceCapacity", status: 500 } },
+        times: MAX_ATTEMPTS,
+      },
     ]);
     await run("repair");
     await bench.control("DELETE", "faults");

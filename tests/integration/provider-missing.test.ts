@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
-import { FIRST_RUN_MS, testCacheDir } from "../support/sandbox";
+import { FIRST_RUN_MS, testCacheDir, testProvider } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
 
 /** Where the sandbox puts its provider for the engine to find. */
@@ -12,8 +12,9 @@ describe("an engine without its provider", function () {
   this.timeout(FIRST_RUN_MS);
   let bench: Workbench;
   let real: { command: string; binDir: string };
-  before(async () => {
+  before(async function () {
     bench = new Workbench();
+    if (testProvider !== "stand-in") this.skip();
     bench.config({ "us-west-2": 1 });
     real = await obtainPulumiCli({ cacheDir: testCacheDir, env: bench.env, report: () => undefined });
   });

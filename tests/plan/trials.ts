@@ -1,4 +1,5 @@
 import type { Drift } from "../../fleet/drift/types";
+import { MAX_ATTEMPTS } from "../../sandbox/provider/common/aws";
 import { engineThatReplaces } from "../support/engine-that-replaces";
 import { oneOf, shuffled } from "../support/random";
 import { seededTrials, Trial, type TrialOptions, type TrialTotals } from "../support/seeded-trials";
@@ -175,7 +176,10 @@ class PlanTrial extends Trial {
   /** Now and then, in one region, or everywhere. */
   private async refusal(): Promise<Disturbance> {
     const region = oneOf([undefined, ...Object.keys(this.scene.fleet.counts)], this.random);
-    const often = oneOf([{ times: 1 }, { times: 2 }, { nth: 2 }, {}], this.random);
+    const often = oneOf(
+      [{ times: MAX_ATTEMPTS }, { times: 2 * MAX_ATTEMPTS }, { nth: 2, times: MAX_ATTEMPTS }, {}],
+      this.random,
+    );
     const fault = {
       action: "RunInstances",
       when: "before",

@@ -74,6 +74,13 @@ async function obtain(ways: Installer[], options: ObtainOptions): Promise<Pulumi
   }
 }
 
+/** The CLI as a user would type it: by its path where it is the cache's own, which is on nobody's PATH. Obtains none. */
+export function knownCli(cacheDir: string, env: NodeJS.ProcessEnv): string {
+  if (env.PULUMI_CLI) return path.resolve(env.PULUMI_CLI);
+  const cached = path.join(cacheDir, CLI_NAME, PULUMI_CLI_VERSION, "bin", CLI_NAME);
+  return onPath(CLI_NAME, env) === undefined && existsSync(cached) ? cached : CLI_NAME;
+}
+
 interface Failure {
   way: string;
   why: string;

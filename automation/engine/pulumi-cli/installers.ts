@@ -23,6 +23,7 @@ export interface Installer {
 }
 
 const INSTALLER_URL = "https://get.pulumi.com/install.sh";
+const REACHABLE_MS = 5_000;
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
@@ -34,7 +35,7 @@ export const officialInstaller: Installer = {
   origin: "installer",
   async install({ root, version, env, report, signal }) {
     report("looking for Pulumi's installer");
-    await expectReachable(INSTALLER_URL, signal);
+    await expectReachable(INSTALLER_URL, { withinMs: REACHABLE_MS, signal });
     report(`downloading the Pulumi CLI ${version}`);
     await run(process.execPath, [path.join(__dirname, "install-main.js"), root, version], {
       env,

@@ -1,12 +1,13 @@
-const REACHABLE_MS = 4_000;
-
 /**
- * Looks whether something can be downloaded, in a few seconds at most.
+ * Looks whether something can be downloaded.
  * @returns its size in bytes, where the server tells it
  * @throws Error that says why not
  */
-export async function expectReachable(url: string, signal: AbortSignal | undefined): Promise<number | undefined> {
-  const limit = AbortSignal.timeout(REACHABLE_MS);
+export async function expectReachable(
+  url: string,
+  { withinMs, signal }: { withinMs: number; signal?: AbortSignal },
+): Promise<number | undefined> {
+  const limit = AbortSignal.timeout(withinMs);
   try {
     const response = await fetch(url, { method: "HEAD", signal: signal ? AbortSignal.any([signal, limit]) : limit });
     if (!response.ok) throw new Error(`it answers ${response.status}`);

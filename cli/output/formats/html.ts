@@ -1,5 +1,5 @@
 import { phases } from "../../../fleet/checks";
-import { providerTitle } from "../../../sandbox/home/records";
+import { providerTitle } from "../../../sandbox/control";
 import type { ReportedNode, VerificationReport } from "../../../automation/verify/report";
 import type { Outcome } from "../../../automation/verify/outcome";
 import type { CheckResult, CheckStatus, NodeVerification } from "../../../automation/verify/result";

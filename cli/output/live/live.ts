@@ -112,7 +112,7 @@ export function liveReporter(
         drawSoon();
       }
     },
-    isAttended: () => true,
+    isAttended: () => !options.yes,
   };
 }
 

@@ -22,6 +22,14 @@ function attributeOf({ params }: Call): string {
 }
 
 export const attributeRules: Rule[] = [
+  // moto does not know it by its own name, and takes the call for one that leaves an instance no security group.
+  before("ec2:ModifyInstanceAttribute", ({ params }) => {
+    const value = params.get("InstanceInitiatedShutdownBehavior.Value");
+    if (value === null) return;
+    params.delete("InstanceInitiatedShutdownBehavior.Value");
+    params.set("Attribute", "instanceInitiatedShutdownBehavior");
+    params.set("Value", value);
+  }),
   before("ec2:ModifyInstanceAttribute", async (call, cloud) => {
     const attribute = attributeOf(call);
     if (!(FIXED_ON_SPOT as readonly string[]).includes(attribute)) return;

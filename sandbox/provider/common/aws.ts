@@ -14,14 +14,12 @@ export interface Endpoint {
   secretAccessKey: string;
 }
 
-/** Tries of one call, the first included. Low on purpose: the fleet's own fail-over decides what to try next. */
+/** Tries of one call, the first included, as with `maxRetries` of `infra/`. */
 export const MAX_ATTEMPTS = 3;
 export const FIRST_RETRY_MS = 100;
 const FIRST_POLL_MS = 50;
 const SLOWEST_POLL_MS = 1000;
 
-/** HTTP 5xx by number, yet an answer and not an accident: trying again at once only hides it. */
-const CAPACITY = new Set(["InsufficientInstanceCapacity", "InsufficientCapacity", "UnfulfillableCapacity"]);
 export const THROTTLED = new Set(["RequestLimitExceeded", "Throttling", "ThrottlingException"]);
 
 /** A call that AWS refused or that never arrived. */
@@ -162,7 +160,8 @@ function answerOf(error: unknown): Answer {
     message: given.message || String(error),
     status,
     requestId: given.$metadata?.requestId ?? "",
-    retry: THROTTLED.has(code) || (!CAPACITY.has(code) && (status === 0 || status >= 500)),
+    // A lack of capacity, an HTTP 500, among them: the official provider asks again, too.
+    retry: THROTTLED.has(code) || status === 0 || status >= 500,
   };
 }
 

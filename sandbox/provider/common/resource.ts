@@ -13,6 +13,8 @@ export interface Input<I> {
   replaces(news: I, olds: Properties): boolean;
   /** Makes the change on the object that exists. Absent where the official provider could and this one cannot. */
   apply?: (region: Region, id: string, news: I, olds: Properties) => Promise<void>;
+  /** Absent: what fulfils what is wanted is the same. */
+  isSame?(before: unknown, wanted: unknown): boolean;
   /** Is leaving the input, or a key of it, out a change? No for inputs whose value AWS chooses when none is given. */
   clearable: boolean;
 }

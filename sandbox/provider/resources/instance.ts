@@ -4,6 +4,7 @@ import {
   DescribeInstanceCreditSpecificationsCommand,
   DescribeInstancesCommand,
   DescribeInstanceTypesCommand,
+  DescribeSpotInstanceRequestsCommand,
   DescribeVolumesCommand,
   ModifyInstanceAttributeCommand,
   ModifyInstanceCreditSpecificationCommand,
@@ -34,7 +35,7 @@ import { randomUUID } from "node:crypto";
 import { unlessGone, type Region } from "../common/aws";
 import { inPlace, remembered, replaces, type CommonInputs, type Input, type ResourceType } from "../common/resource";
 import { changeTags, tagged, tagOutputs, tagSpecification } from "../common/tags";
-import { at, isEmpty, type Properties } from "../common/values";
+import { at, fulfils, isEmpty, type Properties } from "../common/values";
 
 interface InstanceInputs extends CommonInputs {
   ami: string;
@@ -110,7 +111,10 @@ export const instance: ResourceType<InstanceInputs> = {
     subnetId: replaces,
     associatePublicIpAddress: replaces,
     keyName: replaces,
-    instanceMarketOptions: replaces,
+    instanceMarketOptions: {
+      ...replaces,
+      isSame: (before, wanted) => fulfils(withoutZeros(before), withoutZeros(wanted)),
+    },
     "rootBlockDevice.encrypted": replaces,
     "rootBlockDevice.kmsKeyId": replaces,
     userData,
@@ -127,7 +131,7 @@ export const instance: ResourceType<InstanceInputs> = {
     "rootBlockDevice.iops": inPlace(modifyRootVolume),
     "rootBlockDevice.throughput": inPlace(modifyRootVolume),
     "rootBlockDevice.deleteOnTermination": inPlace(setDeleteOnTermination),
-    "rootBlockDevice.tags": inPlace(setRootTags),
+    "rootBlockDevice.tags": inPlace(setRootTags, "clearable"),
     "metadataOptions.httpEndpoint": inPlace(setMetadataOptions),
     "metadataOptions.httpTokens": inPlace(setMetadataOptions),
     "metadataOptions.httpPutResponseHopLimit": inPlace(setMetadataOptions),
@@ -161,8 +165,6 @@ export const instance: ResourceType<InstanceInputs> = {
   },
 
   async delete(region, id, known) {
-    // The official provider lifts a protection that it did not set, and goes on where it may not.
-    await modify(region, id, { DisableApiTermination: { Value: false } }).catch(() => undefined);
     const request = known["spotInstanceRequestId"];
     if (known["instanceLifecycle"] === "spot" && !isEmpty(request)) {
       const cancel = new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [String(request)] });
@@ -255,6 +257,30 @@ async function creditsOf(
   return instanceType.startsWith("t3") ? { CpuCredits: "unlimited" } : undefined;
 }
 
+/** With the highest price as the official provider compares it: no zeros at its end. So "1" is not "1.000000". */
+function withoutZeros(options: unknown): unknown {
+  const price = at({ options }, "options.spotOptions.maxPrice");
+  if (typeof price !== "string") return options;
+  const { spotOptions, ...rest } = options as MarketOptions;
+  return { ...rest, spotOptions: { ...spotOptions, maxPrice: price.replace(/0+$/, "") } };
+}
+
+/** What the spot request of an instance says, which is how the official provider reads its market options. */
+async function shownMarket(region: Region, { SpotInstanceRequestId: request }: Instance): Promise<Properties> {
+  if (isEmpty(request)) return {};
+  const { SpotInstanceRequests } = await region.send(
+    `reading EC2 Spot Instance Request (${request ?? ""})`,
+    new DescribeSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [request ?? ""] }),
+  );
+  const [found] = SpotInstanceRequests ?? [];
+  const spotOptions = {
+    instanceInterruptionBehavior: found?.InstanceInterruptionBehavior,
+    spotInstanceType: found?.Type,
+    maxPrice: found?.SpotPrice,
+  };
+  return { instanceMarketOptions: { marketType: "spot", spotOptions } };
+}
+
 function metadataOf(options: NonNullable<InstanceInputs["metadataOptions"]>) {
   return {
     HttpEndpoint: options.httpEndpoint as InstanceMetadataEndpointState | undefined,
@@ -322,8 +348,12 @@ async function outputsOf(region: Region, found: Instance, known: Properties): Pr
     spotInstanceRequestId: found.SpotInstanceRequestId ?? "",
     availabilityZone: found.Placement?.AvailabilityZone,
     ...(await shownCredits(region, found)),
+    ...(await shownMarket(region, found)),
     subnetId: nic?.SubnetId ?? found.SubnetId,
-    vpcSecurityGroupIds: found.SecurityGroups?.map(({ GroupId }) => GroupId),
+    // At the instance; a sandbox that an earlier version started shows them at the interface alone.
+    vpcSecurityGroupIds: (isEmpty(found.SecurityGroups) ? nic?.Groups : found.SecurityGroups)?.map(
+      ({ GroupId }) => GroupId,
+    ),
     primaryNetworkInterfaceId: nic?.NetworkInterfaceId ?? "",
     associatePublicIpAddress: nic ? nic.Association !== undefined : found.PublicIpAddress !== undefined,
     publicIp: found.PublicIpAddress ?? "",
@@ -342,7 +372,7 @@ async function outputsOf(region: Region, found: Instance, known: Properties): Pr
     }),
     // As in the official provider, tags show where they were asked for: of all volumes, or else with the root volume.
     ...(isEmpty(root) ? {} : { rootBlockDevice: { ...root, ...(hasVolumeTags ? {} : { tags: rootTags }) } }),
-    ...(hasVolumeTags ? { volumeTags: rootTags } : {}),
+    ...(hasVolumeTags ? { volumeTags: await allVolumeTags(region, found) } : {}),
     ...tagOutputs(found.Tags),
   };
 }
@@ -355,6 +385,13 @@ async function shownCredits(region: Region, found: Instance): Promise<Properties
     new DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [found.InstanceId ?? ""] }),
   );
   return { creditSpecification: { cpuCredits: shown?.[0]?.CpuCredits } };
+}
+
+/** Of all attached volumes together, as the official provider reads them. */
+async function allVolumeTags(region: Region, found: Instance): Promise<Properties> {
+  const asked = new DescribeVolumesCommand({ VolumeIds: volumeIds(found) });
+  const { Volumes } = await region.send(`reading EC2 Instance (${found.InstanceId ?? ""})`, asked);
+  return Object.assign({}, ...(Volumes ?? []).map(({ Tags }) => tagOutputs(Tags).tags)) as Properties;
 }
 
 async function rootVolume(region: Region, found: Instance) {

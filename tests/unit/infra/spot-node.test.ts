@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { LaunchSettings } from "../../../fleet/plan/launch-spec";
 import type { Pool } from "../../../fleet/model";
 import { REPLACE_ON_CHANGES, SpotNode } from "../../../infra/spot-node";
+import { at } from "../../../sandbox/provider/common/values";
 import { otherSettings } from "../../support/launch-settings";
 
 const REGION = "us-west-2";
@@ -53,8 +54,9 @@ describe("the instance of a node", () => {
 
   it("is declared with every setting of its launch", async () => {
     const inputs = JSON.stringify(await inputsWith(otherSettings as LaunchSettings));
+    // A price is declared with all of its decimals.
     for (const [name, value] of Object.entries(otherSettings))
-      assert.match(inputs, new RegExp(`:"?${value}"?[,}]`), `${name} in ${inputs}`);
+      assert.match(inputs, new RegExp(`:"?${value}0*"?[,}]`), `${name} in ${inputs}`);
   });
 
   it("shows its tags in its metadata where their keys can stand there", async () => {
@@ -82,6 +84,19 @@ describe("the instance of a node", () => {
       assert.deepEqual(await credits(undefined, type), { cpuCredits: "standard" }, type);
     assert.deepEqual(await credits("unlimited", "t3.medium"), { cpuCredits: "unlimited" });
     for (const type of ["m7i.large", "trn1.2xlarge"]) assert.equal(await credits("unlimited", type), undefined, type);
+  });
+
+  it("names its highest price as AWS will show it, so that no refresh finds another one", async () => {
+    const shown = async (maxPrice: number | undefined) =>
+      at(
+        await inputsWith({ ...(otherSettings as LaunchSettings), maxPrice }),
+        "instanceMarketOptions.spotOptions.maxPrice",
+      );
+    assert.deepEqual(
+      [await shown(1), await shown(0.05), await shown(0.12345678)],
+      ["1.000000", "0.050000", "0.123457"],
+    );
+    assert.equal(await shown(undefined), undefined);
   });
 
   it("tags its root volume and no other", async () => {

@@ -4,6 +4,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { collectEvents, urnParts } from "../../../../automation/engine/events";
 import { createError, nodeListener } from "../../../../automation/operations/run/engine-events";
 import type { Session } from "../../../../automation/session";
+import type { ProviderKind } from "../../../../sandbox/home/records";
 
 const STACK = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s";
 const NODE = "urn:pulumi:s::p::spot-deployer:infra:SpotNode$aws:ec2/instance:Instance::us-west-2-0-spot";
@@ -189,33 +190,39 @@ describe("the engine's events", () => {
 describe("an engine's error that is no resource's", () => {
   const COULD_NOT =
     "Could not automatically download and install resource plugin 'pulumi-resource-aws' at version v7.48.0: failed all 5 attempts";
-  const session = (kind: "aws" | "sandbox") => ({ cli: { command: "/my cache/pulumi" }, target: { kind } }) as Session;
+  const session = (provider?: ProviderKind) =>
+    ({
+      cli: { command: "/my cache/pulumi" },
+      target: provider ? { sandbox: { provider: { kind: provider, version: "7.48.0" } } } : {},
+    }) as Session;
 
   it("names the last reason of a download, and the command that installs the provider, by the CLI's own path", () => {
     const tries = ["dns", "connection refused"].map((why, at) =>
       diagnostic("warning", `error downloading provider: Get "https://x": ${why}\nWill retry in 80ms [${at + 1}/5]`),
     );
-    const error = createError(told(...tries, diagnostic("error", COULD_NOT, PROVIDER)), session("aws"));
+    const error = createError(told(...tries, diagnostic("error", COULD_NOT, PROVIDER)), session());
     assert.deepEqual([error.code, error.class, error.exitCode], ["E_PROVIDER", "tooling", 1]);
     assert.equal(error.cause, `${COULD_NOT}\nerror downloading provider: Get "https://x": connection refused`);
     assert.match(error.next, /run `'\/my cache\/pulumi' plugin install resource aws v7\.48\.0 --reinstall`/);
     assert.match(
-      createError(told(diagnostic("error", "could not read plugin [/x]: exit status 1", PROVIDER)), session("aws"))
-        .next,
+      createError(told(diagnostic("error", "could not read plugin [/x]: exit status 1", PROVIDER)), session()).next,
       /install resource aws --reinstall`/,
     );
   });
 
-  it("sends nobody to the network for the provider of the sandbox", () => {
+  it("sends nobody to the network for the provider of the sandbox, and says of the official one how to do without it", () => {
+    const next = (kind: ProviderKind) =>
+      createError(told(diagnostic("error", COULD_NOT, PROVIDER)), session(kind)).next;
+    assert.match(next("stand-in"), /^Restore sandbox\/provider/);
     assert.match(
-      createError(told(diagnostic("error", COULD_NOT, PROVIDER)), session("sandbox")).next,
-      /^Restore sandbox\/provider/,
+      next("official"),
+      /^Install it anew \(`'\/my cache\/pulumi' plugin install resource aws v7\.48\.0 --reinstall`\), or .*SPOT_SANDBOX_PROVIDER=stand-in/,
     );
   });
 
   it("is the program's otherwise", () => {
-    assert.equal(createError(told(diagnostic("error", "Error: thrown")), session("aws")).code, "E_PROGRAM");
+    assert.equal(createError(told(diagnostic("error", "Error: thrown")), session()).code, "E_PROGRAM");
     const lost = "Target 'urn:x' could not be found in the stack. Did you forget to escape $ in your shell?";
-    assert.equal(createError(told(diagnostic("error", lost)), session("aws")).code, "E_UNPLANNED");
+    assert.equal(createError(told(diagnostic("error", lost)), session()).code, "E_UNPLANNED");
   });
 });

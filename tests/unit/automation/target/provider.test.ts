@@ -75,6 +75,8 @@ describe("the provider of a sandbox", () => {
     rmSync(`${folder()}.partial`);
     const other = path.join(dir, "elsewhere");
     assert.deepEqual(await choose({ PULUMI_HOME: other }), standIn);
+    const inShell = { PULUMI_HOME: other, SPOT_SANDBOX_ENDPOINT: "http://127.0.0.1:1" };
+    assert.deepEqual(await choose(inShell), official(), "in a shell of `spot env` the variable is the sandbox's");
     install(path.join(other, `plugins/resource-aws-v${PROVIDER_VERSION}`));
     assert.equal((await choose({ PULUMI_HOME: other })).kind, "official");
   });
@@ -101,6 +103,7 @@ describe("the provider of a sandbox", () => {
         error.code === "E_PROVIDER" &&
         error.next.includes(`${PULUMI_CLI} plugin install resource aws v${PROVIDER_VERSION}`),
     );
+    assert.deepEqual(await choose({ CI: "true" }, true), standIn);
     assert.deepEqual([asked, fetched], [[], []]);
   });
 

@@ -4,10 +4,10 @@ import { generationOf } from "../../../../fleet/identity/generation";
 import { launchSettingsOf, type LaunchSettings } from "../../../../fleet/plan/launch-spec";
 import { otherSettings } from "../../../support/launch-settings";
 
-const settings = (text: string): LaunchSettings => {
+const settings = (text: string, machineType = "t3.medium"): LaunchSettings => {
   const parsed = parseConfig(text, "config.yaml");
   assert.ok(!parsed.problems);
-  return launchSettingsOf(parsed.config);
+  return launchSettingsOf(parsed.config, machineType);
 };
 const generation = (launch: LaunchSettings & Record<string, unknown>): string =>
   generationOf(
@@ -22,6 +22,12 @@ describe("the settings of a launch", () => {
     const plain = settings(PLAIN);
     for (const [name, value] of Object.entries(otherSettings))
       assert.notEqual(generation({ ...plain, [name]: value }), generation(plain), name);
+  });
+
+  it("are without credits on a type that has none, so that asking for them replaces no such node", () => {
+    const asked = PLAIN.replace("aws: {}", "aws: {cpu_credits: unlimited}");
+    assert.notEqual(generation(settings(asked)), generation(settings(PLAIN)));
+    assert.equal(generation(settings(asked, "m7i.large")), generation(settings(PLAIN, "m7i.large")));
   });
 
   it("leave the generation as it was where they are unset, and whatever their order", () => {

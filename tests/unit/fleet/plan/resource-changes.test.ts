@@ -54,7 +54,7 @@ describe("what the engine would do to the resources", () => {
       step("aws:ec2/instance:Instance", "create-replacement", {
         before: { region: REGION, tags: { Name: "n", team: "red" }, ami: "ami-1", userData: "[secret]" },
         inputs: { region: REGION, tags: { Name: "n", cost: "7" }, ami: "ami-2", userData: "[secret]" },
-        keys: ["userData", "ami"],
+        keys: ["userData", "ami", "tagsAll.cost", "tagsAll"],
       }),
     ]);
     assert.deepEqual(change?.properties, ["ami", "tags.cost", "tags.team", "userData"]);

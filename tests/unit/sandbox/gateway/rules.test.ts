@@ -492,7 +492,7 @@ describe("the gateway's rules", () => {
     const request = async (params = {}) =>
       items((await call("DescribeSpotInstanceRequests", params)) as Node, "spotInstanceRequestSet")[0];
     const shown = async () => [text(await request(), "state"), text(await request(), "status", "code")];
-    assert.deepEqual([await shown(), text(await request(), "spotPrice")], [["active", "fulfilled"], "0.5"]);
+    assert.deepEqual([await shown(), text(await request(), "spotPrice")], [["active", "fulfilled"], "0.500000"]);
     assert.ok(await request({ "Filter.1.Name": "tag:node", "Filter.1.Value.1": "a" }));
     assert.equal(await request({ "Filter.1.Name": "tag:node", "Filter.1.Value.1": "b" }), undefined);
     assert.equal(

@@ -21,7 +21,7 @@ describe("the sandbox's provider: what a change means", () => {
     userDataBase64: secret("aGk="),
     userDataReplaceOnChange: true,
     instanceMarketOptions: { marketType: "spot" },
-    rootBlockDevice: { encrypted: true, volumeSize: 20 },
+    rootBlockDevice: { encrypted: true, volumeSize: 20, tags: { Name: "n", team: "red" } },
     tags: { Name: "n", team: "blue" },
   };
   const state = {
@@ -30,7 +30,13 @@ describe("the sandbox's provider: what a change means", () => {
     publicIp: "198.18.0.2",
     keyName: "",
     instanceMarketOptions: { marketType: "spot", spotOptions: { spotInstanceType: "one-time" } },
-    rootBlockDevice: { encrypted: true, volumeSize: 20, volumeType: "gp3", volumeId: "vol-1" },
+    rootBlockDevice: {
+      encrypted: true,
+      volumeSize: 20,
+      volumeType: "gp3",
+      volumeId: "vol-1",
+      tags: { Name: "n", team: "red" },
+    },
   };
   const urn = (token: string) => `urn:pulumi:dev::p::my:component$${token}::name`;
   const instance = urn("aws:ec2/instance:Instance");
@@ -72,6 +78,11 @@ describe("the sandbox's provider: what a change means", () => {
     ["a tag", { tags: { Name: "m", team: "blue" } }, []],
     ["a tag that is left out", { tags: { Name: "n" } }, []],
     ["all tags, by leaving them out", { tags: undefined }, []],
+    [
+      "a tag of the root volume that is left out",
+      { rootBlockDevice: { encrypted: true, volumeSize: 20, tags: {} } },
+      [],
+    ],
   ] as const) {
     it(`${what}: ${replaces.length > 0 ? "a new instance" : "in place"}`, async () => {
       assert.deepEqual(await diff(change), { changes: true, replaces: [...replaces] });
@@ -83,6 +94,21 @@ describe("the sandbox's provider: what a change means", () => {
       changes: false,
       replaces: [],
     });
+  });
+
+  it("takes prices for the same that differ in zeros behind the point, and no others (as in the official provider)", async () => {
+    const priced = (maxPrice: string) => ({
+      instanceMarketOptions: { marketType: "spot", spotOptions: { spotInstanceType: "one-time", maxPrice } },
+    });
+    const from = (before: string, after: string) =>
+      provider.diff("i-1", instance, { ...state, ...priced(before) }, { ...inputs, ...priced(after) });
+    assert.deepEqual(await from("0.050000", "0.05"), { changes: false, replaces: [] });
+    assert.deepEqual(await from("1.000000", "1.0"), { changes: false, replaces: [] });
+    for (const [before, after] of [
+      ["1.000000", "1"],
+      ["0.050000", "0.06"],
+    ] as const)
+      assert.deepEqual(await from(before, after), { changes: true, replaces: ["instanceMarketOptions"] });
   });
 
   it("replaces a rule whose source becomes one of another kind, and only then", async () => {
