@@ -51,8 +51,8 @@ describeHosts("a fleet of booted hosts", () => {
     assert.doesNotMatch(outcome.stderr, /WARNING|ERROR/);
   });
 
-  it("is verified ten times in a row", async () => {
-    for (let time = 1; time <= 10; time += 1) {
+  it("is verified three times in a row", async () => {
+    for (let time = 1; time <= 3; time += 1) {
       const { code, report } = await bench.verify();
       assert.deepEqual(
         report.nodes.flatMap((node) => node.results.filter(({ status }) => status !== "ok" && status !== "info")),
