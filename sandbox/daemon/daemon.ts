@@ -9,6 +9,7 @@ import { Instances, endReasons } from "../gateway/model/instances";
 import { Moto } from "../gateway/protocol/moto";
 import { usableRegions } from "../gateway/model/regions";
 import type { Cloud } from "../gateway/model/rule";
+import { noPolicies, type Policies } from "../gateway/policy/statement";
 import { Gateway } from "../gateway/server";
 import { Quotas } from "../gateway/model/quotas";
 import { defaultTimings } from "../gateway/model/timings";
@@ -114,7 +115,13 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
       callerAddress: callerAddress(network),
       startedAt,
     };
-    const gateway = new Gateway({ newCloud, faults: await initialFaults(files.faults), log, identity });
+    const gateway = new Gateway({
+      newCloud,
+      faults: await initialFaults(files.faults),
+      policies: await initialPolicies(files.policy),
+      log,
+      identity,
+    });
     const port = await gateway.listen(options.sandbox.port).catch((cause: unknown) => {
       throw portError(options, cause);
     });
@@ -159,6 +166,22 @@ async function initialFaults(file: string): Promise<FaultRule[]> {
   } catch (cause) {
     throw new SpotError("E_SANDBOX_SETUP", {
       message: `The fault rules in ${file} are not valid.`,
+      cause,
+      next: "Correct or remove the file.",
+      step: outside("correct-file", again()),
+    });
+  }
+}
+
+/** Policies that the user put into the home, in the same way. */
+async function initialPolicies(file: string): Promise<Policies> {
+  if (!existsSync(file)) return noPolicies;
+  const { parsePolicies } = await import("../gateway/policy/document.js");
+  try {
+    return parsePolicies(JSON.parse(readFileSync(file, "utf8")));
+  } catch (cause) {
+    throw new SpotError("E_SANDBOX_SETUP", {
+      message: `The policies in ${file} are not valid.`,
       cause,
       next: "Correct or remove the file.",
       step: outside("correct-file", again()),

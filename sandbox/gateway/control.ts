@@ -5,6 +5,7 @@ import type { Faults } from "./faults";
 import { endReasons } from "./model/instances";
 import type { RateLimits } from "./limits";
 import type { Cloud } from "./model/rule";
+import type { Policies } from "./policy/statement";
 import { parseTimings } from "./model/timings";
 import { tagsOf, text } from "./protocol/xml";
 
@@ -14,9 +15,11 @@ export interface Controls {
   counter: CallCounter;
   faults: Faults;
   limits: RateLimits;
+  policies: Policies;
   identity: object;
   /** Makes the sandbox as it was when it started. */
   reset: () => Promise<void>;
+  setPolicies: (policies: Policies) => void;
 }
 
 type Handler = (controls: Controls, body: string) => unknown;
@@ -45,6 +48,16 @@ const routes: Record<string, Handler> = {
     limits.enable(enabled);
     return { enabled };
   },
+  "GET /_spot/policy": ({ policies: { documents } }) => ({ documents }),
+  // {documents}: IAM policies, in place of those in force; an empty list takes them away.
+  "PUT /_spot/policy": async ({ setPolicies }, body) => {
+    const { documents } = JSON.parse(body) as { documents?: unknown };
+    if (documents === undefined) throw new Error('expected {"documents": [...]}');
+    const { parsePolicies } = await import("./policy/document.js");
+    const policies = parsePolicies(documents);
+    setPolicies(policies);
+    return { documents: policies.documents };
+  },
   // {code, value, region?}: without a region, for all that have no value of their own.
   "PUT /_spot/quotas": ({ cloud }, body) => {
     const { code, value, region } = JSON.parse(body) as { code: string; value: number; region?: string };
@@ -67,6 +80,14 @@ const routes: Record<string, Handler> = {
       ),
     );
     return perRegion.flat();
+  },
+  // {instanceId, region}: of an instance that has ended.
+  "POST /_spot/forget": async ({ cloud }, body) => {
+    const { instanceId, region } = JSON.parse(body) as { instanceId: string; region: string };
+    const [instance] = await allInstances(cloud, region, { "instance-id": [instanceId] });
+    if (text(instance, "instanceState", "name") !== "terminated") throw new Error(`${instanceId} has not ended`);
+    await cloud.moto.forgotten(region, instanceId);
+    return {};
   },
   // {instanceId, kind: "interruption" | "rebalance", seconds?}: EC2 tells the host, and an interruption ends it then.
   "POST /_spot/notices": async ({ cloud }, body) => {

@@ -10,6 +10,8 @@ import { CallCounter } from "./counter";
 import { Faults, type FaultEffect, type FaultRule } from "./faults";
 import { RateLimits } from "./limits";
 import { Rulebook, type Cloud } from "./model/rule";
+import { authorize } from "./policy";
+import type { Policies } from "./policy/statement";
 import { rules } from "./rules";
 import { unknownCredentials } from "./rules/regions";
 import { errorAnswer } from "./protocol/xml";
@@ -19,13 +21,15 @@ export interface GatewayOptions {
   newCloud(): Cloud;
   /** Faults in force from the start. */
   faults: readonly FaultRule[];
+  /** IAM policies in force at the start, and after each reset. */
+  policies: Policies;
   log(line: string): void;
   /** What `GET /_spot/status` tells beside the gateway's own figures. */
   identity: object;
 }
 
 /** All that a sandbox comes to hold. */
-type World = Pick<Controls, "cloud" | "faults" | "limits" | "counter">;
+type World = Pick<Controls, "cloud" | "faults" | "limits" | "counter" | "policies">;
 
 /** The connection is to break without an answer. */
 class Dropped extends Error {}
@@ -71,7 +75,13 @@ export class Gateway {
     const path = request.url ?? "/";
     await this.ready;
     if (path.startsWith("/_spot/")) {
-      const controls = { ...this.world, identity: this.options.identity, reset: () => this.resetOnce() };
+      const { world } = this;
+      const controls: Controls = {
+        ...world,
+        identity: this.options.identity,
+        reset: () => this.resetOnce(),
+        setPolicies: (policies) => (world.policies = policies),
+      };
       send(response, await answerControl(controls, request.method ?? "GET", path, body));
       return;
     }
@@ -93,7 +103,13 @@ export class Gateway {
   private newWorld(): World {
     const faults = new Faults();
     faults.add(this.options.faults);
-    return { cloud: this.options.newCloud(), faults, limits: new RateLimits(), counter: new CallCounter() };
+    return {
+      cloud: this.options.newCloud(),
+      faults,
+      limits: new RateLimits(),
+      counter: new CallCounter(),
+      policies: this.options.policies,
+    };
   }
 
   private resetOnce(): Promise<void> {
@@ -116,11 +132,12 @@ export class Gateway {
     this.world = this.newWorld();
   }
 
-  private async answer(call: Call, { faults: rulesInForce, limits, cloud: whole }: World): Promise<Answer> {
+  private async answer(call: Call, { faults: rulesInForce, limits, cloud: whole, policies }: World): Promise<Answer> {
     try {
       if (!limits.admits(call, whole.now().getTime()))
         throw new AwsError("RequestLimitExceeded", "Request limit exceeded.", 503);
       const cloud = cloudOf(call, whole);
+      await authorize(call, cloud, policies);
       const faults = await faultsOf(call, cloud, rulesInForce);
       const { over } = rulesInForce;
       await strike(faults, "before", over);

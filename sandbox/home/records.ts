@@ -19,6 +19,8 @@ export const homeFiles = (home: string) => ({
   lock: join(home, "start.lock"),
   /** Fault rules to begin with; written by the user. */
   faults: join(home, "faults.json"),
+  /** IAM policies to begin with; written by the user. */
+  policy: join(home, "policy.json"),
   /** The host driver's records. */
   hosts: join(home, "hosts"),
 });

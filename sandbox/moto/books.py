@@ -94,6 +94,16 @@ def finish_termination(instance: Any, reason: tuple[str, str]) -> None:
     instance.state_reason.code, instance.state_reason.message = reason
 
 
+def forget(instance: Any, _reason: tuple[str, str]) -> None:
+    """AWS shows an instance that has ended for about an hour; after that nothing knows its id or its tags."""
+    backend = instance.ec2_backend
+    backend.tags.pop(instance.id, None)
+    for key, reservation in list(backend.reservations.items()):
+        reservation.instances = [one for one in reservation.instances if one.id != instance.id]
+        if not reservation.instances:
+            del backend.reservations[key]
+
+
 def prep_nics(instance: Any, nic_spec: list[dict[str, Any]], *args: Any, **kwargs: Any) -> None:
     """An interface that is made at launch ends with its instance unless the launch says otherwise (moto: it stays)."""
     kept = {

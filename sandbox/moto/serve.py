@@ -72,8 +72,8 @@ class Handler(MotoRequestHandler):
 
 
 def with_own_paths(app):  # type: ignore[no-untyped-def]
-    """`/_ending?account=A&region=R&id=I&code=C&message=M`: the gateway is about to end an instance's host; `/_ended`: it is gone."""
-    steps = {"/_ending": books.begin_termination, "/_ended": books.finish_termination}
+    """`/_ending?account=A&region=R&id=I&code=C&message=M`: the gateway is about to end an instance's host; `/_ended`: it is gone; `/_forgotten`: so is what is known of the instance."""
+    steps = {"/_ending": books.begin_termination, "/_ended": books.finish_termination, "/_forgotten": books.forget}
 
     def serve(environ, start_response):  # type: ignore[no-untyped-def]
         step = steps.get(environ["PATH_INFO"])

@@ -65,6 +65,11 @@ export class Moto {
     await this.tell("_ended", region, instanceId, reason);
   }
 
+  /** An instance that ended is shown no more, as AWS does after about an hour. */
+  async forgotten(region: string, instanceId: string): Promise<void> {
+    await this.tell("_forgotten", region, instanceId, { code: "none", message: "none" });
+  }
+
   private async tell(what: string, region: string, instanceId: string, reason: StateReason): Promise<void> {
     const query = new URLSearchParams({ account: this.account, region, id: instanceId, ...reason });
     await this.send("GET", `/${what}?${query}`, {}, "");

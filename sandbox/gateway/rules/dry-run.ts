@@ -1,14 +1,20 @@
 import { AwsError } from "../protocol/call";
+import { regions } from "../model/regions";
 import { before, type Rule } from "../model/rule";
 
-const changes =
-  /^(Create|Delete|Attach|Detach|Associate|Disassociate|Authorize|Revoke|Modify|Import|Allocate|Release|Replace|Enable|Disable|Request|Cancel)/;
+/** Launches are judged by the rules and by moto, which honours DryRun for them. */
+const judged: ReadonlySet<string> = new Set(["RunInstances", "TerminateInstances"]);
 
-/** moto makes things in spite of DryRun (CreateVpc and others); it honours it for launch, terminate and Describe calls. */
+/**
+ * EC2 judges the permission of a dry run alone, which has been done when it comes here. moto makes things in spite of
+ * DryRun (CreateVpc and others), and answers some looks as if there were none.
+ */
 export const dryRunRules: Rule[] = [
   before("ec2:*", (call) => {
-    if (call.params.get("DryRun") === "true" && changes.test(call.action)) {
-      throw new AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412);
-    }
+    if (call.params.get("DryRun") !== "true" || judged.has(call.action)) return;
+    // What is wrong with the region is said before (rules/regions.ts).
+    const status = regions.get(call.region);
+    if (status === undefined || status === "not-opted-in") return;
+    throw new AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412);
   }),
 ];

@@ -22,6 +22,7 @@ import { volumeRules } from "./volumes";
 export const rules: readonly Rule[] = [
   ...addressRules,
   ...serviceRules,
+  ...dryRunRules,
   ...regionRules,
   ...launchRules,
   ...metadataTagRules,
@@ -29,7 +30,6 @@ export const rules: readonly Rule[] = [
   ...attributeRules,
   ...creditRules,
   ...networkRules,
-  ...dryRunRules,
   ...spotRules,
   ...parameterRules,
   ...lifecycleRules,

@@ -167,7 +167,7 @@ describe("the gateway's rules", () => {
     ],
 
     ["a dry run of a change", "CreateVpc", { DryRun: "true", CidrBlock: "10.0.0.0/16" }, "DryRunOperation"],
-    ["a dry run of a look", "DescribeVpcs", { DryRun: "true" }, undefined],
+    ["a dry run of a look", "DescribeVpcs", { DryRun: "true" }, "DryRunOperation"],
 
     [
       "the end of a protected instance",
