@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   sandbox: ["fleet", "system"],
   automation: ["cloud", "fleet", "project", "system", "sandbox"],
   cli: ["automation", "cloud", "fleet", "project", "sandbox", "system"],
-  tools: ["automation", "cli", "fleet", "project"],
+  tools: ["automation", "cli", "cloud", "fleet", "project"],
 };
 
 /** What the user's project and its tests are made of, in the order of package.json's sources. */

@@ -1,5 +1,5 @@
 import { AS_CATALOGUED, SpotError, wordsOf, type ErrorCode } from "../fleet/errors";
-import { classifyFailure } from "../fleet/aws/error-codes";
+import { classifyFailure, refusedAction } from "../fleet/aws/error-codes";
 
 /** Our code for an AWS failure, by its class; everything else is a plain AWS failure. */
 const CODE_OF_CLASS: Record<string, ErrorCode> = { auth: "E_PERMISSION", "opt-in": "E_REGION" };
@@ -17,8 +17,9 @@ export function awsError(error: unknown, doing: string): SpotError {
   const { class: failureClass, next, step, accountWide } = classifyFailure(`${name}: ${wordsOf(error)}`);
   const code = accountWide ? "E_CREDENTIALS" : (SDK_ERRORS[name] ?? CODE_OF_CLASS[failureClass] ?? "E_AWS");
   const network = (error as { code?: string }).code;
+  const action = refusedAction(wordsOf(error));
   return new SpotError(code, {
-    message: `${doing} failed${name ? `: ${name}` : ""}`,
+    message: `${doing} failed${name ? `: ${name}` : ""}${action ? ` (${action})` : ""}`,
     cause: error instanceof Error && network && !error.message ? new Error(network) : error,
     ...(code === "E_AWS" ? { class: failureClass } : {}),
     ...(code === "E_REGION" ? AS_CATALOGUED : { next, step }),

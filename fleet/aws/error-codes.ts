@@ -30,7 +30,7 @@ const LOGIN: Advice = {
   step: outside("log-in", again()),
 };
 const ALLOW: Advice = {
-  next: "Allow the action named to this user or role; `check` asks AWS for those that a launch needs.",
+  next: "Allow the action named to this user or role (docs/permissions.md has policies to attach); `check` names every other one that it can ask about.",
   step: outside("change-account", again()),
 };
 const RETRY: Advice = { next: "It passes by itself: run the command again, finished work is kept.", step: again() };
@@ -232,6 +232,13 @@ const codeFamilies: readonly { pattern: RegExp; row: Row }[] = [
   { pattern: /^(Invalid|Malformed|Missing|Unknown)|NotFound$|Malformed$/, row: { class: "config", ...CONFIG } },
   { pattern: /^Unauthorized|AccessDenied/, row: { class: "auth", ...LOGIN } },
 ];
+
+/**
+ * The action that AWS refuses, as policies name it (`ec2:CreateTags`), where its text tells: not always the one that was
+ * called, for tags are given by an action of their own, and a role is passed by another.
+ */
+export const refusedAction = (text: string): string | undefined =>
+  /is not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(text)?.[1];
 
 /**
  * The engine's words for a run that does not fit what it is held to, a plan or a list of targets: another try would be

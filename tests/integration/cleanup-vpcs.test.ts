@@ -223,6 +223,7 @@ describe("cleanup-vpcs (L42)", function () {
         effect: { error: { code: "DependencyViolation", message: "an interface is still there", status: 400 } },
       },
     ]);
+    await bench.allow("operator", "cleanup-vpcs");
     using terminal = new TestTerminal(
       [
         process.execPath,
@@ -500,6 +501,7 @@ describe("cleanup-vpcs --legacy", function () {
   it("asks, in a terminal, about each VPC with what is in it, and no answer is a no", async function () {
     if (!hasTmux()) return this.skip();
     const { vpc, subnet, instance } = await network("10.80.0.0/16");
+    await bench.allow("operator", "cleanup-vpcs");
     using terminal = new TestTerminal(
       [
         process.execPath,

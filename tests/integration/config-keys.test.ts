@@ -18,6 +18,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
+import { makeInstanceProfile } from "../support/instance-profile";
 
 const REGION = "us-west-2";
 
@@ -132,7 +133,7 @@ describe("keys of config.yaml", function () {
     const { GroupId } = await aws.send(
       new CreateSecurityGroupCommand({ GroupName: "monitoring", Description: "of the user's", VpcId: Vpcs![0]!.VpcId }),
     );
-    await makeProfile("nodes");
+    await makeInstanceProfile(await bench.sandbox(), "nodes");
     configure([
       "network: default",
       "market: on-demand",
@@ -154,21 +155,6 @@ describe("keys of config.yaml", function () {
     assert.equal(InstanceCreditSpecifications?.[0]?.CpuCredits, "unlimited", "cpu_credits");
     assert.match(node.IamInstanceProfile?.Arn ?? "", /instance-profile\/nodes$/, "iam_instance_profile");
   });
-
-  /** No client of IAM's is installed for this alone. */
-  async function makeProfile(name: string): Promise<void> {
-    const { endpoint } = await bench.sandbox();
-    const answer = await fetch(endpoint, {
-      method: "POST",
-      headers: {
-        Authorization:
-          "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0",
-        "Content-Type": "application/x-www-form-urlencoded",
-      },
-      body: new URLSearchParams({ Action: "CreateInstanceProfile", Version: "2010-05-08", InstanceProfileName: name }),
-    });
-    assert.ok(answer.ok, await answer.text());
-  }
 
   it("spot_price_limit is max_price by its older name", async () => {
     configure(["aws: {spot_price_limit: 0.0001}", "regions:", `  - ${REGION}:`]);

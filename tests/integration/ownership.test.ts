@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CreateSecurityGroupCommand, DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
-import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
+import { DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
 import { recordUrn } from "../../automation/engine/state";
-import { clientOf, FIRST_RUN_MS } from "../support/sandbox";
+import { administratorOf, clientOf, FIRST_RUN_MS } from "../support/sandbox";
 import { REGIONS, Workbench, type Outcome } from "../support/workbench";
 
 const OTHER_ACCOUNT = "210987654321";
@@ -101,7 +101,7 @@ describe("a fleet belongs to an account, a stack and a fleet ID", function () {
     for (const region of REGIONS) {
       const ec2 = new EC2Client({
         ...clientOf(sandbox, region),
-        credentials: { accessKeyId: accessKeyOf(OTHER_ACCOUNT), secretAccessKey: "sandbox" },
+        credentials: administratorOf(OTHER_ACCOUNT),
       });
       assert.deepEqual((await ec2.send(new DescribeInstancesCommand({}))).Reservations, [], region);
       ec2.destroy();

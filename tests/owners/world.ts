@@ -12,8 +12,8 @@ import {
 } from "@aws-sdk/client-ec2";
 import { parse } from "yaml";
 import { Tag } from "../../fleet/model";
-import { accessKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
-import { clientOf } from "../support/sandbox";
+import { DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
+import { administratorOf, clientOf } from "../support/sandbox";
 import type { Workbench } from "../support/workbench";
 
 export const REGION = "us-west-2";
@@ -186,7 +186,7 @@ export class World {
   private async as<T>(account: string, work: (client: EC2Client) => Promise<T>): Promise<T> {
     const client = new EC2Client({
       ...clientOf(await this.bench.sandbox(), REGION),
-      credentials: { accessKeyId: accessKeyOf(account), secretAccessKey: "sandbox" },
+      credentials: administratorOf(account),
     });
     try {
       return await work(client);

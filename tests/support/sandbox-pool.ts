@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { sandboxStatus } from "../../sandbox/control";
 import { homeFiles } from "../../sandbox/home/records";
+import { OPERATOR, put } from "./policies";
 import { control, removeSandbox } from "./sandbox";
 
 /**
@@ -35,8 +36,10 @@ async function isReset(home: string): Promise<boolean> {
     const sandbox = await sandboxStatus(home);
     if (sandbox === undefined || isUsed(home, sandbox.pid)) return false;
     await control(sandbox, "POST", "reset");
-    const { sandbox: identity, daemon, log } = homeFiles(home);
-    const itsOwn = [identity, daemon, log].map((file) => path.basename(file));
+    // A reset goes back to the policies of its start, which were those of the command that started it.
+    await put(sandbox, ...OPERATOR);
+    const { sandbox: identity, daemon, log, policy } = homeFiles(home);
+    const itsOwn = [identity, daemon, log, policy].map((file) => path.basename(file));
     await Promise.all(
       readdirSync(home)
         .filter((name) => !itsOwn.includes(name))

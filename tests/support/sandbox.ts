@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathsOf } from "../../automation/target/paths";
 import { chooseProvider } from "../../automation/target/provider";
+import { administratorKeyOf, DEFAULT_ACCOUNT } from "../../sandbox/gateway/protocol/accounts";
 import { ensureSandbox, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 
 /** Where tests keep what is installed once, so that only the first run on a machine waits for it. */
@@ -47,11 +48,17 @@ export async function removeSandbox(home: string): Promise<void> {
   await rm(home, { recursive: true, force: true, maxRetries: 10 });
 }
 
+/** Credentials of somebody who may do everything in an account. */
+export const administratorOf = (account = DEFAULT_ACCOUNT) => ({
+  accessKeyId: administratorKeyOf(account),
+  secretAccessKey: "sandbox",
+});
+
 /** Settings of an AWS SDK client that talks to the sandbox and to nothing else. */
 export const clientOf = (sandbox: Sandbox, region = "us-west-2") => ({
   endpoint: sandbox.endpoint,
   region,
-  credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+  credentials: administratorOf(),
   maxAttempts: 1,
 });
 

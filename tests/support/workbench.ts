@@ -8,6 +8,7 @@ import { Fleet } from "../../automation";
 import type { ListedNode } from "../../automation/operations/inspect/list";
 import { packageRoot } from "../../project/package-root";
 import { clientOf, control, startSandbox, testProvider, until } from "./sandbox";
+import { attach, OPERATOR, put, type PolicyName } from "./policies";
 import { giveBack, takeHome } from "./sandbox-pool";
 import { sandboxStatus, stopSandbox, type Sandbox, type SandboxMode } from "../../sandbox/control";
 import { isRunning, markOf, processStat } from "../../system/process";
@@ -46,6 +47,7 @@ export class Workbench {
   constructor(readonly mode: SandboxMode = "api") {
     this.home = mode === "api" ? takeHome() : path.join(this.dir, "sandbox");
     mkdirSync(this.temporary);
+    attach(this.home, ...OPERATOR);
     this.config();
   }
 
@@ -153,8 +155,21 @@ export class Workbench {
     return { child, done, printed };
   }
 
-  spot(args: string[], options: Parameters<Workbench["start"]>[1] = {}): Promise<Outcome> {
-    return this.start(args, options).done;
+  async spot(args: string[], options: Parameters<Workbench["start"]>[1] = {}): Promise<Outcome> {
+    if (args[0] !== "cleanup-vpcs") return this.start(args, options).done;
+    await this.allow("operator", "instance-profile", "cleanup-vpcs");
+    try {
+      return await this.start(args, options).done;
+    } finally {
+      await this.allow(...OPERATOR);
+    }
+  }
+
+  /** Attaches these documents, and no other, to those who work with the fleet. Tests look and meddle as administrators. */
+  async allow(...policies: PolicyName[]): Promise<void> {
+    attach(this.home, ...policies);
+    const sandbox = await sandboxStatus(this.home);
+    if (sandbox) await put(sandbox, ...policies);
   }
 
   /** Runs a `pulumi` command as somebody does who goes without this program, after `eval "$(spot env)"`. */

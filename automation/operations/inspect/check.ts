@@ -39,7 +39,14 @@ export async function preflight(session: Session, request: CheckRequest): Promis
     driftNow(session),
     Promise.all(
       wanted.map(({ name }) =>
-        regionReport(session, config, name, slots.filter(({ homeRegion }) => homeRegion === name).length, offers),
+        regionReport(
+          session,
+          config,
+          name,
+          slots.filter(({ homeRegion }) => homeRegion === name).length,
+          offers,
+          "check",
+        ),
       ),
     ),
   ]);

@@ -105,7 +105,7 @@ export async function faultsOf(
   const faults = await Promise.all(
     regions.map(async (region): Promise<[string, ErrorInfo][]> => {
       const count = slotsOf(config).filter(({ homeRegion }) => homeRegion === region).length;
-      const { findings } = await regionReport(session, config, region, count, offers);
+      const { findings } = await regionReport(session, config, region, count, offers, "up");
       for (const { error } of findings.filter(({ level }) => level === "warning")) {
         session.reporter.emit({ type: "message", level: "warning", subject: region, message: error.message, error });
       }

@@ -2,11 +2,13 @@ import type { FleetConfig } from "../../../fleet/config";
 import { errorInfo, isSpotError, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { again, outside } from "../../../fleet/steps";
 import { poolText } from "../../../fleet/aws/pools";
+import { ownerTags } from "../../../fleet/identity/tags";
 import { pluralize } from "../../../fleet/text/words";
 import { hasInstanceProfile } from "../../../cloud/instance-profiles";
 import { hasKeyPair } from "../../../cloud/key-pairs";
 import { lookUpNetwork } from "../../../cloud/offerings/regions";
-import { deniedActions } from "../../../cloud/permissions";
+import { deniedActions, type Standing } from "../../../cloud/permissions";
+import { standingIn } from "../../../cloud/resources/standing";
 import { vcpuQuota, vcpusOfOthers } from "../../../cloud/offerings/quotas";
 import type { Session } from "../../session";
 import { requestFor, type Offered, type Offers } from "../../../cloud/offerings/offers";
@@ -36,6 +38,7 @@ interface RegionFacts {
   nodes: number;
   offer: NonNullable<Offered["offer"]>;
   report: RegionReport;
+  command: "check" | "up";
 }
 
 /** The questions to one region, asked all at once. Each answers with what is wrong. To add one, add a row. */
@@ -54,16 +57,20 @@ export async function regionReport(
   region: string,
   nodes: number,
   offers: Offers,
+  command: "check" | "up",
 ): Promise<RegionReport> {
   const report: RegionReport = { region, nodes, findings: [] };
   const { offer, candidates, error } = await offers.of(region);
   if (!offer) {
     report.findings.push(findingOf("offer", error));
+    // Of what is not allowed, all is named at once.
+    if (error.code === "E_PERMISSION")
+      report.findings.push(...(await permissions({ session, config, region, command })));
     return report;
   }
   const [first] = candidates;
   if (first) report.pool = `${poolText(first.pool)}${first.price === undefined ? "" : `, ${first.price} USD/h`}`;
-  const facts = { session, config, region, nodes, offer, report };
+  const facts = { session, config, region, nodes, offer, report, command };
   const answers = await Promise.all(
     REGION_CHECKS.map(async ({ check, ask }) => {
       try {
@@ -81,14 +88,32 @@ export async function regionReport(
 
 export const findingOf = (check: string, error: ErrorInfo): Finding => ({ check, level: "error", error });
 
-async function permissions({ session, config, region, offer }: RegionFacts): Promise<Finding[]> {
-  const [type] = offer.types;
-  if (!type) return [];
+/** AWS judges what is allowed before it looks whether these exist: they stand for what could not be looked up. */
+const UNKNOWN = { image: "ami-00000000000000000", vpc: "vpc-00000000000000000" };
+
+async function permissions({
+  session,
+  config,
+  region,
+  offer,
+  command,
+}: Omit<RegionFacts, "nodes" | "report" | "offer"> & Partial<Pick<RegionFacts, "offer">>): Promise<Finding[]> {
+  const { machineTypes, network } = requestFor(config, region);
+  const type = offer?.types[0] ?? { ami: UNKNOWN.image, name: machineTypes[0] ?? "" };
+  const owner = { lineage: session.lineage, stack: session.target.stack, extra: config.tags };
   const denied = await deniedActions(
     session.cloud,
     region,
-    { ami: type.ami, machineType: type.name },
-    config.network === "create",
+    {
+      ami: type.ami,
+      machineType: type.name,
+      market: config.markets[0] ?? "spot",
+      keyName: config.ssh.keyName,
+      profile: config.instanceProfile,
+      vpc: network === "create" ? undefined : offer && offer.pin.network !== "create" ? offer.pin.vpcId : UNKNOWN.vpc,
+      tags: ownerTags(owner, `${owner.stack}-${region}`),
+    },
+    command === "up" ? { command } : { command, standing: await standing(session, region) },
   );
   const [first] = denied;
   if (first === undefined) return [];
@@ -97,13 +122,23 @@ async function permissions({ session, config, region, offer }: RegionFacts): Pro
       "permissions",
       errorInfo(
         new SpotError("E_PERMISSION", {
-          message: `${region}: not allowed: ${denied.map(({ action }) => `ec2:${action}`).join(", ")}`,
+          message: `${region}: not allowed: ${denied.map(({ action }) => action).join(", ")}`,
           next: first.next,
           step: first.step,
         }),
       ),
     ),
   ];
+}
+
+/** Nothing where it cannot be looked at: by what is not allowed then, the answer says so. */
+async function standing({ cloud, lineage }: Session, region: string): Promise<Standing> {
+  try {
+    return await standingIn(cloud, lineage, region);
+  } catch (error) {
+    if (isSpotError(error) && error.code === "E_PERMISSION") return {};
+    throw error;
+  }
 }
 
 async function quota({ session, config, region, nodes, offer, report }: RegionFacts): Promise<Finding[]> {

@@ -1,7 +1,9 @@
 import { again } from "../../../../../fleet/steps";
 import assert from "node:assert/strict";
 import type { Cloud } from "../../../../../cloud/clients";
-import { deniedActions } from "../../../../../cloud/permissions";
+import { deniedActions, type Asker, type Intent, type Standing } from "../../../../../cloud/permissions";
+import { GRANTS } from "../../../../../fleet/aws/permissions";
+import { Tag } from "../../../../../fleet/model";
 import { vcpuQuota } from "../../../../../cloud/offerings/quotas";
 import { preflightExitCode, preflightText } from "../../../../../cli/commands/check";
 import type { Preflight } from "../../../../../automation/operations/inspect/check";
@@ -9,78 +11,137 @@ import { findingOf, type Finding } from "../../../../../automation/operations/pl
 import { errorInfo, SpotError } from "../../../../../fleet/errors";
 
 describe("permission probes", () => {
-  const launch = { ami: "ami-1", machineType: "t3.medium" };
+  const fresh: Intent = {
+    ami: "ami-1",
+    machineType: "t3.medium",
+    market: "spot",
+    tags: { [Tag.lineage]: "0123456789abcdef" },
+  };
+  const standing: Standing = {
+    instance: "i-1",
+    interface: "eni-1",
+    volume: "vol-1",
+    vpc: "vpc-1",
+    subnet: "subnet-1",
+    gateway: "igw-1",
+    table: "rtb-1",
+    association: "rtbassoc-1",
+    group: "sg-1",
+    rule: "sgr-1",
+  };
+  interface Asked {
+    action: string;
+    input: { DryRun?: boolean; TagSpecifications?: { Tags: { Key: string }[] }[] };
+  }
   /** An AWS that answers each action with this error; what it was asked goes into `asked`. */
-  const awsThat = (answer: (action: string) => string, asked: { action: string; dryRun: unknown }[] = []): Cloud =>
+  const awsThat = (answer: (action: string) => string, asked: Asked[] = [], message = "refused"): Cloud =>
     ({
       ec2: () => ({
-        send: (command: { constructor: { name: string }; input: { DryRun?: boolean } }) => {
+        send: (command: { constructor: { name: string }; input: Asked["input"] }) => {
           const action = command.constructor.name.replace(/Command$/, "");
-          asked.push({ action, dryRun: command.input.DryRun });
-          return Promise.reject(Object.assign(new Error("refused"), { name: answer(action) }));
+          asked.push({ action, input: command.input });
+          return Promise.reject(Object.assign(new Error(message), { name: answer(action) }));
         },
       }),
     }) as unknown as Cloud;
-
-  it("ask for nothing but a dry run, and take DryRunOperation for a yes", async () => {
-    const asked: { action: string; dryRun: unknown }[] = [];
+  const askedOf = async (intent: Intent, asker: Asker): Promise<Asked[]> => {
+    const asked: Asked[] = [];
     assert.deepEqual(
       await deniedActions(
         awsThat(() => "DryRunOperation", asked),
         "us-west-2",
-        launch,
-        true,
+        intent,
+        asker,
       ),
       [],
     );
-    assert.deepEqual(asked.map(({ action }) => action).sort(), [
-      "CreateInternetGateway",
-      "CreateRouteTable",
-      "CreateSecurityGroup",
-      "CreateSubnet",
-      "CreateVpc",
-      "RunInstances",
-      "TerminateInstances",
-    ]);
-    assert.ok(asked.every(({ dryRun }) => dryRun === true));
+    return asked;
+  };
+  const changing = (asked: readonly Asked[]): string[] =>
+    asked
+      .map(({ action }) => action)
+      .filter((action) => !action.startsWith("Describe"))
+      .sort();
+
+  it("ask for nothing but dry runs, and take DryRunOperation for a yes", async () => {
+    const asked = await askedOf(fresh, { command: "check", standing });
+    assert.ok(asked.length > 40);
+    assert.ok(asked.every(({ input }) => input.DryRun === true));
   });
 
-  it("name each action that is refused, with AWS's code and what to do", async () => {
+  it("ask of a fleet that has nothing yet what needs nothing to stand, with its tags", async () => {
+    const asked = await askedOf(fresh, { command: "up" });
+    const creating = ["CreateInternetGateway", "CreateSecurityGroup", "CreateVpc", "RunInstances"];
+    assert.deepEqual(changing(asked), [...creating, "CreateTags"].sort());
+    for (const { action, input } of asked.filter((one) => creating.includes(one.action)))
+      assert.ok(
+        input.TagSpecifications?.[0]?.Tags.some(({ Key }) => Key === Tag.lineage),
+        action,
+      );
+  });
+
+  it("leave the network alone when it is not ours to make", async () => {
+    assert.deepEqual(changing(await askedOf({ ...fresh, vpc: "vpc-1" }, { command: "up" })), [
+      "CreateSecurityGroup",
+      "CreateTags",
+      "RunInstances",
+    ]);
+  });
+
+  it("ask in `up` of reads for those alone that nobody makes before the launch, in `check` for all", async () => {
+    const reads = async (asker: Asker): Promise<string[]> =>
+      (await askedOf(fresh, asker)).map(({ action }) => action).filter((action) => action.startsWith("Describe"));
+    const inUp = await reads({ command: "up" });
+    assert.ok(inUp.includes("DescribeInstanceAttribute"));
+    assert.ok(!inUp.includes("DescribeSpotPriceHistory"));
+    assert.deepEqual(
+      (await reads({ command: "check", standing: {} })).map((action) => `ec2:${action}`).sort(),
+      GRANTS.filter(({ sid }) => sid.startsWith("Look"))
+        .flatMap(({ actions, use }) => (use === "operator" ? Object.keys(actions) : []))
+        .filter((action) => action.startsWith("ec2:"))
+        .sort(),
+    );
+  });
+
+  it("name each action that is refused, with what to do", async () => {
     const denied = await deniedActions(
-      awsThat((action) => (/^Run|Vpc$/.test(action) ? "UnauthorizedOperation" : "DryRunOperation")),
+      awsThat((action) => (/^Run|CreateVpc$/.test(action) ? "UnauthorizedOperation" : "DryRunOperation")),
       "us-west-2",
-      launch,
-      true,
+      fresh,
+      { command: "up" },
     );
     assert.deepEqual(
-      denied.map(({ action, awsCode }) => [action, awsCode]),
-      [
-        ["RunInstances", "UnauthorizedOperation"],
-        ["CreateVpc", "UnauthorizedOperation"],
-      ],
+      denied.map(({ action }) => action),
+      ["ec2:RunInstances", "ec2:CreateVpc"],
     );
     assert.ok(denied.every(({ next }) => next !== ""));
   });
 
-  it("take no other refusal for a missing permission, and leave the network alone when it is not ours to make", async () => {
-    const asked: { action: string; dryRun: unknown }[] = [];
+  it("name the action that AWS names, once", async () => {
+    const text =
+      "You are not authorized to perform this operation. User: arn:aws:iam::1:user/a is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:us-west-2:1:vpc/* because no identity-based policy allows the ec2:CreateTags action";
+    const denied = await deniedActions(
+      awsThat((action) => (/^Create/.test(action) ? "UnauthorizedOperation" : "DryRunOperation"), [], text),
+      "us-west-2",
+      fresh,
+      { command: "up" },
+    );
+    assert.deepEqual(
+      denied.map(({ action }) => action),
+      ["ec2:CreateTags"],
+    );
+  });
+
+  it("take no other refusal for a missing permission", async () => {
     assert.deepEqual(
       await deniedActions(
-        awsThat(
-          (action) => (action === "TerminateInstances" ? "InvalidInstanceID.NotFound" : "VcpuLimitExceeded"),
-          asked,
-        ),
+        awsThat((action) => (/^Describe/.test(action) ? "InvalidInstanceID.NotFound" : "ExpiredToken")),
         "us-west-2",
-        launch,
-        false,
+        fresh,
+        { command: "check", standing },
       ),
       [],
     );
-    assert.deepEqual(asked.map(({ action }) => action).sort(), [
-      "CreateSecurityGroup",
-      "RunInstances",
-      "TerminateInstances",
-    ]);
   });
 });
 
