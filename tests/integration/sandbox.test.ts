@@ -676,6 +676,35 @@ describe("the sandbox's life", function () {
     );
   });
 
+  it("begins with the policies of policy.json, goes back to them, and refuses a wrong file by name", async () => {
+    const at = home();
+    const file = homeFiles(at).policy;
+    const Statement = [{ Effect: "Allow", Action: "ec2:DescribeVpcs", Resource: "*" }];
+    writeFileSync(file, JSON.stringify({ Version: "2012-10-17", Statement }));
+    const { sandbox } = await startSandbox(at);
+    const operator = new ec2.EC2Client({
+      ...clientOf(sandbox),
+      credentials: { accessKeyId: "sandbox", secretAccessKey: "sandbox" },
+    });
+    const refused = () => codeOf(operator.send(new ec2.DescribeSubnetsCommand({})));
+    await operator.send(new ec2.DescribeVpcsCommand({}));
+    assert.equal(await refused(), "UnauthorizedOperation");
+    await control(sandbox, "PUT", "policy", { documents: [] });
+    await operator.send(new ec2.DescribeSubnetsCommand({}));
+    await control(sandbox, "POST", "reset");
+    assert.equal(await refused(), "UnauthorizedOperation");
+    operator.destroy();
+    await stopSandbox(at);
+    writeFileSync(
+      file,
+      '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "*", "Resource": "*"}]}',
+    );
+    await assert.rejects(
+      startSandbox(at),
+      (error) => isSpotError(error) && error.code === "E_SANDBOX_SETUP" && error.message.includes(file),
+    );
+  });
+
   it("is not set up when the installation is declined", async () => {
     const empty = mkdtempSync(join(tmpdir(), "spot-cache-"));
     try {
