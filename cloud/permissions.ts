@@ -64,7 +64,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { classifyFailure, refusedAction } from "../fleet/aws/error-codes";
 import { EVERYWHERE, VPC_CIDR } from "../fleet/aws/network";
-import type { GRANTS } from "../fleet/aws/permissions";
+import type { ActionOf } from "../fleet/aws/permissions";
 import type { Market } from "../fleet/model";
 import type { Step } from "../fleet/steps";
 import type { Cloud } from "./clients";
@@ -98,8 +98,9 @@ export interface Intent {
   tags: Readonly<Record<string, string>>;
 }
 
-/** AWS judges the permission before it looks whether they exist. Only for what no policy binds to a resource. */
-const NOTHING = {
+/** AWS judges the permission before it looks whether they exist. Only for what no policy of ours binds to a tag. */
+export const NOTHING = {
+  image: "ami-00000000000000000",
   vpc: "vpc-00000000000000000",
   instance: "i-00000000000000000",
   rule: "sgr-00000000000000000",
@@ -146,8 +147,7 @@ const tagged = (ResourceType: ResourceType, { tags }: Intent) => [{ ResourceType
 const SSH_FROM_NOBODY = [{ IpProtocol: "tcp", FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: NOBODY }] }];
 const WAY_OUT = { DestinationCidrBlock: EVERYWHERE };
 
-type OperatorGrant = Extract<(typeof GRANTS)[number], { use: "operator" | "instance-profile" }>;
-type OperatorAction = OperatorGrant extends infer G ? (G extends { actions: infer A } ? keyof A : never) : never;
+type OperatorAction = ActionOf<"operator" | "instance-profile">;
 
 const groupIn = (VpcId: string | undefined, intent: Intent): Command =>
   new CreateSecurityGroupCommand({

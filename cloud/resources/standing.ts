@@ -1,6 +1,6 @@
 import type { Standing } from "../permissions";
 import type { Cloud } from "../clients";
-import { inventory } from "./inventory";
+import { inventory, type RegionInventory } from "./inventory";
 import type { FleetKind } from "./kinds";
 import { networkInterface } from "./kinds/network";
 import { networkLook } from "./network-parts";
@@ -11,9 +11,7 @@ import { networkLook } from "./network-parts";
  * @throws SpotError E_CREDENTIALS, E_REGION, E_AWS
  */
 export async function standingIn(cloud: Cloud, lineage: string, region: string): Promise<Standing> {
-  const [{ objects, error }] = (await inventory(cloud, lineage, [region])) as [
-    Awaited<ReturnType<typeof inventory>>[number],
-  ];
+  const [{ objects, error }] = (await inventory(cloud, lineage, [region])) as [RegionInventory];
   if (error) throw error;
   const idsOf = (kind: FleetKind): string[] => objects.flatMap((object) => (object.kind === kind ? object.id : []));
   const instance = objects.find(({ kind, detail }) => kind === "instance" && detail === "running")?.id;

@@ -264,8 +264,8 @@ export const GRANTS = [
 ] as const satisfies readonly Grant[];
 
 type UnionOfKeys<T> = T extends unknown ? keyof T : never;
-/** An action by the name that policies give it: `ec2:RunInstances`. */
-export type Action = UnionOfKeys<(typeof GRANTS)[number]["actions"]>;
+/** The actions of these uses, by the names that policies give them: `ec2:RunInstances`. */
+export type ActionOf<U extends Use> = UnionOfKeys<Extract<(typeof GRANTS)[number], { use: U }>["actions"]>;
 
 /** A policy document as IAM takes it. */
 export interface PolicyDocument {

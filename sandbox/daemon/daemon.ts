@@ -117,8 +117,16 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
     };
     const gateway = new Gateway({
       newCloud,
-      faults: await initialFaults(files.faults),
-      policies: await initialPolicies(files.policy),
+      faults: await initial<FaultRule[]>(files.faults, {
+        title: "fault rules",
+        none: [],
+        reader: async () => (await import("../gateway/fault-schema.js")).parseFaults,
+      }),
+      policies: await initial<Policies>(files.policy, {
+        title: "policies",
+        none: noPolicies,
+        reader: async () => (await import("../gateway/policy/document.js")).parsePolicies,
+      }),
       log,
       identity,
     });
@@ -157,31 +165,18 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonRecord> {
   }
 }
 
-/** Rules that the user put into the home; a wrong file is an error, not silence. */
-async function initialFaults(file: string): Promise<FaultRule[]> {
-  if (!existsSync(file)) return [];
-  const { parseFaults } = await import("../gateway/fault-schema.js");
+/** What the user put into the home; a wrong file is an error, not silence. */
+async function initial<T>(
+  file: string,
+  { title, none, reader }: { title: string; none: T; reader: () => Promise<(value: unknown) => T> },
+): Promise<T> {
+  if (!existsSync(file)) return none;
+  const read = await reader();
   try {
-    return parseFaults(JSON.parse(readFileSync(file, "utf8")));
+    return read(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {
     throw new SpotError("E_SANDBOX_SETUP", {
-      message: `The fault rules in ${file} are not valid.`,
-      cause,
-      next: "Correct or remove the file.",
-      step: outside("correct-file", again()),
-    });
-  }
-}
-
-/** Policies that the user put into the home, in the same way. */
-async function initialPolicies(file: string): Promise<Policies> {
-  if (!existsSync(file)) return noPolicies;
-  const { parsePolicies } = await import("../gateway/policy/document.js");
-  try {
-    return parsePolicies(JSON.parse(readFileSync(file, "utf8")));
-  } catch (cause) {
-    throw new SpotError("E_SANDBOX_SETUP", {
-      message: `The policies in ${file} are not valid.`,
+      message: `The ${title} in ${file} are not valid.`,
       cause,
       next: "Correct or remove the file.",
       step: outside("correct-file", again()),

@@ -7,7 +7,7 @@ import { pluralize } from "../../../fleet/text/words";
 import { hasInstanceProfile } from "../../../cloud/instance-profiles";
 import { hasKeyPair } from "../../../cloud/key-pairs";
 import { lookUpNetwork } from "../../../cloud/offerings/regions";
-import { deniedActions, type Standing } from "../../../cloud/permissions";
+import { deniedActions, NOTHING, type Standing } from "../../../cloud/permissions";
 import { standingIn } from "../../../cloud/resources/standing";
 import { vcpuQuota, vcpusOfOthers } from "../../../cloud/offerings/quotas";
 import type { Session } from "../../session";
@@ -88,9 +88,6 @@ export async function regionReport(
 
 export const findingOf = (check: string, error: ErrorInfo): Finding => ({ check, level: "error", error });
 
-/** AWS judges what is allowed before it looks whether these exist: they stand for what could not be looked up. */
-const UNKNOWN = { image: "ami-00000000000000000", vpc: "vpc-00000000000000000" };
-
 async function permissions({
   session,
   config,
@@ -99,7 +96,7 @@ async function permissions({
   command,
 }: Omit<RegionFacts, "nodes" | "report" | "offer"> & Partial<Pick<RegionFacts, "offer">>): Promise<Finding[]> {
   const { machineTypes, network } = requestFor(config, region);
-  const type = offer?.types[0] ?? { ami: UNKNOWN.image, name: machineTypes[0] ?? "" };
+  const type = offer?.types[0] ?? { ami: NOTHING.image, name: machineTypes[0] ?? "" };
   const owner = { lineage: session.lineage, stack: session.target.stack, extra: config.tags };
   const denied = await deniedActions(
     session.cloud,
@@ -110,7 +107,7 @@ async function permissions({
       market: config.markets[0] ?? "spot",
       keyName: config.ssh.keyName,
       profile: config.instanceProfile,
-      vpc: network === "create" ? undefined : offer && offer.pin.network !== "create" ? offer.pin.vpcId : UNKNOWN.vpc,
+      vpc: network === "create" ? undefined : offer && offer.pin.network !== "create" ? offer.pin.vpcId : NOTHING.vpc,
       tags: ownerTags(owner, `${owner.stack}-${region}`),
     },
     command === "up" ? { command } : { command, standing: await standing(session, region) },

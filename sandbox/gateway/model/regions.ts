@@ -18,5 +18,7 @@ export const regions: ReadonlyMap<string, OptIn> = new Map([
   ),
 ]);
 
-export const usableRegions = (): string[] =>
-  [...regions].filter(([, status]) => status !== "not-opted-in").map(([name]) => name);
+/** In which an account may do anything: it exists, and is enabled. */
+export const isUsable = (region: string): boolean => (regions.get(region) ?? "not-opted-in") !== "not-opted-in";
+
+export const usableRegions = (): string[] => [...regions.keys()].filter(isUsable);

@@ -1,7 +1,7 @@
 import { AwsError } from "../protocol/call";
 import { allInstances, filterParams } from "../model/ask";
 import type { Cloud } from "../model/rule";
-import { items, text, type Node } from "../protocol/xml";
+import { items, tagsOf, text, type Node } from "../protocol/xml";
 import type { Resource } from "./resource";
 
 /** How to ask whether something exists: the action, what selects one, and the list in the answer. */
@@ -85,7 +85,8 @@ export async function keysOfExisting(
   // moto takes * and ? in a filter for wildcards: an id that has any names nothing.
   if (!/^[\w-]+$/.test(id)) return [];
   // moto knows no spot requests (rules/spot.ts).
-  if (type === "spot-instances-request") return tagKeys(cloud.spotRequests.get(id)?.tags ?? []);
+  if (type === "spot-instances-request")
+    return tagKeys(Object.fromEntries((cloud.spotRequests.get(id)?.tags ?? []).map(({ key, value }) => [key, value])));
   if (type === "instance") {
     const [instance] = await allInstances(cloud, region, { "instance-id": [id] });
     // AWS takes the tags of an instance that has ended from it, soon and at no certain time.
@@ -93,14 +94,14 @@ export async function keysOfExisting(
     return [
       ["ec2:InstanceType", [text(instance, "instanceType")]],
       ["ec2:InstanceMarketType", [text(instance, "instanceLifecycle") || "on-demand"]],
-      ...tagKeys(shownTags(instance)),
+      ...tagKeys(tagsOf(instance)),
     ];
   }
   const look = looks[type];
   const found = look && (await find(cloud, region, look, id));
   // moto keeps the tags of what was deleted.
   if (found === undefined) return [];
-  return tagKeys("tagSet" in found ? shownTags(found) : await listedTags(cloud, region, id));
+  return tagKeys("tagSet" in found ? tagsOf(found) : await listedTags(cloud, region, id));
 }
 
 async function find(cloud: Cloud, region: string, { action, filter, field, list }: Look, id: string) {
@@ -108,16 +109,12 @@ async function find(cloud: Cloud, region: string, { action, filter, field, list 
   return (await ask(cloud, region, action, params, list))[0];
 }
 
-const shownTags = (node: Node) => items(node, "tagSet").map(tagOf);
-
 /** Not every description shows them. */
-async function listedTags(cloud: Cloud, region: string, id: string) {
-  return (await ask(cloud, region, "DescribeTags", filterParams({ "resource-id": [id] }), "tagSet")).map(tagOf);
+async function listedTags(cloud: Cloud, region: string, id: string): Promise<Record<string, string>> {
+  return tagsOf(await cloud.moto.ask(region, "DescribeTags", filterParams({ "resource-id": [id] })));
 }
 
-const tagOf = (tag: Node) => ({ key: text(tag, "key"), value: text(tag, "value") });
-
-const tagKeys = (tags: readonly { key: string; value: string }[]): [string, string[]][] =>
-  tags.flatMap(({ key, value }): [string, string[]][] =>
+const tagKeys = (tags: Readonly<Record<string, string>>): [string, string[]][] =>
+  Object.entries(tags).flatMap(([key, value]): [string, string[]][] =>
     ["aws", "ec2"].map((prefix) => [`${prefix}:ResourceTag/${key}`, [value]]),
   );

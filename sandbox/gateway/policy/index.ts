@@ -1,6 +1,6 @@
 import { isAdministrator } from "../protocol/accounts";
 import { AwsError, type Call } from "../protocol/call";
-import { regions } from "../model/regions";
+import { isUsable } from "../model/regions";
 import type { Cloud } from "../model/rule";
 import { principalOf, subjectsOf, UnknownAuthorization, type Subject } from "./authorization";
 import { concerns, evaluate, type Verdict } from "./evaluate";
@@ -14,8 +14,7 @@ import type { Policies, Statement } from "./statement";
 export async function authorize(call: Call, cloud: Cloud, { documents, statements }: Policies): Promise<void> {
   if (documents.length === 0 || isAdministrator(call.accessKeyId)) return;
   // A region that is not enabled does not know the credentials, which the rules say (rules/regions.ts).
-  const status = regions.get(call.region);
-  if (status === undefined || status === "not-opted-in") return;
+  if (!isUsable(call.region)) return;
   const judged = await Promise.all(
     (await subjects(call, cloud)).map((subject) => judge(subject, call, cloud, statements)),
   );

@@ -1,5 +1,5 @@
 import { AwsError } from "../protocol/call";
-import { regions } from "../model/regions";
+import { isUsable } from "../model/regions";
 import { before, type Rule } from "../model/rule";
 
 /** Launches are judged by the rules and by moto, which honours DryRun for them. */
@@ -13,8 +13,7 @@ export const dryRunRules: Rule[] = [
   before("ec2:*", (call) => {
     if (call.params.get("DryRun") !== "true" || judged.has(call.action)) return;
     // What is wrong with the region is said before (rules/regions.ts).
-    const status = regions.get(call.region);
-    if (status === undefined || status === "not-opted-in") return;
+    if (!isUsable(call.region)) return;
     throw new AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412);
   }),
 ];
