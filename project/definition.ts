@@ -7,6 +7,7 @@ import { manifestOf, type Payload, type PayloadEntry } from "../fleet/node/paylo
 import { launchSettingsOf, type LaunchSpec } from "../fleet/plan/launch-spec";
 import { ingredientsOf, type Ingredients } from "../fleet/plan/ingredients";
 import { slotsOf } from "../fleet/plan/slots";
+import { shortName } from "../fleet/identity/ownership";
 import type { Owner } from "../fleet/identity/tags";
 import {
   assertUserDataSize,
@@ -53,6 +54,7 @@ export interface DefinitionInput {
   config: FleetConfig;
   /** Absolute path of the file that the configuration came from. */
   configFile: string;
+  /** Organisation and project may stand before it: the fleet is the same under both names. */
   stack: string;
   lineage: string;
   /** Gives faults their place in the configuration. */
@@ -97,7 +99,7 @@ export function definitionOf(input: DefinitionInput, { payload, ...material }: M
     username: config.username,
     sshPublicKeys: [publicKey],
     packages: config.packages,
-    node: { stack: input.stack, lineage: input.lineage, node: slot.name, generation },
+    node: { stack: shortName(input.stack), lineage: input.lineage, node: slot.name, generation },
     hostKeyToken: token,
   });
   const userDataOf: FleetDefinition["userDataOf"] = (...node) => {

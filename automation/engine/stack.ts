@@ -134,7 +134,7 @@ export class EngineStack {
 
   /** `Pulumi.<stack>.yaml` of this stack. */
   get configFile(): string {
-    return this.options.settings ?? path.join(this.options.projectDir, `Pulumi.${this.options.stack}.yaml`);
+    return this.options.settings ?? path.join(this.options.projectDir, `Pulumi.${this.ownName}.yaml`);
   }
 
   /**

@@ -3,6 +3,7 @@ import { packageRoot } from "../../project/package-root";
 import { readStackSettings } from "../../automation/engine/stack-config";
 import { pathsOf } from "../../automation/target/paths";
 import { targetPlace } from "../../automation/target";
+import { shortName } from "../../fleet/identity/ownership";
 import type { CommandContext } from "../runtime/context";
 import { placeFrom } from "../runtime/place";
 
@@ -29,7 +30,9 @@ export function knownNodes(context: CommandContext, typed: readonly string[]): s
       paths: pathsOf(context.env),
       env: context.env,
     });
-    return Object.keys(readStackSettings(path.join(packageRoot(), `Pulumi.${stack}.yaml`)).pins?.nodes ?? {});
+    return Object.keys(
+      readStackSettings(path.join(packageRoot(), `Pulumi.${shortName(stack)}.yaml`)).pins?.nodes ?? {},
+    );
   } catch {
     return [];
   }

@@ -1,9 +1,11 @@
 import { generationTag } from "./launch";
 import { MANAGED_BY, Tag } from "../model";
+import { shortName } from "./ownership";
 
 /** Who owns a resource: what every tag set begins with. */
 export interface Owner {
   lineage: string;
+  /** Organisation and project may stand before it. */
   stack: string;
   /** The user's own tags; ours win. */
   extra: Record<string, string>;
@@ -16,7 +18,7 @@ export function ownerTags(owner: Owner, name: string): Record<string, string> {
     ...owner.extra,
     [Tag.managedBy]: MANAGED_BY,
     [Tag.lineage]: owner.lineage,
-    [Tag.stack]: owner.stack,
+    [Tag.stack]: shortName(owner.stack),
   };
 }
 
