@@ -39,6 +39,8 @@ export interface EngineReport {
   result: "succeeded" | "failed" | "canceled" | undefined;
   /** The program left out networks that are not whole, and failed because of that; the run went on with all the rest. */
   leavesOut: boolean;
+  /** Why not all that was done could be written to the state; among `programErrors` too, and no failure of any resource. */
+  unsaved?: string;
   /** The engine was asked to stop, by us or by somebody else: after that its result says "failed". */
   canceled: boolean;
 }
@@ -75,6 +77,9 @@ const NOISE = [
   /^(error: )?destroy failed/i,
 ];
 
+/** The engine writes the state before and after each step; nothing else fails so (its resource/deploy/step_executor.go). */
+const UNSAVED = /(?:pre-step|post-step|resource complete) event returned an error: ([^]*)/;
+
 const CANCELED = /^(error: )?(update|destroy|refresh) cancell?ed/i;
 
 /**
@@ -97,6 +102,14 @@ export function collectEvents(listener: EngineListener = {}): {
     canceled: false,
   };
 
+  /** What the engine says after that of the same resource only follows from it. */
+  const unsaved = new Set<string | undefined>();
+  const fail = (step: EngineStep, message: string): void => {
+    const failure = { step, message };
+    report.failures.push(failure);
+    listener.failure?.(failure);
+  };
+
   const onEvent = (event: EngineEvent): void => {
     if (event.diagnosticEvent) {
       const { urn, severity, message } = event.diagnosticEvent;
@@ -106,6 +119,13 @@ export function collectEvents(listener: EngineListener = {}): {
       if ((severity as string) === "debug" || text === "" || NOISE.some((noise) => noise.test(text))) return;
       if (severity === "warning" && !urn) report.warnings.push(text);
       if (severity !== "error") return;
+      const why = UNSAVED.exec(text)?.[1];
+      if (why !== undefined) {
+        if (report.unsaved === undefined) report.programErrors.push(why);
+        report.unsaved ??= why;
+        unsaved.add(urn);
+      }
+      if (unsaved.has(urn)) return;
       if (urn) diagnostics.set(urn, [...(diagnostics.get(urn) ?? []), text.replace(/^error:\s*/, "")]);
       else report.programErrors.push(text.replace(/^error:\s*/, ""));
       return;
@@ -128,10 +148,8 @@ export function collectEvents(listener: EngineListener = {}): {
       const step = stepOf(event.resOpFailedEvent.metadata);
       if (step.type === STACK_TYPE) return;
       failed.add(step.urn);
-      const message = failureText(diagnostics.get(step.urn) ?? []) || "the engine gave no reason";
-      const failure = { step, message };
-      report.failures.push(failure);
-      listener.failure?.(failure);
+      if (unsaved.has(step.urn)) return;
+      fail(step, failureText(diagnostics.get(step.urn) ?? []) || "the engine gave no reason");
       return;
     }
     // `result` is on the wire since 3.2xx and not yet in the SDK's type.
@@ -157,9 +175,7 @@ export function collectEvents(listener: EngineListener = {}): {
           report.programErrors.push(...texts);
           continue;
         }
-        const failure = { step: { urn, type, name, op: "check", id: "", inputs: {}, outputs: {}, keys: [] }, message };
-        report.failures.push(failure);
-        listener.failure?.(failure);
+        fail({ urn, type, name, op: "check", id: "", inputs: {}, outputs: {}, keys: [] }, message);
       }
       return report;
     },

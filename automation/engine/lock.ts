@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { SpotError } from "../../fleet/errors";
 import { again, outside } from "../../fleet/steps";
 import { PROJECT } from "../../fleet/plan/stack-config";
@@ -81,9 +81,11 @@ function ownerIn(file: string): LockOwner | undefined {
 
 /** The folder that a `file://` backend is kept in; `~` is the home directory, as for the engine. */
 export function fileBackendRoot(backendUrl: string): string {
-  return backendUrl.startsWith("file://~")
-    ? path.join(homeOfUser(), backendUrl.slice("file://~".length))
-    : fileURLToPath(backendUrl);
+  return fileURLToPath(
+    backendUrl.startsWith("file://~")
+      ? `${pathToFileURL(homeOfUser()).href}${backendUrl.slice("file://~".length)}`
+      : backendUrl,
+  );
 }
 
 /** What the engine takes `~` for, by Go's os/user: the user's entry in the system's list, whatever HOME says. */

@@ -7,7 +7,7 @@ import { launchedNothing } from "../../fleet/aws/error-codes";
 import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
 import { collectEvents, CREATES, DELETES, type EngineListener, type EngineReport } from "./events";
-import { engineError } from "./cli-errors";
+import { engineError, UPDATE_UNDER_WAY } from "./cli-errors";
 import { KeptIngredients } from "./kept-ingredients";
 import { KeptState, type ExportedState } from "./kept-state";
 import {
@@ -306,7 +306,12 @@ export class EngineStack {
 
   /** A service has the key of what it keeps: a copy of that could not be read. */
   get canBeCopied(): boolean {
-    return !/^https?:/.test(this.backendUrl);
+    return !this.isAtService;
+  }
+
+  /** Pulumi Cloud, or another that speaks its protocol, keeps the stack. */
+  private get isAtService(): boolean {
+    return /^https?:/.test(this.backendUrl);
   }
 
   /**
@@ -369,18 +374,39 @@ export class EngineStack {
   /** Who holds the stack's lock; nobody: empty. */
   async lockOwners(): Promise<LockOwner[]> {
     if (this.backendUrl.startsWith("file://")) return fileLockOwners(this.backendUrl, this.ownName);
+    if (this.isAtService) return [];
     // Other backends tell it only by refusing: an operation on a resource that does not exist takes the lock first.
     const nothing = `urn:pulumi:${this.ownName}::${PROJECT}::spot-deployer:lock:Probe::none`;
-    const probe = await this.pulumi([
-      "refresh",
-      "--yes",
-      "--skip-preview",
-      "--target",
-      nothing,
-      "--stack",
-      this.options.stack,
-    ]);
+    const probe = await this.pulumi(
+      ["refresh", "--yes", "--skip-preview", "--target", nothing, "--stack", this.options.stack],
+      undefined,
+      // It would fetch a provider that it does not need, for as long as that takes.
+      { PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL: "true" },
+    );
     return lockOwners(`${probe.stderr}\n${probe.stdout}`);
+  }
+
+  /**
+   * Refuses where a service knows of an update of the stack that is under way. Asked of it, not tried: each try would be one
+   * more update in the stack's history there.
+   * @throws SpotError E_LOCKED
+   */
+  async refuseUpdateUnderWay(): Promise<void> {
+    if (!this.isAtService) return;
+    const result = await this.pulumi(["stack", "--stack", this.options.stack]);
+    const { code, stdout, stderr } = result;
+    if (code !== 0) {
+      const failure = engineError(result);
+      if (/no stack named/i.test(stderr) || SEALED.includes(failure.code)) return;
+      throw failure;
+    }
+    const update = /^ +(?<kind>\w+) in progress:\s+Started: (?<started>.*)\s+Requested By: (?<user>.*)$/m.exec(stdout);
+    if (update?.groups === undefined) return;
+    const { kind = "", started = "", user = "" } = update.groups;
+    throw new SpotError("E_LOCKED", {
+      message: `stack ${this.options.stack} is in use: ${kind.toLowerCase()} by ${user}, begun ${started}; whether it still runs cannot be seen from here`,
+      ...UPDATE_UNDER_WAY,
+    });
   }
 
   /** Clears locks whose owners were proven dead: the engine itself checks nothing, and would clear every lock there is. */
@@ -419,9 +445,19 @@ export class EngineStack {
     }
   }
 
-  private pulumi(args: string[], stdin?: string): Promise<ProcessResult> {
+  /** @throws SpotError E_BACKEND where nothing came of it in a long time: the CLI waits for ever for a service that is silent */
+  private async pulumi(args: string[], stdin?: string, more: NodeJS.ProcessEnv = {}): Promise<ProcessResult> {
     const { cli, projectDir, env } = this.options;
-    return runProcess(cli.command, [...args, "--non-interactive", "--color", "never"], { cwd: projectDir, env, stdin });
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const result = await runProcess(cli.command, [...args, "--non-interactive", "--color", "never"], {
+      cwd: projectDir,
+      env: { ...env, ...more },
+      stdin,
+      interrupts: [patience, AbortSignal.timeout(PATIENCE_MS + GRACE_MS)],
+    });
+    if (patience.aborted && result.code !== 0)
+      throw new SpotError("E_BACKEND", `the state backend did not answer within ${PATIENCE_MS / 1000} s`);
+    return result;
   }
 
   private async demand(args: string[], stdin?: string): Promise<ProcessResult> {
@@ -539,6 +575,11 @@ export class EngineStack {
  * (5, then 2 a second and region) only answers with throttling.
  */
 const PARALLEL = 32;
+
+/** For a command that reads or writes a state once, which takes from a tenth of a second to some. */
+const PATIENCE_MS = 90_000;
+/** What is interrupted once may still wait for an answer. */
+const GRACE_MS = 5_000;
 
 /** What comes of a state whose secrets the engine cannot read. */
 const SEALED: readonly ErrorCode[] = ["E_KEY_LOST", "E_PASSPHRASE"];

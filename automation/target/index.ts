@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { FleetConfig } from "../../fleet/config";
 import { SpotError } from "../../fleet/errors";
+import { shortName } from "../../fleet/identity/ownership";
 import { again, outside, spot } from "../../fleet/steps";
 import type { Reporter } from "../../fleet/report/events";
 import {
@@ -16,6 +17,7 @@ import {
 import { foreignEndpoints, type Endpoints } from "../../project/aws-endpoints";
 import { chooseCredentials, type Credentials } from "../../cloud/credentials";
 import { readStackSettings } from "../engine/stack-config";
+import { awsBackend, sandboxBackend } from "./backend";
 import type { Paths } from "./paths";
 import { chooseProvider, providerKindIn } from "./provider";
 
@@ -155,9 +157,6 @@ async function awsTarget({
   projectDir,
   reporter,
 }: TargetOptions): Promise<Target> {
-  const local = path.join(paths.state, "backend");
-  const backendUrl = env.PULUMI_BACKEND_URL || backend || `file://${local}`;
-  if (backendUrl === `file://${local}`) mkdirSync(local, { recursive: true, mode: 0o700 });
   const chosen = chooseCredentials(env, profile);
   if (chosen.warning !== undefined)
     reporter.emit({ type: "message", level: "warning", subject: "credentials", message: chosen.warning });
@@ -170,7 +169,7 @@ async function awsTarget({
     foreignEndpoints: await foreignEndpoints(chosen.env),
     env: {
       ...commonEnv(chosen.env),
-      PULUMI_BACKEND_URL: backendUrl,
+      PULUMI_BACKEND_URL: awsBackend({ env, configured: backend, paths, projectDir }),
       // Only the official provider may act on a real account, never one that happens to be on PATH.
       PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     },
@@ -181,6 +180,7 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
   const { reporter, paths, projectDir } = options;
   const home = sandboxHome(options);
   const { stack, isChosen, scratch } = targetPlace(options);
+  const backend = sandboxBackend({ home, env: options.env, projectDir });
   let sandbox: Sandbox | undefined;
   if (options.start) {
     const task = "sandbox";
@@ -210,7 +210,10 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
         subject: "sandbox",
         message: `served by ${providerTitle(sandbox.provider)}; SPOT_SANDBOX_PROVIDER=stand-in has a faster stand-in do it`,
       });
-    if (ensured.fresh) forgetEmptiedStacks(home, stack, sandbox, options);
+    if (ensured.fresh) {
+      forgetSandbox(home);
+      if (backend.folder !== undefined) forgetSettings(stack, sandbox, options);
+    }
     if (ensured.reason)
       reporter.emit({
         type: "message",
@@ -227,15 +230,15 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
         step: spot("up"),
       });
   }
-  const backend = path.join(home, "backend");
   const pulumiHome = path.join(home, "pulumi-home");
-  for (const dir of [backend, pulumiHome]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  mkdirSync(pulumiHome, { recursive: true, mode: 0o700 });
+  if (backend.folder !== undefined) mkdirSync(backend.folder, { recursive: true, mode: 0o700 });
   const aws = sandboxEnvironment(sandbox, options.env, sandboxAccount(options.env));
   return {
     kind: "sandbox",
     stack,
     isChosen,
-    keysDir: path.join(home, "keys"),
+    keysDir: path.join(home, backend.keys),
     locksDir: path.join(home, "locks"),
     scratch,
     endpoint: sandbox.endpoint,
@@ -250,11 +253,11 @@ async function sandboxTarget(options: TargetOptions, mode: SandboxMode): Promise
         .filter(Boolean)
         .join(path.delimiter),
       PULUMI_HOME: pulumiHome,
-      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_BACKEND_URL: backend.url,
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL: "true",
       PULUMI_IGNORE_AMBIENT_PLUGINS: "false",
-      PULUMI_ACCESS_TOKEN: "",
+      PULUMI_ACCESS_TOKEN: backend.token,
     },
   };
 }
@@ -270,10 +273,9 @@ function sandboxAccount({ SPOT_SANDBOX_ACCOUNT: account }: NodeJS.ProcessEnv): s
   });
 }
 
-/** A sandbox that begins empty has no instances: the stacks that described the earlier one are gone with it. */
-function forgetEmptiedStacks(home: string, stack: string, sandbox: Sandbox, { projectDir }: TargetOptions): void {
-  forgetSandbox(home);
-  const file = path.join(projectDir, `Pulumi.${stack}.yaml`);
+/** A sandbox that begins empty has no instances: the stacks in its home that described the earlier one are gone with it. */
+function forgetSettings(stack: string, sandbox: Sandbox, { projectDir }: TargetOptions): void {
+  const file = path.join(projectDir, `Pulumi.${shortName(stack)}.yaml`);
   if (existsSync(file) && readStackSettings(file).endpoint === sandbox.endpoint) rmSync(file);
 }
 

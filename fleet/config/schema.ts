@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { STACK_NAME, Tag } from "../model";
 import { didYouMean, nearest } from "../text/suggest";
+import { BACKEND_FORMS, BACKEND_URL } from "./backend";
 import { parseCidr } from "./cidr";
 
 /**
@@ -122,10 +123,7 @@ const stack = matching(
   "a stack's name: letters, digits, - _ . and at most organisation/project/ before it",
 );
 
-const backend = matching(
-  /^(file|https?|s3|gs|azblob):\/\/.*$/,
-  "the URL of a state backend: file://, https://, s3://, gs:// or azblob://",
-);
+const backend = matching(BACKEND_URL, BACKEND_FORMS);
 
 /** Debian policy 5.6.1. */
 const packageName = matching(/^[a-z0-9][a-z0-9+.-]+$/, "the name of a Debian package");

@@ -159,8 +159,8 @@ export const errorCatalogue = {
   },
   E_BACKEND: {
     class: "state",
-    meaning: "The state backend cannot be reached or read.",
-    next: "Check PULUMI_BACKEND_URL or `backend:` in config.yaml, and your login there.",
+    meaning: "The state backend cannot be reached, read or written.",
+    next: "Check PULUMI_BACKEND_URL or `backend:` in config.yaml (in a sandbox SPOT_SANDBOX_BACKEND), and your login there.",
     step: outside("set-environment", again()),
   },
   E_PASSPHRASE: {

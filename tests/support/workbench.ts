@@ -41,6 +41,10 @@ export class Workbench {
   readonly stack = `t-${path.basename(this.dir).slice(-6)}`;
   readonly configFile = path.join(this.dir, "config.yaml");
   readonly root = packageRoot();
+  /** URL of the backend of its stacks; undefined: the sandbox's own. */
+  backend: string | undefined;
+  /** The login there. */
+  token: string | undefined;
   private readonly temporary = path.join(this.dir, "tmp");
   private readonly children = new Set<ChildProcess>();
 
@@ -65,6 +69,8 @@ export class Workbench {
       ...(testProvider === "official"
         ? { PULUMI_HOME: process.env.PULUMI_HOME || path.join(os.homedir(), ".pulumi") }
         : {}),
+      SPOT_SANDBOX_BACKEND: this.backend,
+      PULUMI_ACCESS_TOKEN: this.token,
       NO_COLOR: "1",
       CI: "true",
     };

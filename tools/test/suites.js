@@ -6,7 +6,7 @@ const root = path.resolve(__dirname, "../..");
 
 /** Integration tests that take minutes each: whole matrices, every option, every mistake. */
 const THOROUGH =
-  /^(cleanup-vpcs|command-line|completion|config-keys|ctrl-c|drift|fault-sample|half-made|host-key-token|image-choice|inspect|lost-state|network-change|options|orphans|ownership|parts|permissions|plain-pulumi|plain-stack|plan|recovery|report-page|rollback|sandbox-provider|shapes|terminal|troubleshooting|two-configurations)\.test\.js$/;
+  /^(backends|cleanup-vpcs|command-line|completion|config-keys|ctrl-c|drift|fault-sample|half-made|host-key-token|image-choice|inspect|lost-state|network-change|options|orphans|ownership|parts|permissions|plain-pulumi|plain-stack|plan|recovery|report-page|rollback|sandbox-provider|shapes|terminal|troubleshooting|two-configurations)\.test\.js$/;
 
 /**
  * What there is to run. `standard`: part of `npm test`. `together`: many short files, which share one process.

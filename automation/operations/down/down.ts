@@ -1,5 +1,5 @@
 import { isOfAws } from "../../../fleet/aws/resource-types";
-import { SpotError, type ErrorInfo } from "../../../fleet/errors";
+import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
 import { pluralize } from "../../../fleet/text/words";
 import type { FleetObject } from "../../../cloud/resources/find";
 import type { HeldVpc } from "../../../cloud/resources/strangers";
@@ -148,6 +148,12 @@ async function destroyRecorded(
   const listener = nodeListener(session, { deleted: ended });
   const outcome = await session.stack.destroy({ target, exclude, listener });
   const failures = outcome.failures.map(failureInfo);
+  // Tags tell what is still there, and end it: what could not be recorded is no reason to leave it running.
+  if (outcome.unsaved !== undefined) {
+    const error = errorInfo(createError(outcome, session));
+    session.reporter.emit({ type: "message", level: "error", subject: "state", message: error.message, error });
+    return [...failures, error];
+  }
   if (outcome.programErrors.length > 0 && !outcome.interrupted) throw createError(outcome, session);
   return failures;
 }

@@ -23,7 +23,15 @@ export async function forgetStack(
     if (kept === undefined) throw session.damaged;
   } else if (session.stackExists) {
     const { state } = await reread(session);
-    if (!isSealed && !holdsNothing(state)) return undefined;
+    if (!isSealed && !holdsNothing(state)) {
+      session.reporter.emit({
+        type: "message",
+        level: "warning",
+        subject: "state",
+        message: `stack ${session.target.stack} stays, for its record still names resources; put right what is reported above, then run \`down\` again`,
+      });
+      return undefined;
+    }
     await session.stack.remove();
   }
   session.stack.forgetKept();

@@ -6,7 +6,7 @@ import { shellQuote } from "../../../fleet/text/shell-quote";
 import { shortType } from "../../../fleet/plan/resource-changes";
 import { headLine } from "../../../fleet/text/words";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
-import { NO_PROVIDER } from "../../engine/cli-errors";
+import { NO_PROVIDER, unsavedError } from "../../engine/cli-errors";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import type { Session } from "../../session";
 
@@ -133,8 +133,9 @@ export function failureInfo(failure: EngineFailure): ErrorInfo {
   );
 }
 
-/** The program itself failed, or there is no provider: nothing of one resource, and nothing that another try would mend. */
+/** The program itself failed, or there is no provider, or no way to the state: nothing of one resource, and nothing that another try would mend. */
 export function createError(report: EngineReport, session: Pick<Session, "cli" | "target">): SpotError {
+  if (report.unsaved !== undefined) return unsavedError(report.unsaved);
   const text = report.programErrors.join("\n");
   if (BEYOND_PLAN.test(text))
     return new SpotError("E_UNPLANNED", {

@@ -258,6 +258,7 @@ export function lostOf(
 
 /** True when there was a lock to clear. @throws SpotError E_LOCKED */
 async function clearDeadLock(session: Session): Promise<boolean> {
+  await session.stack.refuseUpdateUnderWay();
   await session.stack.clearUnfinishedLocks();
   const owners = await session.stack.lockOwners();
   if (owners.length === 0) return false;

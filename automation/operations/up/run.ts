@@ -1,6 +1,6 @@
 import { isOfAws } from "../../../fleet/aws/resource-types";
 import { driftExplanations } from "../../../fleet/drift/reasons";
-import { wordsOf, type ErrorInfo } from "../../../fleet/errors";
+import { isSpotError, wordsOf, type ErrorCode, type ErrorInfo } from "../../../fleet/errors";
 import type { NodeChange } from "../../../fleet/plan/changes";
 import { resourceChanges, resourceLines, type ResourceChange } from "../../../fleet/plan/resource-changes";
 import type { FleetDefinition } from "../../../project/definition";
@@ -51,6 +51,8 @@ export interface UpResult {
   session: Session;
 }
 
+const ENDS_ALL: readonly ErrorCode[] = ["E_BACKEND", "E_PROVIDER"];
+
 /** The part of `up` that changes things. @throws what an engine run and `repair` throw */
 export async function carryOut(run: UpRun): Promise<UpResult> {
   const batches = batchesOf(run, run.plan.changes);
@@ -59,7 +61,9 @@ export async function carryOut(run: UpRun): Promise<UpResult> {
   try {
     at = await steps(run, start, batches);
   } catch (error) {
-    await settleAfterFailure(run).catch((second: unknown) =>
+    // Without a backend or a provider another run of the engine would only fail the same way, after as long a wait.
+    const canRecord = !isSpotError(error) || !ENDS_ALL.includes(error.code);
+    await settleAfterFailure(run, canRecord).catch((second: unknown) =>
       run.plan.session.reporter.emit({
         type: "message",
         level: "warning",
@@ -96,12 +100,16 @@ function settled(run: UpRun, at: Progress): Progress {
   return at;
 }
 
-/** The same after a run that broke off before it learned what it had made: what it decided is put in the settings and in the record. */
-async function settleAfterFailure(run: UpRun): Promise<void> {
+/**
+ * The same after a run that broke off before it learned what it had made: what it decided is put in the settings and, where
+ * that is possible, in the record.
+ */
+async function settleAfterFailure(run: UpRun, canRecord: boolean): Promise<void> {
   const session = await reread(run.plan.session);
   const start = begun(run.plan, []);
   const pins = readStackSettings(session.stack.configFile).pins ?? start.placement.pins;
-  await keepRecord(settled(run, { ...start, session, placement: { ...start.placement, pins } }).session);
+  const last = settled(run, { ...start, session, placement: { ...start.placement, pins } });
+  if (canRecord) await keepRecord(last.session);
 }
 
 const leftOf = (run: UpRun, start: Progress, at: Progress): ResourceChange[] =>

@@ -50,6 +50,23 @@ describe("the engine's events", () => {
     assert.equal(steps[0]!.id, "i-1");
   });
 
+  it("tell once that the state could not be written, and not of the resources at which that was", () => {
+    const unsaved = (when: string, urn: string) =>
+      diagnostic("error", `${when} event returned an error: [403] The provided update token has expired`, urn);
+    const follows = diagnostic("error", "cannot complete a resource whose registration isn't pending", NODE);
+    const report = told(
+      unsaved("pre-step", NODE),
+      follows,
+      failed(),
+      unsaved("resource complete", STACK),
+      unsaved("post-step", PROVIDER),
+    );
+    const words = "[403] The provided update token has expired";
+    assert.deepEqual([report.unsaved, report.programErrors, report.failures], [words, [words], []]);
+    const other = told(diagnostic("error", "api error Unsupported: no", NODE), failed());
+    assert.deepEqual([other.unsaved, other.failures.length], [undefined, 1]);
+  });
+
   it("tell of an instance that is about to be ended, while that lasts", () => {
     const emitted: unknown[] = [];
     const session = { reporter: { emit: (one: unknown) => void emitted.push(one) } } as unknown as Session;
@@ -222,6 +239,8 @@ describe("an engine's error that is no resource's", () => {
 
   it("is the program's otherwise", () => {
     assert.equal(createError(told(diagnostic("error", "Error: thrown")), session()).code, "E_PROGRAM");
+    const unsaved = "post-step event returned an error: [500] no (Request ID: 1)";
+    assert.equal(createError(told(diagnostic("error", unsaved, NODE)), session()).code, "E_BACKEND");
     const lost = "Target 'urn:x' could not be found in the stack. Did you forget to escape $ in your shell?";
     assert.equal(createError(told(diagnostic("error", lost)), session()).code, "E_UNPLANNED");
   });

@@ -285,6 +285,10 @@ describe("the engine's lock", () => {
     process.env.HOME = "/elsewhere";
     try {
       assert.equal(fileBackendRoot("file://~/state"), path.join(os.userInfo().homedir, "state"));
+      assert.equal(
+        fileBackendRoot("file://~/my%20state?no_tmp_dir=true"),
+        path.join(os.userInfo().homedir, "my state"),
+      );
     } finally {
       process.env.HOME = home;
     }
@@ -339,10 +343,42 @@ describe("what the CLI says when it cannot begin", () => {
     ["error: getting stack configuration: invalid YAML file: x", "E_CONFIG_SYNTAX"],
     ["error: snapshot integrity failure", "E_STATE"],
     ["error: PULUMI_ACCESS_TOKEN must be set for login", "E_BACKEND"],
+    ["error: unable to open bucket azblob://b: azureblob: Options.AccountName is required", "E_BACKEND"],
+    ["error: missing google credentials: unable to find gcp credentials", "E_BACKEND"],
     ["error: something new", "E_UNEXPECTED"],
+    ["error: open /home/me/.pulumi/credentials.json: read-only file system", "E_UNEXPECTED"],
+    ["error: the program says [403] of its bucket list", "E_UNEXPECTED"],
+    ["error: rpc error: code = DeadlineExceeded desc = context deadline exceeded", "E_UNEXPECTED"],
+    ["error: [409] Conflict: Another update is currently in progress.", "E_LOCKED"],
   ] as const) {
     it(`${expected}: ${text}`, () => assert.equal(code(text), expected));
   }
+
+  for (const [text, message] of [
+    [
+      "error: could not list bucket: blob (code=NotFound): operation error S3: ListObjectsV2, api error NoSuchBucket",
+      "the state backend is not there",
+    ],
+    [
+      "error: 2 errors occurred:\n 1) operation error S3: PutObject, api error AccessDenied: Access Denied\n 2) PermissionDenied",
+      "the state backend refuses these credentials",
+    ],
+    ["warning: failed to get capabilities: [403] no\nerror: [403] no", "the state backend refuses these credentials"],
+    ["error: Unauthorized: No credentials provided or are invalid.", "there is no valid login at the state backend"],
+    [
+      "error: open /state/.pulumi/locks/organization/x/y/z.json: read-only file system",
+      "this user may not write where the state is kept",
+    ],
+    [
+      'error: performing HTTP request: Get "http://127.0.0.1:1/api/user": dial tcp 127.0.0.1:1: connect: connection refused',
+      "the state backend cannot be reached",
+    ],
+    ["error: [502] <html>Bad Gateway</html> (Request ID: 1)", "the state backend cannot be used"],
+  ] as const)
+    it(`${message}: ${text}`, () => {
+      const error = engineError({ code: 1, signal: null, stdout: "", stderr: text });
+      assert.deepEqual([error.code, error.message], ["E_BACKEND", message]);
+    });
 });
 
 describe("Pulumi.<stack>.yaml", () => {
