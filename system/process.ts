@@ -123,3 +123,13 @@ async function goneWithin(mark: ProcessMark, ms: number): Promise<boolean> {
   }
   return true;
 }
+
+/** Ends a process and all that it started, where it leads a group of its own. One that is gone is what is wanted. */
+export function endGroup(leader: number): void {
+  try {
+    // A negative id means the group.
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

@@ -2,7 +2,7 @@ import type { PulumiCommand as Command, Stack } from "@pulumi/pulumi/automation"
 import { createHash, randomBytes } from "node:crypto";
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { SpotError, type ErrorCode } from "../../fleet/errors";
+import { SpotError, wordsOf, type ErrorCode } from "../../fleet/errors";
 import { launchedNothing } from "../../fleet/aws/error-codes";
 import { shortName } from "../../fleet/identity/ownership";
 import { PROJECT, StackKey } from "../../fleet/plan/stack-config";
@@ -21,6 +21,7 @@ import {
 import { leanSdk } from "./lean-sdk";
 import { runProcess, type ProcessResult } from "./process";
 import type { PulumiCli } from "./pulumi-cli";
+import { probeProvider, type InstalledProvider } from "./provider-probe";
 import { RunNotes } from "./run-notes";
 import { stateFilesOf, writeNewBackend, type StateBackup, type StateFiles } from "./state-files";
 import { fleetSecretOf, recordUrn, stateOf, type StackState } from "./state";
@@ -37,6 +38,16 @@ export interface EngineOptions {
   env: NodeJS.ProcessEnv;
   /** Where notes and copies of states are kept for backends that are no folder of this machine. */
   keptDir: string;
+  /** The AWS provider that the engine will start. */
+  provider: {
+    /** Absent: none that has to be looked at, or none at all yet. */
+    installed: InstalledProvider | undefined;
+    memoFile: string;
+    /** It was looked at, and is the one that is needed. */
+    isProven?: boolean;
+    /** What a command ends with that cannot use it. */
+    error(cause: string): SpotError;
+  };
   /** A file that stands for the stack's settings. */
   settings?: string;
   /** What the nodes are made of, where it is kept for another stack of which this is a copy. */
@@ -466,6 +477,20 @@ export class EngineStack {
     return result;
   }
 
+  /** Before anything is begun with it. @throws SpotError E_PROVIDER, E_INTERRUPTED */
+  private async proveProvider(interrupts: readonly AbortSignal[]): Promise<void> {
+    const { provider, env } = this.options;
+    if (provider.isProven || provider.installed === undefined) return;
+    const signal = AbortSignal.any([...interrupts]);
+    try {
+      await probeProvider(provider.installed, { env, memoFile: provider.memoFile, signal });
+      provider.isProven = true;
+    } catch (error) {
+      if (signal.aborted) throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
+      throw provider.error(wordsOf(error));
+    }
+  }
+
   /** Runs one operation of the Automation API and turns its events, its exit code and its texts into an outcome. */
   private async operate(
     listener: EngineListener | undefined,
@@ -484,6 +509,7 @@ export class EngineStack {
     // A wish to stop that came before the engine began would never reach it.
     if (interrupts.some(({ aborted }) => aborted))
       throw new SpotError("E_INTERRUPTED", "the run was interrupted; nothing more was begun");
+    await this.proveProvider(interrupts);
     let last: ProcessResult | undefined;
     const noting = this.noting(listener);
     const stops = [stop, noting.stop].flatMap((signal) => signal ?? []);

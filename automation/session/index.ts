@@ -9,6 +9,7 @@ import type { SandboxMode } from "../../sandbox/control";
 import { cloudOf, type Cloud } from "../../cloud/clients";
 import type { Identity } from "../../cloud/identity";
 import { obtainPulumiCli, type PulumiCli } from "../engine/pulumi-cli";
+import { providerError } from "../engine/provider-error";
 import { EngineStack } from "../engine/stack";
 import { readStackSettings, type StackSettings } from "../engine/stack-config";
 import { EMPTY_STATE, holdsNothing, type StackState } from "../engine/state";
@@ -18,6 +19,7 @@ import { fleetIdOf, newEndpoints, ownIdentity, type NewEndpoints } from "./owner
 import { wordsOnConfig } from "./last-config";
 import { pathsOf, type Paths } from "../target/paths";
 import { resolveTarget, type Target } from "../target";
+import { providerOfSandbox, providerOnAws } from "../target/provider";
 import { writeFileAtomic } from "../../system/atomic-file";
 
 /** What the caller of the library gives. */
@@ -152,6 +154,11 @@ export async function openPlace(options: SessionOptions): Promise<Opened> {
     stack: target.stack,
     env: engineEnv,
     keptDir: path.join(paths.state, "kept"),
+    provider: {
+      installed: target.sandbox ? providerOfSandbox(target.sandbox) : providerOnAws(target.env),
+      memoFile: path.join(paths.cache, "checked-providers.json"),
+      error: (cause) => providerError(cause, cli, target.sandbox?.provider),
+    },
     interrupts: [interrupts.soft, interrupts.hard],
   });
 

@@ -9,6 +9,7 @@ import { shellQuote } from "../../fleet/text/shell-quote";
 import { providerKinds, type ProviderKind, type SandboxProvider } from "../../sandbox/control";
 import { tryWriteFile } from "../../system/atomic-file";
 import { readJson } from "../../system/json-file";
+import type { InstalledProvider } from "../engine/provider-probe";
 import { knownCli, obtainPulumiCli, type PulumiCli } from "../engine/pulumi-cli";
 import { withProgress } from "../engine/pulumi-cli/progress";
 import { expectReachable } from "../engine/pulumi-cli/reachable";
@@ -82,6 +83,19 @@ function installed(env: NodeJS.ProcessEnv): SandboxProvider | undefined {
   // Beside a folder that is not whole yet the engine has a file of this name.
   const isWhole = existsSync(path.join(folder, PROGRAM)) && !existsSync(`${folder}.partial`);
   return isWhole ? { kind: "official", version: providerVersion(), folder } : undefined;
+}
+
+/** The provider that the engine will start on AWS, where the user has it; else the engine fetches it. */
+export function providerOnAws(env: NodeJS.ProcessEnv): InstalledProvider | undefined {
+  return installedIn(installed(env));
+}
+
+/** The one that serves a sandbox; the stand-in is this project's own, and needs no proof. */
+export const providerOfSandbox = ({ provider }: { provider: SandboxProvider }): InstalledProvider | undefined =>
+  installedIn(provider);
+
+function installedIn({ folder, version }: Partial<SandboxProvider> = {}): InstalledProvider | undefined {
+  return folder === undefined || version === undefined ? undefined : { file: path.join(folder, PROGRAM), version };
 }
 
 const installArguments = (): string[] => ["plugin", "install", "resource", "aws", `v${providerVersion()}`];

@@ -4,6 +4,7 @@ import path from "node:path";
 import { obtainPulumiCli } from "../../automation/engine/pulumi-cli";
 import { FIRST_RUN_MS, testCacheDir, testProvider } from "../support/sandbox";
 import { Workbench, type Outcome } from "../support/workbench";
+import { sandboxStatus, stopSandbox } from "../../sandbox/control";
 
 /** Where the sandbox puts its provider for the engine to find. */
 const STAND_IN = "sandbox/provider/bin";
@@ -96,5 +97,39 @@ describe("an engine without its provider", function () {
     const { code, stderr } = await bench.spot(["up"]);
     assert.equal(code, 9, stderr);
     assert.equal((await bench.live()).instances.length, 1);
+  });
+});
+
+describe("a sandbox whose user has another provider under the official one's name", function () {
+  this.timeout(FIRST_RUN_MS);
+  let bench: Workbench;
+  before(() => {
+    bench = new Workbench();
+    bench.config({ "us-west-2": 1 });
+  });
+  after(async () => {
+    await stopSandbox(home());
+    await bench[Symbol.asyncDispose]();
+  });
+
+  /** Of a sandbox that no other test takes over: it has the wrong provider. */
+  const home = () => path.join(bench.dir, "sandbox");
+
+  it("makes nothing with it, and says what it is", async () => {
+    const file = path.join(bench.dir, ".pulumi/plugins/resource-aws-v7.48.0/pulumi-resource-aws");
+    const provider = path.join(bench.dir, "provider.js");
+    const library = path.join(bench.root, "node_modules/@pulumi/pulumi/provider");
+    writeFileSync(provider, `require(${JSON.stringify(library)}).main({ version: "6.83.0" }, process.argv.slice(2));`);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${provider}' "$@"\n`);
+    chmodSync(file, 0o755);
+    const { code, stdout, stderr } = await bench.spot(["up"], {
+      env: { SPOT_SANDBOX_HOME: home(), SPOT_SANDBOX_PROVIDER: "official", PULUMI_HOME: undefined },
+    });
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(stderr, /^ERROR E_PROVIDER: Pulumi's AWS provider cannot be used$/m);
+    assert.match(stderr, /cause: .*pulumi-resource-aws says that it is version 6\.83\.0; what is needed is 7\.48\.0/);
+    assert.match(stderr, /next: {2}Install it anew/);
+    assert.equal((await sandboxStatus(home()))?.instances, 0);
   });
 });

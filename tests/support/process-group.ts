@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { processStat } from "../../system/process";
+import { endGroup as kill, processStat } from "../../system/process";
 import { until } from "./sandbox";
 
 /** A killed process ends when the kernel next runs it, which a busy machine puts off. */
@@ -7,11 +7,7 @@ const END_MS = 30_000;
 
 /** Kills what a process spawned as `detached` leads, itself with all that joined its group, and waits until none of it runs. */
 export async function endGroup(leader: number): Promise<void> {
-  try {
-    process.kill(-leader, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
+  kill(leader);
   await until(`no process of group ${leader} runs`, () => running(leader).length === 0, END_MS);
 }
 

@@ -1,6 +1,6 @@
-import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { tryWriteFile } from "../../../system/atomic-file";
+import { FileMemo } from "../../../system/file-memo";
 import { run } from "./run";
 
 /** What is looked for, on every way. */
@@ -68,10 +68,14 @@ export function onPath(name: string, env: NodeJS.ProcessEnv): string | undefined
 
 /** `pulumi version`, or what it answered for the very same file before. */
 async function versionOf(command: string, { env, memoFile, signal }: CheckOptions): Promise<string> {
-  const { mtimeMs, size } = statSync(command);
-  const remembered = readMemo(memoFile);
-  const known = remembered[command];
-  if (known?.mtimeMs === mtimeMs && known.size === size) return known.version;
+  return new FileMemo<string>(memoFile).about(
+    command,
+    () => askVersion(command, env, signal),
+    SMALLEST_REMEMBERED_BYTES,
+  );
+}
+
+async function askVersion(command: string, env: NodeJS.ProcessEnv, signal: AbortSignal | undefined): Promise<string> {
   let answer: string;
   try {
     answer = await run(command, ["version"], {
@@ -85,9 +89,6 @@ async function versionOf(command: string, { env, memoFile, signal }: CheckOption
   const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
   if (version === undefined)
     throw new Error(`\`${command} version\` answered ${JSON.stringify(answer.trim())}, which is not a version`);
-  // Without it the next command spends a fifth of a second more.
-  if (size >= SMALLEST_REMEMBERED_BYTES)
-    tryWriteFile(memoFile, JSON.stringify({ ...remembered, [command]: { mtimeMs, size, version } }));
   return version;
 }
 
@@ -97,14 +98,4 @@ function refuseVersion(command: string, version: string): void {
   throw new Error(
     `${command} is version ${version}; needed is ${MAJOR}.${OLDEST_MINOR}.0 or newer, below ${MAJOR + 1}`,
   );
-}
-
-type Memo = Record<string, { mtimeMs: number; size: number; version: string } | undefined>;
-
-function readMemo(file: string): Memo {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Memo;
-  } catch {
-    return {};
-  }
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { endGroup } from "../../../system/process";
 
 export interface RunOptions {
   env: NodeJS.ProcessEnv;
@@ -28,7 +29,7 @@ export function run(command: string, args: string[], options: RunOptions): Promi
     let stopped: Error | undefined;
     const stop = (why: Error) => {
       stopped = why;
-      // A negative id means the group; without an id it never started.
+      // Without an id it never started.
       if (child.pid !== undefined) endGroup(child.pid);
     };
     const interrupted = () =>
@@ -54,14 +55,6 @@ export function run(command: string, args: string[], options: RunOptions): Promi
         );
     });
   });
-}
-
-function endGroup(leader: number): void {
-  try {
-    process.kill(-leader, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
 
 function lastWords(text: string): string {

@@ -1,12 +1,11 @@
 import { BEYOND_PLAN, classifyFailure } from "../../../fleet/aws/error-codes";
 import { errorInfo, SpotError, type ErrorInfo } from "../../../fleet/errors";
-import { again, outside } from "../../../fleet/steps";
 import type { NodeRef } from "../../../fleet/model";
-import { shellQuote } from "../../../fleet/text/shell-quote";
 import { shortType } from "../../../fleet/plan/resource-changes";
 import { headLine } from "../../../fleet/text/words";
 import type { EngineFailure, EngineListener, EngineReport, EngineStep } from "../../engine/events";
 import { NO_PROVIDER, unsavedError } from "../../engine/cli-errors";
+import { providerError } from "../../engine/provider-error";
 import { INSTANCE_TYPE, nodeNameOf } from "../../engine/state";
 import type { Session } from "../../session";
 
@@ -143,51 +142,9 @@ export function createError(report: EngineReport, session: Pick<Session, "cli" |
       cause: text,
     });
   if (!NO_PROVIDER.test(text)) return new SpotError("E_PROGRAM", { message: "the Pulumi program failed", cause: text });
-  return new SpotError("E_PROVIDER", {
-    message: "Pulumi's AWS provider cannot be used",
-    cause: [
-      text,
-      ...report.warnings
-        .filter((warning) => DOWNLOAD.test(warning))
-        .slice(-1)
-        .map(headLine),
-    ].join("\n"),
-    ...wayOut(session, text),
-  });
-}
-
-/** What to do about a provider that cannot be used, which depends on the one that it is. */
-function wayOut(
-  { target: { sandbox }, cli }: Pick<Session, "target" | "cli">,
-  text: string,
-): Pick<ErrorInfo, "next" | "step"> {
-  if (!sandbox) return { next: providerWay(text, cli.command), step: outside("mend-connection", again()) };
-  if (sandbox.provider.kind === "official")
-    return {
-      next: `Install it anew (\`${installCommand(cli.command, `v${sandbox.provider.version}`)}\`), or go on with the stand-in: stop the sandbox (\`npm run sandbox -- down\`; its instances are lost) and set SPOT_SANDBOX_PROVIDER=stand-in.`,
-      step: outside("install-tool", again()),
-    };
-  return {
-    next: "Restore sandbox/provider, which belongs to this project (`git checkout sandbox/provider`), and run `npm run build`.",
-    step: outside("correct-file", again()),
-  };
+  const download = report.warnings.filter((warning) => DOWNLOAD.test(warning)).slice(-1);
+  return providerError([text, ...download.map(headLine)].join("\n"), session.cli, session.target.sandbox?.provider);
 }
 
 /** Each try to download is told as a warning, the last error only counts them. */
 const DOWNLOAD = /^error downloading provider/;
-
-/** The CLI by its own path: one that this program made for itself is not on the user's PATH. */
-function providerWay(text: string, cli: string): string {
-  const version = /\bv\d+\.\d+\.\d+\b/.exec(text)?.[0];
-  const install = installCommand(cli, version);
-  return `Let this machine reach get.pulumi.com (behind a proxy: HTTPS_PROXY), then run \`${install}\`. Without a way there, add \`--file ARCHIVE\`: the same file, fetched on another machine.`;
-}
-
-function installCommand(cli: string, version: string | undefined): string {
-  return [
-    shellQuote(cli),
-    "plugin install resource aws",
-    ...(version === undefined ? [] : [version]),
-    "--reinstall",
-  ].join(" ");
-}
