@@ -102,7 +102,7 @@ export function collectEvents(listener: EngineListener = {}): {
     canceled: false,
   };
 
-  /** What the engine says after that of the same resource only follows from it. */
+  /** URNs of what could not be written to the state: whatever else is said of them follows from that. */
   const unsaved = new Set<string | undefined>();
   const fail = (step: EngineStep, message: string): void => {
     const failure = { step, message };

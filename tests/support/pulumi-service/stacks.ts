@@ -88,14 +88,16 @@ export class Stack {
     return found;
   }
 
+  /** What both forms of it begin with. */
+  private names(): object {
+    const { org, project, stack } = this.name;
+    return { id: this.id, orgName: org, projectName: project, stackName: stack };
+  }
+
   /** apitype.Stack. Its activeUpdate is the latest one, even when that is over. */
   describe(): object {
-    const { org, project, stack } = this.name;
     return {
-      id: this.id,
-      orgName: org,
-      projectName: project,
-      stackName: stack,
+      ...this.names(),
       currentOperation: this.active?.operation(),
       activeUpdate: this.history[0]?.id ?? "",
       tags: this.tags,
@@ -105,12 +107,8 @@ export class Stack {
 
   /** apitype.StackSummary. */
   summarise(): object {
-    const { org, project, stack } = this.name;
     return {
-      id: this.id,
-      orgName: org,
-      projectName: project,
-      stackName: stack,
+      ...this.names(),
       lastUpdate: this.history[0]?.startTime,
       resourceCount: this.deployment.deployment.resources?.length,
     };
